@@ -1,0 +1,167 @@
+"""The one error tree: what can be wrong with a viewing, each error with its facts and its own sentence.
+
+The edges translate these once: ``web/problems.py`` to HTTP, ``cli/exits.py`` to exit codes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SessionError(Exception):
+    """Anything this package refuses or fails to do. ``kind`` is a stable word for programs."""
+
+    kind: ClassVar[str] = "session-error"
+
+    def facts(self) -> dict[str, Any]:
+        """Return the facts behind the sentence, as plain values."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+class MediaNotFound(SessionError):
+    """There is no such file under any media root."""
+
+    kind = "media-not-found"
+
+    def __init__(self, media: str) -> None:
+        self.media = media
+        super().__init__(f"There is no file {media!r} under the media roots.")
+
+
+class OutsideRoots(SessionError):
+    """The path, with its symlinks followed, leaves every media root."""
+
+    kind = "outside-roots"
+
+    def __init__(self, media: str) -> None:
+        self.media = media
+        super().__init__(f"{media!r} is outside the media roots.")
+
+
+class NotPlayable(SessionError):
+    """The file is there but holds nothing that can be played."""
+
+    kind = "not-playable"
+
+    def __init__(self, media: str, reason: str) -> None:
+        self.media = media
+        self.reason = reason
+        super().__init__(f"{media!r} cannot be played: {reason}.")
+
+
+class SessionNotFound(SessionError):
+    """No session has this id."""
+
+    kind = "session-not-found"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"There is no session {session_id!r}.")
+
+
+class SessionEnded(SessionError):
+    """The session was here and has ended by itself. ``state`` is ``failed`` or ``expired``."""
+
+    kind = "session-ended"
+
+    def __init__(self, session_id: str, state: str, reason: str, ended_at: str) -> None:
+        self.session_id = session_id
+        self.state = state
+        self.reason = reason
+        self.ended_at = ended_at
+        super().__init__(f"Session {session_id} {state} at {ended_at}: {reason}")
+
+
+class RenditionNotFound(SessionError):
+    """The session has no rendition of this name."""
+
+    kind = "rendition-not-found"
+
+    def __init__(self, session_id: str, rendition: str) -> None:
+        self.session_id = session_id
+        self.rendition = rendition
+        super().__init__(f"Session {session_id} has no rendition {rendition!r}.")
+
+
+class SegmentNotFound(SessionError):
+    """The rendition's playlist has no segment of this number."""
+
+    kind = "segment-not-found"
+
+    def __init__(self, rendition: str, segment: int, segments: int) -> None:
+        self.rendition = rendition
+        self.segment = segment
+        self.segments = segments
+        super().__init__(f"{rendition} has {segments} segments; there is no segment {segment}.")
+
+
+class SegmentImpossible(SessionError):
+    """The playlist promised the segment, but the file turned out not to hold it."""
+
+    kind = "segment-impossible"
+
+    def __init__(self, rendition: str, segment: int, reason: str) -> None:
+        self.rendition = rendition
+        self.segment = segment
+        self.reason = reason
+        super().__init__(f"Segment {segment} of {rendition} cannot be made: {reason}.")
+
+
+class EncoderFailed(SessionError):
+    """ffmpeg failed too often at one segment. ``log`` holds its last lines."""
+
+    kind = "encoder-failed"
+
+    def __init__(self, rendition: str, segment: int, failures: int, reason: str, log: Sequence[str] = ()) -> None:
+        self.rendition = rendition
+        self.segment = segment
+        self.failures = failures
+        self.reason = reason
+        self.log = list(log)
+        said = f" ffmpeg said: {' | '.join(self.log[-3:])}" if self.log else ""
+        super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{said}")
+
+
+class IllegalTransition(SessionError):
+    """A session was asked for a step its state does not allow."""
+
+    kind = "illegal-transition"
+
+    def __init__(self, state: str, to: str) -> None:
+        self.state = state
+        self.to = to
+        super().__init__(f"A session that is {state} cannot become {to}.")
+
+
+class FfmpegNotFound(SessionError):
+    """No usable ffmpeg binary."""
+
+    kind = "ffmpeg-not-found"
+
+    def __init__(self, tried: Sequence[str]) -> None:
+        self.tried = list(tried)
+        super().__init__(
+            "No ffmpeg was found (tried: "
+            + ", ".join(self.tried)
+            + "). Install ffmpeg, or the package's 'ffmpeg' extra, or set HLS_SESSIONS_FFMPEG."
+        )
+
+
+class StorageFailed(SessionError):
+    """The segment directory cannot be made or written (permissions, a full disk)."""
+
+    kind = "storage-failed"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"The segment directory {path} cannot be used: {reason}.")
+
+
+class Unavailable(SessionError):
+    """The supervisor is stopping, or the session's actor did not come back in time."""
+
+    kind = "unavailable"

@@ -1,0 +1,8 @@
+"""Everything that spells ffmpeg: the binary, its command lines, its process, and the probing of files (PyAV)."""
+
+from hls_sessions.ffmpeg.binary import Binary, examine, find
+from hls_sessions.ffmpeg.commands import OFFSET, Run, run
+from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
+from hls_sessions.ffmpeg.prober import Prober
+
+__all__ = ["OFFSET", "Binary", "Exit", "Process", "ProcessId", "Prober", "Run", "examine", "find", "run"]

@@ -1,0 +1,107 @@
+"""The ffmpeg binary: which one, what it can do, and the one thing in which versions differ for us."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hls_sessions.errors import FfmpegNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REQUIRED_ENCODERS = ("libx264", "aac")
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A usable ffmpeg."""
+
+    path: str
+    version: str
+    encoders: frozenset[str]
+    absolute_segment_times: bool
+    """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the run's first packet (7.0 on)."""
+    start_up: float
+    """Seconds it takes to start and end: part of every seek."""
+
+    @property
+    def missing_encoders(self) -> tuple[str, ...]:
+        """Encoders we need that it lacks."""
+        return tuple(name for name in REQUIRED_ENCODERS if name not in self.encoders)
+
+
+def find(setting: str | None = None) -> str:
+    """Return the path of ffmpeg: the setting, else PATH, else the ``imageio-ffmpeg`` wheel.
+
+    Raises:
+        FfmpegNotFound: none of them is there. A setting that names nothing is an error, never passed over.
+    """
+    if setting:
+        found = shutil.which(os.path.expanduser(setting))  # noqa: PTH111 - may be a bare name
+        if found is None:
+            raise FfmpegNotFound([setting])
+        return found
+    return shutil.which("ffmpeg") or _from_wheel()
+
+
+@cache
+def examine(path: str) -> Binary:
+    """Ask a binary what it is and can do; asked once per process.
+
+    Raises:
+        FfmpegNotFound: it does not run, or is not ffmpeg.
+    """
+    begun = time.monotonic()
+    banner = _ask(path, "-version")
+    start_up = time.monotonic() - begun
+    version = re.match(r"ffmpeg version (\S+)", banner)
+    if version is None:
+        raise FfmpegNotFound([path])
+    encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", _ask(path, "-encoders"), re.MULTILINE))
+    return Binary(path, version[1], encoders, _counts_segment_times_from_zero(path), start_up)
+
+
+def _from_wheel() -> str:
+    try:
+        from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - an extra; absent on most machines
+    except ImportError as error:
+        raise FfmpegNotFound(["PATH", "the imageio-ffmpeg wheel"]) from error
+    try:
+        return str(get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise FfmpegNotFound(["PATH", "the imageio-ffmpeg wheel"]) from error
+
+
+def _counts_segment_times_from_zero(path: str) -> bool:
+    """Cut silence that begins at 10 s at "11": two pieces when times count from zero, one when from the first packet."""
+    with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder:
+        pattern = str(Path(folder, "%d.nut"))
+        _ask(
+            path,
+            *("-copyts", "-itsoffset", "10", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=3"),
+            *("-map", "0:0", "-c:a", "pcm_s16le", "-f", "segment", "-segment_format", "nut"),
+            *("-segment_times", "11", pattern),
+        )
+        return len(list(Path(folder).iterdir())) > 1
+
+
+def _ask(path: str, *arguments: str) -> str:
+    argv: Sequence[str] = (path, "-hide_banner", "-nostdin", *arguments) if arguments != ("-version",) else (path, "-version")
+    try:
+        answer = subprocess.run(  # noqa: S603 - an argument list, no shell
+            argv, capture_output=True, text=True, errors="replace", timeout=30, check=False, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise FfmpegNotFound([path]) from error
+    if answer.returncode != 0:
+        raise FfmpegNotFound([path])
+    return answer.stdout

@@ -1,0 +1,178 @@
+"""The command lines. One run makes one rendition of one file from a given segment on.
+
+Each output file begins with a header of its own (the segment muxer's default) instead of sharing one written by
+``-segment_header_filename``: with a shared one the muxer goes on counting from the guessed duration of a segment's
+last frame, and the first frame of the next segment moves by the error of that guess (up to 1 ms from Matroska's
+whole milliseconds, more with a variable frame rate). A header each makes every first frame exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import ffmpeg
+
+from hls_sessions.media import AAC_FRAME, AUDIO_RATE, AudioRendition, VideoRendition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg.binary import Binary
+    from hls_sessions.media import Cuts, Presentation, Rendition
+
+OFFSET = Fraction(1, 4)
+"""Seconds added to every written time: frames decoded before the first is shown (B-frames, AAC priming) stay above zero."""
+
+HORIZON = 600
+"""Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
+
+AUDIO_PREROLL = 2
+"""AAC frames encoded before the first that is kept, so that the encoder's state has settled."""
+
+EXACT_SEEK = ("mp4", "matroska")
+"""Containers in which a seek lands on the keyframe before a time."""
+
+SEEK_MARGIN = 12
+"""Seconds read before the wanted frame elsewhere (MPEG-TS): a seek may land anywhere, and a keyframe must come first."""
+
+AUDIO_SEEK_MARGIN = Fraction(1, 4)
+"""Seconds a sound is read from before its first wanted sample."""
+
+FORMAT_OPTIONS = {
+    "movflags": "+frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
+    "avoid_negative_ts": "disabled",
+    "use_editlist": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one ffmpeg process is to make."""
+
+    argv: tuple[str, ...]
+    first: int
+    """The first segment that is kept; a file of a lower number is pre-roll."""
+    last: int
+    """The last segment it is planned to make."""
+
+
+def run(binary: Binary, presentation: Presentation, rendition: Rendition, segment: int, folder: Path) -> Run:
+    """Return the command that makes a rendition from a segment on, a file ``<n>.m4s`` each, in a folder."""
+    cuts = presentation.cuts(rendition.id)
+    last = min(len(cuts) - 1, segment + HORIZON - 1)
+    plan = _video if isinstance(rendition, VideoRendition) else _audio
+    stream, written = plan(presentation, rendition, cuts, segment, last, from_zero=binary.absolute_segment_times)
+    offset = OFFSET - presentation.timeline.origin
+    options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
+    output = ffmpeg.output(
+        stream,
+        # A percent sign of the folder is not the number's.
+        str(folder).replace("%", "%%") + "/%d.m4s",
+        **written,
+        map_metadata=-1,
+        map_chapters=-1,
+        avoid_negative_ts="disabled",
+        f="segment",
+        segment_format="mp4",
+        segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
+        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack)}),
+    )
+    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts")
+    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last)
+
+
+def _video(
+    presentation: Presentation, rendition: VideoRendition, cuts: Cuts, segment: int, last: int, *, from_zero: bool
+) -> tuple[Any, dict[str, Any]]:
+    track = rendition.track
+    begins = cuts.start(segment)
+    walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
+    if segment and not _seeks_exactly(presentation):
+        source = source.filter("trim", start=_seconds(begins - cuts.slack))
+    picture = (
+        source.filter("scale", rendition.width, rendition.height, flags="bicubic")
+        .filter("setsar", "1")
+        .filter("format", "yuv420p")
+    )
+    return picture, {
+        "c:v": "libx264",
+        "preset": "veryfast",
+        "crf": 23,
+        "maxrate": rendition.max_rate,
+        "bufsize": rendition.buffer,
+        "profile:v": "high",
+        "level:v": rendition.level.name,
+        # Keyframes where the timeline has its cuts and nowhere else.
+        "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
+        "sc_threshold": 0,
+        "g": 1 << 20,
+        # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
+        "fps_mode": "passthrough",
+        "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
+        "segment_start_number": segment,
+        **_cut_at((wall - cuts.slack for wall in walls), first_packet=begins, from_zero=from_zero),
+    }
+
+
+def _audio(
+    presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int, *, from_zero: bool
+) -> tuple[Any, dict[str, Any]]:
+    frame = Fraction(AAC_FRAME, AUDIO_RATE)
+    begins = cuts.start(segment)
+    sample = begins if segment == 0 else begins - AUDIO_PREROLL * frame
+    walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    # The pre-roll becomes a file of its own, one number lower, which nobody asks for.
+    walls, number = (walls, 0) if segment == 0 else ([begins, *walls], segment - 1)
+    sound = (
+        _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
+        .filter("aresample", AUDIO_RATE)
+        # async=1 keeps sound and picture together over holes, with silence; it never stretches. first_pts puts the
+        # first sample on the grid also where there is a hole. It counts samples at the filter's input rate,
+        # which only the filter before makes certain (HE-AAC announces half of it).
+        .filter("aresample", AUDIO_RATE, first_pts=int(sample * AUDIO_RATE), **{"async": 1})
+        .filter("atrim", start_pts=int(sample * AUDIO_RATE))
+    )
+    return sound, {
+        "c:a": "aac",
+        "ac": rendition.channels,
+        "ar": AUDIO_RATE,
+        "b:a": rendition.bit_rate,
+        "segment_start_number": number,
+        # The encoder's first packet is its priming, one frame before the first sample.
+        **_cut_at((wall - cuts.slack for wall in walls), first_packet=sample - frame, from_zero=from_zero),
+    }
+
+
+def _from(presentation: Presentation, time: Fraction | None) -> Any:
+    """Open the file so that everything from a time on is read, which ffmpeg counts from the container's start."""
+    media = presentation.media
+    seek = {}
+    if time is not None:
+        landing = time - media.container_start - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
+        seek = {"ss": _seconds(landing)} if landing > 0 else {}
+    # The prefix and the whitelist keep a file's name from being read as a protocol and its content from naming others.
+    return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
+
+
+def _seeks_exactly(presentation: Presentation) -> bool:
+    return any(name in presentation.media.container for name in EXACT_SEEK)
+
+
+def _cut_at(walls: Iterable[Fraction], first_packet: Fraction, *, from_zero: bool) -> dict[str, str]:
+    """Spell where files are cut: as absolute times, or counted from the run's first packet, as the binary counts."""
+    times = _times(wall if from_zero else wall - first_packet for wall in walls)
+    # Without times the muxer would cut every two seconds.
+    return {"segment_times": times} if times else {"segment_time": "1000000"}
+
+
+def _times(times: Iterable[Fraction]) -> str:
+    return ",".join(_seconds(time) for time in times)
+
+
+def _seconds(time: Fraction) -> str:
+    """Write seconds to the microsecond, which is as fine as ffmpeg reads them."""
+    return f"{float(time):.6f}"

@@ -1,0 +1,165 @@
+"""One child process: started so that it cannot outlive its owner, listened to, stopped for certain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections import deque
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LOG_LINES = 40
+"""How many of the last lines on standard error are kept."""
+LOG_LINE = 400
+"""Characters kept of one line."""
+
+
+class ProcessId(NamedTuple):
+    """A process for certain: its pid, and when it started, because pids are used again."""
+
+    pid: int
+    started: int
+    """Clock ticks after boot (proc(5), field 22 of stat)."""
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessId | None:
+        """Identify a running process by its pid; None when there is none."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return None
+        # The name in parentheses may hold anything, spaces and parentheses too.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] == "Z" else cls(pid, int(fields[19]))
+
+    @classmethod
+    def parse(cls, text: str) -> ProcessId | None:
+        """Read what ``str`` wrote; None when it is something else."""
+        pid, _, started = text.strip().partition(" ")
+        return cls(int(pid), int(started)) if pid.isdecimal() and started.isdecimal() else None
+
+    def __str__(self) -> str:
+        return f"{self.pid} {self.started}"
+
+    def is_running(self) -> bool:
+        """Whether this very process still runs."""
+        return ProcessId.of(self.pid) == self
+
+    def kill(self) -> bool:
+        """Kill this very process and its group. False when it was gone already."""
+        if not self.is_running():
+            return False
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        return True
+
+
+class Exit(NamedTuple):
+    """How a process ended."""
+
+    code: int
+    """The exit code; negative for a signal, as in subprocess."""
+    log: tuple[str, ...]
+    """Its last lines on standard error."""
+
+    def __str__(self) -> str:
+        if self.code < 0:
+            with contextlib.suppress(ValueError):
+                return f"ended by {signal.Signals(-self.code).name}"
+        return f"exit code {self.code}"
+
+
+class Process:
+    """A running child in its own process group, with its last words kept.
+
+    It is killed by the kernel when the *thread* that made it ends (prctl(2), PR_SET_PDEATHSIG), so make it from a
+    thread that lives as long as the process is wanted.
+    """
+
+    def __init__(self, argv: Sequence[str], on_exit: Callable[[Exit], None]) -> None:
+        """Start a process. ``on_exit`` is called once, from another thread, after its last line was read.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._popen = subprocess.Popen(  # noqa: S603 - an argument list, no shell
+            bound_to_parent(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            # A group of its own: a terminal's Ctrl-C is for the daemon, and a kill reaches all it started.
+            start_new_session=True,
+        )
+        self.pid = self._popen.pid
+        self.identity = ProcessId.of(self.pid)
+        self.held = False
+        self._on_exit = on_exit
+        self._listener = threading.Thread(target=self._listen, name=f"ffmpeg-{self.pid}", daemon=True)
+        self._listener.start()
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The last lines it wrote to standard error."""
+        return tuple(self._log)
+
+    def hold(self) -> None:
+        """Stop its clock: it keeps what it has and uses no processor."""
+        self.held = True
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let a held process continue."""
+        self.held = False
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it and all it started, at once. SIGKILL also ends a held process, which acts on no other signal."""
+        self._signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended and ``on_exit`` was called. False when that took more than ``timeout`` seconds."""
+        self._listener.join(timeout)
+        return not self._listener.is_alive()
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Not after it was reaped: its pid may be another's by then.
+        if self._popen.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+
+    def _listen(self) -> None:
+        assert self._popen.stderr is not None  # noqa: S101 - opened as a pipe above
+        with self._popen.stderr as stderr:
+            # readline with a bound: a line without an end must not fill the memory.
+            while line := stderr.readline(LOG_LINE * 4):
+                if text := line.decode(errors="replace").strip():
+                    self._log.append(text[:LOG_LINE])
+        self._on_exit(Exit(self._popen.wait(), self.log))
+
+
+def bound_to_parent(argv: Sequence[str]) -> list[str]:
+    """Return a command line whose process the kernel kills when the thread that starts it ends.
+
+    ``setpriv`` (util-linux) sets the parent-death signal and then becomes the command, for under a millisecond;
+    ``preexec_fn`` would force a fork of the whole daemon. Where it is missing, the command runs unbound.
+    """
+    setpriv = _setpriv()
+    return [setpriv, "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
+
+
+@cache
+def _setpriv() -> str | None:
+    path = shutil.which("setpriv")
+    if path is None:
+        return None
+    knows = subprocess.run([path, "--pdeathsig", "KILL", "--", "true"], capture_output=True, check=False)  # noqa: S603, S607 - fixed arguments
+    return path if knows.returncode == 0 else None

@@ -1,0 +1,180 @@
+"""The few boxes of an fMP4 segment that the check before publishing reads (ISO/IEC 14496-12). Bytes in, values out."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NON_SYNC = 0x00010000
+"""sample_is_non_sync_sample, of the sample flags (8.8.3.1)."""
+
+
+class BrokenSegment(ValueError):
+    """The bytes are not a whole segment; the message says what is missing."""
+
+
+class Box(NamedTuple):
+    """One box: its type and where its payload lies."""
+
+    kind: bytes
+    start: int
+    """Offset of the box's first byte, its size field."""
+    payload: int
+    """Offset of the payload."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What a segment file holds."""
+
+    head: int
+    """Bytes of ftyp and moov at the file's beginning: the init segment."""
+    track: bytes
+    """The trak box: codec configuration and time scale."""
+    first: Fraction
+    """The earliest presentation time in seconds, as written (with the constant offset)."""
+    end: Fraction
+    """When the last sample ends, in seconds."""
+    samples: int
+    starts_with_keyframe: bool
+
+
+def read_segment(data: bytes | memoryview) -> Segment:
+    """Read a file of the segment muxer: an init segment, then whole fragments of one track.
+
+    Raises:
+        BrokenSegment: a box is cut short, missing, or not one that belongs here.
+    """
+    view = memoryview(data)
+    top = list(_boxes(view, 0, len(view)))
+    moov, trak = _init(view, top)
+    scale = _time_scale(view, trak)
+    samples: list[_Sample] = []
+    for moof, mdat in _fragments(top[2:]):
+        found = list(_samples(view, moof))
+        if sum(sample.size for sample in found) != mdat.end - mdat.payload:
+            raise BrokenSegment("its samples do not fill its media data")
+        samples += found
+    if not samples:
+        raise BrokenSegment("it holds no sample")
+    return Segment(
+        head=moov.end,
+        track=bytes(view[trak.start : trak.end]),
+        first=Fraction(min(sample.time for sample in samples), scale),
+        end=Fraction(max(sample.time + sample.duration for sample in samples), scale),
+        samples=len(samples),
+        starts_with_keyframe=samples[0].keyframe,
+    )
+
+
+def read_track(init: bytes) -> bytes:
+    """Return the trak box of an init segment, which every segment that belongs to it repeats.
+
+    Raises:
+        BrokenSegment: it is not an init segment.
+    """
+    view = memoryview(init)
+    _, trak = _init(view, list(_boxes(view, 0, len(view))))
+    return bytes(view[trak.start : trak.end])
+
+
+class _Sample(NamedTuple):
+    time: int
+    duration: int
+    size: int
+    keyframe: bool
+
+
+def _init(view: memoryview, top: list[Box]) -> tuple[Box, Box]:
+    """Return the moov box of a file that begins with an init segment, and its trak box."""
+    if [box.kind for box in top[:2]] != [b"ftyp", b"moov"]:
+        raise BrokenSegment("it does not begin with an init segment")
+    return top[1], _child(view, top[1], b"trak")
+
+
+def _boxes(view: memoryview, start: int, end: int) -> Iterator[Box]:
+    while start < end:
+        if end - start < 8:  # noqa: PLR2004 - a box header
+            raise BrokenSegment("a box is cut short")
+        size, kind = struct.unpack_from(">I4s", view, start)
+        payload = start + 8
+        if size == 1 and end - start >= 16:  # noqa: PLR2004 - a 64-bit size follows
+            (size,) = struct.unpack_from(">Q", view, payload)
+            payload += 8
+        if size < payload - start or start + size > end:
+            raise BrokenSegment(f"its {kind.decode('latin-1')} box is cut short")
+        yield Box(kind, start, payload, start + size)
+        start += size
+
+
+def _child(view: memoryview, parent: Box, kind: bytes, skip: int = 0) -> Box:
+    for box in _boxes(view, parent.payload + skip, parent.end):
+        if box.kind == kind:
+            return box
+    raise BrokenSegment(f"its {kind.decode()} box is missing")
+
+
+def _time_scale(view: memoryview, trak: Box) -> int:
+    mdhd = _child(view, _child(view, trak, b"mdia"), b"mdhd")
+    version = view[mdhd.payload]
+    (scale,) = struct.unpack_from(">I", view, mdhd.payload + (20 if version else 12))
+    if scale == 0:
+        raise BrokenSegment("its time scale is zero")
+    return int(scale)
+
+
+def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
+    rest = iter(box for box in boxes if box.kind in {b"moof", b"mdat"})
+    for moof in rest:
+        mdat = next(rest, None)
+        if moof.kind != b"moof" or mdat is None or mdat.kind != b"mdat":
+            raise BrokenSegment("a fragment is not whole")
+        yield moof, mdat
+
+
+def _samples(view: memoryview, moof: Box) -> Iterator[_Sample]:
+    """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12)."""
+    traf = _child(view, moof, b"traf")
+    duration, size, flags = _defaults(view, _child(view, traf, b"tfhd"))
+    tfdt = _child(view, traf, b"tfdt")
+    (time,) = struct.unpack_from(">Q" if view[tfdt.payload] else ">I", view, tfdt.payload + 4)
+    for trun in (box for box in _boxes(view, traf.payload, traf.end) if box.kind == b"trun"):
+        (has,) = struct.unpack_from(">I", view, trun.payload)
+        has &= 0xFFFFFF
+        (count,) = struct.unpack_from(">I", view, trun.payload + 4)
+        at = trun.payload + 8 + (4 if has & 0x1 else 0)
+        first_flags = None
+        if has & 0x4:
+            (first_flags,) = struct.unpack_from(">I", view, at)
+            at += 4
+        fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
+        row = struct.Struct(">" + "".join("i" if bit == 0x800 else "I" for bit in fields))  # noqa: PLR2004 - a flag
+        if at + count * row.size > trun.end:
+            raise BrokenSegment("its trun box is cut short")
+        for number in range(count):
+            values = dict(zip(fields, row.unpack_from(view, at), strict=True))
+            at += row.size
+            own_flags = values.get(0x400, first_flags if number == 0 and first_flags is not None else flags)
+            lasts = values.get(0x100, duration)
+            yield _Sample(
+                time + values.get(0x800, 0), lasts, values.get(0x200, size), not own_flags & _NON_SYNC
+            )
+            time += lasts
+
+
+def _defaults(view: memoryview, tfhd: Box) -> tuple[int, int, int]:
+    """Return the default sample duration, size and flags of a track fragment header."""
+    (has,) = struct.unpack_from(">I", view, tfhd.payload)
+    at = tfhd.payload + 8 + (8 if has & 0x1 else 0) + (4 if has & 0x2 else 0)
+    values = []
+    for bit in (0x8, 0x10, 0x20):
+        present = bool(has & bit)
+        values.append(struct.unpack_from(">I", view, at)[0] if present else 0)
+        at += 4 if present else 0
+    return values[0], values[1], values[2]

@@ -1,0 +1,86 @@
+"""What is known of a media file once it has been probed. Values only; times are exact seconds on the file's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from array import array
+    from fractions import Fraction
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class VideoTrack:
+    """One moving picture."""
+
+    index: int
+    """The stream's index in the file."""
+    codec: str
+    width: int
+    """Shown width in square pixels, after rotation."""
+    height: int
+    """Shown height in pixels, after rotation."""
+    time_base: Fraction
+    """Seconds per tick."""
+    start: Fraction
+    """Presentation time of the first frame."""
+    end: Fraction
+    """When the last frame stops being shown."""
+    frame_rate: Fraction
+    """Frames per second, as the container announces or the first frames show."""
+    frame_times: array[int] | None = field(default=None, repr=False)
+    """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """One sound track."""
+
+    index: int
+    """The stream's index in the file."""
+    codec: str
+    channels: int
+    sample_rate: int
+    """Samples per second in the file."""
+    start: Fraction
+    end: Fraction
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A file that can be played."""
+
+    path: Path
+    container: str
+    """The demuxer's name, as ffmpeg spells it."""
+    container_start: Fraction
+    """The earliest time the container announces: ffmpeg counts ``-ss`` from here."""
+    video: VideoTrack | None
+    audio: tuple[AudioTrack, ...]
+    notes: tuple[str, ...] = ()
+    """What was found and left out, in sentences."""
+
+    @property
+    def start(self) -> Fraction:
+        """The time of the first thing shown or heard."""
+        return min(track.start for track in self.tracks)
+
+    @property
+    def end(self) -> Fraction:
+        """The time at which the last track ends."""
+        return max(track.end for track in self.tracks)
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first to the last thing shown or heard."""
+        return self.end - self.start
+
+    @property
+    def tracks(self) -> tuple[VideoTrack | AudioTrack, ...]:
+        """All tracks that play."""
+        return (*((self.video,) if self.video else ()), *self.audio)

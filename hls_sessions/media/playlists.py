@@ -1,0 +1,91 @@
+"""A presentation as HLS playlists (RFC 8216). Values in, text out.
+
+All playlists are whole from the start (EXT-X-PLAYLIST-TYPE:VOD): players are free to seek anywhere at once, and
+native players that give up on a playlist that grows never see one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hls_sessions.media.renditions import AudioRendition, Presentation, VideoRendition
+
+VERSION = 7
+"""EXT-X-MAP outside I-frame playlists needs 6; 7 is what fMP4 players look for."""
+
+AUDIO_GROUP = "audio"
+
+
+def master_playlist(presentation: Presentation) -> str:
+    """Write the master playlist: every variant, and the sound tracks as one group of renditions."""
+    return _text(
+        ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)]
+    )
+
+
+def media_playlist(presentation: Presentation, rendition: str) -> str:
+    """Write one rendition's playlist, with the true length of every segment.
+
+    Raises:
+        KeyError: there is no such rendition.
+    """
+    lines = [
+        "#EXTM3U",
+        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-TARGETDURATION:{presentation.target_duration}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        '#EXT-X-MAP:URI="init.mp4"',
+    ]
+    for number, length in enumerate(presentation.cuts(rendition).lengths()):
+        lines += [f"#EXTINF:{float(length):.6f},", f"{number}.m4s"]
+    return _text([*lines, "#EXT-X-ENDLIST"])
+
+
+def _variants(presentation: Presentation) -> Iterator[str]:
+    if not presentation.video:
+        # Sound alone: each track is a variant of its own, and the first is the one that plays.
+        for sound in sorted(presentation.audio, key=lambda rendition: not rendition.default):
+            yield (
+                f"#EXT-X-STREAM-INF:BANDWIDTH={sound.peak},AVERAGE-BANDWIDTH={sound.peak}"
+                f',CODECS="{sound.codecs}",NAME={_quoted(sound.name)}'
+            )
+            yield f"{sound.id}/index.m3u8"
+        return
+    for sound in presentation.audio:
+        yield _rendition(sound)
+    for video in presentation.video:
+        yield _variant(video, presentation.audio)
+        yield f"{video.id}/index.m3u8"
+
+
+def _rendition(sound: AudioRendition) -> str:
+    language = f",LANGUAGE={_quoted(sound.track.language)}" if sound.track.language else ""
+    return (
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME={_quoted(sound.name)}{language}'
+        f",DEFAULT={'YES' if sound.default else 'NO'},AUTOSELECT=YES"
+        f',CHANNELS="{sound.channels}",URI="{sound.id}/index.m3u8"'
+    )
+
+
+def _variant(video: VideoRendition, sounds: tuple[AudioRendition, ...]) -> str:
+    loudest = max((sound.peak for sound in sounds), default=0)
+    codecs = ",".join([video.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
+    audio = f',AUDIO="{AUDIO_GROUP}"' if sounds else ""
+    return (
+        f"#EXT-X-STREAM-INF:BANDWIDTH={video.peak + loudest}"
+        f",AVERAGE-BANDWIDTH={video.max_rate + loudest},RESOLUTION={video.width}x{video.height}"
+        f',FRAME-RATE={float(video.track.frame_rate):.3f},CODECS="{codecs}"{audio}'
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return a quoted-string, which may hold neither line breaks nor double quotes (RFC 8216, 4.2)."""
+    return '"' + "".join("'" if c == '"' else c for c in text if c.isprintable()) + '"'
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,179 @@
+"""The times at which a file is cut, known before a byte is encoded.
+
+Everything else rests on this: segment *i* of a rendition is a pure function of (file, rendition, *i*), because
+its boundaries are. Boundaries are exact rationals on the file's own clock, and every one is the time of a real
+frame (video) or of an AAC frame on an absolute grid (audio), so any two encoder runs cut at the same place.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from hls_sessions.media.facts import AudioTrack, Media, VideoTrack
+
+AUDIO_RATE = 48_000
+"""Samples per second of every encoded sound."""
+AAC_FRAME = 1024
+"""Samples in one AAC frame."""
+_AAC_SECONDS = Fraction(AAC_FRAME, AUDIO_RATE)
+RAMP = (Fraction(1), Fraction(1))
+"""The lengths of the first segments, short so that playback starts early."""
+SHORTEST_SOUND = 2 * _AAC_SECONDS
+"""A last piece of sound shorter than this joins the piece before it: a container's end is not exact to the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Where one track is cut: segment *i* holds what begins in ``[times[i], times[i + 1])``."""
+
+    times: tuple[Fraction, ...]
+    """Boundaries in seconds on the file's clock; one more than there are segments."""
+    first: Fraction
+    """When the track's first frame begins: at ``times[0]``, or later for a track that starts late."""
+    slack: Fraction
+    """How long before a boundary a cut may be asked for and still fall on it: half the distance to what comes before."""
+    counts: tuple[int, ...] | None
+    """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether every boundary is known to be the time of a real frame, rather than expected to be."""
+        return self.counts is not None
+
+    def __len__(self) -> int:
+        return len(self.times) - 1
+
+    def start(self, segment: int) -> Fraction:
+        """When the first frame of a segment begins."""
+        return self.first if segment == 0 else self.times[segment]
+
+    def end(self, segment: int) -> Fraction:
+        """When a segment ends."""
+        return self.times[segment + 1]
+
+    def is_last(self, segment: int) -> bool:
+        """Whether no segment follows."""
+        return segment == len(self) - 1
+
+    def lengths(self) -> Iterator[Fraction]:
+        """The length of each segment in seconds, as a playlist announces it."""
+        return (after - before for before, after in pairwise(self.times))
+
+    def longest(self) -> Fraction:
+        """The length of the longest segment in seconds."""
+        return max(self.lengths())
+
+    def reaching(self, segment: int, seconds: float) -> int:
+        """Return the last segment that begins within so many seconds after the start of this one."""
+        return bisect_left(self.times, self.times[segment] + Fraction(seconds), hi=len(self)) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The cuts of all tracks of one file."""
+
+    origin: Fraction
+    """The file's time at which the presentation begins."""
+    video: Cuts | None
+    audio: tuple[Cuts, ...]
+
+    @property
+    def longest(self) -> Fraction:
+        """The longest segment of any track in seconds: all playlists announce one target duration (RFC 8216, 6.2.4)."""
+        return max(cuts.longest() for cuts in (*((self.video,) if self.video else ()), *self.audio))
+
+
+def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
+    """Compute where every track of a file is cut.
+
+    Args:
+        media: a probed file.
+        segment_length: the wanted length of a segment in seconds.
+    """
+    origin = media.start
+    grid = tuple(_grid(origin, media.end, segment_length))
+    video = _video_cuts(media.video, origin, grid) if media.video else None
+    # Sound is cut where the picture is, so that a player that seeks asks for both at the same place.
+    walls = video.times[1:-1] + tuple(t for t in grid if t > video.times[-1]) if video else grid
+    return Timeline(origin, video, tuple(_audio_cuts(track, origin, walls) for track in media.audio))
+
+
+def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[Fraction]:
+    """Yield the wanted boundaries strictly between start and end: the ramp, then even steps."""
+    time = start
+    for step in RAMP:
+        time += min(step, segment_length)
+        if time < end:
+            yield time
+    time += segment_length
+    while time < end:
+        yield time
+        time += segment_length
+
+
+def _video_cuts(track: VideoTrack, origin: Fraction, grid: Iterable[Fraction]) -> Cuts:
+    frame = 1 / track.frame_rate
+    inner: list[Fraction] = []
+    for wanted in grid:
+        time = _nearest_frame(track, wanted)
+        floor = inner[-1] if inner else track.start
+        if time > floor and time < track.end - frame / 2:
+            inner.append(time)
+    times = (origin, *inner, track.end)
+    if track.frame_times is None:
+        return Cuts(times, track.start, slack=frame / 2, counts=None)
+    counts = tuple(_frames_between(track, before, after) for before, after in pairwise(times))
+    return Cuts(times, track.start, _shortest_frame(track) / 2, counts)
+
+
+def _frames_between(track: VideoTrack, before: Fraction, after: Fraction) -> int:
+    times = track.frame_times or ()
+    first, end = (bisect_left(times, ceil(time / track.time_base)) for time in (before, after))
+    return end - first
+
+
+def _nearest_frame(track: VideoTrack, time: Fraction) -> Fraction:
+    """Return the presentation time of the frame nearest to a time: looked up, or reckoned from the frame rate."""
+    if track.frame_times is None:
+        frames = round((time - track.start) * track.frame_rate)
+        ticks = round(frames / track.frame_rate / track.time_base)
+        return track.start + ticks * track.time_base
+    times = track.frame_times
+    after = bisect_left(times, time / track.time_base)
+    around = times[max(0, after - 1) : after + 1]
+    return min((tick * track.time_base for tick in around), key=lambda t: abs(t - time))
+
+
+def _shortest_frame(track: VideoTrack) -> Fraction:
+    """Return the shortest distance between two frames in seconds, which bounds how early a cut may be asked for."""
+    times = track.frame_times
+    if times is None or len(times) < 2:  # noqa: PLR2004 - a distance needs two
+        return 1 / track.frame_rate
+    shortest = min((after - before for before, after in pairwise(times)), default=1)
+    return max(shortest, 1) * track.time_base
+
+
+def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) -> Cuts:
+    first = Fraction(round(track.start * AUDIO_RATE), AUDIO_RATE)
+    inner: list[Fraction] = []
+    for wall in walls:
+        time = aac_frame_at(wall, first)
+        if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_SOUND:
+            inner.append(time)
+    # The first piece also holds the encoder's priming; how many frames the last one holds is the encoder's to say.
+    walls = (first - _AAC_SECONDS, *inner)
+    counts = (*(int((after - before) / _AAC_SECONDS) for before, after in pairwise(walls)), 0)
+    return Cuts((origin, *inner, track.end), first, _AAC_SECONDS / 2, counts)
+
+
+def aac_frame_at(time: Fraction, first: Fraction) -> Fraction:
+    """Return when the first AAC frame at or after a time begins, on the grid that counts from the track's first sample."""
+    return first + ceil((time - first) / _AAC_SECONDS) * _AAC_SECONDS

@@ -1,0 +1,147 @@
+"""The supervisor of children that come and go, many of them and of one kind, that know nothing of each other.
+
+See https://hexdocs.pm/elixir/DynamicSupervisor.html. What can be asked of it is in `supervision.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.otp.clock import SYSTEM_CLOCK, Clock
+from hls_sessions.otp.errors import MaxChildren, StartError
+from hls_sessions.otp.genserver import NO_REPLY, From
+from hls_sessions.otp.overseer import Child, Overseer
+from hls_sessions.otp.shutdown import kill_late, shut_down_together, tell
+from hls_sessions.otp.supervision import StartChild, TerminateChild
+from hls_sessions.otp.supervisor import DEFAULT_INTENSITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from hls_sessions.otp.child import ChildSpec, Intensity
+    from hls_sessions.otp.reasons import ExitReason
+    from hls_sessions.otp.ref import Ref
+    from hls_sessions.otp.timers import Timers
+
+logger = logging.getLogger(__name__)
+
+
+class DynamicSupervisor(Overseer):
+    """Starts children when it is asked to, restarts each for itself, and ends all of them at once.
+
+    It waits for a child that starts, as OTP does: `init` should be quick. It does not wait for one that it
+    terminates, so a child that takes its time to end holds up only those who asked for that.
+    """
+
+    def init(
+        self,
+        max_children: int | None = None,
+        intensity: Intensity = DEFAULT_INTENSITY,
+        clock: Clock = SYSTEM_CLOCK,
+        timers: Timers | None = None,
+        on_give_up: Callable[[ChildSpec, ExitReason], None] | None = None,
+    ) -> None:
+        """Begin without children.
+
+        Args:
+            max_children: how many there may be, those about to be restarted among them; None for no limit
+            intensity: how many restarts are allowed to all children together that have no limit of their own
+            clock: by which restarts are counted
+            timers: needed by children that have a backoff
+            on_give_up: told, in the supervisor's thread, of a child that exceeded its own limit and why it
+            ended last
+
+        """
+        if max_children is not None and max_children < 0:
+            raise ValueError(f"max_children cannot be negative: {max_children}")
+        self._oversee(intensity, clock, timers)
+        self._max_children = max_children
+        self._on_give_up = on_give_up
+        self._leaving: dict[Hashable, _Leaving] = {}
+
+    def handle_call(self, request: Any, caller: From) -> Any:
+        """Do what `supervision.py` says."""
+        match request:
+            case StartChild(spec):
+                return self._add(spec)
+            case TerminateChild(child_id):
+                return self._terminate_child(self._find(child_id), caller)
+            case _:
+                return super().handle_call(request, caller)
+
+    def handle_wake(self) -> None:
+        """Kill the children that were told to end and have had their time."""
+        now = time.monotonic()
+        for leaving in list(self._leaving.values()):
+            if leaving.deadline <= now:
+                leaving.deadline = float("inf")
+                kill_late(leaving.ref, leaving.bound)
+        self._set_wake()
+
+    def terminate(self, reason: ExitReason) -> None:
+        """End all children at once, each within its bound."""
+        del reason
+        shut_down_together(
+            (child.ref, child.spec.shutdown) for child in self._children.values() if child.ref is not None
+        )
+
+    def _check(self, spec: ChildSpec) -> None:
+        super()._check(spec)
+        if self._max_children is not None and len(self._children) >= self._max_children:
+            raise MaxChildren(self._max_children)
+
+    def _terminate_child(self, child: Child, caller: From) -> Any:
+        if child.ref is None:
+            self._leave(child)
+            return None
+        leaving = self._leaving.get(child.spec.id)
+        if leaving is None:
+            leaving = self._leaving[child.spec.id] = _Leaving(child.ref, child.spec.shutdown)
+            tell(child.ref, child.spec.shutdown)
+            self._set_wake()
+        leaving.callers.append(caller)
+        return NO_REPLY
+
+    def _ended(self, child: Child, reason: ExitReason) -> None:
+        if child.spec.id in self._leaving:
+            self._leave(child)
+        else:
+            super()._ended(child, reason)
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except StartError as error:
+            self._did_not_start(child, error)
+
+    def _leave(self, child: Child) -> None:
+        child.retry = None
+        del self._children[child.spec.id]
+        leaving = self._leaving.pop(child.spec.id, None)
+        if leaving is not None:
+            for caller in leaving.callers:
+                caller.reply()
+
+    def _give_up(self, child: Child, reason: ExitReason) -> None:
+        self._leave(child)
+        if self._on_give_up is not None:
+            try:
+                self._on_give_up(child.spec, reason)
+            except Exception:
+                # Whoever listens must not take the other children down.
+                logger.exception("on_give_up raised for child %r", child.spec.id)
+
+    def _set_wake(self) -> None:
+        self.wake_at = min((leaving.deadline for leaving in self._leaving.values()), default=None)
+
+
+class _Leaving:
+    """A child that was told to end: until when it may take, and who waits for that."""
+
+    def __init__(self, ref: Ref, bound: float | None) -> None:
+        self.ref = ref
+        self.bound = bound
+        self.deadline = float("inf") if bound is None else time.monotonic() + bound
+        self.callers: list[From] = []

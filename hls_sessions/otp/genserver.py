@@ -1,0 +1,360 @@
+"""The server: a thread, an inbox, and six callbacks, by the conventions of OTP's gen_server.
+
+See https://www.erlang.org/doc/apps/stdlib/gen_server.html. A server is a pykka ThreadingActor whose three
+verbs (set up, run, tear down) are written anew, because pykka's differ from OTP's in what a caller may rely
+on:
+
+- pykka returns a ref even if `on_start` raised; here `start` waits for `init` and reports;
+- in pykka an exception during an ask goes to the caller and the actor lives on with what may be half a state;
+  here it ends the server, unless the server has declared it a refusal;
+- in pykka clean-up runs after a stop but not after a crash; here `terminate` does after both;
+- in pykka SystemExit in one actor stops all of them; here it is the crash of that one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import pykka
+
+from hls_sessions.otp.errors import CallTimeout, NotInServer, ServerExited, StartError, StartTimeout
+from hls_sessions.otp.inbox import Inbox
+from hls_sessions.otp.messages import WAKE, Cast, Envelope, Monitor, Notice, Stop
+from hls_sessions.otp.process import Process, current
+from hls_sessions.otp.reasons import KILLED, NORMAL, Crash, ExitReason, is_abnormal
+from hls_sessions.otp.ref import Ref
+from hls_sessions.otp.reply import Reply
+from hls_sessions.otp.shield import KillSignal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class NoReply(Enum):
+    """What `handle_call` returns to answer later, through the caller it was given."""
+
+    NO_REPLY = "no reply"
+
+
+NO_REPLY: Final = NoReply.NO_REPLY
+
+
+class From:
+    """Who asked. Kept by a server that answers later, and may be used from any thread.
+
+    Only the first answer counts, so a server that is not sure may answer again.
+    """
+
+    __slots__ = ("_reply",)
+
+    def __init__(self, reply: Reply[Any]) -> None:
+        self._reply = reply
+
+    def __repr__(self) -> str:
+        return f"<From {self._reply!r}>"
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the one who asked has left: no answer will be seen."""
+        return self._reply.cancelled()
+
+    def reply(self, value: Any = None) -> None:
+        """Answer with a value."""
+        self._reply.set(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, which the caller's `call` raises. The server goes on."""
+        self._reply.fail(error)
+
+
+class GenServer(pykka.ThreadingActor):
+    """A server. Write a subclass with the callbacks it needs, and start it with the arguments of its `init`.
+
+    Every callback runs in the server's own thread, one at a time, so a server's state needs no lock. A
+    callback that raises, whatever it raises, crashes the server: `terminate` runs, links and monitors are
+    told, whoever still waits for an answer gets ServerExited, and one record with the traceback is logged.
+    The crash itself keeps the lines of the traceback but not the variables, which would keep a dead server's
+    state alive.
+
+    The thread is a daemon thread, because one that was killed while stuck may never end, and must not keep
+    the interpreter from ending. So the interpreter waits for no server: stop the topmost supervisor before
+    you leave.
+    """
+
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    """Exceptions that `handle_call` may raise as its answer: they go to the caller and the server lives."""
+
+    trap_exits: ClassVar[bool] = False
+    """Whether exit signals arrive as Exit messages instead of ending the server, as OTP's flag says."""
+
+    wake_at: float | None = None
+    """When to call `handle_wake`, in seconds of `time.monotonic`; None for never. It is None again when that
+    happens.
+
+    A lone timer of the server's own, which always runs on the system clock and needs no thread beside it. It
+    fires between two messages, and however many of them wait.
+    """
+
+    use_daemon_thread: ClassVar[bool] = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self._arguments = (args, kwargs)
+        self._initialised = False
+        self._ending: ExitReason | None = None
+        name = f"{type(self).__name__} {self.actor_urn.removeprefix('urn:uuid:')[:8]}"
+        self._process = Process(name, self._inbox, trap_exits=self.trap_exits)
+        self._process.ref = Ref(self._process)
+
+    def __str__(self) -> str:
+        return self._process.name
+
+    # ---- starting
+
+    @classmethod
+    def start(cls, *args: Any, start_timeout: float | None = None, **kwargs: Any) -> Ref:  # type: ignore[override] # pykka returns its own kind of ref
+        """Start a server, wait until its `init(*args, **kwargs)` has returned, and return its ref.
+
+        Args:
+            args: for `init`
+            kwargs: for `init`
+            start_timeout: seconds that `init` may take; None for as long as it takes
+
+        Raises:
+            StartError: if `init` raised or called `stop`; what it raised is chained, and the server is gone
+            StartTimeout: if `init` took too long; the server was killed
+
+        """
+        return cls._begin(None, start_timeout, cls(*args, **kwargs))
+
+    @classmethod
+    def start_link(cls, *args: Any, start_timeout: float | None = None, **kwargs: Any) -> Ref:
+        """Start a server as `start` does, linked to the server in whose callback this is called: its parent.
+
+        The link is made when `init` has returned. A failing start is therefore told once, by StartError.
+
+        Raises:
+            NotInServer: if this is called by a thread that is no server's
+
+        """
+        parent = current()
+        if parent is None:
+            raise NotInServer(cls.__name__)
+        return cls._begin(parent, start_timeout, cls(*args, **kwargs))
+
+    @staticmethod
+    def _begin(parent: Process | None, start_timeout: float | None, server: GenServer) -> Ref:
+        process = server._process
+        process.parent = None if parent is None else parent.ref
+        # Whatever ends a server that has not begun fails this reply, as it fails a call in the making.
+        started: Reply[None] = Reply()
+        process.in_hand = started
+        try:
+            server._start_actor_loop()
+            started.get(start_timeout)
+        except CallTimeout:
+            process.kill()
+            raise StartTimeout(process.name, KILLED) from None
+        except ServerExited as exited:
+            raise StartError(process.name, exited.reason) from exited.__cause__
+        except RuntimeError as error:
+            # The system has no thread left to give.
+            raise StartError(process.name, Crash(error)) from error
+        return process.ref
+
+    # ---- the callbacks
+
+    def init(self, *args: Any, **kwargs: Any) -> None:
+        """Set up the state. If this raises there is no server, and `terminate` does not run."""
+
+    def handle_call(self, request: Any, caller: From) -> Any:
+        """Answer a request: return the answer, or NO_REPLY to answer later through `caller`.
+
+        A deferred answer that was never given is given by the server's end: ServerExited.
+        """
+        raise NotImplementedError(f"{self} has no answer to {request!r}")
+
+    def handle_cast(self, message: Any) -> None:
+        """Take a message that was sent with `Ref.cast`."""
+        raise NotImplementedError(f"{self} cannot take {message!r}")
+
+    def handle_info(self, message: Any) -> None:
+        """Take any other message: Down, Exit, those of timers, and what was sent with `Ref.send`."""
+        logger.warning("%s was sent %r, which it does not know", self, message)
+
+    def handle_wake(self) -> None:
+        """Do what was to be done at `wake_at`."""
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Clean up. This is the last callback, and it runs however the server ends, but for two ways.
+
+        It does not run after a kill, nor when `init` did not succeed. If it raises, that is the crash the
+        server ends with, and the end goes on.
+        """
+
+    # ---- what a server may do inside a callback
+
+    @property
+    def ref(self) -> Ref:
+        """The server's own address."""
+        return self._process.ref
+
+    def stop(self, reason: ExitReason = NORMAL) -> None:
+        """End after this callback. An answer that it returns is still sent."""
+        self._ending = self._ending or reason
+
+    def link(self, ref: Ref) -> None:
+        """Share ends with another server: each receives an exit signal when the other ends, see `Ref.exit`.
+
+        Linking to a server that is dead already receives NO_PROCESS at once.
+        """
+        self._process.link(ref.process)
+
+    def unlink(self, ref: Ref) -> None:
+        """Undo a link. If this server traps exits, an Exit may be among its messages already."""
+        self._process.unlink(ref.process)
+
+    def monitor(self, ref: Ref) -> Monitor:
+        """Receive one Down when the other server ends; at once, and with NO_PROCESS, when it has."""
+        monitor = Monitor(ref)
+        self._process.monitor(monitor, ref.process)
+        return monitor
+
+    def demonitor(self, monitor: Monitor) -> None:
+        """Take a monitor back. Its Down does not arrive any more, even if it had been sent."""
+        self._process.demonitor(monitor)
+
+    # ---- the life
+
+    def _actor_loop_setup(self) -> None:
+        self._process.begin()
+        args, kwargs = self._arguments
+        del self._arguments
+        self._call_back(self.init, *args, **kwargs)
+        if self._ending is None:
+            self._initialised = True
+            self._report_start()
+
+    def _actor_loop_running(self) -> None:
+        while self._ending is None:
+            if self._process.reason is not None:
+                self._ending = self._process.reason
+            elif self._process.doom is not None:
+                self._ending = self._process.doom
+            else:
+                self._handle(self._next_envelope())
+
+    def _actor_loop_teardown(self) -> None:
+        if self._initialised and self._process.reason is None:
+            self._call_back(self.terminate, self._ending)
+        reason = self._ending or NORMAL
+        if self._initialised and self._process.reason is None and is_abnormal(reason):
+            self._log(reason)
+        self._process.end(reason)
+        self.actor_stopped.set()
+
+    def _report_start(self) -> None:
+        parent, started = self._process.parent, self._process.in_hand
+        if parent is not None:
+            parent.process.adopt(self._process)
+        self._process.in_hand = None
+        if started is not None:
+            started.set(None)
+
+    def _log(self, reason: ExitReason) -> None:
+        error = reason.error if isinstance(reason, Crash) else None
+        logger.error("%s ended: %s", self, reason, exc_info=error)
+
+    # ---- one message
+
+    def _next_envelope(self) -> Envelope[Any]:
+        if self.wake_at is None:
+            return self._inbox.get()
+        remaining = self.wake_at - time.monotonic()
+        if remaining > 0:
+            return self._inbox.get(timeout=min(remaining, _LONGEST_SLEEP))
+        self.wake_at = None
+        self._call_back(self.handle_wake)
+        return WAKE
+
+    def _handle(self, envelope: Envelope[Any]) -> None:
+        message = envelope.message
+        if envelope is WAKE:
+            return
+        if envelope.reply_to is not None:
+            self._answer(message, envelope.reply_to)
+        elif isinstance(message, Cast):
+            self._call_back(self.handle_cast, message.message)
+        elif isinstance(message, Stop):
+            self.stop(message.reason)
+        elif not isinstance(message, Notice):
+            self._call_back(self.handle_info, message)
+        elif self._process.demonitor(message.down.monitor):
+            self._call_back(self.handle_info, message.down)
+
+    def _answer(self, request: Any, reply: Any) -> None:
+        process = self._process
+        process.in_hand = reply
+        if process.reason is not None:
+            # Killed between taking the question and having it in hand, where `end` would have found it.
+            reply.fail(ServerExited(process.ref, process.reason))
+            return
+        answer = self._call_back(self._answer_or_refusal, request, From(reply))
+        if answer is NO_REPLY:
+            process.defer(reply)
+        elif isinstance(answer, _Refusal):
+            reply.fail(answer.error)
+        elif not isinstance(self._ending, Crash):
+            reply.set(answer)
+        if not isinstance(self._ending, Crash):
+            process.in_hand = None
+
+    def _answer_or_refusal(self, request: Any, caller: From) -> Any:
+        try:
+            return self.handle_call(request, caller)
+        except self.refusals as error:
+            return _Refusal(error)
+
+    def _call_back(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run one of the server's callbacks, and make what it raises the end of the server."""
+        try:
+            return self._process.shield.lowered(callback, *args, **kwargs)
+        except KillSignal:
+            self._ending = KILLED
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is the crash of this server alone
+            traceback.clear_frames(error.__traceback__)
+            self._ending = Crash(error)
+        return None
+
+    # ---- what pykka asks for
+
+    @staticmethod
+    def _create_actor_inbox() -> Inbox:
+        return Inbox()
+
+    @staticmethod
+    def _create_future() -> Reply[Any]:
+        return Reply()
+
+    @property
+    def _inbox(self) -> Inbox:
+        inbox = self.actor_inbox
+        assert isinstance(inbox, Inbox)  # noqa: S101 - for the type checker; made just above
+        return inbox
+
+
+_LONGEST_SLEEP: Final = 3600.0
+"""Seconds. Waking once in a while for nothing is cheaper than knowing the largest wait of every platform."""
+
+
+class _Refusal:
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error

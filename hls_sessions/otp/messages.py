@@ -1,0 +1,66 @@
+"""What travels to a server: what its callbacks see, and what stays inside this package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pykka._envelope import Envelope
+
+if TYPE_CHECKING:
+    from hls_sessions.otp.reasons import ExitReason
+    from hls_sessions.otp.ref import Ref
+
+__all__ = ["WAKE", "Cast", "Down", "Envelope", "Exit", "Monitor", "Notice", "Stop"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Monitor:
+    """One watch that one server keeps on another. Made by `GenServer.monitor`; every one is different."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A monitored server has ended. Sent once for each monitor."""
+
+    monitor: Monitor
+    ref: Ref
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """An exit signal, as a message: what a server that traps exits gets instead of ending itself.
+
+    `ref` is the linked server that ended, or who called `Ref.exit`; None when that was no server.
+    """
+
+    ref: Ref | None
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Marks a message for `handle_cast`."""
+
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Asks the server to end once it has handled what came before."""
+
+    reason: ExitReason
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A Down on its way, which is dropped on arrival if its monitor has been taken back."""
+
+    down: Down
+
+
+WAKE: Final[Envelope[Any]] = Envelope(object())
+"""Says nothing: has the server look up, because something else has changed."""

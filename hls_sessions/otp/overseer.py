@@ -1,0 +1,226 @@
+"""What the two supervisors share: children that are started, watched, and judged when they end."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hls_sessions.otp.errors import (
+    AlreadyStarted,
+    NeedsTimers,
+    NoChild,
+    NotSupported,
+    StartError,
+    SupervisionError,
+)
+from hls_sessions.otp.genserver import From, GenServer
+from hls_sessions.otp.messages import Exit
+from hls_sessions.otp.reasons import SHUTDOWN, Crash, ExitReason
+from hls_sessions.otp.ref import Ref
+from hls_sessions.otp.supervision import ChildCount, ChildInfo, CountChildren, WhichChildren
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from hls_sessions.otp.child import ChildSpec, Intensity
+    from hls_sessions.otp.clock import Clock
+    from hls_sessions.otp.timers import Timers
+
+logger = logging.getLogger(__name__)
+
+
+class Verdict(Enum):
+    """What is to be done about a child that needs a restart."""
+
+    RESTART = "restart"
+    GIVE_UP = "give up"
+    ESCALATE = "escalate"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Retry:
+    """A message to oneself: start this child now. Void unless the child still waits for this very one."""
+
+    child: Child
+
+
+@dataclass(slots=True, eq=False)
+class Child:
+    """A child and how it is doing."""
+
+    spec: ChildSpec
+    ref: Ref | None = None
+    restarts: tuple[float, ...] = ()
+    retry: Retry | None = field(default=None, repr=False)
+
+    def info(self) -> ChildInfo:
+        """Tell the world."""
+        return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None)
+
+
+class Overseer(GenServer):
+    """A server that has children and traps their exits.
+
+    What a kind of supervisor does with a child that is to be restarted, and with one that is not, is the
+    kind's own.
+    """
+
+    trap_exits: ClassVar[bool] = True
+    refusals: ClassVar[tuple[type[Exception], ...]] = (SupervisionError, StartError)
+
+    _children: dict[Hashable, Child]
+
+    def _oversee(self, intensity: Intensity, clock: Clock, timers: Timers | None) -> None:
+        self._intensity = intensity
+        self._clock = clock
+        self._timers = timers
+        self._restarts: tuple[float, ...] = ()
+        self._children = {}
+        self._by_ref: dict[Ref, Child] = {}
+
+    # ---- the kind's own
+
+    @abstractmethod
+    def _start_again(self, child: Child) -> None:
+        """Start a child that ended or did not start; its delay, if it has one, is over."""
+
+    @abstractmethod
+    def _leave(self, child: Child) -> None:
+        """Go on without a child that ended as it may."""
+
+    @abstractmethod
+    def _give_up(self, child: Child, reason: ExitReason) -> None:
+        """Go on without a child that has exceeded its own limit."""
+
+    # ---- callbacks
+
+    def handle_call(self, request: Any, caller: From) -> Any:
+        """Answer what both kinds are asked; refuse what this kind does not know."""
+        del caller
+        match request:
+            case WhichChildren():
+                return [child.info() for child in self._children.values()]
+            case CountChildren():
+                return self._count()
+            case _:
+                raise NotSupported(request)
+
+    def handle_info(self, message: Any) -> None:
+        """Hear of a child's end, or that it is time to start one again."""
+        match message:
+            case Exit(ref=Ref() as ref, reason=reason):
+                # The end of a child that this supervisor brought down has been dealt with.
+                if (child := self._by_ref.pop(ref, None)) is not None:
+                    child.ref = None
+                    self._ended(child, reason)
+            case Retry(child=child):
+                if child.retry is message:
+                    child.retry = None
+                    self._start_again(child)
+            case _:
+                super().handle_info(message)
+
+    # ---- children
+
+    def _add(self, spec: ChildSpec) -> Ref:
+        self._check(spec)
+        child = Child(spec)
+        ref = self._start(child)
+        self._children[spec.id] = child
+        return ref
+
+    def _check(self, spec: ChildSpec) -> None:
+        """Raise the SupervisionError that forbids this child, if one does."""
+        if (child := self._children.get(spec.id)) is not None:
+            raise AlreadyStarted(spec.id, child.ref)
+        if spec.backoff is not None and self._timers is None:
+            raise NeedsTimers(spec.id)
+
+    def _find(self, child_id: Hashable) -> Child:
+        try:
+            return self._children[child_id]
+        except KeyError:
+            raise NoChild(child_id) from None
+
+    def _start(self, child: Child) -> Ref:
+        """Start a child, or raise StartError."""
+        try:
+            ref: object = child.spec.start()
+        except StartError:
+            raise
+        except Exception as error:
+            raise StartError(repr(child.spec.id), Crash(error)) from error
+        if not isinstance(ref, Ref):
+            no_ref = TypeError(f"its start returned {ref!r}, which is no ref")
+            raise StartError(repr(child.spec.id), Crash(no_ref))
+        child.ref = ref
+        self._by_ref[ref] = child
+        self._process.adopt(ref.process)
+        return ref
+
+    def _ended(self, child: Child, reason: ExitReason) -> None:
+        if child.spec.restart.follows(reason):
+            self._decide(child, reason, self._restart)
+        else:
+            self._leave(child)
+
+    def _did_not_start(self, child: Child, error: StartError) -> None:
+        # As in OTP a restart that fails is tried again, which counts as another one. It is tried in a message
+        # to oneself, so that others are heard in between.
+        self._decide(child, Crash(error), self._retry)
+
+    def _restart(self, child: Child) -> None:
+        """Start a child again that has ended, at once or after its delay."""
+        if self._delay(child) > 0:
+            self._retry(child)
+        else:
+            self._start_again(child)
+
+    def _decide(self, child: Child, reason: ExitReason, restart: Callable[[Child], None]) -> None:
+        """Restart a child in the given way, unless that has been done too often."""
+        match self._judge(child):
+            case Verdict.RESTART:
+                logger.warning("%s restarts child %r: %s", self, child.spec.id, reason)
+                restart(child)
+            case Verdict.GIVE_UP:
+                logger.error("%s gives up child %r after too many restarts: %s", self, child.spec.id, reason)
+                self._give_up(child, reason)
+            case Verdict.ESCALATE:
+                logger.error("%s ends: too many restarts, lastly of %r: %s", self, child.spec.id, reason)
+                self.stop(SHUTDOWN)
+
+    def _judge(self, child: Child) -> Verdict:
+        """Count this restart and decide whether it may happen."""
+        now = self._clock.monotonic()
+        limit = child.spec.intensity or self._intensity
+        own = limit.admit(child.restarts, now)
+        child.restarts = own or ()
+        if child.spec.intensity is not None:
+            return Verdict.RESTART if own is not None else Verdict.GIVE_UP
+        if (all_of_them := self._intensity.admit(self._restarts, now)) is None:
+            return Verdict.ESCALATE
+        self._restarts = all_of_them
+        return Verdict.RESTART
+
+    def _retry(self, child: Child) -> None:
+        """Start the child again after its delay, and be open to other messages until then."""
+        child.retry = Retry(child)
+        delay = self._delay(child)
+        if self._timers is None or delay == 0:
+            self.ref.send(child.retry)
+        else:
+            self._timers.send_after(self.ref, child.retry, delay)
+
+    def _delay(self, child: Child) -> float:
+        return 0.0 if child.spec.backoff is None else child.spec.backoff.delay(len(child.restarts))
+
+    def _count(self) -> ChildCount:
+        children = self._children.values()
+        return ChildCount(
+            specs=len(children),
+            active=sum(child.ref is not None for child in children),
+            restarting=sum(child.retry is not None for child in children),
+        )

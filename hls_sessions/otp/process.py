@@ -1,0 +1,218 @@
+"""The life of one server as others see it: alive or ended, who wants to know, who waits for an answer."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.otp.errors import ServerExited
+from hls_sessions.otp.messages import WAKE, Down, Envelope, Exit, Monitor, Notice
+from hls_sessions.otp.reasons import KILLED, NO_PROCESS, NORMAL, ExitReason, Kill
+from hls_sessions.otp.reply import Reply
+from hls_sessions.otp.shield import Shield, shielded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.otp.inbox import Inbox
+    from hls_sessions.otp.ref import Ref
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watch:
+    """Calls back once, with the reason, when a process ends."""
+
+    process: Process
+    callback: Callable[[ExitReason], None]
+
+    def cancel(self) -> None:
+        """Watch no more. A call back that has begun is not undone."""
+        self.process.unwatch(self)
+
+    def tell(self, reason: ExitReason) -> None:
+        """Call back. If that raises it is logged: the others who watch must hear of the end too."""
+        try:
+            self.callback(reason)
+        except BaseException:
+            logger.exception("a callback on the end of %s raised", self.process.ref)
+
+
+class Process:
+    """What a server's own thread and all others share of it. Everything here may be called from any thread.
+
+    The end is one step, `end`, which the first caller wins: the server's thread when it has terminated, or
+    whoever kills it. From then on the inbox is closed, and all that the thread might still do is ignored.
+
+    Everything that follows an end (links, monitors, names, those who wait) hangs on one hook, `watch`.
+    """
+
+    ref: Ref
+
+    def __init__(self, name: str, inbox: Inbox, *, trap_exits: bool) -> None:
+        self.name = name
+        self.inbox = inbox
+        self.trap_exits = trap_exits
+        self.shield = Shield()
+        self.parent: Ref | None = None
+        self.reason: ExitReason | None = None
+        self.doom: ExitReason | None = None
+        self.gone: Reply[ExitReason] = Reply()
+        self.in_hand: Reply[Any] | None = None
+        self._deferred: set[Reply[Any]] = set()
+        self._watches: dict[Watch, None] = {}
+        self._links: dict[Process, Watch] = {}
+        self._monitors: dict[Monitor, Watch] = {}
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Make the calling thread the one that lives this life."""
+        _here.process = self
+        self.shield.wear()
+
+    @shielded
+    def end(self, reason: ExitReason) -> bool:
+        """End, for everyone to see. Returns False when it had ended already."""
+        with self._lock:
+            if self.reason is not None:
+                return False
+            self.reason = reason
+        self.inbox.close(self.ref, reason)
+        self._answer_the_waiting(reason)
+        for watch in list(self._watches):
+            watch.tell(reason)
+        for watch in [*self._links.values(), *self._monitors.values()]:
+            watch.cancel()
+        for references in (self._watches, self._links, self._monitors):
+            references.clear()
+        self.gone.set(reason)
+        return True
+
+    @shielded
+    def kill(self) -> None:
+        """End at once as KILLED, and have the thread told as soon as it can be."""
+        if self.end(KILLED):
+            logger.warning("%s was killed", self.ref)
+            self.shield.strike()
+
+    # ---- exit signals
+
+    def signal(self, source: Ref | None, reason: ExitReason | Kill) -> None:
+        """Receive an exit signal, by the rules of Erlang's `exit/2` and of gen_server for its parent."""
+        if isinstance(reason, Kill):
+            self.kill()
+        elif self.trap_exits and (source is None or source is not self.parent):
+            self.inbox.put(Envelope(Exit(source, reason)))
+        elif self.trap_exits or reason is not NORMAL:
+            self._condemn(reason)
+
+    def _condemn(self, reason: ExitReason) -> None:
+        # A signal overtakes the messages: the server ends after the callback it is in, not after all its
+        # work.
+        with self._lock:
+            self.doom = self.doom or reason
+        self.inbox.put(WAKE)
+
+    # ---- who wants to hear of the end
+
+    @shielded
+    def watch(self, watch: Watch) -> None:
+        """Have the watch told when this process ends; at once, by the calling thread, when it has."""
+        with self._lock:
+            if self.reason is None:
+                self._watches[watch] = None
+                return
+        watch.tell(self.reason)
+
+    @shielded
+    def unwatch(self, watch: Watch) -> None:
+        """Tell this watch nothing."""
+        with self._lock:
+            if self.reason is None:
+                self._watches.pop(watch, None)
+
+    @shielded
+    def link(self, peer: Process) -> None:
+        """Have each of the two receive an exit signal when the other ends. Linking twice is linking once."""
+        if peer.reason is not None:
+            self.signal(peer.ref, NO_PROCESS)
+        elif peer not in self._links:
+            self._follow(peer)
+            peer._follow(self)
+
+    @shielded
+    def unlink(self, peer: Process) -> None:
+        """Undo `link`, from either side. An Exit that is in the inbox already stays there."""
+        self._follow_no_more(peer)
+        peer._follow_no_more(self)
+
+    @shielded
+    def adopt(self, child: Process) -> None:
+        """Link to a child, become its parent if it has none, and hear why it ended even if it has already."""
+        child.parent = child.parent or self.ref
+        if child not in self._links:
+            self._follow(child)
+            child._follow(self)
+
+    def _follow(self, peer: Process) -> None:
+        def peer_ended(reason: ExitReason) -> None:
+            self._links.pop(peer, None)
+            self.signal(peer.ref, reason)
+
+        self._links[peer] = watch = Watch(peer, peer_ended)
+        peer.watch(watch)
+
+    def _follow_no_more(self, peer: Process) -> None:
+        if (watch := self._links.pop(peer, None)) is not None:
+            watch.cancel()
+
+    @shielded
+    def monitor(self, monitor: Monitor, peer: Process) -> None:
+        """Receive one Down for this monitor when the peer ends."""
+
+        def peer_ended(reason: ExitReason) -> None:
+            self.inbox.put(Envelope(Notice(Down(monitor, peer.ref, reason))))
+
+        self._monitors[monitor] = watch = Watch(peer, peer_ended)
+        if peer.reason is None:
+            peer.watch(watch)
+        else:
+            peer_ended(NO_PROCESS)
+
+    @shielded
+    def demonitor(self, monitor: Monitor) -> bool:
+        """Forget a monitor. Returns False when it was forgotten before."""
+        watch = self._monitors.pop(monitor, None)
+        if watch is not None:
+            watch.cancel()
+        return watch is not None
+
+    # ---- who waits for an answer
+
+    @shielded
+    def defer(self, reply: Reply[Any]) -> None:
+        """Keep a question that will be answered later, so that the end can answer it if nobody has."""
+        self._deferred.add(reply)
+        reply.add_done_callback(self._deferred.discard)
+        if self.reason is not None:
+            self._answer_the_waiting(self.reason)
+
+    def _answer_the_waiting(self, reason: ExitReason) -> None:
+        for reply in [self.in_hand, *self._deferred]:
+            if reply is not None:
+                reply.fail(ServerExited(self.ref, reason))
+
+
+class _Here(threading.local):
+    process: Process | None = None
+
+
+_here = _Here()
+
+
+def current() -> Process | None:
+    """Find the process whose thread this is, if it is one's."""
+    return _here.process

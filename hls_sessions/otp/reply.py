@@ -1,0 +1,192 @@
+"""The answer to a question, before and after it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from queue import Full, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+import pykka
+
+from hls_sessions.otp.errors import CallTimeout, ReplyCancelled
+from hls_sessions.otp.shield import shielded, sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Reply(pykka.ThreadingFuture[T], Generic[T]):
+    """A pykka future that threads `get`, coroutines `await`, and whoever asked can `cancel`.
+
+    pykka's own future blocks the event loop when it is awaited and tells nobody when it is set. This one
+    wakes each loop with `call_soon_threadsafe`, so waiting costs neither a loop nor a thread, and any number
+    of threads and loops may wait for the same reply.
+
+    The first answer counts. A later one, or one that comes after a cancel, is dropped: the replier need not
+    know.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cancelled = False
+        self._waiters: list[Callable[[Reply[T]], None]] = []
+        self._callbacks: list[Callable[[Reply[T]], None]] = []
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self._cancelled else "done" if self.done() else "waiting"
+        return f"<Reply [{state}]>"
+
+    def done(self) -> bool:
+        """Tell whether there is nothing left to wait for: a value, an error, or a cancel."""
+        return self._result is not None
+
+    def cancelled(self) -> bool:
+        """Tell whether the one who asked has left."""
+        return self._cancelled
+
+    @shielded
+    def get(self, timeout: float | None = None) -> T:
+        """Wait for the answer, in a thread.
+
+        Args:
+            timeout: seconds to wait at most, or None for as long as it takes
+
+        Raises:
+            CallTimeout: if the answer did not come in time; another `get` may still get it
+            ReplyCancelled: if the reply was cancelled
+            Exception: the error that was the answer
+
+        """
+        if not self.done():
+            self._wait(timeout)
+        answer: T = super().get()
+        return answer
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the answer, in a coroutine. When the last one who awaits is cancelled, so is the reply."""
+        return self._awaited().__await__()
+
+    __iter__ = __await__
+
+    @shielded
+    def set(self, value: T | None = None) -> None:
+        """Answer with a value."""
+        with contextlib.suppress(Full):
+            super().set(value)
+            self._tell()
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, which `get` and `await` will raise."""
+        self.set_exception((type(error), error, error.__traceback__))
+
+    @shielded
+    def set_exception(
+        self,
+        exc_info: tuple[type[BaseException] | None, BaseException | None, TracebackType | None] | None = None,
+    ) -> None:
+        """Answer with an error in the form of `sys.exc_info()`, by default the one being handled."""
+        with contextlib.suppress(Full):
+            super().set_exception(exc_info)
+            self._tell()
+
+    @shielded
+    def cancel(self) -> bool:
+        """Leave: nobody wants the answer any more. False when it was there already."""
+        with self._condition:
+            if self.done():
+                return False
+            self._cancelled = True
+            super().set_exception((ReplyCancelled, ReplyCancelled(), None))
+        self._tell()
+        return True
+
+    def add_done_callback(self, callback: Callable[[Reply[T]], None]) -> None:
+        """Have `callback(reply)` called once, when the reply is done; at once when it is.
+
+        It runs in the thread that answers, so it should be quick. If it raises, that is logged and goes no
+        further.
+        """
+        self._listen(self._callbacks, callback)
+
+    def set_get_hook(self, func: Callable[[float | None], T]) -> NoReturn:
+        """Refuse: what pykka's `map`, `filter`, `join` and `reduce` make of a future cannot be awaited."""
+        raise NotImplementedError(f"a Reply cannot be mapped or joined through {func}: await it instead")
+
+    def _wait(self, timeout: float | None) -> None:
+        bell: SimpleQueue[None] = SimpleQueue()
+
+        def ring(_: Reply[T]) -> None:
+            bell.put(None)
+
+        self._listen(self._waiters, ring)
+        try:
+            sleep(bell, timeout)
+        finally:
+            self._leave(ring)
+        if not self.done():
+            raise CallTimeout("the answer", timeout)
+
+    async def _awaited(self) -> T:
+        if not self.done():
+            await self._woken_in(asyncio.get_running_loop())
+        return self.get()
+
+    async def _woken_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        woken = loop.create_future()
+
+        def wake() -> None:
+            if not woken.done():
+                woken.set_result(None)
+
+        def wake_from_any_thread(_: Reply[T]) -> None:
+            # The loop may have been closed while we waited; then nobody waits there any more.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(wake)
+
+        self._listen(self._waiters, wake_from_any_thread)
+        try:
+            await woken
+        except BaseException:
+            if self._leave(wake_from_any_thread) == 0:
+                self.cancel()
+            raise
+
+    @shielded
+    def _listen(
+        self, listeners: list[Callable[[Reply[T]], None]], listener: Callable[[Reply[T]], None]
+    ) -> None:
+        with self._condition:
+            if not self.done():
+                listeners.append(listener)
+                return
+        self._call(listener)
+
+    @shielded
+    def _leave(self, waiter: Callable[[Reply[T]], None]) -> int:
+        """Wait no longer. Returns how many still do."""
+        with self._condition:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+            return len(self._waiters)
+
+    def _tell(self) -> None:
+        with self._condition:
+            listeners = [*self._waiters, *self._callbacks]
+            self._waiters.clear()
+            self._callbacks.clear()
+        for listener in listeners:
+            self._call(listener)
+
+    def _call(self, listener: Callable[[Reply[T]], None]) -> None:
+        try:
+            listener(self)
+        except BaseException:
+            # BaseException: whatever a listener does, the one who answered must be able to go on.
+            logger.exception("a callback of %r raised", self)

@@ -1,0 +1,168 @@
+"""How a thread is told to die, and where it may not be told.
+
+Python cannot kill a thread. It can have an exception raised in one, at some later bytecode, wherever that is
+(PyThreadState_SetAsyncExc). Raised inside a server's own callback this is as good as a kill; raised while the
+thread holds a lock of this package, or between two steps that belong together, it would break servers that
+did nothing wrong.
+
+So every server's thread wears a shield. It is up at all times but two: it is lowered around the callbacks of
+the server, and raised again for every call those make into this package. A kill that finds it lowered throws
+KillSignal; a kill that finds it up only leaves its mark, and the thread throws KillSignal at itself when it
+next lowers it.
+
+Who may throw is settled by a token, which lies on the table while the shield is down. The killer must take it
+to throw; the thread must take it to raise the shield. A deque pops atomically, so exactly one of them has it,
+and KillSignal is thrown once at most and never arrives later than the moment the shield is up.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class KillSignal(BaseException):
+    """Ends the thread of a killed server. A callback may clean up on its way, but it cannot stop it."""
+
+
+class Shield:
+    """Keeps KillSignal out of everything but the callbacks of one server.
+
+    All methods but `strike` belong to the thread that wears it.
+    """
+
+    def __init__(self) -> None:
+        self._layers = 1
+        self._token: deque[None] = deque(maxlen=1)
+        self._struck = False
+        self._thread = 0
+        self._bell: SimpleQueue[None] | None = None
+        self._thrown = threading.Lock()
+        self._thrown.acquire()
+
+    def wear(self) -> None:
+        """Make this the shield of the calling thread, for as long as the thread lives."""
+        self._thread = threading.get_ident()
+        _here.shield = self
+
+    def lowered(self, callback: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call back with the shield down.
+
+        Raises:
+            KillSignal: if the server was killed, even when the callback swallowed it
+
+        """
+        try:
+            self._layers = 0
+            self._offer_token()
+            return callback(*args, **kwargs)
+        finally:
+            self._layers = 1
+            self._take_token()
+
+    def __enter__(self) -> None:
+        if self._layers == 0:
+            if self._struck:
+                raise KillSignal
+            self._take_token()
+        self._layers += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._layers -= 1
+        if self._layers == 0:
+            self._offer_token()
+
+    def strike(self) -> None:
+        """Kill: called once, by any thread.
+
+        A thread that sleeps in this package (it waits for an answer) is woken. A thread that is blocked
+        elsewhere, in a system call or in C code, hears of it only when it comes back to Python.
+        """
+        self._struck = True
+        try:
+            self._token.pop()
+        except IndexError:
+            if (bell := self._bell) is not None:
+                bell.put(None)
+        else:
+            _throw_in(self._thread, KillSignal)
+            self._thrown.release()
+
+    def sleep(self, bell: SimpleQueue[None], seconds: float | None) -> None:
+        """Wait for the bell, which a kill rings too."""
+        self._bell = bell
+        try:
+            if not self._struck:
+                _wait(bell, seconds)
+        finally:
+            self._bell = None
+        if self._struck:
+            raise KillSignal
+
+    def _offer_token(self) -> None:
+        self._token.append(None)
+        if self._struck:
+            raise KillSignal
+
+    def _take_token(self) -> None:
+        try:
+            self._token.pop()
+        except IndexError:
+            # The killer has it. Plain locks in a `with` are safe here: CPython looks for such exceptions
+            # after calls, and taking a lock this way is none, which it would be with a Condition or an Event.
+            with self._thrown:
+                _throw_in(self._thread, None)
+            raise KillSignal from None
+
+
+class _Here(threading.local):
+    shield: Shield | None = None
+
+
+_here = _Here()
+
+
+def shielded(function: Callable[P, T]) -> Callable[P, T]:
+    """Have a function run to its end, or not at all, when a server that calls it is killed."""
+
+    @functools.wraps(function)
+    def under_shield(*args: P.args, **kwargs: P.kwargs) -> T:
+        shield = _here.shield
+        if shield is None:
+            return function(*args, **kwargs)
+        with shield:
+            return function(*args, **kwargs)
+
+    return under_shield
+
+
+def sleep(bell: SimpleQueue[None], seconds: float | None) -> None:
+    """Wait until something is put into the bell or the seconds are over. A kill wakes who sleeps here."""
+    shield = _here.shield
+    if shield is None:
+        _wait(bell, seconds)
+    else:
+        shield.sleep(bell, seconds)
+
+
+def _wait(bell: SimpleQueue[None], seconds: float | None) -> None:
+    try:
+        bell.get(timeout=None if seconds is None else max(0.0, min(seconds, threading.TIMEOUT_MAX)))
+    except Empty:
+        return
+
+
+def _throw_in(thread: int, error: type[BaseException] | None) -> None:
+    """Have `error` raised in a thread, or with None take back one that has not arrived."""
+    what = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)

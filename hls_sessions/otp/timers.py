@@ -1,0 +1,154 @@
+"""Messages to be sent later: OTP's send_after and cancel_timer, on a clock that can be handed in."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+import time
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
+
+from hls_sessions.otp.clock import SYSTEM_CLOCK, Clock, ManualClock
+from hls_sessions.otp.genserver import GenServer
+from hls_sessions.otp.shield import shielded
+
+if TYPE_CHECKING:
+    from hls_sessions.otp.ref import Ref
+
+
+class Timer:
+    """One message that waits for its time. Keep it to cancel it."""
+
+    __slots__ = ("deadline", "message", "pending", "ref")
+
+    def __init__(self, ref: Ref, message: Any, deadline: float) -> None:
+        self.ref = ref
+        self.message = message
+        self.deadline = deadline
+        """In seconds of the clock's `monotonic`."""
+        self.pending = True
+
+    def __repr__(self) -> str:
+        state = "pending" if self.pending else "over"
+        return f"<Timer to {self.ref} at {self.deadline:g} s [{state}]>"
+
+    def is_of_use(self) -> bool:
+        """Tell whether anything would happen if it fired."""
+        return self.pending and self.ref.is_alive()
+
+
+class Timers:
+    """All the timers of a system, for any thread to set and cancel.
+
+    A ManualClock fires them as it is advanced. On any other clock it takes a TimerServer, in whose thread
+    they fire; while there is none (it is being restarted) they wait, and none is lost.
+    """
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.clock = clock
+        self._agenda: list[tuple[float, int, Timer]] = []
+        self._numbers = count()
+        self._tidy_at = _TIDY_FROM
+        self._server: Ref | None = None
+        self._lock = threading.Lock()
+        if isinstance(clock, ManualClock):
+            clock.drive(self)
+
+    def __len__(self) -> int:
+        """Count the timers on the agenda, among them those that are cancelled but not yet swept out."""
+        return len(self._agenda)
+
+    @shielded
+    def send_after(self, ref: Ref, message: Any, seconds: float) -> Timer:
+        """Send the message to the server's `handle_info` after so many seconds.
+
+        Zero or less means as soon as the timers next fire. If the server is dead by then nothing happens.
+        Timers that are due at the same moment fire in the order in which they were set.
+        """
+        timer = Timer(ref, message, self.clock.monotonic() + max(0.0, seconds))
+        with self._lock:
+            heapq.heappush(self._agenda, (timer.deadline, next(self._numbers), timer))
+            self._tidy()
+            server = self._server if self._agenda[0][2] is timer else None
+        if server is not None:
+            server.cast(_LOOK_AGAIN)
+        return timer
+
+    @shielded
+    def cancel(self, timer: Timer) -> bool:
+        """Cancel a timer. True if it had not fired, and then its message never arrives."""
+        with self._lock:
+            was_pending, timer.pending = timer.pending, False
+            return was_pending
+
+    def next_deadline(self) -> float | None:
+        """Tell when the next timer is due, in seconds of the clock's `monotonic`; None if there is none."""
+        with self._lock:
+            while self._agenda and not self._agenda[0][2].pending:
+                heapq.heappop(self._agenda)
+            return self._agenda[0][0] if self._agenda else None
+
+    @shielded
+    def fire(self) -> None:
+        """Send every message that is due."""
+        now = self.clock.monotonic()
+        while (timer := self._take_due(now)) is not None:
+            timer.ref.send(timer.message)
+
+    @shielded
+    def served_by(self, server: Ref) -> None:
+        """Have this server told whenever the next deadline has come closer, until it ends."""
+        self._server = server
+
+    def _take_due(self, now: float) -> Timer | None:
+        with self._lock:
+            while self._agenda and self._agenda[0][0] <= now:
+                timer = heapq.heappop(self._agenda)[2]
+                if timer.pending:
+                    timer.pending = False
+                    return timer
+            return None
+
+    def _tidy(self) -> None:
+        # A session that puts off its idle timer with every heartbeat leaves thousands of cancelled ones
+        # behind, each due in half an hour. Sweeping when the agenda has doubled costs the same for each
+        # timer, however many there are, and leaves never more than twice as many as are of use.
+        if len(self._agenda) >= self._tidy_at:
+            self._agenda = [entry for entry in self._agenda if entry[2].is_of_use()]
+            heapq.heapify(self._agenda)
+            self._tidy_at = max(_TIDY_FROM, 2 * len(self._agenda))
+
+
+class TimerServer(GenServer):
+    """The thread in which timers fire when their clock runs by itself: one for all of them.
+
+    Start it under the supervisor with `TimerServer.start_link(timers)`. On a ManualClock it has nothing to
+    do.
+    """
+
+    def init(self, timers: Timers) -> None:
+        """Serve these timers, beginning with those that fell due while nobody did."""
+        self._timers = timers
+        if not isinstance(timers.clock, ManualClock):
+            timers.served_by(self.ref)
+            self._look()
+
+    def handle_cast(self, message: Any) -> None:
+        """Look at the agenda: something earlier was put on it."""
+        del message
+        self._look()
+
+    def handle_wake(self) -> None:
+        """Look at the agenda: it is time."""
+        self._look()
+
+    def _look(self) -> None:
+        self._timers.fire()
+        deadline = self._timers.next_deadline()
+        now = self._timers.clock.monotonic()
+        self.wake_at = None if deadline is None else time.monotonic() + (deadline - now)
+
+
+_LOOK_AGAIN: Final = object()
+_TIDY_FROM: Final = 64
+"""Timers; fewer are not worth sweeping."""

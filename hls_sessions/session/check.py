@@ -1,0 +1,65 @@
+"""The check before publishing: what a file of an encoder run must be to become a segment. Pure."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from hls_sessions.ffmpeg import OFFSET
+from hls_sessions.media import AAC_FRAME, AUDIO_RATE
+
+if TYPE_CHECKING:
+    from hls_sessions.media import Cuts, Segment
+
+TOLERANCE = Fraction(1, 1000)
+"""Seconds a first frame may be off: Matroska's times are whole milliseconds."""
+
+PRIMING = Fraction(AAC_FRAME, AUDIO_RATE)
+"""Seconds by which an AAC encoder's first packet precedes its first sample."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault
+    """A file is not the segment it should be; the message says why."""
+
+
+def check(segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: bytes | None) -> None:
+    """See that a whole file begins with a keyframe at its boundary and belongs to its rendition's init segment.
+
+    Args:
+        segment: what the file holds.
+        number: the segment it should be.
+        cuts: where its rendition is cut.
+        origin: the file's time at which the presentation begins.
+        track: the trak box of the published init segment; None while there is none.
+
+    Raises:
+        Refused: it is not; the message says what is wrong.
+    """
+    if not segment.starts_with_keyframe:
+        raise Refused("its first frame is not a keyframe")
+    if track is not None and segment.track != track:
+        raise Refused("its codec configuration is not the init segment's")
+    late = segment.first - OFFSET + origin - cuts.start(number)
+    earliest, latest = -TOLERANCE, TOLERANCE
+    if number == 0:
+        earliest -= PRIMING
+    if not cuts.exact or number == 0:
+        # Where frame times are only expected, or announced by a header, the first frame is the first after the cut.
+        earliest, latest = earliest - cuts.slack, cuts.end(number) - cuts.start(number)
+    if not earliest <= late <= latest:
+        raise Refused(f"its first frame is {float(late):+.6f} s off its boundary")
+    expected = cuts.counts[number] if cuts.counts else 0
+    if expected and segment.samples > expected:
+        raise Refused(f"it holds {segment.samples} frames instead of {expected}")
+
+
+def is_short(segment: Segment, number: int, cuts: Cuts, origin: Fraction) -> bool:
+    """Whether a segment may have been cut off: it ends before the next boundary.
+
+    A hole in the file looks the same, so it counts only once it is known whether its run went on to the next.
+    """
+    if cuts.is_last(number):
+        return False
+    if cuts.counts and cuts.counts[number]:
+        return segment.samples < cuts.counts[number]
+    return segment.end - OFFSET + origin < cuts.end(number) - 3 * cuts.slack

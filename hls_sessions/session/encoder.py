@@ -1,0 +1,95 @@
+"""One encoder run: an ffmpeg process, the folder it writes to, and the watch on that folder."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from hls_sessions.ffmpeg import Process
+from hls_sessions.session.messages import FileClosed, RunExited, RunInfo
+from hls_sessions.session.policy import RunState
+from hls_sessions.session.segments import record_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg import Run
+    from hls_sessions.otp import Ref
+    from hls_sessions.session.watcher import Watcher
+
+
+class EncoderRun:
+    """A run from its start to its end. Made in its session's thread, so that it dies with it."""
+
+    def __init__(self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher) -> None:
+        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited.
+
+        Raises:
+            OSError: the folder cannot be watched or the process not started; nothing is left running.
+        """
+        self.rendition = rendition
+        self.number = number
+        self.first = plan.first
+        self.last = plan.last
+        self.next = plan.first
+        self.folder = folder
+        self.used = 0.0
+        self.stopping = False
+        """Whether its end was asked for: what it writes from then on is not looked at."""
+        self.fault: str | None = None
+        """Why its end was asked for, when that was its own fault."""
+        self._unwatch = watcher.watch(
+            folder, lambda path: owner.send(FileClosed(rendition, number, path))
+        )
+        try:
+            self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
+            record_process(folder, self._process.identity)
+        except BaseException:
+            self._unwatch()
+            raise
+
+    def __repr__(self) -> str:
+        state = "stopping" if self.stopping else "held" if self._process.held else "running"
+        return f"<EncoderRun {self.rendition}/{self.number} [{state}, pid {self.pid}, segment {self.next}]>"
+
+    @property
+    def pid(self) -> int:
+        """The process id of ffmpeg."""
+        return self._process.pid
+
+    @property
+    def state(self) -> RunState:
+        """What the policy sees of it."""
+        return RunState(self.number, self.next, self.last, self._process.held, self.used)
+
+    @property
+    def info(self) -> RunInfo:
+        """What an operator sees of it."""
+        return RunInfo(self.rendition, self.number, self.pid, self.first, self.next, self._process.held)
+
+    def file(self, segment: int) -> Path:
+        """Return where it writes a segment."""
+        return self.folder / f"{segment}.m4s"
+
+    def hold(self) -> None:
+        """Stop its clock."""
+        self._process.hold()
+
+    def go_on(self) -> None:
+        """Let it continue."""
+        self._process.go_on()
+
+    def stop(self, fault: str | None = None) -> None:
+        """Kill it. RunExited follows."""
+        self.stopping = True
+        self.fault = self.fault or fault
+        self._process.kill()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until a stopped run is gone; False when that took longer than ``timeout`` seconds."""
+        return self._process.wait(timeout)
+
+    def clear(self) -> None:
+        """Give back what it held on disk and in the kernel. It must have ended."""
+        self._unwatch()
+        shutil.rmtree(self.folder, ignore_errors=True)

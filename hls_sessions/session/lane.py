@@ -1,0 +1,343 @@
+"""One rendition of one session: what is on disk, who waits, what runs. Lives in the session's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound
+from hls_sessions.ffmpeg import run as plan_run
+from hls_sessions.media import BrokenSegment, read_segment, read_track
+from hls_sessions.session.check import Refused, check, is_short
+from hls_sessions.session.encoder import EncoderRun
+from hls_sessions.session.messages import RenditionInfo
+from hls_sessions.session.policy import Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg import Binary, Exit
+    from hls_sessions.media import Presentation, Rendition
+    from hls_sessions.otp import From, Ref
+    from hls_sessions.session.segments import SegmentDirectory
+    from hls_sessions.session.watcher import Watcher
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""How often a segment is tried before it counts as impossible to make."""
+
+CURSORS = 8
+"""How many viewers' places are kept per rendition."""
+
+NEIGHBOURS = 2
+"""A request this many segments or fewer after a viewer's place is taken to be that viewer's next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all lanes of a session work with."""
+
+    presentation: Presentation
+    binary: Binary
+    directory: SegmentDirectory
+    watcher: Watcher
+    limits: Limits
+    encoder_idle_timeout: float
+    """Seconds a viewer's place is kept, and runs for it, without a request."""
+    owner: Ref
+    """Who hears of the runs: the session."""
+    now: Callable[[], float]
+    """The clock, in seconds."""
+
+
+class Lane:
+    """One rendition's desk. Raises EncoderFailed when it has to give up."""
+
+    def __init__(self, rendition: Rendition, workshop: Workshop) -> None:
+        """Take over what an earlier life has published; that was checked then."""
+        self.rendition = rendition
+        self.cuts = workshop.presentation.cuts(rendition.id)
+        self.published = workshop.directory.published(rendition.id)
+        self.segments_made = 0
+        self.bytes_made = 0
+        self.failed_runs = 0
+        self.refused = 0
+        self._workshop = workshop
+        self._waiting: dict[int, list[From]] = {}
+        self._waiting_for_init: list[From] = []
+        self._cursors: dict[int, float] = {}
+        """Where viewers are, and since when, the latest to ask last."""
+        self._runs: dict[int, EncoderRun] = {}
+        self._run_number = 0
+        self._failures: Counter[int] = Counter()
+        self._impossible: dict[int, str] = {}
+        self._track = self._published_track()
+
+    # ---- asked
+
+    def get_segment(self, number: int, caller: From) -> Path | None:
+        """Return a segment's file, or None and answer the caller when it is there.
+
+        Raises:
+            SegmentNotFound: the playlist has no such segment.
+            SegmentImpossible: it was tried, and the file does not hold it.
+        """
+        if not 0 <= number < len(self.cuts):
+            raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
+        self.visit(number)
+        path = self._workshop.directory.segment(self.rendition.id, number)
+        if path.exists():
+            self.published.add(number)
+            return path
+        self.published.discard(number)
+        if number in self._impossible:
+            raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
+        self._waiting.setdefault(number, []).append(caller)
+        return None
+
+    def get_init(self, hint: int, caller: From) -> Path | None:
+        """Return the init segment's file, or None and answer the caller when it is there.
+
+        It comes with any segment, so one near where the viewer will be, ``hint``, is made.
+        """
+        path = self._workshop.directory.init(self.rendition.id)
+        if path.exists():
+            return path
+        # The init segment was deleted: the next segment that is made brings it back.
+        self.published.clear()
+        self._track = None
+        self.visit(min(hint, len(self.cuts) - 1))
+        self._waiting_for_init.append(caller)
+        return None
+
+    def visit(self, number: int) -> None:
+        """Note that a viewer is at a segment."""
+        now = self._workshop.now()
+        near = next((at for at in self._cursors if 0 <= number - at <= NEIGHBOURS), None)
+        if near is not None:
+            del self._cursors[near]
+        elif len(self._cursors) >= CURSORS:
+            del self._cursors[next(iter(self._cursors))]
+        self._cursors[number] = now
+        for run in self._runs.values():
+            if run.first <= number <= run.next + NEIGHBOURS:
+                run.used = now
+
+    # ---- heard
+
+    def file_closed(self, number: int, path: Path) -> None:
+        """Publish what a run has finished."""
+        run = self._runs.get(number)
+        if run is not None and not run.stopping and path.stem.isdecimal() and int(path.stem) >= run.next:
+            self._publish_from(run, ended=False)
+
+    def run_exited(self, number: int, exit_: Exit) -> None:
+        """Settle a run that has ended: publish its rest, or count its failure.
+
+        Raises:
+            EncoderFailed: the same segment has now failed too often, and not because the file ends.
+        """
+        run = self._runs.pop(number, None)
+        if run is None:
+            return
+        try:
+            if exit_.code == 0 and not run.stopping:
+                self._publish_from(run, ended=True)
+            if run.fault is not None or (not run.stopping and run.next <= run.last):
+                self._count_failure(run, exit_)
+        finally:
+            run.clear()
+
+    # ---- doing
+
+    def act(self) -> None:
+        """Decide what to do now, and do it.
+
+        Raises:
+            EncoderFailed: a run could not even be started, too often.
+        """
+        self._forget_the_gone()
+        while not self._carry_out(decide(self._situation(), self._workshop.limits)):
+            pass  # a run that could not be started is a counted failure, which changes the situation
+
+    def _situation(self) -> Situation:
+        return Situation(
+            cuts=self.cuts,
+            published=self.published | self._impossible.keys(),
+            waiting=self._wanted(),
+            cursors=tuple(reversed(self._cursors)),
+            runs=tuple(run.state for run in self._runs.values() if not run.stopping),
+        )
+
+    def _carry_out(self, actions: list[Action]) -> bool:
+        for action in actions:
+            match action:
+                case Start(segment):
+                    if not self._start(segment):
+                        return False
+                case Stop(run):
+                    self._runs[run].stop()
+                case Hold(run):
+                    self._runs[run].hold()
+                case GoOn(run):
+                    self._runs[run].go_on()
+        return True
+
+    def close(self, timeout: float) -> None:
+        """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
+        runs, self._runs = list(self._runs.values()), {}
+        for run in runs:
+            run.stop()
+        for run in runs:
+            if not run.wait(timeout):
+                logger.error("%r did not end within %g s of SIGKILL", run, timeout)
+            run.clear()
+
+    def fail_waiting(self, error: Exception) -> None:
+        """Answer everyone who waits with an error."""
+        for caller in [*self._waiting_for_init, *(c for callers in self._waiting.values() for c in callers)]:
+            caller.fail(error)
+        self._waiting.clear()
+        self._waiting_for_init.clear()
+
+    # ---- seen from outside
+
+    @property
+    def place(self) -> int | None:
+        """The segment the latest viewer is at."""
+        return next(reversed(self._cursors), None)
+
+    @property
+    def waiting(self) -> int:
+        """How many viewers wait."""
+        return sum(map(len, self._waiting.values())) + len(self._waiting_for_init)
+
+    @property
+    def runs(self) -> tuple[EncoderRun, ...]:
+        """All runs that have not ended."""
+        return tuple(self._runs.values())
+
+    @property
+    def info(self) -> RenditionInfo:
+        """What an operator sees of it."""
+        rendition = self.rendition
+        return RenditionInfo(
+            id=rendition.id,
+            kind=rendition.kind,
+            codecs=rendition.codecs,
+            bandwidth=rendition.peak,
+            segments=len(self.cuts),
+            published=len(self.published),
+            width=getattr(rendition, "width", None),
+            height=getattr(rendition, "height", None),
+            language=getattr(rendition.track, "language", None),
+        )
+
+    # ---- within
+
+    def _wanted(self) -> list[int]:
+        """Return the segments viewers wait for; who waits for the init segment waits for any, the nearest."""
+        wanted = list(self._waiting)
+        if self._waiting_for_init and not wanted:
+            wanted = [self.place or 0]
+        return wanted
+
+    def _forget_the_gone(self) -> None:
+        """Forget who no longer waits, and the places nobody has asked from for a while."""
+        oldest = self._workshop.now() - self._workshop.encoder_idle_timeout
+        self._cursors = {at: since for at, since in self._cursors.items() if since > oldest}
+        self._waiting_for_init = [caller for caller in self._waiting_for_init if not caller.abandoned]
+        for number, callers in list(self._waiting.items()):
+            if all(caller.abandoned for caller in callers):
+                del self._waiting[number]
+
+    def _start(self, segment: int) -> bool:
+        """Start a run; False when it could not be started."""
+        self._run_number += 1
+        workshop, number = self._workshop, self._run_number
+        try:
+            folder = workshop.directory.new_run(self.rendition.id, number)
+            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, segment, folder)
+            run = EncoderRun(self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher)
+        except OSError as error:
+            self._failed(segment, f"its encoder could not be started ({error.strerror or error})")
+            return False
+        run.used = workshop.now()
+        self._runs[number] = run
+        logger.info("started %r", run)
+        return True
+
+    def _publish_from(self, run: EncoderRun, *, ended: bool) -> None:
+        """Publish, in order, all that a run has finished."""
+        while run.next <= run.last and not run.stopping:
+            file = run.file(run.next)
+            if not file.exists() or not self._publish(run, file, ended=ended):
+                return
+
+    def _publish(self, run: EncoderRun, file: Path, *, ended: bool) -> bool:
+        """Publish a run's next file if it passes the check. False when it was refused, or cannot be judged yet."""
+        number, origin = run.next, self._workshop.presentation.timeline.origin
+        # A file may be cut off because its encoder was killed, and end early because there is a hole in the source.
+        # Only when the encoder has gone on, or has ended well, is the file as it was meant.
+        went_on = ended or run.file(number + 1).exists()
+        try:
+            data = file.read_bytes()
+            segment = read_segment(data)
+            check(segment, number, self.cuts, origin, self._track)
+            if not went_on and is_short(segment, number, self.cuts, origin):
+                return False
+            if number not in self.published:
+                self.bytes_made += self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
+                self.segments_made += 1
+        except (BrokenSegment, Refused) as refusal:
+            if went_on:
+                self.refused += 1
+                run.stop(fault=str(refusal))
+            return False
+        except OSError as error:
+            run.stop(fault=f"it could not be written ({error.strerror or error})")
+            return False
+        file.unlink(missing_ok=True)
+        self._track = self._track or segment.track
+        run.next = number + 1
+        self._answer(number)
+        return True
+
+    def _answer(self, number: int) -> None:
+        """Let everyone know who waits for a segment, or for the init segment, that it is there."""
+        self.published.add(number)
+        self._failures.pop(number, None)
+        directory = self._workshop.directory
+        for caller in self._waiting.pop(number, ()):
+            caller.reply(directory.segment(self.rendition.id, number))
+        for caller in self._waiting_for_init:
+            caller.reply(directory.init(self.rendition.id))
+        self._waiting_for_init.clear()
+
+    def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
+        ended_well = exit_.code == 0 and run.fault is None
+        reason = run.fault or ("the file ends before it" if ended_well else f"its encoder {exit_}")
+        self._failed(run.next, reason, exit_.log, impossible=ended_well)
+
+    def _failed(self, segment: int, reason: str, log: tuple[str, ...] = (), *, impossible: bool = False) -> None:
+        self.failed_runs += 1
+        self._failures[segment] += 1
+        logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
+        if self._failures[segment] < ATTEMPTS:
+            return
+        if not impossible:
+            raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
+        self._impossible[segment] = reason
+        for caller in self._waiting.pop(segment, ()):
+            caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
+
+    def _published_track(self) -> bytes | None:
+        try:
+            return read_track(self._workshop.directory.init(self.rendition.id).read_bytes())
+        except (OSError, BrokenSegment):
+            self.published.clear()
+            return None

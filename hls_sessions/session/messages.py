@@ -1,0 +1,146 @@
+"""What a session can be asked, and what it can hear. All values are frozen and valid from birth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg import Exit
+
+# Asked (Ref.ask, Ref.call).
+
+
+@dataclass(frozen=True, slots=True)
+class GetInfo:
+    """Ask for a SessionInfo. Counts as activity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Say that the viewer is still there; answered with None."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetSegment:
+    """Ask for the file of a segment; answered with its path once it is there.
+
+    Refused with RenditionNotFound, SegmentNotFound, SegmentImpossible or EncoderFailed.
+    """
+
+    rendition: str
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetInit:
+    """Ask for the file of a rendition's init segment; answered and refused like GetSegment."""
+
+    rendition: str
+
+
+# Told (Ref.cast).
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A segment was served from disk without asking: the viewer is there and this far."""
+
+    rendition: str
+    segment: int
+
+
+# Heard (Ref.send).
+
+
+@dataclass(frozen=True, slots=True)
+class FileClosed:
+    """The watcher saw that a file of a run is no longer written to."""
+
+    rendition: str
+    run: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunExited:
+    """An encoder's process has ended."""
+
+    rendition: str
+    run: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class IdleCheck:
+    """The session's own reminder to see whether anybody is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdleCheck:
+    """The session's own reminder to see whether its encoders are still wanted."""
+
+
+# Answered.
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One encoder at work."""
+
+    rendition: str
+    run: int
+    pid: int
+    first: int
+    """The segment it began with."""
+    next: int
+    """The segment it makes now."""
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RenditionInfo:
+    """One rendition, and how much of it is on disk."""
+
+    id: str
+    kind: str
+    codecs: str
+    bandwidth: int
+    """Bits per second of its densest segment."""
+    segments: int
+    """How many the playlist has."""
+    published: int
+    """How many are on disk."""
+    width: int | None = None
+    height: int | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as it is now. Durations in seconds, sizes in bytes."""
+
+    session_id: str
+    state: str
+    user: str | None
+    media: str
+    duration: float
+    directory: str
+    created_at: datetime
+    last_activity_at: datetime
+    idle_timeout: float
+    expires_in: float
+    """Seconds until it expires if nothing more is asked of it."""
+    viewers_waiting: int
+    segments_made: int
+    bytes_made: int
+    encoder_failures: int
+    segments_refused: int
+    renditions: tuple[RenditionInfo, ...]
+    runs: tuple[RunInfo, ...]
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+    """Why it ended, when it did."""

@@ -1,0 +1,158 @@
+"""The segment directory of one session: publish, find, destroy.
+
+::
+
+    <segments-dir>/<session id>/         0700, named by the session
+        owner                            the daemon's process, as "pid start-time"
+        <rendition>/init.mp4             published
+        <rendition>/<n>.m4s              published, by an atomic rename after the check
+        <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
+        <rendition>/run-<k>/pid          the run's process, as "pid start-time"
+
+The disk is a cache: any segment may be deleted at any time and made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from hls_sessions.errors import StorageFailed
+from hls_sessions.ffmpeg import ProcessId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER = "owner"
+PID = "pid"
+
+
+class SegmentDirectory:
+    """Where one session keeps its segments."""
+
+    def __init__(self, path: Path) -> None:
+        """Name a directory; ``open`` makes it."""
+        self.path = path
+
+    def open(self) -> None:
+        """Make the directory, or take over the one a crashed life of the same session left.
+
+        Raises:
+            StorageFailed: it cannot be made.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))
+        except OSError as error:
+            raise StorageFailed(str(self.path), error.strerror or str(error)) from error
+
+    def destroy(self) -> None:
+        """Delete it and everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def segment(self, rendition: str, number: int) -> Path:
+        """Return where a segment is, once it is published."""
+        return self.path / rendition / f"{number}.m4s"
+
+    def init(self, rendition: str) -> Path:
+        """Return where a rendition's init segment is, once it is published."""
+        return self.path / rendition / "init.mp4"
+
+    def published(self, rendition: str) -> set[int]:
+        """Return the segments that are there."""
+        files = self._files(rendition)
+        return {int(file.stem) for file in files if file.suffix == ".m4s" and file.stem.isdecimal()}
+
+    def new_run(self, rendition: str, run: int) -> Path:
+        """Make the folder a run writes to, empty.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        folder = self.path / rendition / f"run-{run}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def runs(self) -> Iterator[Path]:
+        """Yield the folders of all runs, of this life and earlier ones."""
+        with contextlib.suppress(OSError):
+            yield from self.path.glob("*/run-*")
+
+    def publish(self, rendition: str, number: int, data: bytes, head: int) -> int:
+        """Make a segment visible, and the init segment with the first one; return its size in bytes.
+
+        Args:
+            rendition: the rendition's id.
+            number: the segment.
+            data: the run's file.
+            head: how many bytes of it are its init segment.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        init = self.init(rendition)
+        if not init.exists():
+            _write(init, memoryview(data)[:head])
+        _write(self.segment(rendition, number), memoryview(data)[head:])
+        return len(data) - head
+
+    def _files(self, rendition: str) -> list[Path]:
+        try:
+            return list((self.path / rendition).iterdir())
+        except OSError:
+            return []
+
+
+def record_process(folder: Path, identity: ProcessId | None) -> None:
+    """Write down which process writes to a run's folder, for whoever finds it after a crash."""
+    (folder / PID).write_text(str(identity or ""))
+
+
+def end_processes(directory: SegmentDirectory) -> int:
+    """Kill what still runs of the processes that a directory's runs wrote down; return how many did."""
+    killed = 0
+    for folder in directory.runs():
+        identity = _read_identity(folder / PID)
+        killed += identity is not None and identity.kill()
+    return killed
+
+
+def orphans(segments_dir: Path) -> Iterator[SegmentDirectory]:
+    """Yield the session directories whose daemon is gone. What is not a session's is never touched."""
+    try:
+        found = [path for path in segments_dir.iterdir() if _is_session_id(path.name) and not path.is_symlink()]
+    except OSError:
+        return
+    for path in found:
+        owner = _read_identity(path / OWNER)
+        if owner is not None and not owner.is_running():
+            yield SegmentDirectory(path)
+
+
+def _read_identity(file: Path) -> ProcessId | None:
+    try:
+        return ProcessId.parse(file.read_text())
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _is_session_id(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
+
+
+def _write(path: Path, data: memoryview) -> None:
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,251 @@
+"""The session actor: one viewing, from its directory's first file to its last.
+
+It decides nothing about encoders itself: each rendition has a lane, each lane asks the policy. The actor keeps
+the state, the clock and the answers.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.errors import EncoderFailed, RenditionNotFound, SessionError
+from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
+from hls_sessions.session.lane import Lane, Workshop
+from hls_sessions.session.messages import (
+    EncoderIdleCheck,
+    FileClosed,
+    GetInfo,
+    GetInit,
+    GetSegment,
+    Heartbeat,
+    IdleCheck,
+    RunExited,
+    Served,
+    SessionInfo,
+)
+from hls_sessions.session.segments import SegmentDirectory, end_processes
+from hls_sessions.session.state import State, step
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg import Binary
+    from hls_sessions.media import Presentation
+    from hls_sessions.otp import Clock, ExitReason, From, Timers
+    from hls_sessions.session.policy import Limits
+    from hls_sessions.session.watcher import Watcher
+
+logger = logging.getLogger(__name__)
+
+KILL_TIMEOUT = 2.0
+"""Seconds a killed encoder may take to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Who watches what: all that makes a session this one, and stays when its actor is restarted."""
+
+    session_id: str
+    user: str | None
+    presentation: Presentation
+    directory: Path
+    created_at: datetime
+    idle_timeout: float
+    """Seconds without anything after which it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all sessions share."""
+
+    binary: Binary
+    watcher: Watcher
+    clock: Clock
+    timers: Timers
+    limits: Limits
+    encoder_idle_timeout: float
+    """Seconds without a segment request after which a rendition's encoders are stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a session ended by itself; the detail of its exit reason."""
+
+    info: SessionInfo
+
+    def __str__(self) -> str:
+        return f"{self.info.state}: {self.info.reason}"
+
+
+class SessionServer(GenServer):
+    """One viewing. A restart finds its directory and goes on with what is there."""
+
+    refusals = (SessionError,)
+
+    def init(self, viewing: Viewing, house: House) -> None:
+        """Open the directory and take over what is in it."""
+        self._viewing = viewing
+        self._house = house
+        self._state = State.PENDING
+        self._reason: str | None = None
+        self._last_activity = house.clock.monotonic()
+        self._last_activity_at = datetime.fromtimestamp(house.clock.time(), UTC)
+        self._directory = SegmentDirectory(viewing.directory)
+        self._directory.open()
+        # A crashed life's encoders died with its thread; one whose thread was stuck may not have.
+        end_processes(self._directory)
+        workshop = Workshop(
+            presentation=viewing.presentation,
+            binary=house.binary,
+            directory=self._directory,
+            watcher=house.watcher,
+            limits=house.limits,
+            encoder_idle_timeout=house.encoder_idle_timeout,
+            owner=self.ref,
+            now=house.clock.monotonic,
+        )
+        self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
+        self._state = step(self._state, State.ACTIVE)
+        self._remind(IdleCheck(), viewing.idle_timeout)
+        self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
+
+    def __repr__(self) -> str:
+        waiting = sum(lane.waiting for lane in self._lanes.values())
+        return f"<Session {self._viewing.session_id[:8]} [{self._state.value}, {waiting} waiting]>"
+
+    def handle_call(self, request: Any, caller: From) -> Any:
+        """Answer GetInfo, Heartbeat, GetSegment and GetInit. Each counts as activity."""
+        self._active()
+        match request:
+            case GetInfo():
+                return self._info()
+            case Heartbeat():
+                return None
+            case GetSegment(rendition, segment):
+                lane = self._lane(rendition)
+                answer = lane.get_segment(segment, caller)
+            case GetInit(rendition):
+                lane = self._lane(rendition)
+                answer = lane.get_init(self._place_near(lane), caller)
+            case _:
+                return super().handle_call(request, caller)
+        self._act(lane)
+        return NO_REPLY if answer is None else answer
+
+    def handle_cast(self, message: Any) -> None:
+        """Note that a segment was served from disk."""
+        match message:
+            case Served(rendition, segment):
+                self._active()
+                lane = self._lane(rendition)
+                lane.visit(segment)
+                self._act(lane)
+            case _:
+                super().handle_cast(message)
+
+    def handle_info(self, message: Any) -> None:
+        """Hear of the runs' files and ends, and of time passing."""
+        match message:
+            case FileClosed(rendition, run, path):
+                lane = self._lanes[rendition]
+                lane.file_closed(run, path)
+                self._act(lane)
+            case RunExited(rendition, run, exit_):
+                lane = self._lanes[rendition]
+                try:
+                    lane.run_exited(run, exit_)
+                except EncoderFailed as error:
+                    self._fail(error)
+                else:
+                    self._act(lane)
+            case IdleCheck():
+                self._expire_if_idle()
+            case EncoderIdleCheck():
+                for lane in self._lanes.values():
+                    self._act(lane)
+                self._remind(message, self._house.encoder_idle_timeout / 2)
+            case _:
+                super().handle_info(message)
+
+    def terminate(self, reason: ExitReason) -> None:
+        """Give everything back. Only a crash leaves the directory, for the next life."""
+        for lane in self._lanes.values():
+            lane.close(KILL_TIMEOUT)
+        if not isinstance(reason, Crash):
+            self._directory.destroy()
+
+    # ---- within
+
+    def _lane(self, rendition: str) -> Lane:
+        try:
+            return self._lanes[rendition]
+        except KeyError:
+            raise RenditionNotFound(self._viewing.session_id, rendition) from None
+
+    def _place_near(self, lane: Lane) -> int:
+        """Guess where a viewer who asks for an init segment will be: where somebody is in a rendition of that kind."""
+        same = [other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind]
+        return max((other.place for other in same if other.place is not None), default=0)
+
+    def _act(self, lane: Lane) -> None:
+        try:
+            lane.act()
+        except EncoderFailed as error:
+            self._fail(error)
+
+    def _active(self) -> None:
+        self._last_activity = self._house.clock.monotonic()
+        self._last_activity_at = datetime.fromtimestamp(self._house.clock.time(), UTC)
+
+    def _remind(self, message: Any, seconds: float) -> None:
+        self._house.timers.send_after(self.ref, message, seconds)
+
+    def _expire_if_idle(self) -> None:
+        left = self._expires_in()
+        if left > 0:
+            self._remind(IdleCheck(), left)
+        else:
+            self._end(State.EXPIRED, f"nothing was asked of it for {self._viewing.idle_timeout:g} seconds")
+
+    def _expires_in(self) -> float:
+        return self._last_activity + self._viewing.idle_timeout - self._house.clock.monotonic()
+
+    def _fail(self, error: EncoderFailed) -> None:
+        logger.error("%r gave up: %s", self, error)
+        for lane in self._lanes.values():
+            lane.fail_waiting(error)
+        self._end(State.FAILED, str(error))
+
+    def _end(self, state: State, reason: str) -> None:
+        if self._state.is_final:
+            return
+        self._state = step(self._state, state)
+        self._reason = reason
+        self.stop(Shutdown(Ended(self._info())))
+
+    def _info(self) -> SessionInfo:
+        viewing, lanes = self._viewing, self._lanes.values()
+        return SessionInfo(
+            session_id=viewing.session_id,
+            state=self._state.value,
+            user=viewing.user,
+            media=str(viewing.presentation.media.path),
+            duration=float(viewing.presentation.media.duration),
+            directory=str(viewing.directory),
+            created_at=viewing.created_at,
+            last_activity_at=self._last_activity_at,
+            idle_timeout=viewing.idle_timeout,
+            expires_in=max(0.0, self._expires_in()),
+            viewers_waiting=sum(lane.waiting for lane in lanes),
+            segments_made=sum(lane.segments_made for lane in lanes),
+            bytes_made=sum(lane.bytes_made for lane in lanes),
+            encoder_failures=sum(lane.failed_runs for lane in lanes),
+            segments_refused=sum(lane.refused for lane in lanes),
+            renditions=tuple(lane.info for lane in lanes),
+            runs=tuple(run.info for lane in lanes for run in lane.runs),
+            notes=viewing.presentation.media.notes,
+            reason=self._reason,
+        )

@@ -1,0 +1,80 @@
+"""One watchdog observer for all sessions: tells each run's owner when a file of the run is no longer written to."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watchdog.events import FileClosedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.observers import Observer
+
+from hls_sessions.otp import GenServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+    from hls_sessions.otp import ExitReason
+
+
+class Watcher:
+    """Watches folders. Any thread may use it, while its server runs."""
+
+    def __init__(self) -> None:
+        self._observer: BaseObserver | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._observer = Observer()
+        self._observer.start()
+
+    def stop(self) -> None:
+        """Stop watching everything."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+    def watch(self, folder: Path, on_closed: Callable[[Path], None]) -> Callable[[], None]:
+        """Watch a folder, and return what ends that. ``on_closed`` is called in the observer's thread: it must be quick.
+
+        The folder is not watched recursively, and must be watched before anything is written to it: then no
+        file is missed.
+
+        Raises:
+            OSError: the folder is gone, or the system's limit of watches is reached.
+        """
+        observer = self._observer
+        if observer is None:
+            raise OSError("the segment watcher is not running")
+        watch = observer.schedule(_Closed(on_closed), str(folder), event_filter=[FileClosedEvent])
+        return lambda: _unwatch(observer, watch)
+
+
+class WatcherServer(GenServer):
+    """Owns the watcher's thread in the supervision tree."""
+
+    def init(self, watcher: Watcher) -> None:
+        """Start watching."""
+        self._watcher = watcher
+        watcher.start()
+
+    def terminate(self, reason: ExitReason) -> None:  # noqa: ARG002 - the same for all reasons
+        """Stop watching."""
+        self._watcher.stop()
+
+
+class _Closed(FileSystemEventHandler):
+    def __init__(self, on_closed: Callable[[Path], None]) -> None:
+        self._on_closed = on_closed
+
+    def on_closed(self, event: FileSystemEvent) -> None:
+        self._on_closed(Path(str(event.src_path)))
+
+
+def _unwatch(observer: BaseObserver, watch: ObservedWatch) -> None:
+    # The watch is gone already when the observer was stopped or the folder deleted.
+    with contextlib.suppress(KeyError, OSError):
+        observer.unschedule(watch)

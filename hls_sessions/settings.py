@@ -1,0 +1,83 @@
+"""Every setting of the daemon and the library, with its unit and default.
+
+A value is taken from the call, else from the environment (``HLS_SESSIONS_IDLE_TIMEOUT=1800``), else from
+the TOML file named by ``HLS_SESSIONS_CONFIG``, else from the default below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """What can be set. Times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HLS_SESSIONS_", extra="ignore", frozen=True)
+
+    media: Annotated[tuple[Path, ...], NoDecode] = ()
+    """The folders media may be opened from; in the environment, separated by the system's path separator."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8642, ge=0, le=65535)
+    token: str | None = None
+    """Required as a bearer token by everything but media routes and players, when set."""
+
+    segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
+    """Where each session makes its own directory, named by its id."""
+
+    ffmpeg: str | None = None
+    """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
+
+    probe_timeout: Seconds = 10.0
+    """How long opening a file may take before it counts as not playable."""
+
+    segment_length: Annotated[float, Field(ge=1, le=12)] = 2.0
+    """The wanted length of a segment."""
+
+    idle_timeout: Seconds = 1800.0
+    """A session nobody asks anything of for this long expires."""
+
+    encoder_idle_timeout: Seconds = 60.0
+    """The encoders of a rendition that no segment was asked of for this long are stopped."""
+
+    look_ahead: Seconds = 30.0
+    """An encoder this far ahead of its viewer is held, and goes on when half of it is left."""
+
+    max_runs: Annotated[int, Field(ge=1, le=8)] = 2
+    """How many encoders one rendition may have at once: players that are far apart get one each."""
+
+    shutdown_timeout: Seconds = 4.0
+    """How long stopping may take before what is left is killed."""
+
+    @field_validator("media", mode="before")
+    @classmethod
+    def _split_paths(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in value.split(os.pathsep) if part)
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings fixes the signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Name the sources in order: the call, the environment, the TOML file."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get("HLS_SESSIONS_CONFIG"))
+        return init_settings, env_settings, toml

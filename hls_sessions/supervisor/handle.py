@@ -1,0 +1,239 @@
+"""What a media server holds of one session: the messages of its actor as methods, across the actor's restarts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.errors import RenditionNotFound, SessionEnded, SessionError, SessionNotFound
+from hls_sessions.media import master_playlist, media_playlist
+from hls_sessions.otp import NoProcess, Ref, Reply, ServerExited
+from hls_sessions.session import GetInfo, GetInit, GetSegment, Heartbeat, SegmentDirectory, Served, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hls_sessions.media import Presentation
+    from hls_sessions.otp import Registry
+    from hls_sessions.session import SessionInfo, Viewing
+
+CALL_TIMEOUT = 15.0
+"""Seconds a call to a session may take, restarts included; segments have no limit of their own."""
+
+
+class Session:
+    """One session, as seen from outside. Any thread and any event loop may use it.
+
+    A request that the session's actor could not answer because it crashed is asked again when the actor is
+    back: the one who waits notices a pause at most. It fails with SessionEnded or SessionNotFound when the
+    session has ended for good.
+    """
+
+    def __init__(self, viewing: Viewing, registry: Registry, close: Callable[[str], None]) -> None:
+        self._viewing = viewing
+        self._registry = registry
+        self._close = close
+        self._directory = SegmentDirectory(viewing.directory)
+        self._end: SessionError | None = None
+        self._waiting: set[Reply[Ref]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Session {self.id} {self.presentation.media.path.name!r}>"
+
+    # ---- what never changes
+
+    @property
+    def id(self) -> str:
+        """The session's id: a random UUID, and the right to watch."""
+        return self._viewing.session_id
+
+    @property
+    def user(self) -> str | None:
+        """Who opened it; None for one that nobody shares."""
+        return self._viewing.user
+
+    @property
+    def presentation(self) -> Presentation:
+        """The file's facts, timeline and renditions."""
+        return self._viewing.presentation
+
+    @property
+    def directory(self) -> Path:
+        """Where its segments are."""
+        return self._viewing.directory
+
+    # ---- asking, in a thread
+
+    def info(self) -> SessionInfo:
+        """Return the session as it is now. Counts as activity.
+
+        Raises:
+            SessionEnded, SessionNotFound: it has ended.
+        """
+        info: SessionInfo = self.ask_info().get(CALL_TIMEOUT)
+        return info
+
+    def heartbeat(self) -> None:
+        """Say that the viewer is still there.
+
+        Raises:
+            SessionEnded, SessionNotFound: it has ended.
+        """
+        self.ask_heartbeat().get(CALL_TIMEOUT)
+
+    def master_playlist(self) -> str:
+        """Return the master playlist. Counts as activity; no encoder is needed for it."""
+        self._note_activity()
+        return master_playlist(self.presentation)
+
+    def media_playlist(self, rendition: str) -> str:
+        """Return a rendition's playlist. Counts as activity; no encoder is needed for it.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        self._known(rendition)
+        self._note_activity()
+        return media_playlist(self.presentation, rendition)
+
+    def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
+        """Return the file of a segment, waiting up to ``timeout`` seconds until it is there.
+
+        Raises:
+            RenditionNotFound, SegmentNotFound: the playlists have no such segment.
+            SegmentImpossible, EncoderFailed: it cannot be made.
+            SessionEnded, SessionNotFound: the session has ended.
+            TimeoutError: it took longer.
+        """
+        return self.published(rendition, segment) or _within(self.ask_segment(rendition, segment), timeout)
+
+    def init(self, rendition: str, timeout: float | None = None) -> Path:
+        """Return the file of a rendition's init segment; like ``segment``."""
+        return _within(self.ask_init(rendition), timeout)
+
+    def stop(self) -> None:
+        """End the session, and return when everything it cost is gone.
+
+        Raises:
+            SessionEnded, SessionNotFound: it has ended already.
+        """
+        self._close(self.id)
+
+    # ---- asking, from an event loop: await the reply
+
+    def published(self, rendition: str, segment: int) -> Path | None:
+        """Return a segment's file if it is on disk, without asking the actor, which is only told. Never blocks.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        self._known(rendition)
+        path = self._directory.segment(rendition, segment)
+        if not path.exists():
+            return None
+        ref = self._registry.whereis(self.id)
+        if ref is not None:
+            ref.cast(Served(rendition, segment))
+        return path
+
+    def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
+        """Ask for the file of a segment. Cancel the reply when the viewer has left."""
+        return self._ask(GetSegment(rendition, segment))
+
+    def ask_init(self, rendition: str) -> Reply[Path]:
+        """Ask for the file of a rendition's init segment."""
+        return self._ask(GetInit(rendition))
+
+    def ask_info(self) -> Reply[SessionInfo]:
+        """Ask for the session as it is now."""
+        return self._ask(GetInfo())
+
+    def ask_heartbeat(self) -> Reply[None]:
+        """Say that the viewer is still there."""
+        return self._ask(Heartbeat())
+
+    # ---- for the supervisor
+
+    def ended(self, error: SessionError) -> None:
+        """Note that the session has ended for good, and answer whoever waits for its return."""
+        self._end = error
+        for waiting in tuple(self._waiting):
+            waiting.fail(error)
+
+    # ---- within
+
+    def _known(self, rendition: str) -> None:
+        if self._end is not None:
+            raise self._end
+        if rendition not in self.presentation.renditions:
+            raise RenditionNotFound(self.id, rendition)
+
+    def _note_activity(self) -> None:
+        if self._end is not None:
+            raise self._end
+        self.ask_heartbeat()
+
+    def _ask(self, request: Any) -> Reply[Any]:
+        answer: Reply[Any] = Reply()
+        self._try(request, answer)
+        return answer
+
+    def _try(self, request: Any, answer: Reply[Any]) -> None:
+        """Ask the actor, as soon as there is one."""
+        self._pass_on(self._when_running(), answer, lambda ref: self._put(ref, request, answer))
+
+    def _put(self, ref: Ref, request: Any, answer: Reply[Any]) -> None:
+        asked = ref.ask(request)
+        answer.add_done_callback(lambda _: asked.cancel())
+        asked.add_done_callback(lambda asked: self._answered(asked, request, answer))
+
+    def _answered(self, asked: Reply[Any], request: Any, answer: Reply[Any]) -> None:
+        try:
+            answer.set(asked.get(0))
+        except (NoProcess, ServerExited):
+            # The actor died over it. Its supervisor brings it back, or says that it has ended.
+            if not answer.done():
+                self._try(request, answer)
+        except BaseException as error:  # noqa: BLE001 - whatever the answer is, it is passed on
+            answer.fail(error)
+
+    def _when_running(self) -> Reply[Ref]:
+        """Return the actor, now or as soon as it is back."""
+        waiting = self._registry.wait_for(self.id)
+        if not waiting.done():
+            self._waiting.add(waiting)
+            waiting.add_done_callback(self._waiting.discard)
+            if self._end is not None:  # it ended between the two
+                waiting.fail(self._end)
+        return waiting
+
+    @staticmethod
+    def _pass_on(waiting: Reply[Ref], answer: Reply[Any], then: Callable[[Ref], None]) -> None:
+        answer.add_done_callback(lambda _: waiting.cancel())
+
+        def arrived(waiting: Reply[Ref]) -> None:
+            try:
+                ref = waiting.get(0)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
+                answer.fail(error)
+            else:
+                then(ref)
+
+        waiting.add_done_callback(arrived)
+
+
+def end_error(info: SessionInfo, now: float) -> SessionError:
+    """Return what is answered for a session that has ended: completed ones are forgotten, others say why."""
+    if info.state == State.COMPLETED.value:
+        return SessionNotFound(info.session_id)
+    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return SessionEnded(info.session_id, info.state, info.reason or "", at)
+
+
+def _within(reply: Reply[Path], timeout: float | None) -> Path:
+    try:
+        return reply.get(timeout)
+    except BaseException:
+        reply.cancel()
+        raise

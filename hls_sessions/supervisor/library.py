@@ -1,0 +1,53 @@
+"""Which files may be opened: those under the media roots, symlinks followed before they are judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Library:
+    """The media roots."""
+
+    def __init__(self, roots: Iterable[Path]) -> None:
+        """Name the roots; each must be a folder.
+
+        Raises:
+            NotADirectoryError: one of them is not.
+        """
+        self.roots = tuple(Path(root).expanduser().resolve() for root in roots)
+        for root in self.roots:
+            if not root.is_dir():
+                raise NotADirectoryError(f"The media root {root} is not a folder.")
+
+    def find(self, media: str | Path) -> Path:
+        """Return a file's real path: relative to the first root that has it, or absolute under any.
+
+        Raises:
+            MediaNotFound: there is no such file.
+            OutsideRoots: it is there or would be, but outside the roots.
+            NotPlayable: it is not a regular file.
+        """
+        name = str(media)
+        if not name or "\0" in name:
+            raise MediaNotFound(name)
+        outside = False
+        for root in self.roots:
+            try:
+                path = (root / name).resolve()
+                inside = path.is_relative_to(root) or any(path.is_relative_to(other) for other in self.roots)
+                there = inside and path.exists()
+            except (OSError, RuntimeError):
+                continue  # a name too long for the system, a loop of symlinks
+            if there:
+                if not path.is_file():
+                    raise NotPlayable(name, "it is not a regular file")
+                return path
+            outside = outside or not inside
+        # Nothing is said of what is outside: whether it exists is nobody's business.
+        raise OutsideRoots(name) if outside else MediaNotFound(name)

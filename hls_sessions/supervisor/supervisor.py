@@ -1,0 +1,424 @@
+"""The supervisor: which sessions exist, and the tree of processes that keeps them.
+
+::
+
+    root (rest_for_one)
+     ├─ timers            the thread in which timers fire
+     ├─ segment watcher   one watchdog observer for all sessions
+     └─ sessions          dynamic; a session each, with a limit of restarts of its own
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, Unavailable
+from hls_sessions.ffmpeg import Prober, examine, find
+from hls_sessions.media import Presentation
+from hls_sessions.otp import (
+    Backoff,
+    CallTimeout,
+    ChildSpec,
+    Crash,
+    DynamicSupervisor,
+    Intensity,
+    NoChild,
+    NoProcess,
+    Registry,
+    Restart,
+    ServerExited,
+    Shutdown,
+    StartError,
+    Strategy,
+    SystemClock,
+    TimerServer,
+    Timers,
+    start_child,
+    terminate_child,
+)
+from hls_sessions.otp import Supervisor as OtpSupervisor
+from hls_sessions.session import (
+    Ended,
+    House,
+    Limits,
+    SegmentDirectory,
+    SessionServer,
+    State,
+    Viewing,
+    Watcher,
+    WatcherServer,
+    end_processes,
+    orphans,
+)
+from hls_sessions.settings import Settings
+from hls_sessions.supervisor.handle import Session, end_error
+from hls_sessions.supervisor.library import Library
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from hls_sessions.ffmpeg import Binary
+    from hls_sessions.otp import Clock, ExitReason, Ref
+
+logger = logging.getLogger(__name__)
+
+SESSIONS = "sessions"
+"""The name of the supervisor of the sessions."""
+
+SESSION_INTENSITY = Intensity(restarts=3, seconds=60.0)
+"""How often one session's actor may crash; then it alone is given up."""
+
+SESSION_BACKOFF = Backoff(first=0.05, factor=4.0, limit=2.0)
+
+REMEMBERED = 1000
+"""Ended sessions that still say how they ended."""
+
+
+@dataclass(eq=False)
+class _Entry:
+    """One session that is to exist."""
+
+    viewing: Viewing
+    session: Session
+    closing: bool = field(default=False)
+
+
+class Supervisor:
+    """Opens, finds, lists and closes sessions. Use it as a context manager, or ``start`` and ``stop`` it.
+
+    Any thread may use it. Between ``start`` and ``stop`` it owns every process and directory of its sessions;
+    after ``stop`` there is none left.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, clock: Clock | None = None, **options: Any) -> None:
+        """Prepare a supervisor.
+
+        Args:
+            settings: all settings; by default those of the environment.
+            clock: what time it is; tests hand in a manual one.
+            options: single settings, by name.
+
+        Raises:
+            FfmpegNotFound: there is no usable ffmpeg.
+            NotADirectoryError: a media root is not a folder.
+            pydantic.ValidationError: a setting has no such value.
+        """
+        self.settings = Settings(**options) if settings is None else settings.model_copy(update=options)
+        self.binary: Binary = examine(find(self.settings.ffmpeg))
+        self.library = Library(self.settings.media)
+        self.clock: Clock = clock or SystemClock()
+        self.started_at: float | None = None
+        """Wall clock time of ``start``, in seconds since the epoch."""
+        self._registry = Registry()
+        self._entries: dict[str, _Entry] = {}
+        self._by_viewing: dict[tuple[str, Path], _Entry] = {}
+        self._ended: OrderedDict[str, SessionError] = OrderedDict()
+        self._presentations: OrderedDict[int, Presentation] = OrderedDict()
+        self._opening = threading.Lock()
+        """Held while a session is opened, so that two opens of one viewing give one session."""
+        self._lock = threading.Lock()
+        """Held for a moment, around the tables above."""
+        self._root: Ref | None = None
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"<Supervisor [{len(self._entries)} sessions]>"
+
+    # ---- its own life
+
+    def start(self) -> None:
+        """Clear away what an earlier life left, and begin.
+
+        Raises:
+            Unavailable: it runs already.
+        """
+        if self._root is not None:
+            raise Unavailable("The supervisor runs already.")
+        self._stopping = False
+        self._sweep()
+        self._prober = Prober(self.settings.probe_timeout)
+        self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
+        timers, watcher = Timers(self.clock), Watcher()
+        self._house = House(
+            binary=self.binary,
+            watcher=watcher,
+            clock=self.clock,
+            timers=timers,
+            limits=Limits(self.settings.max_runs, self.settings.look_ahead),
+            encoder_idle_timeout=self.settings.encoder_idle_timeout,
+        )
+        self._root = OtpSupervisor.start(
+            [
+                ChildSpec("timers", lambda: TimerServer.start_link(timers)),
+                ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
+                ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
+            ],
+            strategy=Strategy.REST_FOR_ONE,
+            clock=self.clock,
+        )
+        self.started_at = self.clock.time()
+
+    def stop(self) -> None:
+        """End every session, and return when no process, thread or directory of them is left. Idempotent."""
+        root, self._root = self._root, None
+        if root is None:
+            return
+        self._stopping = True
+        # Who waits is told at once, and not asked to come back to an actor that will not.
+        with self._lock:
+            entries = list(self._entries.values())
+        try:
+            root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
+        except CallTimeout:
+            logger.error("stopping took more than %g s; killing what is left", self.settings.shutdown_timeout)
+            root.kill()
+        for entry in entries:
+            self._forget(entry, Unavailable("The supervisor has stopped."))
+            self._clear(entry.viewing)
+        self._janitor.shutdown()
+        self._prober.close()
+
+    # ---- sessions
+
+    def open(self, media: str | Path, user: str | None = None, *, idle_timeout: float | None = None) -> Session:
+        """Open a file for a viewer, and return their session: the one there is, else a new one.
+
+        Args:
+            media: a path relative to a media root, or absolute under one.
+            user: whose session it is; None for a session that is shared with nobody.
+            idle_timeout: seconds without anything after which it expires; by default the setting.
+
+        Raises:
+            MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+            StorageFailed: its directory cannot be made.
+            Unavailable: the supervisor does not run.
+        """
+        return self.open_or_find(media, user, idle_timeout=idle_timeout)[0]
+
+    def open_or_find(
+        self, media: str | Path, user: str | None = None, *, idle_timeout: float | None = None
+    ) -> tuple[Session, bool]:
+        """Do as ``open`` does, and say also whether the session is new."""
+        self._running()
+        presentation = self.probe(media)
+        path = presentation.media.path
+        with self._opening:
+            if user is not None and (found := self._viewing_of(user, path)) is not None:
+                return found.session, False
+            entry = self._new_entry(presentation, user, idle_timeout or self.settings.idle_timeout)
+            with self._lock:
+                self._entries[entry.viewing.session_id] = entry
+                if user is not None:
+                    self._by_viewing[user, path] = entry
+            try:
+                start_child(self._sessions(), self._child(entry))
+            except BaseException as error:
+                self._forget(entry, None)
+                self._clear(entry.viewing)
+                raise _start_failure(error) from error
+        return entry.session, True
+
+    def find(self, session_id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            SessionEnded: it failed or expired; says when and why.
+            SessionNotFound: there is none of this id.
+        """
+        with self._lock:
+            entry = self._entries.get(session_id)
+            if entry is not None:
+                return entry.session
+            raise self._ended.get(session_id) or SessionNotFound(session_id)
+
+    def sessions(self, user: str | None = None) -> list[Session]:
+        """Return all sessions, or one user's, the oldest first."""
+        with self._lock:
+            return [e.session for e in self._entries.values() if user is None or e.viewing.user == user]
+
+    def close(self, session_id: str) -> None:
+        """End a session, and return when everything it cost is gone.
+
+        Raises:
+            SessionEnded, SessionNotFound: there is none of this id.
+        """
+        self.find(session_id)
+        with self._lock:
+            entry = self._entries.get(session_id)
+            if entry is None or entry.closing:
+                raise SessionNotFound(session_id)
+            entry.closing = True
+        try:
+            terminate_child(self._sessions(), session_id)
+        except (NoChild, NoProcess, ServerExited):
+            pass  # it ended by itself meanwhile
+        self._forget(entry, SessionNotFound(session_id))
+        self._clear(entry.viewing)
+
+    def probe(self, media: str | Path) -> Presentation:
+        """Return what would be offered of a file, without opening a session.
+
+        Raises:
+            MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+        """
+        self._running()
+        facts = self._prober.probe(self.library.find(media))
+        with self._lock:
+            known = self._presentations.get(id(facts))
+        if known is not None:
+            return known
+        presentation = Presentation.of(facts, self.settings.segment_length)
+        with self._lock:
+            # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
+            # the presentation keeps them alive, so no other facts can have their id.
+            self._presentations[id(facts)] = presentation
+            while len(self._presentations) > REMEMBERED:
+                self._presentations.popitem(last=False)
+        return presentation
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes sessions."""
+        return self._root is not None and self._root.is_alive()
+
+    # ---- within
+
+    def _running(self) -> None:
+        if not self.is_running:
+            raise Unavailable("The supervisor does not run.")
+
+    def _sessions(self) -> Ref:
+        ref = self._registry.whereis(SESSIONS)
+        if ref is None:
+            raise Unavailable("The supervisor is being restarted.")
+        return ref
+
+    def _start_sessions(self) -> Ref:
+        """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
+        ref = DynamicSupervisor.start_link(
+            clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up
+        )
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if not entry.closing]
+        for entry in entries:
+            try:
+                start_child(ref, self._child(entry))
+            except StartError as error:
+                self._gave_up(self._child(entry), error.reason)
+        self._registry.register(SESSIONS, ref)
+        return ref
+
+    def _child(self, entry: _Entry) -> ChildSpec:
+        return ChildSpec(
+            id=entry.viewing.session_id,
+            start=lambda: self._start_session(entry),
+            restart=Restart.TRANSIENT,
+            shutdown=self.settings.shutdown_timeout * 0.75,
+            intensity=SESSION_INTENSITY,
+            backoff=SESSION_BACKOFF,
+        )
+
+    def _start_session(self, entry: _Entry) -> Ref:
+        ref = SessionServer.start_link(entry.viewing, self._house)
+        ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
+        # A killed predecessor may hold the name for a moment longer than its end.
+        self._registry.unregister(entry.viewing.session_id)
+        self._registry.register(entry.viewing.session_id, ref)
+        return ref
+
+    def _session_exited(self, entry: _Entry, reason: ExitReason) -> None:
+        """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
+        match reason:
+            case Shutdown(Ended(info)):
+                self._forget(entry, end_error(info, self.clock.time()))
+                logger.info("session %s %s: %s", info.session_id, info.state, info.reason)
+            case Crash(error):
+                logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
+            case _:
+                pass
+
+    def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
+        """Hear that a session crashed too often."""
+        with self._lock:
+            entry = self._entries.get(str(spec.id))
+        if entry is None:
+            return
+        error = reason.error if isinstance(reason, Crash) else reason
+        at = datetime.fromtimestamp(self.clock.time(), UTC).isoformat(timespec="seconds")
+        why = f"its actor crashed too often, the last time with {error!r}"
+        logger.error("session %s failed: %s", spec.id, why)
+        self._forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
+        self._janitor.submit(self._clear, entry.viewing)
+
+    def _new_entry(self, presentation: Presentation, user: str | None, idle_timeout: float) -> _Entry:
+        session_id = str(uuid4())
+        viewing = Viewing(
+            session_id=session_id,
+            user=user,
+            presentation=presentation,
+            directory=self.settings.segments_dir.expanduser().resolve() / session_id,
+            created_at=datetime.fromtimestamp(self.clock.time(), UTC),
+            idle_timeout=idle_timeout,
+        )
+        return _Entry(viewing, Session(viewing, self._registry, self.close))
+
+    def _viewing_of(self, user: str, path: Path) -> _Entry | None:
+        with self._lock:
+            entry = self._by_viewing.get((user, path))
+        return None if entry is None or entry.closing else entry
+
+    def _forget(self, entry: _Entry, error: SessionError | None) -> None:
+        """Take a session out of the tables; remember how it ended, and tell who waits."""
+        viewing = entry.viewing
+        with self._lock:
+            self._entries.pop(viewing.session_id, None)
+            if viewing.user is not None:
+                key = viewing.user, viewing.presentation.media.path
+                if self._by_viewing.get(key) is entry:
+                    del self._by_viewing[key]
+            if isinstance(error, SessionEnded):
+                self._ended[viewing.session_id] = error
+                while len(self._ended) > REMEMBERED:
+                    self._ended.popitem(last=False)
+        entry.session.ended(error or SessionNotFound(viewing.session_id))
+
+    @staticmethod
+    def _clear(viewing: Viewing) -> None:
+        """Delete what is left of a session whose actor could not do so itself."""
+        directory = SegmentDirectory(viewing.directory)
+        if viewing.directory.exists():
+            end_processes(directory)
+            directory.destroy()
+
+    def _sweep(self) -> None:
+        """End the processes and delete the directories of a daemon that was killed."""
+        for directory in orphans(self.settings.segments_dir.expanduser()):
+            killed = end_processes(directory)
+            directory.destroy()
+            logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
+
+
+def _start_failure(error: BaseException) -> BaseException:
+    """Return what a failed start means to the one who opened: the session's own error where it gave one."""
+    if isinstance(error, StartError):
+        cause = error.__cause__
+        return cause if isinstance(cause, SessionError) else Unavailable(f"The session did not start: {cause}")
+    return error
