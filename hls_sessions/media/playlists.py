@@ -26,8 +26,13 @@ def master_playlist(presentation: Presentation) -> str:
     )
 
 
-def media_playlist(presentation: Presentation, rendition: str) -> str:
+def media_playlist(presentation: Presentation, rendition: str, start_at: float = 0.0) -> str:
     """Write one rendition's playlist, with the true length of every segment.
+
+    Args:
+        presentation: what is offered of a file.
+        rendition: the rendition's id.
+        start_at: seconds from the beginning at which players are asked to begin (EXT-X-START).
 
     Raises:
         KeyError: there is no such rendition.
@@ -38,6 +43,7 @@ def media_playlist(presentation: Presentation, rendition: str) -> str:
         f"#EXT-X-TARGETDURATION:{presentation.target_duration}",
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
+        *([f"#EXT-X-START:TIME-OFFSET={start_at:.6f},PRECISE=YES"] if start_at else []),
         '#EXT-X-MAP:URI="init.mp4"',
     ]
     for number, length in enumerate(presentation.cuts(rendition).lengths()):

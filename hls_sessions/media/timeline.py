@@ -7,7 +7,7 @@ frame (video) or of an AAC frame on an absolute grid (audio), so any two encoder
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -70,6 +70,10 @@ class Cuts:
     def longest(self) -> Fraction:
         """The length of the longest segment in seconds."""
         return max(self.lengths())
+
+    def at(self, seconds: float) -> int:
+        """Return the segment that is shown so many seconds after the beginning; the last one after the end."""
+        return min(len(self), bisect_right(self.times, self.times[0] + Fraction(seconds))) - 1
 
     def reaching(self, segment: int, seconds: float) -> int:
         """Return the last segment that begins within so many seconds after the start of this one."""

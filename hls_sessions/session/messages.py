@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the HTTP edge reads SessionInfo's types at run time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Exit
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class GetInfo:
     """Ask for a SessionInfo. Counts as activity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """Ask for a SessionInfo without being taken for a viewer: listing sessions must not keep them alive."""
 
 
 @dataclass(frozen=True, slots=True)

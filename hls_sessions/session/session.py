@@ -22,6 +22,7 @@ from hls_sessions.session.messages import (
     GetSegment,
     Heartbeat,
     IdleCheck,
+    Peek,
     RunExited,
     Served,
     SessionInfo,
@@ -55,6 +56,8 @@ class Viewing:
     created_at: datetime
     idle_timeout: float
     """Seconds without anything after which it expires."""
+    start_at: float = 0.0
+    """Seconds from the beginning at which its viewer wants to begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +120,11 @@ class SessionServer(GenServer):
         return f"<Session {self._viewing.session_id[:8]} [{self._state.value}, {waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer GetInfo, Heartbeat, GetSegment and GetInit. Each counts as activity."""
-        self._active()
+        """Answer what can be asked. All but Peek counts as activity."""
+        if not isinstance(request, Peek):
+            self._active()
         match request:
-            case GetInfo():
+            case GetInfo() | Peek():
                 return self._info()
             case Heartbeat():
                 return None
@@ -188,7 +192,8 @@ class SessionServer(GenServer):
     def _place_near(self, lane: Lane) -> int:
         """Guess where a viewer who asks for an init segment will be: where somebody is in a rendition of that kind."""
         same = [other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind]
-        return max((other.place for other in same if other.place is not None), default=0)
+        places = [other.place for other in same if other.place is not None]
+        return max(places) if places else lane.cuts.at(self._viewing.start_at)
 
     def _act(self, lane: Lane) -> None:
         try:

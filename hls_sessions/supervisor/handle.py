@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import RenditionNotFound, SessionEnded, SessionError, SessionNotFound
 from hls_sessions.media import master_playlist, media_playlist
-from hls_sessions.otp import NoProcess, Ref, Reply, ServerExited
-from hls_sessions.session import GetInfo, GetInit, GetSegment, Heartbeat, SegmentDirectory, Served, State
+from hls_sessions.otp import CallTimeout, NoProcess, Ref, Reply, ServerExited
+from hls_sessions.session import GetInfo, GetInit, GetSegment, Heartbeat, Peek, SegmentDirectory, Served, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ class Session:
         """
         self._known(rendition)
         self._note_activity()
-        return media_playlist(self.presentation, rendition)
+        return media_playlist(self.presentation, rendition, self._viewing.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
         """Return the file of a segment, waiting up to ``timeout`` seconds until it is there.
@@ -148,6 +148,10 @@ class Session:
     def ask_info(self) -> Reply[SessionInfo]:
         """Ask for the session as it is now."""
         return self._ask(GetInfo())
+
+    def ask_glance(self) -> Reply[SessionInfo]:
+        """Ask for the session as it is now, without counting as activity."""
+        return self._ask(Peek())
 
     def ask_heartbeat(self) -> Reply[None]:
         """Say that the viewer is still there."""
@@ -234,6 +238,6 @@ def end_error(info: SessionInfo, now: float) -> SessionError:
 def _within(reply: Reply[Path], timeout: float | None) -> Path:
     try:
         return reply.get(timeout)
-    except BaseException:
+    except CallTimeout as error:
         reply.cancel()
-        raise
+        raise TimeoutError(f"The segment was not there after {timeout:g} seconds.") from error

@@ -59,6 +59,7 @@ from hls_sessions.session import (
 )
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor.handle import Session, end_error
+from hls_sessions.supervisor.health import Health, health_of
 from hls_sessions.supervisor.library import Library
 
 if TYPE_CHECKING:
@@ -198,12 +199,20 @@ class Supervisor:
 
     # ---- sessions
 
-    def open(self, media: str | Path, user: str | None = None, *, idle_timeout: float | None = None) -> Session:
+    def open(
+        self,
+        media: str | Path,
+        user: str | None = None,
+        *,
+        start_at: float = 0.0,
+        idle_timeout: float | None = None,
+    ) -> Session:
         """Open a file for a viewer, and return their session: the one there is, else a new one.
 
         Args:
             media: a path relative to a media root, or absolute under one.
             user: whose session it is; None for a session that is shared with nobody.
+            start_at: seconds from the beginning at which a new session's viewer wants to begin.
             idle_timeout: seconds without anything after which it expires; by default the setting.
 
         Raises:
@@ -211,10 +220,15 @@ class Supervisor:
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
         """
-        return self.open_or_find(media, user, idle_timeout=idle_timeout)[0]
+        return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout)[0]
 
     def open_or_find(
-        self, media: str | Path, user: str | None = None, *, idle_timeout: float | None = None
+        self,
+        media: str | Path,
+        user: str | None = None,
+        *,
+        start_at: float = 0.0,
+        idle_timeout: float | None = None,
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         self._running()
@@ -223,7 +237,7 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._viewing_of(user, path)) is not None:
                 return found.session, False
-            entry = self._new_entry(presentation, user, idle_timeout or self.settings.idle_timeout)
+            entry = self._new_entry(presentation, user, start_at, idle_timeout or self.settings.idle_timeout)
             with self._lock:
                 self._entries[entry.viewing.session_id] = entry
                 if user is not None:
@@ -293,6 +307,15 @@ class Supervisor:
             while len(self._presentations) > REMEMBERED:
                 self._presentations.popitem(last=False)
         return presentation
+
+    def health(self) -> Health:
+        """Say whether it can do its work. Looks at the disk."""
+        running = self.is_running
+        with self._lock:
+            sessions = len(self._entries)
+        uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
+        folder = self.settings.segments_dir.expanduser()
+        return health_of(self.binary, folder, running=running, sessions=sessions, uptime=uptime)
 
     @property
     def is_running(self) -> bool:
@@ -368,7 +391,9 @@ class Supervisor:
         self._forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
         self._janitor.submit(self._clear, entry.viewing)
 
-    def _new_entry(self, presentation: Presentation, user: str | None, idle_timeout: float) -> _Entry:
+    def _new_entry(
+        self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float
+    ) -> _Entry:
         session_id = str(uuid4())
         viewing = Viewing(
             session_id=session_id,
@@ -377,6 +402,7 @@ class Supervisor:
             directory=self.settings.segments_dir.expanduser().resolve() / session_id,
             created_at=datetime.fromtimestamp(self.clock.time(), UTC),
             idle_timeout=idle_timeout,
+            start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
         return _Entry(viewing, Session(viewing, self._registry, self.close))
 

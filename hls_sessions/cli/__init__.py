@@ -1,0 +1,35 @@
+"""The operators' door: a file per command. Talks to a running daemon over HTTP, but for serve, probe and doctor."""
+
+import typer
+
+from hls_sessions.cli.doctor import doctor
+from hls_sessions.cli.info import info
+from hls_sessions.cli.list import list_sessions
+from hls_sessions.cli.probe import probe
+from hls_sessions.cli.serve import serve
+from hls_sessions.cli.start import start
+from hls_sessions.cli.stop import stop
+
+app = typer.Typer(
+    name="hls-sessions",
+    help="On-demand HLS sessions: run the daemon, and look after its sessions.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(start)
+app.command("list")(list_sessions)
+app.command()(info)
+app.command()(stop)
+app.command()(probe)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,73 @@
+"""Talking to a running daemon."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from hls_sessions.cli.exits import Exit, exit_for
+from hls_sessions.cli.screen import complain
+
+DEFAULT_URL = "http://127.0.0.1:8642"
+
+Url = Annotated[str, typer.Option("--url", envvar="HLS_SESSIONS_URL", help="The daemon's address.")]
+Token = Annotated[str | None, typer.Option("--token", envvar="HLS_SESSIONS_TOKEN", help="The daemon's token.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+TIMEOUT = 60.0
+"""Seconds a call may take: opening a file on a slow disk has its own, shorter limit in the daemon."""
+
+
+class Daemon:
+    """One daemon, by its address. Every failure ends the command with a sentence and an exit code."""
+
+    def __init__(self, url: str, token: str | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # No proxy from the environment: the daemon is asked directly.
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
+
+    def get(self, path: str, **query: str | None) -> Any:
+        """GET, and return the JSON."""
+        return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST JSON, and return the JSON."""
+        return self._ask("POST", path, json=body)
+
+    def delete(self, path: str) -> None:
+        """DELETE."""
+        self._ask("DELETE", path)
+
+    def full_id(self, session: str) -> str:
+        """Complete a session's id from its first characters, where they are unambiguous."""
+        matches = [s["session_id"] for s in self.get("/sessions") if s["session_id"].startswith(session)]
+        if len(matches) > 1:
+            complain(f"{session!r} could be any of {', '.join(matches)}.")
+            raise typer.Exit(Exit.USAGE)
+        return matches[0] if matches else session
+
+    def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            complain(f"The daemon at {self.url} cannot be reached: {error}.")
+            raise typer.Exit(Exit.NO_DAEMON) from error
+        except httpx.InvalidURL as error:
+            complain(f"{self.url!r} is not an address: {error}.")
+            raise typer.Exit(Exit.USAGE) from error
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise typer.Exit(_complain_of(answer))
+
+
+def _complain_of(answer: httpx.Response) -> Exit:
+    try:
+        problem = answer.json()
+        complain(problem["detail"])
+        return exit_for(problem["type"].removeprefix("/problems/"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        complain(f"The daemon answered {answer.status_code} {answer.reason_phrase}. Is this its address?")
+        return Exit.FAILED

@@ -1,0 +1,58 @@
+"""``hls-sessions doctor``: whether this machine can do the work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Annotated
+
+import typer
+
+from hls_sessions.cli.client import AsJson
+from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.screen import complain, print_facts, print_json
+from hls_sessions.errors import FfmpegNotFound
+from hls_sessions.ffmpeg import examine, find
+from hls_sessions.settings import Settings
+
+SLOW_START = 0.05
+"""Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
+
+
+def doctor(
+    ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to look at.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at ffmpeg and the machine, and say what is wrong. Exits with 1 when the daemon could not work here."""
+    settings = Settings()
+    try:
+        binary = examine(find(ffmpeg or settings.ffmpeg))
+    except FfmpegNotFound as error:
+        complain(str(error))
+        raise typer.Exit(Exit.FAILED) from error
+    folder = settings.segments_dir.expanduser()
+    writable = folder.is_dir() and os.access(folder, os.W_OK)
+    faults = [f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders]
+    faults += [] if writable else [f"the segments directory {folder} cannot be written to"]
+    advice = []
+    if binary.start_up > SLOW_START:
+        advice.append("this ffmpeg starts slowly, which every seek pays for: a static build starts in a few ms")
+    if shutil.which("setpriv") is None:
+        advice.append("setpriv (util-linux) is missing: encoders may outlive a daemon that is killed until its next start")
+    found = {
+        "ffmpeg": binary.path,
+        "version": binary.version,
+        "start_up_ms": round(binary.start_up * 1000, 1),
+        "segment_times": "from zero" if binary.absolute_segment_times else "from the first packet",
+        "encoders": sorted(name for name in binary.encoders if name in {"aac", "libx264"}),
+        "segments_dir": str(folder),
+        "segments_dir_writable": writable,
+        "dies_with_daemon": shutil.which("setpriv") is not None,
+        "faults": faults,
+        "advice": advice,
+    }
+    if as_json:
+        print_json(found)
+    else:
+        print_facts({k: "; ".join(map(str, v)) or "none" if isinstance(v, list) else v for k, v in found.items()})
+    raise typer.Exit(Exit.FAILED if faults else Exit.OK)

@@ -1,0 +1,66 @@
+"""``hls-sessions info``: one session."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.screen import clock_time, print_facts, print_json, print_rows
+
+
+def info(
+    session: Annotated[str, typer.Argument(metavar="ID", help="The session's id, or its first characters.")],
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show one session. This counts as a heartbeat."""
+    daemon = Daemon(url, token)
+    found = daemon.get(f"/sessions/{daemon.full_id(session)}")
+    if as_json:
+        print_json(found)
+    else:
+        print_session(found, daemon.url)
+
+
+def print_session(session: dict[str, Any], url: str) -> None:
+    """Print a session, its renditions and its encoders."""
+    print_facts(
+        {
+            "session": session["session_id"],
+            "state": session["state"],
+            "user": session["user"],
+            "media": session["media"],
+            "length": clock_time(session["duration"]),
+            "playlist": url + session["playlist_url"],
+            "player": url + session["player_url"],
+            "directory": session["directory"],
+            "expires in": clock_time(session["expires_in"]),
+            "made": f"{session['segments_made']} segments, {session['bytes_made']:,} bytes",
+            "refused": f"{session['segments_refused']} segments",
+            "failed runs": session["encoder_failures"],
+            "waiting": session["viewers_waiting"],
+        }
+        | {f"note {number}": note for number, note in enumerate(session["notes"], 1)}
+    )
+    print_rows(
+        ("RENDITION", "SIZE", "CODECS", "BANDWIDTH", "ON DISK", "ENCODER"),
+        ((*_rendition(rendition), _encoders(session["runs"], rendition["id"])) for rendition in session["renditions"]),
+    )
+
+
+def _rendition(rendition: dict[str, Any]) -> tuple[object, ...]:
+    size = f"{rendition['width']}x{rendition['height']}" if rendition["width"] else rendition["language"]
+    on_disk = f"{rendition['published']} of {rendition['segments']}"
+    return rendition["id"], size, rendition["codecs"], rendition["bandwidth"], on_disk
+
+
+def _encoders(runs: list[dict[str, Any]], rendition: str) -> str | None:
+    own = [
+        f"pid {run['pid']} at {run['next']}{' (held)' if run['held'] else ''}"
+        for run in runs
+        if run["rendition"] == rendition
+    ]
+    return ", ".join(own) or None

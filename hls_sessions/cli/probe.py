@@ -1,0 +1,72 @@
+"""``hls-sessions probe``: what would be offered of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hls_sessions.cli.client import AsJson
+from hls_sessions.cli.exits import exit_for
+from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
+from hls_sessions.errors import SessionError
+from hls_sessions.ffmpeg import Prober
+from hls_sessions.media import Presentation
+from hls_sessions.settings import Settings
+
+
+def probe(
+    file: Annotated[Path, typer.Argument(help="A media file on this machine.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of a file and what would be offered of it. Needs no daemon."""
+    settings = Settings()
+    prober = Prober(settings.probe_timeout)
+    try:
+        presentation = Presentation.of(prober.probe(file.expanduser().resolve()), settings.segment_length)
+    except SessionError as error:
+        complain(str(error))
+        raise typer.Exit(exit_for(error.kind)) from error
+    finally:
+        prober.close()
+    facts = _facts(presentation)
+    if as_json:
+        print_json(facts)
+        return
+    shown = {name: value for name, value in facts.items() if name not in {"renditions", "notes"}}
+    print_facts(shown | {"length": clock_time(facts["duration"]), "notes": "; ".join(facts["notes"]) or None})
+    print_rows(
+        ("RENDITION", "FROM", "SIZE", "CODECS", "PEAK BIT/S", "SEGMENTS"),
+        (
+            (r["id"], r["source"], r["size"] or r["language"], r["codecs"], r["bandwidth"], r["segments"])
+            for r in facts["renditions"]
+        ),
+    )
+
+
+def _facts(presentation: Presentation) -> dict[str, Any]:
+    media = presentation.media
+    return {
+        "media": str(media.path),
+        "container": media.container,
+        "start": float(media.start),
+        "duration": float(media.duration),
+        "frame_rate": float(media.video.frame_rate) if media.video else None,
+        "exact": media.video is None or media.video.frame_times is not None,
+        "target_duration": presentation.target_duration,
+        "renditions": [
+            {
+                "id": rendition.id,
+                "kind": rendition.kind,
+                "source": f"#{rendition.track.index} {rendition.track.codec}",
+                "size": f"{rendition.width}x{rendition.height}" if rendition.kind == "video" else None,
+                "language": getattr(rendition.track, "language", None),
+                "codecs": rendition.codecs,
+                "bandwidth": rendition.peak,
+                "segments": len(presentation.cuts(rendition.id)),
+            }
+            for rendition in presentation.renditions.values()
+        ],
+        "notes": list(media.notes),
+    }

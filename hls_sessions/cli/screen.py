@@ -1,0 +1,61 @@
+"""What people see: tables on standard output, complaints on standard error, JSON when asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+PIPED_WIDTH = 200
+"""Columns of a table that goes into a pipe, where there is no screen to fit."""
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table, a row per thing."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    _console().print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Print a table, a row per fact."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(name, _cell(value))
+    _console().print(table)
+
+
+def complain(sentence: str) -> None:
+    """Print what is wrong, on standard error."""
+    sys.stderr.write(f"hls-sessions: {sentence}\n")
+
+
+def clock_time(seconds: float) -> str:
+    """Write a duration as people do: 1:02:03."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _cell(value: object) -> Text:
+    # Text, so that a file called "[red]" is a file called "[red]".
+    return Text("–" if value is None else str(value), overflow="fold")
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)

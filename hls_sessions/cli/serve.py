@@ -1,0 +1,68 @@
+"""``hls-sessions serve``: run the daemon."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.screen import complain
+from hls_sessions.errors import SessionError
+from hls_sessions.settings import Settings
+from hls_sessions.supervisor import Supervisor
+
+
+def serve(
+    media: Annotated[
+        list[Path] | None, typer.Option("--media", help="A folder media may be opened from; may be repeated.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; 0 for any free one.  [default: 8642]")] = None,
+    token: Annotated[str | None, typer.Option(help="Protect everything but the media routes with this.")] = None,
+    segments_dir: Annotated[
+        Path | None, typer.Option(help="Where sessions keep their segments.  [default: /tmp]")
+    ] = None,
+    ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
+    idle_timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
+    ] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+) -> None:
+    """Run the daemon until SIGTERM or Ctrl-C, which leave nothing behind.
+
+    Every setting can also be given in the environment (HLS_SESSIONS_IDLE_TIMEOUT=1800) or in the TOML file that
+    HLS_SESSIONS_CONFIG names. When it is ready, one line says so, with its address.
+    """
+    # granian and FastAPI are loaded for this command alone: the others answer sooner without them.
+    from hls_sessions.web import serve as serve_web  # noqa: PLC0415
+
+    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    given: dict[str, Any] = {
+        "media": tuple(media) if media else None,
+        "host": host,
+        "port": port,
+        "token": token,
+        "segments_dir": segments_dir,
+        "ffmpeg": ffmpeg,
+        "idle_timeout": idle_timeout,
+    }
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        if not settings.media:
+            complain("No media root: name at least one folder with --media.")
+            raise typer.Exit(Exit.USAGE)
+        serve_web(Supervisor(settings), on_ready=lambda url: print(f"hls-sessions ready on {url}", flush=True))  # noqa: T201 - the line that says it is ready
+    except ValidationError as error:
+        complain("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))
+        raise typer.Exit(Exit.USAGE) from error
+    except NotADirectoryError as error:
+        complain(str(error))
+        raise typer.Exit(Exit.USAGE) from error
+    except SessionError as error:
+        complain(str(error))
+        raise typer.Exit(Exit.FAILED) from error

@@ -1,0 +1,31 @@
+"""``hls-sessions start``: open a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.info import print_session
+from hls_sessions.cli.screen import print_json
+
+
+def start(
+    file: Annotated[str, typer.Argument(help="The media file: here, or relative to a media root of the daemon.")],
+    user: Annotated[str | None, typer.Option(help="Whose session: opening again returns the same one.")] = None,
+    start_at: Annotated[float, typer.Option(help="Seconds at which to begin.")] = 0.0,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Open a session for a file, and print where to watch it."""
+    here = Path(file).expanduser()
+    media = str(here.resolve()) if here.exists() else file
+    daemon = Daemon(url, token)
+    session = daemon.post("/sessions", {"media": media, "user": user, "start_at": start_at})
+    if as_json:
+        print_json(session)
+    else:
+        print_session(session, daemon.url)

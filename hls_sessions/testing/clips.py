@@ -1,0 +1,64 @@
+"""Small films with known frames, made by ffmpeg's own sources: every test states what its file is like."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+from hls_sessions.ffmpeg import find
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What a film is like. The default is an ordinary one: 25 fps, B-frames, keyframes where the encoder likes, sound."""
+
+    seconds: float = 6.0
+    rate: str = "25"
+    """Frames per second, as ffmpeg writes it: ``30000/1001``."""
+    size: str = "320x180"
+    container: str = "mp4"
+    """The file name's extension, which chooses the muxer."""
+    video: str | None = "libx264"
+    """The video encoder; None for sound alone."""
+    b_frames: int = 2
+    gop: int = 77
+    """Frames between keyframes at most; an odd number falls on no segment boundary."""
+    audio: str | None = "aac"
+    """The audio encoder; None for a silent film."""
+    audio_rate: int = 44_100
+    sound_seconds: float | None = None
+    """Length of the sound, where it differs from the picture's."""
+    options: tuple[str, ...] = ()
+    """More output options."""
+
+
+def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
+    """Make a film in a folder, or return the one that is there already.
+
+    Raises:
+        subprocess.CalledProcessError: ffmpeg cannot make such a film.
+    """
+    digest = hashlib.sha256(repr(astuple(clip)).encode()).hexdigest()[:12]
+    path = folder / (name or f"{digest}.{clip.container}")
+    if path.exists():
+        return path
+    inputs: list[str] = []
+    outputs: list[str] = []
+    if clip.video:
+        inputs += ["-f", "lavfi", "-i", f"testsrc2=size={clip.size}:rate={clip.rate}:duration={clip.seconds}"]
+        outputs += ["-c:v", clip.video, "-pix_fmt", "yuv420p", "-g", str(clip.gop)]
+        outputs += ["-preset", "ultrafast", "-bf", str(clip.b_frames)] if clip.video == "libx264" else []
+    if clip.audio:
+        seconds = clip.sound_seconds or clip.seconds
+        inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={clip.audio_rate}:duration={seconds}"]
+        outputs += ["-c:a", clip.audio]
+    part = path.with_name(f".{path.name}.part.{clip.container}")
+    command = [find(), "-v", "error", "-nostdin", "-y", *inputs, *outputs, *clip.options, f"file:{part}"]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - an argument list, no shell
+    part.replace(path)
+    return path

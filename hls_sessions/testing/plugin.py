@@ -1,0 +1,99 @@
+"""The pytest plugin: fixtures for tests that drive ffmpeg through hls_sessions.
+
+``hls_clip`` makes small films, ``hls_supervisor`` starts supervisors that are stopped after the test,
+``hls_clock`` is a clock that the test advances, ``hls_nothing_left`` fails a test that leaves something behind.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from hls_sessions import Supervisor
+from hls_sessions.otp import ManualClock
+from hls_sessions.testing import clips, leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class MakeClip(Protocol):
+    """Makes a film like the default Clip, but for what is given. The same film is made once per test run."""
+
+    def __call__(self, *, name: str | None = None, **like: Any) -> Path:
+        """Return the film's path."""
+        ...
+
+
+class StartSupervisor(Protocol):
+    """Starts a supervisor, with any settings, whose segments are the test's own."""
+
+    def __call__(self, *, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
+        """Return the running supervisor."""
+        ...
+
+
+@pytest.fixture(scope="session")
+def hls_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of all films of this test run."""
+    return tmp_path_factory.mktemp("clips")
+
+
+@pytest.fixture
+def hls_clip(hls_clip_folder: Path) -> MakeClip:
+    """Return what makes a film: ``hls_clip(rate="24000/1001", container="mkv")``."""
+
+    def make(*, name: str | None = None, **like: Any) -> Path:
+        return clips.make(clips.Clip(**like), hls_clip_folder, name)
+
+    return make
+
+
+@pytest.fixture
+def hls_clock() -> ManualClock:
+    """Return a clock that stands still until the test advances it."""
+    return ManualClock()
+
+
+@pytest.fixture
+def hls_segments_dir(tmp_path: Path) -> Path:
+    """Return the folder in which this test's sessions keep their segments."""
+    folder = tmp_path / "segments"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def hls_supervisor(hls_clip_folder: Path, hls_segments_dir: Path) -> Iterator[StartSupervisor]:
+    """Return what starts a supervisor; it serves this run's films unless other roots are given."""
+    with ExitStack() as running:
+
+        def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
+            options = {"media": (hls_clip_folder,), "segments_dir": hls_segments_dir} | settings
+            return running.enter_context(Supervisor(clock=clock, **options))
+
+        yield start
+
+
+@pytest.fixture
+def hls_nothing_left(tmp_path: Path) -> Iterator[None]:
+    """Fail the test when it leaves a process, a thread or a session directory behind."""
+    before = leftovers.threads(), leftovers.child_processes()
+    yield
+    # A thread that has done its work may still be on its way out.
+    for thread in leftovers.threads() - before[0]:
+        thread.join(timeout=5)
+    left = {
+        "threads": {thread.name for thread in leftovers.threads() - before[0]},
+        "processes": leftovers.child_processes() - before[1],
+        "directories": leftovers.session_directories(Path(tmp_path, "segments")),
+    }
+    found = {kind: sorted(things) for kind, things in left.items() if things}
+    if found:
+        pytest.fail(f"the test left behind: {found}")
+
+
+__all__ = ["MakeClip", "StartSupervisor"]

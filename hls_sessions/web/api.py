@@ -1,0 +1,125 @@
+"""The JSON API. It translates and waits; whatever is decided is decided below."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, fields
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import BaseModel, Field
+
+from hls_sessions.errors import SessionError
+from hls_sessions.session import SessionInfo
+from hls_sessions.supervisor import Supervisor
+
+router = APIRouter()
+
+
+def supervisor_of(request: Request) -> Supervisor:
+    """Return the supervisor an app was made for."""
+    supervisor: Supervisor = request.app.state.supervisor
+    return supervisor
+
+
+Supervised = Annotated[Supervisor, Depends(supervisor_of)]
+
+
+class OpenRequest(BaseModel):
+    """What to play, and for whom."""
+
+    media: str = Field(min_length=1, max_length=4096, description="Relative to a media root, or absolute under one")
+    user: str | None = Field(None, min_length=1, max_length=256, description="Opening again returns the same session")
+    start_at: float = Field(0.0, ge=0, allow_inf_nan=False, description="Seconds at which to begin")
+    idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionAnswer(SessionInfo):
+    """A session, and where to find it."""
+
+    playlist_url: str
+    player_url: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether the daemon can do its work."""
+
+    status: str
+    reasons: list[str]
+    sessions: int
+    ffmpeg: str
+    uptime: float
+
+
+@router.post("/sessions", status_code=201, responses={200: {"model": SessionAnswer}})
+async def open_session(wanted: OpenRequest, supervisor: Supervised, response: Response) -> SessionAnswer:
+    """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
+    # Opening waits for the prober's worker process, so it gets a thread.
+    session, new = await run_in_threadpool(
+        supervisor.open_or_find,
+        wanted.media,
+        wanted.user,
+        start_at=wanted.start_at,
+        idle_timeout=wanted.idle_timeout,
+    )
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"/sessions/{session.id}"
+    return answer(await session.ask_info())
+
+
+@router.get("/sessions")
+async def list_sessions(
+    supervisor: Supervised, state: Annotated[str | None, Query()] = None, user: Annotated[str | None, Query()] = None
+) -> list[SessionAnswer]:
+    """List the sessions, the oldest first. Being listed does not count as activity."""
+    glances = [session.ask_glance() for session in supervisor.sessions(user)]
+    infos = await asyncio.gather(*glances, return_exceptions=True)
+    for info in infos:
+        if isinstance(info, BaseException) and not isinstance(info, SessionError):
+            raise info
+    return [answer(i) for i in infos if isinstance(i, SessionInfo) and state in {None, i.state}]
+
+
+@router.get("/sessions/{session_id}")
+async def get_info(session_id: str, supervisor: Supervised) -> SessionAnswer:
+    """Return one session. Counts as a heartbeat."""
+    return answer(await supervisor.find(session_id).ask_info())
+
+
+@router.post("/sessions/{session_id}/heartbeat", status_code=204)
+async def heartbeat(session_id: str, supervisor: Supervised) -> None:
+    """Say that the viewer is still there."""
+    await supervisor.find(session_id).ask_heartbeat()
+
+
+@router.delete("/sessions/{session_id}", status_code=204)
+async def stop_session(session_id: str, supervisor: Supervised) -> None:
+    """End a session; answered when everything it cost is gone."""
+    await run_in_threadpool(supervisor.close, session_id)
+
+
+@router.get("/health")
+async def health(supervisor: Supervised, response: Response) -> Health:
+    """Say whether the daemon can do its work, and what is wrong where it cannot."""
+    found = await run_in_threadpool(supervisor.health)
+    response.status_code = 503 if found.status == "critical" else 200
+    return Health(
+        status=found.status,
+        reasons=list(found.reasons),
+        sessions=found.sessions,
+        ffmpeg=supervisor.binary.version,
+        uptime=found.uptime,
+    )
+
+
+def answer(info: SessionInfo) -> SessionAnswer:
+    """Add to a session's info where to find it."""
+    known: dict[str, Any] = {field.name: getattr(info, field.name) for field in fields(info)}
+    return SessionAnswer(
+        **known,
+        playlist_url=f"/sessions/{info.session_id}/master.m3u8",
+        player_url=f"/watch/{info.session_id}",
+    )

@@ -1,0 +1,31 @@
+"""The ASGI app: the same for our own server and for a media server that mounts it into its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from hls_sessions.web import api, media, pages, problems
+from hls_sessions.web.access import TokenRequired
+
+if TYPE_CHECKING:
+    from hls_sessions.supervisor import Supervisor
+
+
+def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
+    """Make the app of a supervisor, which its owner starts and stops.
+
+    Args:
+        supervisor: whose sessions are served.
+        token: what everything but the media routes and the player is protected by; None for nothing.
+    """
+    app = FastAPI(title="hls_sessions", summary="On-demand HLS sessions", redirect_slashes=False)
+    app.state.supervisor = supervisor
+    problems.install(app)
+    app.router.routes.extend(media.routes)
+    app.router.routes.extend(pages.routes)
+    app.include_router(api.router)
+    if token is not None:
+        app.add_middleware(TokenRequired, token=token)
+    return app

@@ -1,0 +1,75 @@
+"""The player page, its script, and hls.js where it is installed."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from hls_sessions.errors import SessionError
+from hls_sessions.web import problems
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+STATIC = Path(__file__).with_name("static")
+HLS_JS = STATIC / "node_modules" / "hls.js" / "dist" / "hls.min.js"
+"""Installed with npm from static/package.json; without it the page plays natively."""
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; worker-src blob:; style-src 'self'",
+    "Cache-Control": "no-cache",
+}
+
+
+async def watch(request: Request) -> Response:
+    """Answer with the player page of a session."""
+    try:
+        session = request.app.state.supervisor.find(request.path_params["session_id"])
+    except SessionError as error:
+        return HTMLResponse(_page("gone.html", sentence=str(error)), problems.STATUS[type(error)], PAGE_HEADERS)
+    return HTMLResponse(
+        _page("watch.html", session=session.id, title=session.presentation.media.path.name), headers=PAGE_HEADERS
+    )
+
+
+async def script(_: Request) -> Response:
+    """Answer with the player's script."""
+    return FileResponse(STATIC / "watch.js", media_type="text/javascript")
+
+
+async def style(_: Request) -> Response:
+    """Answer with the pages' style."""
+    return FileResponse(STATIC / "watch.css", media_type="text/css")
+
+
+async def hls_js(_: Request) -> Response:
+    """Answer with hls.js; 404 where it is not installed, and the page plays natively."""
+    if not HLS_JS.is_file():
+        return PlainTextResponse("hls.js is not installed", status_code=404)
+    return FileResponse(HLS_JS, media_type="text/javascript")
+
+
+async def problem(request: Request) -> Response:
+    """Say in words what a kind of problem means."""
+    text = problems.explanation(request.path_params["kind"])
+    return PlainTextResponse(text or "Unknown", status_code=200 if text else 404)
+
+
+def _page(name: str, **values: str) -> str:
+    text = (STATIC / name).read_text()
+    for key, value in values.items():
+        text = text.replace("{{ " + key + " }}", escape(value))
+    return text
+
+
+routes = [
+    Route("/watch/{session_id}", watch),
+    Route("/static/watch.js", script),
+    Route("/static/watch.css", style),
+    Route("/static/hls.js", hls_js),
+    Route("/problems/{kind}", problem),
+]

@@ -1,0 +1,86 @@
+"""Errors as RFC 9457 problem details: the one table from the error tree to HTTP."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from hls_sessions import errors
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+
+STATUS: dict[type[errors.SessionError], HTTPStatus] = {
+    errors.MediaNotFound: HTTPStatus.NOT_FOUND,
+    errors.OutsideRoots: HTTPStatus.FORBIDDEN,
+    errors.NotPlayable: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.SessionNotFound: HTTPStatus.NOT_FOUND,
+    errors.SessionEnded: HTTPStatus.GONE,
+    errors.RenditionNotFound: HTTPStatus.NOT_FOUND,
+    errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
+    errors.SegmentImpossible: HTTPStatus.NOT_FOUND,
+    errors.EncoderFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""Every error that can reach the edge, and its status."""
+
+RETRY_AFTER = 2
+"""Seconds after which a request to a busy daemon is worth repeating."""
+
+
+class Problem(JSONResponse):
+    """One problem, as application/problem+json. ``kind`` is stable: programs may compare the type."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, status: int, kind: str, detail: str, **facts: Any) -> None:
+        title = kind.replace("-", " ").capitalize()
+        body = {"type": f"/problems/{kind}", "title": title, "status": int(status), "detail": detail, **facts}
+        retry = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        super().__init__(body, status_code=int(status), headers=retry)
+
+
+def of(error: errors.SessionError) -> Problem:
+    """Translate one error; its facts become members, but never shadow RFC 9457's own."""
+    facts = {name: value for name, value in error.facts().items() if name not in {"type", "title", "status"}}
+    return Problem(STATUS[type(error)], error.kind, str(error), **facts)
+
+
+def explanation(kind: str) -> str | None:
+    """Return in words what a kind of problem means, for whoever follows its type."""
+    return next((str(error.__doc__) for error in STATUS if error.kind == kind), None)
+
+
+def install(app: FastAPI) -> None:
+    """Have an app answer every error as a problem."""
+
+    async def session_error(_: Request, error: Exception) -> Problem:
+        assert isinstance(error, errors.SessionError)  # noqa: S101 - registered for nothing else
+        return of(error)
+
+    async def malformed(_: Request, error: Exception) -> Problem:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
+        wrong = [
+            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors()
+        ]
+        detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in wrong)
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "malformed-request", detail, faults=wrong)
+
+    async def http_error(_: Request, error: Exception) -> Problem:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+        status = HTTPStatus(error.status_code)
+        problem = Problem(status, status.phrase.lower().replace(" ", "-"), error.detail)
+        problem.headers.update(error.headers or {})
+        return problem
+
+    app.add_exception_handler(errors.SessionError, session_error)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, http_error)

@@ -1,0 +1,121 @@
+"""Our own server: granian, embedded in the main process and thread, with the signals and the order of ending ours.
+
+granian hands files to the kernel (``http.response.pathsend``); uvicorn can be chosen instead where its wheel is missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from hls_sessions.errors import Unavailable
+from hls_sessions.web.access import is_loopback
+from hls_sessions.web.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 2048
+"""Connections that may wait, and requests that may be held: with granian's default, 200 held ones block the rest."""
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds a thread may compute before another gets its turn: the default of 5 ms is what noticing a dead child would cost."""
+
+STOP_TIMEOUT = 2.0
+"""Seconds the server may take to end once its sessions have."""
+
+
+class CannotListen(Unavailable):
+    """The address is taken, not this machine's, or would be open to others without a token."""
+
+    kind = "cannot-listen"
+
+
+def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
+    """Run a supervisor and its server until SIGTERM or SIGINT. ``on_ready`` is called with the address.
+
+    Raises:
+        CannotListen: the address cannot be listened on; nothing was started.
+    """
+    settings = supervisor.settings
+    if not is_loopback(settings.host) and settings.token is None:
+        raise CannotListen(f"{settings.host} can be reached from other machines: set a token, or listen on 127.0.0.1.")
+    port = _free_port(settings.host, settings.port)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        asyncio.run(_serve(supervisor, settings.host, port, on_ready))
+    finally:
+        # Also when the server failed: nothing outlives us.
+        supervisor.stop()
+
+
+async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    supervisor.start()
+    server = Server(
+        create_app(supervisor, token=supervisor.settings.token),
+        address=host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        backlog=BACKLOG,
+        backpressure=BACKLOG,
+        websockets=False,
+        log_enabled=False,
+    )
+    running = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await _until_listening(host, port, running)
+        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        logger.info("stopping")
+    finally:
+        stopping.cancel()
+        # The sessions first: requests that are held get their answer, and the server then has nothing to wait for.
+        await asyncio.to_thread(supervisor.stop)
+        server.stop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(running, STOP_TIMEOUT)
+
+
+def _free_port(host: str, port: int) -> int:
+    """See that an address can be listened on, and choose a port where 0 is asked for.
+
+    granian binds with SO_REUSEPORT, which would share the port with another daemon instead of failing.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CannotListen(f"{host}:{port} cannot be listened on: {error.strerror or error}.") from error
+        return int(probe.getsockname()[1])
+
+
+async def _until_listening(host: str, port: int, running: asyncio.Task[None]) -> None:
+    # granian does not say when it listens; it does within milliseconds.
+    while not running.done():
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.005)
+        else:
+            writer.close()
+            return
+    await running
