@@ -1,8 +1,89 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import httpx
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left(hls_nothing_left):
     """Every test gives back every process, thread and session directory it took."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where everything is installed, a test that skips itself has failed."""
+    report = yield
+    if report.skipped and os.environ.get("HLS_SESSIONS_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped: {report.longrepr[2]}"
+    return report
+
+
+@dataclass
+class Daemon:
+    """A running ``hls-sessions serve``."""
+
+    process: subprocess.Popen[str]
+    url: str
+    http: httpx.Client
+
+    def open(self, media: Path | str, **more) -> dict:
+        answer = self.http.post("/sessions", json={"media": str(media), **more})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal it, and return its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=10)
+
+
+@pytest.fixture
+def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
+    """Return what starts a daemon; what still runs after the test is stopped, and must end well."""
+    daemons: list[Daemon] = []
+
+    def start(*options: str, media: Path | None = None, **environment: str) -> Daemon:
+        roots = [media] if media else [hls_clip_folder, tmp_path]
+        command = [
+            sys.executable,
+            "-m",
+            "hls_sessions",
+            "serve",
+            "--port",
+            "0",
+            "--segments-dir",
+            str(hls_segments_dir),
+        ]
+        command += [argument for root in roots for argument in ("--media", str(root))]
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, text=True, env=os.environ | environment
+        )
+        ready = process.stdout.readline()
+        assert ready.startswith("hls-sessions ready on "), ready
+        url = ready.split()[-1]
+        daemons.append(Daemon(process, url, httpx.Client(base_url=url, timeout=60, trust_env=False)))
+        return daemons[-1]
+
+    yield start
+
+    for daemon in daemons:
+        daemon.http.close()
+        code = daemon.stop() if daemon.process.poll() is None else None
+        daemon.process.stdout.close()
+        assert code in {None, 0}
+
+
+@pytest.fixture
+def daemon(start_daemon) -> Daemon:
+    return start_daemon()

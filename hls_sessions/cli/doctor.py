@@ -38,7 +38,9 @@ def doctor(
     if binary.start_up > SLOW_START:
         advice.append("this ffmpeg starts slowly, which every seek pays for: a static build starts in a few ms")
     if shutil.which("setpriv") is None:
-        advice.append("setpriv (util-linux) is missing: encoders may outlive a daemon that is killed until its next start")
+        advice.append(
+            "setpriv (util-linux) is missing: encoders may outlive a daemon that is killed until its next start"
+        )
     found = {
         "ffmpeg": binary.path,
         "version": binary.version,

@@ -12,7 +12,7 @@ from hls_sessions.cli.exits import exit_for
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 from hls_sessions.ffmpeg import Prober
-from hls_sessions.media import Presentation
+from hls_sessions.media import Presentation, VideoRendition
 from hls_sessions.settings import Settings
 
 
@@ -60,7 +60,7 @@ def _facts(presentation: Presentation) -> dict[str, Any]:
                 "id": rendition.id,
                 "kind": rendition.kind,
                 "source": f"#{rendition.track.index} {rendition.track.codec}",
-                "size": f"{rendition.width}x{rendition.height}" if rendition.kind == "video" else None,
+                "size": f"{rendition.width}x{rendition.height}" if isinstance(rendition, VideoRendition) else None,
                 "language": getattr(rendition.track, "language", None),
                 "codecs": rendition.codecs,
                 "bandwidth": rendition.peak,

@@ -54,7 +54,7 @@ def clock_time(seconds: float) -> str:
 
 def _cell(value: object) -> Text:
     # Text, so that a file called "[red]" is a file called "[red]".
-    return Text("–" if value is None else str(value), overflow="fold")
+    return Text("-" if value is None else str(value), overflow="fold")
 
 
 def _console() -> Console:

@@ -29,7 +29,7 @@ class Binary:
     version: str
     encoders: frozenset[str]
     absolute_segment_times: bool
-    """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the run's first packet (7.0 on)."""
+    """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the first packet (7.0 on)."""
     start_up: float
     """Seconds it takes to start and end: part of every seek."""
 
@@ -82,7 +82,7 @@ def _from_wheel() -> str:
 
 
 def _counts_segment_times_from_zero(path: str) -> bool:
-    """Cut silence that begins at 10 s at "11": two pieces when times count from zero, one when from the first packet."""
+    """Cut silence that begins at 10 s at "11": two pieces if times count from zero, one if from the first packet."""
     with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder:
         pattern = str(Path(folder, "%d.nut"))
         _ask(
@@ -95,7 +95,9 @@ def _counts_segment_times_from_zero(path: str) -> bool:
 
 
 def _ask(path: str, *arguments: str) -> str:
-    argv: Sequence[str] = (path, "-hide_banner", "-nostdin", *arguments) if arguments != ("-version",) else (path, "-version")
+    argv: Sequence[str] = (
+        (path, "-hide_banner", "-nostdin", *arguments) if arguments != ("-version",) else (path, "-version")
+    )
     try:
         answer = subprocess.run(  # noqa: S603 - an argument list, no shell
             argv, capture_output=True, text=True, errors="replace", timeout=30, check=False, stdin=subprocess.DEVNULL

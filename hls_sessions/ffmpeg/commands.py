@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from hls_sessions.media import Cuts, Presentation, Rendition
 
 OFFSET = Fraction(1, 4)
-"""Seconds added to every written time: frames decoded before the first is shown (B-frames, AAC priming) stay above zero."""
+"""Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
+above zero."""
 
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
@@ -36,7 +37,7 @@ EXACT_SEEK = ("mp4", "matroska")
 """Containers in which a seek lands on the keyframe before a time."""
 
 SEEK_MARGIN = 12
-"""Seconds read before the wanted frame elsewhere (MPEG-TS): a seek may land anywhere, and a keyframe must come first."""
+"""Seconds read before the wanted frame elsewhere (MPEG-TS): a seek lands anywhere, and a keyframe must come first."""
 
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
 """Seconds a sound is read from before its first wanted sample."""
@@ -63,8 +64,11 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
     """Return the command that makes a rendition from a segment on, a file ``<n>.m4s`` each, in a folder."""
     cuts = presentation.cuts(rendition.id)
     last = min(len(cuts) - 1, segment + HORIZON - 1)
-    plan = _video if isinstance(rendition, VideoRendition) else _audio
-    stream, written = plan(presentation, rendition, cuts, segment, last, from_zero=binary.absolute_segment_times)
+    from_zero = binary.absolute_segment_times
+    if isinstance(rendition, VideoRendition):
+        stream, written = _video(presentation, rendition, cuts, segment, last, from_zero=from_zero)
+    else:
+        stream, written = _audio(presentation, rendition, cuts, segment, last, from_zero=from_zero)
     offset = OFFSET - presentation.timeline.origin
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(

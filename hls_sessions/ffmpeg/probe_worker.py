@@ -39,7 +39,7 @@ REORDER = 17
 """The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
 
 
-class Unplayable(Exception):  # noqa: N818 - it is an answer, not a fault
+class Unplayable(Exception):
     """The file holds nothing to play; the message says why."""
 
 
@@ -119,9 +119,7 @@ def _picture(container: InputContainer) -> VideoStream | None:
     return next((s for s in pictures if s.disposition & s.disposition.default), pictures[0] if pictures else None)
 
 
-def _shown_size(
-    container: InputContainer, stream: VideoStream, notes: list[str]
-) -> tuple[int, int] | None:
+def _shown_size(container: InputContainer, stream: VideoStream, notes: list[str]) -> tuple[int, int] | None:
     """Decode one picture, and return the size it is shown at: square pixels, upright. None when none can be decoded."""
     try:
         frame = next(iter(container.decode(stream)), None)

@@ -161,5 +161,5 @@ def _setpriv() -> str | None:
     path = shutil.which("setpriv")
     if path is None:
         return None
-    knows = subprocess.run([path, "--pdeathsig", "KILL", "--", "true"], capture_output=True, check=False)  # noqa: S603, S607 - fixed arguments
+    knows = subprocess.run([path, "--pdeathsig", "KILL", "--", "true"], capture_output=True, check=False)  # noqa: S603 - fixed arguments
     return path if knows.returncode == 0 else None

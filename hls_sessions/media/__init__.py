@@ -1,4 +1,7 @@
-"""What is known of a file and what is offered of it: facts, timeline, renditions, playlists. Pure: values in, text out."""
+"""What is known of a file and what is offered of it: facts, timeline, renditions, playlists.
+
+Pure: values in, text out.
+"""
 
 from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track
 from hls_sessions.media.facts import AudioTrack, Media, VideoTrack

@@ -162,9 +162,7 @@ def _samples(view: memoryview, moof: Box) -> Iterator[_Sample]:
             at += row.size
             own_flags = values.get(0x400, first_flags if number == 0 and first_flags is not None else flags)
             lasts = values.get(0x100, duration)
-            yield _Sample(
-                time + values.get(0x800, 0), lasts, values.get(0x200, size), not own_flags & _NON_SYNC
-            )
+            yield _Sample(time + values.get(0x800, 0), lasts, values.get(0x200, size), not own_flags & _NON_SYNC)
             time += lasts
 
 

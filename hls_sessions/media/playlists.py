@@ -21,9 +21,7 @@ AUDIO_GROUP = "audio"
 
 def master_playlist(presentation: Presentation) -> str:
     """Write the master playlist: every variant, and the sound tracks as one group of renditions."""
-    return _text(
-        ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)]
-    )
+    return _text(["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)])
 
 
 def media_playlist(presentation: Presentation, rendition: str, start_at: float = 0.0) -> str:
@@ -56,7 +54,7 @@ def _variants(presentation: Presentation) -> Iterator[str]:
         # Sound alone: each track is a variant of its own, and the first is the one that plays.
         for sound in sorted(presentation.audio, key=lambda rendition: not rendition.default):
             yield (
-                f"#EXT-X-STREAM-INF:BANDWIDTH={sound.peak},AVERAGE-BANDWIDTH={sound.peak}"
+                f"#EXT-X-STREAM-INF:BANDWIDTH={sound.peak},AVERAGE-BANDWIDTH={sound.average}"
                 f',CODECS="{sound.codecs}",NAME={_quoted(sound.name)}'
             )
             yield f"{sound.id}/index.m3u8"
@@ -78,12 +76,14 @@ def _rendition(sound: AudioRendition) -> str:
 
 
 def _variant(video: VideoRendition, sounds: tuple[AudioRendition, ...]) -> str:
-    loudest = max((sound.peak for sound in sounds), default=0)
+    # A variant's rates include the densest rendition that may play with it (RFC 8216, 4.3.4.2).
+    peak = video.peak + max((sound.peak for sound in sounds), default=0)
+    average = video.average + max((sound.average for sound in sounds), default=0)
     codecs = ",".join([video.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
     audio = f',AUDIO="{AUDIO_GROUP}"' if sounds else ""
     return (
-        f"#EXT-X-STREAM-INF:BANDWIDTH={video.peak + loudest}"
-        f",AVERAGE-BANDWIDTH={video.max_rate + loudest},RESOLUTION={video.width}x{video.height}"
+        f"#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average}"
+        f",RESOLUTION={video.width}x{video.height}"
         f',FRAME-RATE={float(video.track.frame_rate):.3f},CODECS="{codecs}"{audio}'
     )
 

@@ -52,8 +52,13 @@ class VideoRendition:
 
     @property
     def peak(self) -> int:
-        """Bits per second of the densest segment: a full buffer spent within the shortest, one second, and the boxes."""
+        """Bits per second of the densest segment: a full buffer spent within one second, and the boxes."""
         return int((self.max_rate + self.buffer) * 1.02)
+
+    @property
+    def average(self) -> int:
+        """Bits per second that all segments together do not exceed, with their boxes."""
+        return int(self.max_rate * 1.02)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ class AudioRendition:
     def peak(self) -> int:
         """Bits per second of the densest segment, with its boxes."""
         return int(self.bit_rate * 1.15)
+
+    @property
+    def average(self) -> int:
+        """Bits per second that all segments together do not exceed, with their boxes."""
+        return int(self.bit_rate * 1.05)
 
 
 Rendition: TypeAlias = VideoRendition | AudioRendition
@@ -101,7 +111,8 @@ class Presentation:
     @cached_property
     def renditions(self) -> dict[str, Rendition]:
         """All renditions by id, video first, in the master playlist's order."""
-        return {rendition.id: rendition for rendition in (*self.video, *self.audio)}
+        offered: tuple[Rendition, ...] = (*self.video, *self.audio)
+        return {rendition.id: rendition for rendition in offered}
 
     @cached_property
     def _audio_cuts(self) -> dict[str, Cuts]:
@@ -131,7 +142,8 @@ def _video_rendition(track: VideoTrack, height: int) -> VideoRendition:
     # 4:2:0 halves both sides, so both are even.
     width = _even(Fraction(track.width * height, track.height))
     even_height = _even(Fraction(height))
-    max_rate = max(LEAST_BIT_RATE, int(width * even_height * min(track.frame_rate, 60) * Fraction(BITS_PER_PIXEL)))
+    frames = float(min(track.frame_rate, Fraction(60)))
+    max_rate = max(LEAST_BIT_RATE, int(width * even_height * frames * BITS_PER_PIXEL))
     level = level_for(width, even_height, track.frame_rate, max_rate * 3 // 2)
     return VideoRendition(f"video-{height}p", track, width, even_height, level, max_rate)
 

@@ -39,7 +39,7 @@ class Cuts:
     first: Fraction
     """When the track's first frame begins: at ``times[0]``, or later for a track that starts late."""
     slack: Fraction
-    """How long before a boundary a cut may be asked for and still fall on it: half the distance to what comes before."""
+    """How long before a boundary a cut may be asked for and still fall on it: half a frame."""
     counts: tuple[int, ...] | None
     """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
 
@@ -92,7 +92,8 @@ class Timeline:
     @property
     def longest(self) -> Fraction:
         """The longest segment of any track in seconds: all playlists announce one target duration (RFC 8216, 6.2.4)."""
-        return max(cuts.longest() for cuts in (*((self.video,) if self.video else ()), *self.audio))
+        tracks = self.audio if self.video is None else (self.video, *self.audio)
+        return max(cuts.longest() for cuts in tracks)
 
 
 def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
@@ -179,5 +180,5 @@ def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) 
 
 
 def aac_frame_at(time: Fraction, first: Fraction) -> Fraction:
-    """Return when the first AAC frame at or after a time begins, on the grid that counts from the track's first sample."""
+    """Return when the first AAC frame at or after a time begins, on the grid that counts from the first sample."""
     return first + ceil((time - first) / _AAC_SECONDS) * _AAC_SECONDS

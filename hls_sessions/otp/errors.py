@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names are OTP's words (noproc, already_started), and each says what happened
 """What can go wrong between a caller and a server, one class for each.
 
 An error carries its facts as attributes and writes its own sentence.
@@ -69,9 +68,7 @@ class NotInServer(OtpError):
     """`start_link` was called by code that runs in no server, so there is nothing to link to."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(
-            f"{name}.start_link() links to the calling server, and no server is calling: use start()"
-        )
+        super().__init__(f"{name}.start_link() links to the calling server, and no server is calling: use start()")
 
 
 class StartError(OtpError):

@@ -159,9 +159,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
             raise
 
     @shielded
-    def _listen(
-        self, listeners: list[Callable[[Reply[T]], None]], listener: Callable[[Reply[T]], None]
-    ) -> None:
+    def _listen(self, listeners: list[Callable[[Reply[T]], None]], listener: Callable[[Reply[T]], None]) -> None:
         with self._condition:
             if not self.done():
                 listeners.append(listener)

@@ -18,7 +18,7 @@ PRIMING = Fraction(AAC_FRAME, AUDIO_RATE)
 """Seconds by which an AAC encoder's first packet precedes its first sample."""
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """A file is not the segment it should be; the message says why."""
 
 

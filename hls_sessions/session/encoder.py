@@ -38,9 +38,7 @@ class EncoderRun:
         """Whether its end was asked for: what it writes from then on is not looked at."""
         self.fault: str | None = None
         """Why its end was asked for, when that was its own fault."""
-        self._unwatch = watcher.watch(
-            folder, lambda path: owner.send(FileClosed(rendition, number, path))
-        )
+        self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
             self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
             record_process(folder, self._process.identity)

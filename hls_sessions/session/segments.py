@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from hls_sessions.ffmpeg import ProcessId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 OWNER = "owner"
 PID = "pid"

@@ -38,10 +38,10 @@ class Watcher:
             self._observer = None
 
     def watch(self, folder: Path, on_closed: Callable[[Path], None]) -> Callable[[], None]:
-        """Watch a folder, and return what ends that. ``on_closed`` is called in the observer's thread: it must be quick.
+        """Watch a folder, and return what ends that.
 
-        The folder is not watched recursively, and must be watched before anything is written to it: then no
-        file is missed.
+        ``on_closed`` is called in the observer's thread: it must be quick. The folder is not watched recursively,
+        and must be watched before anything is written to it: then no file is missed.
 
         Raises:
             OSError: the folder is gone, or the system's limit of watches is reached.

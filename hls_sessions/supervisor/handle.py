@@ -189,7 +189,8 @@ class Session:
 
     def _put(self, ref: Ref, request: Any, answer: Reply[Any]) -> None:
         asked = ref.ask(request)
-        answer.add_done_callback(lambda _: asked.cancel())
+        # Whoever leaves the one leaves the other; what was answered already cannot be left.
+        answer.add_done_callback(lambda _: _leave(asked))
         asked.add_done_callback(lambda asked: self._answered(asked, request, answer))
 
     def _answered(self, asked: Reply[Any], request: Any, answer: Reply[Any]) -> None:
@@ -214,7 +215,7 @@ class Session:
 
     @staticmethod
     def _pass_on(waiting: Reply[Ref], answer: Reply[Any], then: Callable[[Ref], None]) -> None:
-        answer.add_done_callback(lambda _: waiting.cancel())
+        answer.add_done_callback(lambda _: _leave(waiting))
 
         def arrived(waiting: Reply[Ref]) -> None:
             try:
@@ -225,6 +226,10 @@ class Session:
                 then(ref)
 
         waiting.add_done_callback(arrived)
+
+
+def _leave(reply: Reply[Any]) -> None:
+    reply.cancel()
 
 
 def end_error(info: SessionInfo, now: float) -> SessionError:

@@ -14,6 +14,7 @@ import logging
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,8 +39,8 @@ from hls_sessions.otp import (
     StartError,
     Strategy,
     SystemClock,
-    TimerServer,
     Timers,
+    TimerServer,
     start_child,
     terminate_child,
 )
@@ -189,7 +190,7 @@ class Supervisor:
         try:
             root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
         except CallTimeout:
-            logger.error("stopping took more than %g s; killing what is left", self.settings.shutdown_timeout)
+            logger.exception("stopping took more than %g s; killing what is left", self.settings.shutdown_timeout)
             root.kill()
         for entry in entries:
             self._forget(entry, Unavailable("The supervisor has stopped."))
@@ -280,10 +281,8 @@ class Supervisor:
             if entry is None or entry.closing:
                 raise SessionNotFound(session_id)
             entry.closing = True
-        try:
+        with suppress(NoChild, NoProcess, ServerExited):  # it may end by itself meanwhile
             terminate_child(self._sessions(), session_id)
-        except (NoChild, NoProcess, ServerExited):
-            pass  # it ended by itself meanwhile
         self._forget(entry, SessionNotFound(session_id))
         self._clear(entry.viewing)
 
@@ -336,9 +335,7 @@ class Supervisor:
 
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
-        ref = DynamicSupervisor.start_link(
-            clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up
-        )
+        ref = DynamicSupervisor.start_link(clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up)
         with self._lock:
             entries = [entry for entry in self._entries.values() if not entry.closing]
         for entry in entries:
@@ -391,9 +388,7 @@ class Supervisor:
         self._forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
         self._janitor.submit(self._clear, entry.viewing)
 
-    def _new_entry(
-        self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float
-    ) -> _Entry:
+    def _new_entry(self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float) -> _Entry:
         session_id = str(uuid4())
         viewing = Viewing(
             session_id=session_id,

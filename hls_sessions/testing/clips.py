@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What a film is like. The default is an ordinary one: 25 fps, B-frames, keyframes where the encoder likes, sound."""
+    """What a film is like. The default is an ordinary one: 25 fps, B-frames, long GOPs, sound."""
 
     seconds: float = 6.0
     rate: str = "25"

@@ -72,7 +72,7 @@ def hls_supervisor(hls_clip_folder: Path, hls_segments_dir: Path) -> Iterator[St
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
-            options = {"media": (hls_clip_folder,), "segments_dir": hls_segments_dir} | settings
+            options: dict[str, Any] = {"media": (hls_clip_folder,), "segments_dir": hls_segments_dir} | settings
             return running.enter_context(Supervisor(clock=clock, **options))
 
         yield start

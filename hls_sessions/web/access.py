@@ -12,7 +12,9 @@ from hls_sessions.web.problems import Problem
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN = re.compile(r"/(watch|static|problems)/|/health$|/sessions/[^/]+/(.+/)?[^/]+\.(m3u8|mp4|m4s)$|/sessions/[^/]+/heartbeat$")
+OPEN = re.compile(
+    r"/(watch|static|problems)/|/health$|/sessions/[^/]+/(.+/)?[^/]+\.(m3u8|mp4|m4s)$|/sessions/[^/]+/heartbeat$"
+)
 """Paths that an unguessable session id, or nothing, protects. The player page sends heartbeats."""
 
 

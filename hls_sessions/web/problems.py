@@ -68,9 +68,7 @@ def install(app: FastAPI) -> None:
 
     async def malformed(_: Request, error: Exception) -> Problem:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-        wrong = [
-            {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors()
-        ]
+        wrong = [{"where": ".".join(map(str, fault["loc"])), "what": fault["msg"]} for fault in error.errors()]
         detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in wrong)
         return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "malformed-request", detail, faults=wrong)
 

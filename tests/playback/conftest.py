@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from hls_sessions.errors import FfmpegNotFound
+from hls_sessions.ffmpeg.binary import _from_wheel
+
+
+@pytest.fixture(scope="session", params=["PATH", "wheel"])
+def ffmpeg(request) -> str:
+    """Every ffmpeg there is: the system's, and that of the imageio-ffmpeg wheel."""
+    if request.param == "PATH":
+        return shutil.which("ffmpeg") or pytest.skip("there is no ffmpeg on PATH")
+    try:
+        return _from_wheel()
+    except FfmpegNotFound:
+        pytest.skip("the imageio-ffmpeg wheel is not installed")

@@ -1,0 +1,114 @@
+"""Segment i of a rendition is a pure function of (file, rendition, i): whichever run made it, in whatever order."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import judge
+import pytest
+
+from hls_sessions import Supervisor
+from hls_sessions.testing import Clip, make
+
+FILMS = {
+    "25 fps": {"rate": "25"},
+    "29.97 fps": {"rate": "30000/1001"},
+    "23.976 fps": {"rate": "24000/1001"},
+    "23.976 fps in Matroska": {"rate": "24000/1001", "container": "mkv"},
+    "25 fps in MPEG-TS": {"rate": "25", "container": "ts"},
+}
+
+
+@pytest.fixture(scope="module", params=FILMS.values(), ids=FILMS.keys())
+def film(request, hls_clip_folder):
+    return make(Clip(seconds=8, size="320x180", b_frames=3, **request.param), hls_clip_folder)
+
+
+@pytest.fixture(scope="module")
+def copies(ffmpeg, film, tmp_path_factory):
+    """Every segment of every rendition, fetched in random order, from two sessions: {rendition: [(init, segments)]}."""
+    order = random.Random(str(film))
+    folder = tmp_path_factory.mktemp("segments")
+    with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
+        sessions = [supervisor.open(film, user) for user in ("anna", "ben")]
+        renditions = sessions[0].presentation.renditions
+        return {rendition: [fetched(session, rendition, order) for session in sessions] for rendition in renditions}
+
+
+def fetched(session, rendition, order):
+    numbers = list(range(len(session.presentation.cuts(rendition))))
+    order.shuffle(numbers)
+    segments = {number: session.segment(rendition, number, timeout=60).read_bytes() for number in numbers}
+    init = session.init(rendition, timeout=60).read_bytes()
+    return init, [segments[number] for number in sorted(segments)]
+
+
+@pytest.fixture(scope="module")
+def pictures(copies):
+    return copies["video-180p"]
+
+
+@pytest.fixture(scope="module")
+def sounds(copies):
+    return copies["audio-0"]
+
+
+def test_every_frame_of_the_source_is_there_once_and_at_its_time(pictures, film):
+    source = judge.source_times(film)
+    for init, segments in pictures:
+        moments = judge.times(init + b"".join(segments))
+
+        assert len(moments) == len(source)
+        assert judge.is_increasing(moments)
+        assert judge.worst_deviation(moments, source) <= judge.MILLISECOND
+
+
+def test_both_sessions_have_the_same_init_segment_and_the_same_times_in_every_segment(pictures):
+    (init, segments), (other_init, other_segments) = pictures
+
+    assert init == other_init
+    for ours, theirs in zip(segments, other_segments, strict=True):
+        assert judge.times(init + ours) == judge.times(init + theirs)
+
+
+def test_every_segment_begins_with_a_keyframe_and_decodes_on_its_own(pictures):
+    [(init, segments), _] = pictures
+    for segment in segments:
+        packets = judge.packets(init + segment)
+
+        assert packets[0].keyframe
+        assert packets[0].time == min(packet.time for packet in packets)
+        assert judge.frames(init + segment) == len(packets)
+
+
+def test_segments_of_two_sessions_may_be_mixed_without_a_missing_or_repeated_frame(pictures, film):
+    (init, ours), (_, theirs) = pictures
+    mixed = [pair[number % 2] for number, pair in enumerate(zip(ours, theirs, strict=True))]
+
+    assert judge.frames(init + b"".join(mixed)) == len(judge.source_times(film))
+
+
+def test_sound_goes_on_over_every_join_without_a_gap_or_an_overlap(sounds):
+    frame = Fraction(1024, 48000)
+    (init, ours), (other_init, theirs) = sounds
+    mixed = [pair[number % 2] for number, pair in enumerate(zip(ours, theirs, strict=True))]
+
+    assert init == other_init
+    for segments in (ours, theirs, mixed):
+        moments = judge.times(init + b"".join(segments))
+        steps = {after - before for before, after in zip(moments, moments[1:], strict=False)}
+        assert steps == {frame}
+
+
+def test_picture_and_sound_stay_together(pictures, sounds, film):
+    picture, sound = judge.source_times(film, "video"), judge.source_times(film, "audio")
+    [(video_init, videos), _], [(audio_init, audios), _] = pictures, sounds
+    apart = picture[0] - sound[0]
+
+    first_picture = judge.times(video_init + videos[0])[0]
+    # The encoder's own priming precedes the first sample by one frame.
+    first_sound = judge.times(audio_init + audios[0])[0] + Fraction(1024, 48000)
+
+    # An encoder's priming is also in the source, as packets before the first sample that a container announces.
+    assert abs((first_picture - first_sound) - apart) <= judge.MILLISECOND + Fraction(1024, 44100)
