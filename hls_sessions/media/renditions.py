@@ -83,7 +83,7 @@ class AudioRendition:
     @property
     def average(self) -> int:
         """Bits per second that all segments together do not exceed, with their boxes."""
-        return int(self.bit_rate * 1.05)
+        return int(self.bit_rate * 1.1)
 
 
 Rendition: TypeAlias = VideoRendition | AudioRendition

@@ -1,0 +1,126 @@
+"""The operators' door, typed as an operator types it, against a running daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def run(daemon):
+    """Run a command against the daemon; return what it printed and its exit code."""
+
+    def run_(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hls_sessions", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env=os.environ | {"HLS_SESSIONS_URL": daemon.url},
+        )
+
+    return run_
+
+
+@pytest.fixture
+def film(hls_clip):
+    return hls_clip(seconds=5, size="160x90")
+
+
+def test_start_prints_where_to_watch(run, daemon, film):
+    started = run("start", str(film), "--user", "anna")
+
+    [session] = daemon.http.get("/sessions").json()
+    assert started.returncode == 0
+    assert session["user"] == "anna"
+    assert f"{daemon.url}{session['playlist_url']}" in started.stdout
+    assert f"{daemon.url}{session['player_url']}" in started.stdout
+
+
+def test_list_shows_a_row_for_every_session(run, daemon, film):
+    ids = [daemon.open(film, user=user)["session_id"] for user in ("anna", "ben")]
+
+    rows = run("list").stdout.splitlines()
+
+    assert rows[0].split()[:4] == ["ID", "STATE", "USER", "MEDIA"]
+    assert [row.split()[:4] for row in rows[1:]] == [
+        [ids[0], "active", "anna", film.name],
+        [ids[1], "active", "ben", film.name],
+    ]
+
+
+def test_info_shows_the_renditions_and_accepts_the_first_characters_of_an_id(run, daemon, film):
+    session = daemon.open(film)
+
+    shown = run("info", session["session_id"][:8])
+
+    assert shown.returncode == 0
+    assert session["session_id"] in shown.stdout
+    assert "video-90p" in shown.stdout
+    assert "0 of 4" in shown.stdout
+
+
+def test_json_is_what_the_api_answers(run, daemon, film):
+    session = daemon.open(film)
+
+    listed = json.loads(run("list", "--json").stdout)
+    info = json.loads(run("info", session["session_id"], "--json").stdout)
+    started = json.loads(run("start", film.name, "--json").stdout)
+
+    assert [found["session_id"] for found in listed] == [session["session_id"]]
+    assert info.keys() == started.keys() == session.keys()
+
+
+def test_stop_ends_sessions_and_says_which(run, daemon, film):
+    ids = [daemon.open(film)["session_id"] for _ in range(2)]
+
+    stopped = run("stop", *ids)
+
+    assert stopped.returncode == 0
+    assert stopped.stdout.splitlines() == [f"stopped {session}" for session in ids]
+    assert daemon.http.get("/sessions").json() == []
+
+
+def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
+    session = daemon.open(film)["session_id"]
+
+    stopped = run("stop", "nothing", session)
+
+    assert stopped.returncode == 3
+    assert "There is no session 'nothing'." in stopped.stderr
+    assert daemon.http.get("/sessions").json() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["info", "no-such-session"], 3, "There is no session 'no-such-session'."),
+        (["start", "missing.mp4"], 4, "There is no file 'missing.mp4' under the media roots."),
+        (["start", "/etc/passwd"], 4, "outside the media roots"),
+        (["list", "--url", "http://127.0.0.1:9"], 5, "cannot be reached"),
+        (["list", "--url", "no address"], 5, "no address"),
+        (["start"], 2, "Missing argument"),
+        (["no-such-command"], 2, "No such command"),
+    ],
+)
+def test_what_goes_wrong_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
+    failed = run(*arguments)
+
+    assert sentence in failed.stderr
+    assert failed.returncode == code
+    assert failed.stdout == ""
+
+
+def test_a_guarded_daemon_wants_its_token(start_daemon):
+    url = start_daemon("--token", "secret").url
+    command = [sys.executable, "-m", "hls_sessions", "list", "--url", url]
+
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    listed = subprocess.run([*command, "--token", "secret"], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (refused.returncode, listed.returncode) == (6, 0)

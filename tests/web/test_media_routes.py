@@ -1,0 +1,113 @@
+"""Playlists and segments, as a player asks for them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from urllib.parse import urlsplit
+
+import pytest
+
+from hls_sessions.testing import hanging_ffmpeg
+
+
+def base(session) -> str:
+    return f"/sessions/{session['session_id']}"
+
+
+def test_playlists_are_answered_without_any_encoder(http, session):
+    master = http.get(session["playlist_url"])
+    media = http.get(f"{base(session)}/video-90p/index.m3u8")
+
+    assert master.text.startswith("#EXTM3U")
+    assert media.text.rstrip().endswith("#EXT-X-ENDLIST")
+    assert {master.headers["content-type"], media.headers["content-type"]} == {"application/vnd.apple.mpegurl"}
+    assert http.get(base(session)).json()["runs"] == []
+
+
+def test_every_address_in_the_playlists_leads_somewhere(http, session):
+    for line in http.get(session["playlist_url"]).text.splitlines():
+        if line.endswith("index.m3u8") or 'URI="' in line:
+            rendition = line.rpartition('URI="')[2].split("/")[0]
+            playlist = http.get(f"{base(session)}/{rendition}/index.m3u8").text.splitlines()
+            names = ["init.mp4", *(name for name in playlist if name and not name.startswith("#"))]
+            answers = [http.get(f"{base(session)}/{rendition}/{name}") for name in names]
+            assert {answer.status_code for answer in answers} == {200}
+            assert {answer.headers["content-type"] for answer in answers} == {"video/mp4"}
+
+
+def test_a_segment_is_the_same_whether_it_was_waited_for_or_is_on_disk(http, session):
+    waited = http.get(f"{base(session)}/video-90p/2.m4s")
+    from_disk = http.get(f"{base(session)}/video-90p/2.m4s")
+
+    assert waited.content == from_disk.content
+    assert waited.headers["etag"] == from_disk.headers["etag"]
+
+
+def test_a_part_of_a_segment_may_be_asked_for(http, session):
+    whole = http.get(f"{base(session)}/video-90p/0.m4s").content
+    part = http.get(f"{base(session)}/video-90p/0.m4s", headers={"Range": "bytes=10-19"})
+
+    assert part.status_code == 206
+    assert part.content == whole[10:20]
+
+
+def test_a_player_on_another_site_may_read_playlists_segments_and_their_errors(http, session):
+    for path in ("master.m3u8", "video-90p/index.m3u8", "video-90p/init.mp4", "video-90p/0.m4s", "video-90p/99.m4s"):
+        assert http.get(f"{base(session)}/{path}").headers["access-control-allow-origin"] == "*"
+
+
+def test_many_players_may_wait_for_the_same_segment(http, session):
+    answers = []
+    players = [
+        threading.Thread(target=lambda: answers.append(http.get(f"{base(session)}/video-90p/1.m4s"))) for _ in range(8)
+    ]
+    for player in players:
+        player.start()
+    for player in players:
+        player.join()
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_a_player_that_leaves_while_it_waits_is_no_longer_waited_for(start_daemon, hls_clip, tmp_path):
+    daemon = start_daemon("--ffmpeg", str(hanging_ffmpeg(tmp_path)))
+    session = daemon.open(hls_clip(size="160x90"))
+    address = urlsplit(daemon.url)
+    request = f"GET {base(session)}/video-90p/1.m4s HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port)) as player:
+        player.sendall(request.encode())
+        until(lambda: daemon.http.get(base(session)).json()["viewers_waiting"] == 1)
+
+    until(lambda: daemon.http.get(base(session)).json()["viewers_waiting"] == 0)
+
+
+@pytest.mark.parametrize("path", ["video-90p/99.m4s", "video-90p/100000000000000000000.m4s", "audio-0/99.m4s"])
+def test_a_segment_past_the_end_is_not_found(http, session, path):
+    answer = http.get(f"{base(session)}/{path}")
+
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "/problems/segment-not-found"
+    assert answer.json()["segments"] == 4
+
+
+@pytest.mark.parametrize(
+    "path", ["video-91p/0.m4s", "video-91p/init.mp4", "video-91p/index.m3u8", "..%2f..%2fetc/0.m4s"]
+)
+def test_a_rendition_that_is_not_offered_is_not_found(http, session, path):
+    answer = http.get(f"{base(session)}/{path}")
+
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["-1.m4s", "one.m4s", "1.ts", "1.m4s/", "owner", "run-1/1.m4s"])
+def test_nothing_but_segments_is_served(http, session, path):
+    assert http.get(f"{base(session)}/video-90p/{path}").status_code == 404
+
+
+def until(condition) -> None:
+    """Ask until something outside this process is so; the test's own time limit bounds it."""
+    while not condition():
+        pass

@@ -1,0 +1,107 @@
+"""The JSON API, as a media server calls it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+
+def test_opening_a_file_gives_a_new_session_with_its_addresses(http, film):
+    answer = http.post("/sessions", json={"media": film.name, "user": "anna"})
+
+    assert answer.status_code == 201
+    session = answer.json()
+    assert UUID(session["session_id"]).version == 4
+    assert session["state"] == "active"
+    assert session["user"] == "anna"
+    assert session["duration"] == pytest.approx(5, abs=0.1)
+    assert session["playlist_url"] == f"/sessions/{session['session_id']}/master.m3u8"
+    assert session["player_url"] == f"/watch/{session['session_id']}"
+    assert answer.headers["location"] == f"/sessions/{session['session_id']}"
+
+
+def test_opening_again_gives_the_same_session(http, film):
+    first = http.post("/sessions", json={"media": film.name, "user": "anna"})
+    again = http.post("/sessions", json={"media": str(film), "user": "anna"})
+
+    assert again.status_code == 200
+    assert again.json()["session_id"] == first.json()["session_id"]
+
+
+def test_who_names_no_user_gets_a_session_of_his_own(http, film):
+    ids = {http.post("/sessions", json={"media": film.name}).json()["session_id"] for _ in range(2)}
+
+    assert len(ids) == 2
+
+
+def test_unknown_fields_and_query_parameters_are_ignored(http, film):
+    answer = http.post("/sessions?from=tv", json={"media": film.name, "colour": "blue"})
+
+    assert answer.status_code == 201
+
+
+def test_a_session_tells_what_it_is(http, session):
+    info = http.get(f"/sessions/{session['session_id']}").json()
+
+    assert info["session_id"] == session["session_id"]
+    assert [rendition["id"] for rendition in info["renditions"]] == ["video-90p", "audio-0"]
+    assert info["runs"] == []
+    assert info["expires_in"] == pytest.approx(1800, abs=60)
+
+
+def test_sessions_are_listed_by_user_and_state(http, film):
+    ids = {
+        user: http.post("/sessions", json={"media": film.name, "user": user}).json()["session_id"]
+        for user in ("anna", "ben")
+    }
+
+    def listed(**query):
+        return [session["session_id"] for session in http.get("/sessions", params=query).json()]
+
+    assert listed() == [ids["anna"], ids["ben"]]
+    assert listed(user="ben") == [ids["ben"]]
+    assert listed(state="active") == [ids["anna"], ids["ben"]]
+    assert listed(state="failed") == []
+
+
+def test_a_heartbeat_is_answered_with_nothing(http, session):
+    answer = http.post(f"/sessions/{session['session_id']}/heartbeat")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_a_stopped_session_is_gone_and_stopping_it_again_says_so(http, session):
+    first = http.delete(f"/sessions/{session['session_id']}")
+    again = http.delete(f"/sessions/{session['session_id']}")
+
+    assert (first.status_code, first.content) == (204, b"")
+    assert again.status_code == 404
+    assert http.get(f"/sessions/{session['session_id']}").status_code == 404
+
+
+def test_a_session_may_have_an_idle_timeout_of_its_own(http, film):
+    session = http.post("/sessions", json={"media": film.name, "idle_timeout": 7200}).json()
+
+    assert session["idle_timeout"] == 7200
+
+
+def test_players_are_asked_to_begin_where_the_viewer_wants(http, film):
+    session = http.post("/sessions", json={"media": film.name, "start_at": 2.5}).json()
+
+    playlist = http.get(f"/sessions/{session['session_id']}/video-90p/index.m3u8").text
+    assert "#EXT-X-START:TIME-OFFSET=2.500000,PRECISE=YES" in playlist
+
+
+def test_health_says_that_all_is_well(http):
+    health = http.get("/health")
+
+    assert health.status_code == 200
+    assert health.json()["status"] in {"healthy", "warning"}
+    assert health.json()["ffmpeg"]
+
+
+def test_the_api_describes_itself(http):
+    paths = http.get("/openapi.json").json()["paths"]
+
+    assert {"/sessions", "/sessions/{session_id}", "/sessions/{session_id}/heartbeat", "/health"} <= paths.keys()
