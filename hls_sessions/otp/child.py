@@ -99,7 +99,8 @@ class ChildSpec:
     `id` is its name among the children of this supervisor.
 
     `start` starts it and returns its ref. It is called in the supervisor's thread, which waits for it, so it
-    should be quick. `start` or `start_link` will do: the supervisor links to what it is given.
+    should be quick. Let it call `start_link`: then the child is linked when it begins. One that was started
+    with `start` is linked by the supervisor afterwards, and a supervisor killed in between leaves it behind.
 
     `shutdown` is how many seconds the child has to end when it is told to, before it is killed. None means as
     long as it takes, which is for supervisors, who need the time to end their own children.

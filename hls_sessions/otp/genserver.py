@@ -28,7 +28,7 @@ from hls_sessions.otp.process import Process, current
 from hls_sessions.otp.reasons import KILLED, NORMAL, Crash, ExitReason, is_abnormal
 from hls_sessions.otp.ref import Ref
 from hls_sessions.otp.reply import Reply
-from hls_sessions.otp.shield import KillSignal
+from hls_sessions.otp.shield import KillSignal, shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,6 +149,7 @@ class GenServer(pykka.ThreadingActor):
         return cls._begin(parent, start_timeout, cls(*args, **kwargs))
 
     @staticmethod
+    @shielded
     def _begin(parent: Process | None, start_timeout: float | None, server: GenServer) -> Ref:
         process = server._process
         process.parent = None if parent is None else parent.ref

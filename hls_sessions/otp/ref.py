@@ -105,7 +105,8 @@ class Ref:
         Those who wait for an answer have their error, its names are free, and links and monitors are told
         KILLED when this returns. The thread is another matter, for a Python thread cannot be killed. If it
         waits in this package it is woken. If it runs Python code, KillSignal is raised in it within
-        milliseconds. If it is blocked in a system call or in C code, it goes on until that returns. Whatever
+        milliseconds. If it is blocked in a system call or in C code, it goes on until that returns. If it is
+        in a finalizer at that moment, Python swallows the signal and reports it as unraisable. Whatever
         it still does with this package is ignored: it cannot answer, and it gets KillSignal when it tries to
         send.
         """

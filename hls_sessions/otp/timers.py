@@ -67,8 +67,8 @@ class Timers:
         """
         timer = Timer(ref, message, self.clock.monotonic() + max(0.0, seconds))
         with self._lock:
-            heapq.heappush(self._agenda, (timer.deadline, next(self._numbers), timer))
             self._tidy()
+            heapq.heappush(self._agenda, (timer.deadline, next(self._numbers), timer))
             server = self._server if self._agenda[0][2] is timer else None
         if server is not None:
             server.cast(_LOOK_AGAIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from fractions import Fraction
+from itertools import pairwise
 
 import judge
 import pytest
@@ -97,7 +98,7 @@ def test_sound_goes_on_over_every_join_without_a_gap_or_an_overlap(sounds):
     assert init == other_init
     for segments in (ours, theirs, mixed):
         moments = judge.times(init + b"".join(segments))
-        steps = {after - before for before, after in zip(moments, moments[1:], strict=False)}
+        steps = {after - before for before, after in pairwise(moments)}
         assert steps == {frame}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import pairwise
 
 import judge
 import pytest
@@ -36,7 +37,7 @@ def test_extinf_is_the_true_length_of_every_segment(made):
         playlist = media_playlist(presentation, rendition)
         announced = [Fraction(length) for length in re.findall(r"#EXTINF:([\d.]+),", playlist)]
         starts = [judge.times(init + segment)[0] for segment in segments]
-        lengths = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+        lengths = [after - before for before, after in pairwise(starts)]
 
         aac_frame = Fraction(1024, 48000)
         for number, (promised, found) in enumerate(zip(announced, lengths, strict=False)):

@@ -37,7 +37,7 @@ def server(hls_clip_folder, tmp_path_factory):
         url = process.stdout.readline().split()[-1]
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
             yield Server(http, media, process)
-            assert [path for path in segments.iterdir()] == []
+            assert list(segments.iterdir()) == []
         process.terminate()
 
 

@@ -1,0 +1,209 @@
+import threading
+import time
+from queue import Queue
+
+import pytest
+
+from hls_sessions.otp import (
+    KILLED,
+    NO_REPLY,
+    GenServer,
+    KillSignal,
+    ManualClock,
+    NoProcess,
+    Registry,
+    Reply,
+    ServerExited,
+    Timers,
+)
+
+PATIENCE = 10.0
+
+
+class Acts(GenServer):
+    """Does what it is told in a cast, and says when it has begun."""
+
+    def init(self):
+        self.begun = threading.Event()
+
+    def handle_call(self, request, caller):
+        return self.begun if request == "begun" else NO_REPLY
+
+    def handle_cast(self, message):
+        self.begun.set()
+        message()
+
+
+@pytest.fixture
+def begin(start):
+    """Starts a server that does something, and returns when it is doing it."""
+
+    def begin(action):
+        ref = start(Acts)
+        begun = ref.call("begun")
+        ref.cast(action)
+        assert begun.wait(PATIENCE)
+        return ref
+
+    return begin
+
+
+def works_for_ever():
+    while True:
+        pass
+
+
+def test_a_kill_ends_a_thread_that_works_for_ever(begin):
+    begin(works_for_ever).kill()
+    # The fixture that looks for threads left behind does the rest.
+
+
+def test_a_kill_ends_a_thread_that_swallows_the_signal(begin):
+    swallowed = threading.Event()
+
+    def swallows():
+        try:
+            works_for_ever()
+        except KillSignal:
+            swallowed.set()
+
+    begin(swallows).kill()
+    assert swallowed.wait(PATIENCE)
+
+
+def test_a_kill_wakes_a_thread_that_waits_for_an_answer(begin, start):
+    never_answers = start(Acts)
+    begin(lambda: never_answers.call("wait", timeout=None)).kill()
+
+
+def test_a_kill_wakes_a_thread_that_waits_for_another_to_start(begin):
+    starting, release = threading.Event(), threading.Event()
+
+    class StartsSlowly(GenServer):
+        def init(self):
+            starting.set()
+            release.wait(PATIENCE)
+
+    ref = begin(StartsSlowly.start_link)
+    assert starting.wait(PATIENCE)
+    ref.kill()
+    release.set()
+
+
+def test_a_kill_does_not_wait_for_a_thread_that_is_stuck(begin):
+    release = threading.Event()
+    ref = begin(lambda: release.wait(PATIENCE))
+    ref.kill()
+    assert ref.wait(0) is KILLED
+    release.set()
+
+
+def test_everyone_who_waits_is_answered_although_the_thread_is_stuck(start):
+    release, begun = threading.Event(), threading.Event()
+
+    class GetsStuck(GenServer):
+        def handle_call(self, request, caller):
+            if request == "later":
+                return NO_REPLY
+            begun.set()
+            return release.wait(PATIENCE)
+
+    ref = start(GetsStuck)
+    replies = [ref.ask("later"), ref.ask("now"), ref.ask("never reached")]
+    assert begun.wait(PATIENCE)
+    ref.kill()
+    for reply in replies:
+        with pytest.raises(ServerExited, match="killed"):
+            reply.get(0)
+    with pytest.raises(NoProcess):
+        ref.call("too late")
+    release.set()
+
+
+def test_the_names_of_a_killed_server_are_free_although_its_thread_is_stuck(begin, start):
+    release, registry = threading.Event(), Registry()
+    ref = begin(lambda: release.wait(PATIENCE))
+    registry.register("name", ref)
+    ref.kill()
+    registry.register("name", start(Acts))
+    release.set()
+
+
+@pytest.mark.parametrize("verb", ["cast", "send", "ask", "kill", "exit"])
+def test_a_killed_server_that_goes_on_cannot_reach_others(begin, mailbox, verb):
+    release, outcome = threading.Event(), Queue()
+
+    def goes_on():
+        release.wait(PATIENCE)
+        try:
+            getattr(mailbox.ref, verb)(*["from the dead"] * (verb != "kill"))
+        except KillSignal:
+            outcome.put("KillSignal")
+            raise
+
+    ref = begin(lambda: swallowing(goes_on))
+    ref.kill()
+    release.set()
+    assert outcome.get(timeout=PATIENCE) == "KillSignal"
+    assert mailbox.ref.is_alive()
+    assert mailbox.is_empty()
+
+
+def swallowing(action):
+    """Acts again after the first KillSignal, as code that catches everything would."""
+    try:
+        action()
+    except KillSignal:
+        action()
+
+
+def test_a_killed_server_cannot_answer_any_more(start):
+    release, begun = threading.Event(), threading.Event()
+
+    class AnswersLate(GenServer):
+        def handle_call(self, request, caller):
+            begun.set()
+            release.wait(PATIENCE)
+            return "too late"
+
+    ref = start(AnswersLate)
+    reply = ref.ask("a question")
+    assert begun.wait(PATIENCE)
+    ref.kill()
+    release.set()
+    with pytest.raises(ServerExited):
+        reply.get(0)
+
+
+# A KillSignal that lands in a finalizer is swallowed there, as every exception is.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_servers_share_survives_a_hundred_kills_at_any_moment(start, mailbox):
+    """Kills strike at arbitrary points of busy servers; a lock left held would hang the rest of the test."""
+    registry, clock = Registry(), ManualClock()
+    timers, shared = Timers(clock), Reply()
+
+    def busy():
+        while True:
+            name = object()
+            mailbox.ref.send(None)
+            registry.register(name, mailbox.ref)
+            registry.unregister(name)
+            timers.cancel(timers.send_after(mailbox.ref, None, 1))
+            shared.add_done_callback(lambda _: None)
+            mailbox.ref.on_exit(lambda *_: None).cancel()
+            mailbox.ref.ask("a question").cancel()
+
+    for number in range(100):
+        victim = start(Acts)
+        begun = victim.call("begun")
+        victim.cast(busy)
+        begun.wait(PATIENCE)
+        for _ in range(number * 20):
+            time.monotonic()
+        victim.kill()
+    assert mailbox.ref.call("are you well?")
+    registry.register("name", mailbox.ref)
+    timers.send_after(mailbox.ref, "tick", 1)
+    clock.advance(1)
+    shared.set("answered")
+    assert shared.get(0) == "answered"
