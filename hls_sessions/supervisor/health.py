@@ -25,6 +25,8 @@ class Health:
     status: str
     reasons: tuple[str, ...]
     sessions: int
+    ffmpeg: str
+    """Its version."""
     uptime: float
     """Seconds since the start."""
 
@@ -34,7 +36,7 @@ def health_of(binary: Binary, segments_dir: Path, *, running: bool, sessions: in
     critical = list(_critical(binary, segments_dir, running=running))
     warnings = list(_warnings(segments_dir)) if not critical else []
     status = "critical" if critical else "warning" if warnings else "healthy"
-    return Health(status, (*critical, *warnings), sessions, uptime)
+    return Health(status, (*critical, *warnings), sessions, binary.version, uptime)
 
 
 def _critical(binary: Binary, segments_dir: Path, *, running: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionError
 from hls_sessions.session import SessionInfo
-from hls_sessions.supervisor import Supervisor
+from hls_sessions.supervisor import Health, Supervisor
 
 router = APIRouter()
 
@@ -41,17 +41,6 @@ class SessionAnswer(SessionInfo):
 
     playlist_url: str
     player_url: str
-
-
-@dataclass(frozen=True)
-class Health:
-    """Whether the daemon can do its work."""
-
-    status: str
-    reasons: list[str]
-    sessions: int
-    ffmpeg: str
-    uptime: float
 
 
 @router.post("/sessions", status_code=201, responses={200: {"model": SessionAnswer}})
@@ -106,13 +95,7 @@ async def health(supervisor: Supervised, response: Response) -> Health:
     """Say whether the daemon can do its work, and what is wrong where it cannot."""
     found = await run_in_threadpool(supervisor.health)
     response.status_code = 503 if found.status == "critical" else 200
-    return Health(
-        status=found.status,
-        reasons=list(found.reasons),
-        sessions=found.sessions,
-        ffmpeg=supervisor.binary.version,
-        uptime=found.uptime,
-    )
+    return found
 
 
 def answer(info: SessionInfo) -> SessionAnswer:

@@ -1,0 +1,124 @@
+"""Films that are not ordinary play too: without sound, without picture, several sounds, odd lengths, a late start."""
+
+from __future__ import annotations
+
+import subprocess
+
+import judge
+import pytest
+
+from hls_sessions.ffmpeg import find
+
+
+@pytest.fixture
+def play(hls_supervisor, ffmpeg):
+    """Open a film and fetch all of it; return each rendition's init segment and segments, joined."""
+    supervisor = hls_supervisor(ffmpeg=ffmpeg)
+
+    def play_(film):
+        session = supervisor.open(film)
+        renditions = session.presentation.renditions
+        return session, {rendition: everything(session, rendition) for rendition in renditions}
+
+    return play_
+
+
+def everything(session, rendition):
+    count = len(session.presentation.cuts(rendition))
+    segments = [session.segment(rendition, number, timeout=60).read_bytes() for number in reversed(range(count))]
+    return session.init(rendition, timeout=60).read_bytes() + b"".join(reversed(segments))
+
+
+def test_a_silent_film_plays(play, hls_clip):
+    film = hls_clip(seconds=5, size="160x90", audio=None)
+
+    session, made = play(film)
+
+    assert list(made) == ["video-90p"]
+    assert "AUDIO" not in session.master_playlist()
+    assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
+
+
+def test_sound_alone_plays(play, hls_clip):
+    film = hls_clip(seconds=5, video=None, container="m4a")
+
+    session, made = play(film)
+
+    assert list(made) == ["audio-0"]
+    assert 'CODECS="mp4a.40.2"' in session.master_playlist()
+    assert judge.is_increasing(judge.times(made["audio-0"]))
+    assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(5, abs=0.1)
+
+
+def test_every_sound_is_a_rendition(play, hls_clip, tmp_path, hls_clip_folder):
+    film = hls_clip_folder / "two-sounds.mkv"
+    source = hls_clip(seconds=5, size="160x90")
+    tracks = ("-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy")
+    names = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1", 'title=Le "son"')
+    subprocess.run([find(), "-v", "error", "-y", "-i", str(source), *tracks, *names, str(film)], check=True)
+
+    session, made = play(film)
+
+    assert list(made) == ["video-90p", "audio-0", "audio-1"]
+    assert 'LANGUAGE="fra"' in session.master_playlist()
+    assert len(judge.times(made["audio-0"])) == len(judge.times(made["audio-1"]))
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.99, 1.0, 1.01, 2.05])
+def test_a_very_short_film_plays_to_its_last_frame(play, hls_clip, seconds):
+    film = hls_clip(seconds=seconds, size="160x90")
+
+    _, made = play(film)
+
+    assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
+
+
+@pytest.mark.parametrize(("picture", "sound"), [(3, 8), (8, 3)])
+def test_picture_and_sound_of_different_lengths_play_to_their_own_ends(play, hls_clip, picture, sound):
+    film = hls_clip(seconds=picture, sound_seconds=sound, size="160x90")
+
+    _, made = play(film)
+
+    assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
+    assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(sound, abs=0.1)
+
+
+@pytest.mark.parametrize("container", ["mkv", "ts"])
+def test_a_film_whose_clock_starts_late_plays_from_its_beginning(play, hls_clip, container):
+    film = hls_clip(seconds=5, size="160x90", container=container, options=("-output_ts_offset", "100"))
+
+    _, made = play(film)
+
+    first = judge.times(made["video-90p"])[0]
+    assert abs(first) < judge.MILLISECOND * 50
+    assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
+
+
+@pytest.mark.parametrize("rate", ["5", "50", "60000/1001"])
+def test_few_and_many_frames_per_second_play(play, hls_clip, rate):
+    film = hls_clip(seconds=5, size="160x90", rate=rate)
+
+    _, made = play(film)
+
+    moments = judge.times(made["video-90p"])
+    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+
+
+def test_the_largest_picture_is_offered_smaller_too(play, hls_clip):
+    session, made = play(hls_clip(seconds=2, size="854x480"))
+
+    assert list(made) == ["video-480p", "video-360p", "audio-0"]
+    assert len(judge.times(made["video-480p"])) == len(judge.times(made["video-360p"]))
+    assert "RESOLUTION=854x480" in session.master_playlist()
+
+
+def test_a_film_that_is_cut_off_plays_as_far_as_it_goes_and_says_where_it_ends(hls_supervisor, hls_clip, tmp_path):
+    whole = hls_clip(seconds=20, size="320x180", container="mkv")
+    film = whole.with_name("cut-off.mkv")
+    film.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    session = hls_supervisor().open(film)
+    cuts = session.presentation.cuts("video-180p")
+
+    assert session.segment("video-180p", 0, timeout=60).exists()
+    assert float(cuts.times[-1]) < 20
+    assert session.segment("video-180p", len(cuts) - 1, timeout=60).exists()
