@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hls_sessions.media import Cuts
 
@@ -90,48 +90,45 @@ Action: TypeAlias = Start | Stop | Hold | GoOn
 def decide(situation: Situation, limits: Limits) -> list[Action]:
     """Return what to do now. What a run already does needs no action, so no situation is acted on twice."""
     urgent = [segment for segment in situation.waiting if segment not in situation.published]
-    gaps = list(_gaps_ahead(situation))
-    waited_for = _makers(situation, urgent)
-    useful = waited_for | _makers(situation, gaps)
-    soon = [gap for gap in gaps if any(_comes_soon(situation, cursor, gap, limits) for cursor in situation.cursors)]
-
-    actions = _cover(situation, limits, urgent, soon, waited_for, useful)
+    gaps = dict(_gaps_ahead(situation))
+    actions = _cover(situation, limits, urgent, gaps)
     stopped = {action.run for action in actions if isinstance(action, Stop)}
-    for run in situation.runs:
-        if run.run in stopped:
-            continue
-        if run.run not in waited_for and _repeats(situation, run):
+    staying = [run for run in situation.runs if run.run not in stopped]
+    waited_for, useful = _makers(staying, urgent), _makers(staying, gaps.values())
+    for run in staying:
+        if run.run in waited_for:
+            actions.extend([GoOn(run.run)] if run.held else [])
+        elif run.run not in useful and _repeats(situation, run, staying):
             actions.append(Stop(run.run))
         else:
-            actions.extend(_pace(situation, run, limits, waited_for=run.run in waited_for))
+            followers = [at for at, gap in gaps.items() if at <= run.next or _covering(staying, gap) is run]
+            actions.extend(_pace(situation.cuts, run, followers, limits))
     return actions
 
 
 def _cover(
-    situation: Situation,
-    limits: Limits,
-    urgent: Sequence[int],
-    soon: Sequence[int],
-    waited_for: Collection[int],
-    useful: Collection[int],
+    situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Mapping[int, int]
 ) -> list[Action]:
     """See that every wanted segment is being made: by a run that is near, by a new one, or by moving an idle one.
 
     A run that somebody waits for is never moved, and one that keeps a viewer supplied only for a viewer who waits.
     So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
     """
+    soon = [gap for at, gap in gaps.items() if gap <= situation.cuts.reaching(at, limits.look_ahead / 2)]
     actions: list[Action] = []
     started: list[int] = []
-    running = {run.run: run for run in situation.runs}
-    for segment, spared in [*((s, waited_for) for s in urgent), *((s, useful) for s in soon)]:
-        if _covering(situation.runs, segment) or any(0 <= segment - at <= REACH for at in started):
+    running = list(situation.runs)
+    for segment, waits in [*((segment, True) for segment in urgent), *((segment, False) for segment in soon)]:
+        if _covering(running, segment) or any(0 <= segment - at <= REACH for at in started):
             continue
         if len(running) + len(started) >= limits.max_runs:
-            idle = [run for run in running.values() if run.run not in spared]
+            useful, waited_for = _makers(running, gaps.values()), _makers(running, urgent)
+            spared = waited_for if waits else waited_for | useful
+            idle = [run for run in running if run.run not in spared]
             if not idle:
                 continue  # the first run that has served its viewer will move
             victim = min(idle, key=lambda run: (run.run in useful, run.used))
-            del running[victim.run]
+            running.remove(victim)
             actions.append(Stop(victim.run))
         started.append(segment)
         actions.append(Start(segment))
@@ -144,42 +141,33 @@ def _covering(runs: Iterable[RunState], segment: int) -> RunState | None:
     return max(near, key=lambda run: run.next, default=None)
 
 
-def _makers(situation: Situation, segments: Iterable[int]) -> set[int]:
+def _makers(runs: Collection[RunState], segments: Iterable[int]) -> set[int]:
     """Return the runs that are about to make any of these segments."""
-    return {run.run for segment in segments if (run := _covering(situation.runs, segment))}
+    return {run.run for segment in segments if (run := _covering(runs, segment))}
 
 
-def _gaps_ahead(situation: Situation) -> Iterator[int]:
-    """Yield the first missing segment at or after each viewer."""
+def _gaps_ahead(situation: Situation) -> Iterator[tuple[int, int]]:
+    """Yield each viewer's place with the first missing segment at or after it, where there is one."""
     for cursor in situation.cursors:
         gap = next((n for n in range(cursor, len(situation.cuts)) if n not in situation.published), None)
         if gap is not None:
-            yield gap
+            yield cursor, gap
 
 
-def _comes_soon(situation: Situation, cursor: int, gap: int, limits: Limits) -> bool:
-    """Whether a viewer will want a segment so soon that it should be made before it is asked for."""
-    return cursor <= gap <= situation.cuts.reaching(cursor, limits.look_ahead / 2)
-
-
-def _repeats(situation: Situation, run: RunState) -> bool:
-    """Whether all a run would make next is there already."""
+def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) -> bool:
+    """Whether all a run would make next is there already, or is being made by a run ahead of it."""
     coming = range(run.next, min(run.next + REACH, run.last) + 1)
-    return all(segment in situation.published for segment in coming)
+    missing = next((segment for segment in coming if segment not in situation.published), None)
+    return missing is None or _covering(runs, missing) is not run
 
 
-def _pace(situation: Situation, run: RunState, limits: Limits, *, waited_for: bool) -> Iterator[Action]:
+def _pace(cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits) -> Iterator[Action]:
     """Hold a run that is far enough ahead of its nearest viewer; let it go on when the viewer comes near."""
-    times = situation.cuts.times
-    behind = [cursor for cursor in situation.cursors if cursor <= run.next]
-    if waited_for:
-        if run.held:
-            yield GoOn(run.run)
-    elif not behind:
+    if not followers:
         yield Stop(run.run)  # every viewer is gone, or has gone past it
-    else:
-        lead = times[run.next] - times[max(behind)]
-        if not run.held and lead >= limits.look_ahead:
-            yield Hold(run.run)
-        elif run.held and lead < limits.look_ahead / 2:
-            yield GoOn(run.run)
+        return
+    lead = cuts.times[run.next] - cuts.times[max(followers)]
+    if not run.held and lead >= limits.look_ahead:
+        yield Hold(run.run)
+    elif run.held and lead < limits.look_ahead / 2:
+        yield GoOn(run.run)
