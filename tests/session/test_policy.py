@@ -1,0 +1,433 @@
+"""The policy, rule by rule, and what holds in every situation there can be.
+
+Segments are two seconds long here and a run is held thirty seconds, fifteen segments, ahead of its viewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hls_sessions.media import Cuts
+from hls_sessions.session.policy import REACH, GoOn, Hold, Limits, RunState, Situation, Start, Stop, decide
+
+SEGMENTS = 60
+CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)
+LIMITS = Limits(max_runs=2, look_ahead=30.0)
+
+
+def situation(*, on_disk=(), waiting=(), at=(), runs=()):
+    return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs))
+
+
+def run(number, makes, last=SEGMENTS - 1, *, held=False, used=0.0):
+    return RunState(number, makes, last, held, used)
+
+
+# ---- rule by rule
+
+RULES = [
+    ("nobody is there, so nothing is made", situation(), []),
+    ("the first request starts a run at its segment", situation(waiting=[0], at=[0]), [Start(0)]),
+    ("a request in the middle starts a run there", situation(waiting=[30], at=[30]), [Start(30)]),
+    ("a request for the last segment starts a run there", situation(waiting=[59], at=[59]), [Start(59)]),
+    ("a segment that is on disk needs no run", situation(on_disk=[7], waiting=[7]), []),
+    ("a run that makes the segment now is waited for", situation(waiting=[4], at=[4], runs=[run(1, 4)]), []),
+    ("a run that is near is waited for", situation(waiting=[6], at=[6], runs=[run(1, 4)]), []),
+    (
+        "a run that is not near is not waited for",
+        situation(waiting=[7], at=[7], runs=[run(1, 4)]),
+        [Start(7), Stop(1)],
+    ),
+    (
+        "a run that is past the segment will not make it",
+        situation(waiting=[3], at=[3], runs=[run(1, 4)]),
+        [Start(3)],
+    ),
+    (
+        "a run that is not planned to come so far will not make it",
+        situation(waiting=[6], at=[6, 4], runs=[run(1, 4, last=5)]),
+        [Start(6)],
+    ),
+    (
+        "two who wait for neighbours share one new run",
+        situation(waiting=[10, 11], at=[11, 10]),
+        [Start(10)],
+    ),
+    (
+        "two who wait far apart get a run each",
+        situation(waiting=[10, 40], at=[40, 10]),
+        [Start(10), Start(40)],
+    ),
+    (
+        "a third waits while both runs are waited for",
+        situation(waiting=[10, 30, 50], at=[50, 30, 10], runs=[run(1, 10), run(2, 30)]),
+        [],
+    ),
+    (
+        "a viewer who waits takes the run that was used the longest time ago",
+        situation(waiting=[50], at=[50, 30, 10], runs=[run(1, 10, used=5.0), run(2, 30, used=9.0)]),
+        [Stop(1), Start(50)],
+    ),
+    (
+        "a viewer who waits rather takes a run that keeps nobody supplied",
+        situation(waiting=[50], at=[50, 30], on_disk=[30], runs=[run(1, 31, used=5.0), run(2, 40, used=9.0)]),
+        [Stop(2), Start(50)],
+    ),
+    (
+        "a viewer who will want a segment soon does not take the run that supplies another",
+        situation(at=[50, 30, 10], runs=[run(1, 10), run(2, 30)]),
+        [],
+    ),
+    (
+        "a segment that will be wanted soon is made before it is asked for",
+        situation(at=[10], on_disk=[10, 11]),
+        [Start(12)],
+    ),
+    (
+        "a segment that is not wanted soon is not made yet",
+        situation(at=[10], on_disk=range(10, 18)),
+        [],
+    ),
+    (
+        "a run far enough ahead of its viewer is held",
+        situation(at=[10], on_disk=range(10, 25), runs=[run(1, 25)]),
+        [Hold(1)],
+    ),
+    (
+        "a run not far enough ahead of its viewer goes on",
+        situation(at=[10], on_disk=range(10, 24), runs=[run(1, 24)]),
+        [],
+    ),
+    (
+        "a held run stays held until half of its lead is used up",
+        situation(at=[17], on_disk=range(10, 25), runs=[run(1, 25, held=True)]),
+        [],
+    ),
+    (
+        "a held run goes on when half of its lead is used up",
+        situation(at=[18], on_disk=range(10, 25), runs=[run(1, 25, held=True)]),
+        [GoOn(1)],
+    ),
+    (
+        "a held run goes on when somebody waits for it",
+        situation(waiting=[27], at=[27, 10], on_disk=range(10, 25), runs=[run(1, 25, held=True)]),
+        [GoOn(1)],
+    ),
+    (
+        "the lead counts from the nearest viewer",
+        situation(at=[0, 20], on_disk=range(25), runs=[run(1, 25)]),
+        [],
+    ),
+    ("a run whose viewers are gone is stopped", situation(runs=[run(1, 25)]), [Stop(1)]),
+    (
+        "a held run whose viewers are gone is stopped",
+        situation(on_disk=range(25), runs=[run(1, 25, held=True)]),
+        [Stop(1)],
+    ),
+    (
+        "a run all viewers have gone past is stopped",
+        situation(at=[30], on_disk=range(30, 50), runs=[run(1, 10)]),
+        [Stop(1)],
+    ),
+    (
+        "a run that would only repeat what is on disk is stopped",
+        situation(at=[10], on_disk=range(10, 40), runs=[run(1, 20)]),
+        [Stop(1)],
+    ),
+    (
+        "a run over a short piece that is on disk goes on",
+        situation(at=[10], on_disk=[*range(10, 20), 20, 21], runs=[run(1, 20)]),
+        [],
+    ),
+    (
+        "a run that has made all it was planned for is stopped",
+        situation(at=[50], on_disk=range(50, 60), runs=[run(1, 60)]),
+        [Stop(1)],
+    ),
+    (
+        "of two runs that make the same, the one behind is stopped",
+        situation(at=[20], on_disk=range(20, 26), runs=[run(1, 25), run(2, 26)]),
+        [Stop(1)],
+    ),
+    (
+        "a run whose viewer stopped waiting goes on, being what comes next for them",
+        situation(at=[10], runs=[run(1, 9)]),
+        [],
+    ),
+    (
+        "a held run whose viewer has jumped just ahead of it goes on",
+        situation(at=[0, 10], on_disk=range(9), runs=[run(1, 9, held=True)]),
+        [GoOn(1)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given_", "then"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
+def test_the_rule_holds(given_, then):
+    assert sorted(decide(given_, LIMITS), key=repr) == sorted(then, key=repr)
+
+
+def test_a_run_is_stopped_before_another_takes_its_place():
+    wanted = situation(waiting=[50], at=[50, 30, 10], runs=[run(1, 10), run(2, 30)])
+
+    kinds = [type(action) for action in decide(wanted, LIMITS)]
+
+    assert kinds.index(Stop) < kinds.index(Start)
+
+
+def test_one_run_at_most_means_one_run_at_most():
+    wanted = situation(waiting=[10, 40], at=[40, 10])
+
+    assert decide(wanted, Limits(max_runs=1)) == [Start(10)]
+
+
+# ---- in every situation
+
+segments = st.integers(0, SEGMENTS - 1)
+
+SHORT = 14
+"""A film so short that whatever is drawn is near to something else."""
+SHORT_CUTS = replace(CUTS, times=CUTS.times[: SHORT + 1])
+
+everything = settings(max_examples=500)
+
+
+@st.composite
+def situations(draw):
+    numbers = st.integers(0, SHORT - 1)
+    runs = [
+        RunState(
+            number,
+            next=draw(st.integers(0, SHORT)),
+            last=draw(st.sampled_from([SHORT - 1, SHORT - 1, 9, 6])),
+            held=draw(st.booleans()),
+            used=draw(st.integers(0, 3)),
+        )
+        for number in range(draw(st.integers(0, 3)))
+    ]
+    # A run's next segment is one of those it is planned for, or it has made them all.
+    runs = [replace(run, next=min(run.next, run.last + 1)) for run in runs]
+    on_disk = draw(st.frozensets(numbers, max_size=SHORT))
+    waiting = draw(st.lists(numbers, max_size=3, unique=True))
+    at = draw(st.lists(numbers, max_size=3, unique=True))
+    max_runs = draw(st.integers(max(1, len(runs)), 3))
+    limits = Limits(max_runs, look_ahead=draw(st.sampled_from([1.0, 4.0, 8.0, 16.0])))
+    return Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs)), limits
+
+
+def after(now, actions):
+    """Carry the actions out."""
+    runs = {run.run: run for run in now.runs}
+    for action in actions:
+        match action:
+            case Start(segment):
+                number = max(runs, default=0) + 100
+                runs[number] = RunState(number, segment, len(now.cuts) - 1)
+            case Stop(number):
+                del runs[number]
+            case Hold(number):
+                runs[number] = replace(runs[number], held=True)
+            case GoOn(number):
+                runs[number] = replace(runs[number], held=False)
+    return replace(now, runs=tuple(runs.values()))
+
+
+def maker(runs, segment):
+    """Return the run that makes a segment soon, the nearest one."""
+    near = [run for run in runs if run.next <= segment <= min(run.next + REACH, run.last)]
+    return max(near, key=lambda run: run.next, default=None)
+
+
+def missing_and_waited_for(now):
+    return [segment for segment in now.waiting if segment not in now.published]
+
+
+@everything
+@given(situations())
+def test_every_wait_is_for_a_run_that_goes_or_for_a_place(case):
+    now, limits = case
+
+    then = after(now, decide(now, limits))
+
+    waits = missing_and_waited_for(now)
+    makers = {segment: maker(then.runs, segment) for segment in waits}
+    in_use = {run.run for run in makers.values() if run is not None}
+    for run_ in makers.values():
+        if run_ is None:
+            assert len(then.runs) == limits.max_runs
+            assert {run.run for run in then.runs} == in_use
+        else:
+            assert not run_.held
+
+
+@everything
+@given(situations())
+def test_there_are_never_more_runs_than_allowed(case):
+    now, limits = case
+
+    assert len(after(now, decide(now, limits)).runs) <= limits.max_runs
+
+
+@everything
+@given(situations())
+def test_a_run_that_somebody_waits_for_is_never_stopped_or_held(case):
+    now, limits = case
+    waited_for = {run.run for segment in missing_and_waited_for(now) if (run := maker(now.runs, segment))}
+
+    hindered = {action.run for action in decide(now, limits) if isinstance(action, (Stop, Hold))}
+
+    assert not waited_for & hindered
+
+
+@everything
+@given(situations())
+def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run(case):
+    now, limits = case
+
+    then = after(now, decide(now, limits))
+
+    for at in now.cursors:
+        soon = range(at, now.cuts.reaching(at, limits.look_ahead / 2) + 1)
+        gap = next((n for n in soon if n not in now.published), None)
+        made_by = None if gap is None else maker(then.runs, gap)
+        assert made_by is None or not made_by.held
+
+
+@everything
+@given(situations())
+def test_nothing_is_started_that_is_on_disk_or_being_made(case):
+    now, limits = case
+    actions = decide(now, limits)
+    stopped = {action.run for action in actions if isinstance(action, Stop)}
+    staying = [run for run in now.runs if run.run not in stopped]
+
+    for action in actions:
+        if isinstance(action, Start):
+            assert action.segment not in now.published
+            assert maker(staying, action.segment) is None
+
+
+@everything
+@given(situations())
+def test_a_run_is_told_one_thing_at_most(case):
+    now, limits = case
+
+    told = [action.run for action in decide(now, limits) if not isinstance(action, Start)]
+
+    assert len(told) == len(set(told))
+
+
+@everything
+@given(situations())
+def test_a_decision_that_was_carried_out_is_not_changed(case):
+    now, limits = case
+
+    then = after(now, decide(now, limits))
+
+    assert decide(then, limits) == []
+
+
+# ---- as time goes on
+
+
+class Viewing:
+    """A rendition being watched: runs make segments when they are let, viewers ask for the next one."""
+
+    def __init__(self, *places, limits=LIMITS):
+        self.limits = limits
+        self.places = list(places)
+        self.now = situation()
+        self.time = 0.0
+        self.starts = []
+        self.stops = []
+        for viewer in range(len(places)):
+            self._ask(viewer)
+
+    def waits(self, viewer):
+        return self.places[viewer] not in self.now.published
+
+    def step(self, viewer):
+        """The viewer asks for the next segment, once they have this one."""
+        if not self.waits(viewer) and self.places[viewer] < SEGMENTS - 1:
+            self.places[viewer] += 1
+            self._ask(viewer)
+
+    def jump(self, viewer, segment):
+        """The viewer seeks, and no longer waits for what they asked for before."""
+        self.places[viewer] = segment
+        self._ask(viewer)
+
+    def make(self, turn):
+        """One of the runs that are not held makes its next segment."""
+        going = [run for run in self.now.runs if not run.held and run.next <= run.last]
+        if going:
+            made = going[turn % len(going)]
+            runs = [replace(run, next=run.next + (run is made)) for run in self.now.runs]
+            self.now = replace(self.now, runs=tuple(runs), published=self.now.published | {made.next})
+            self._act()
+        return bool(going)
+
+    def _ask(self, viewer):
+        self.time += 1
+        near = [run.run for run in self.now.runs if self.places[viewer] <= run.next + REACH]
+        runs = [replace(run, used=self.time) if run.run in near else run for run in self.now.runs]
+        self.now = replace(self.now, runs=tuple(runs))
+        self._act()
+
+    def _act(self):
+        waiting = tuple(dict.fromkeys(place for place in self.places if place not in self.now.published))
+        self.now = replace(self.now, waiting=waiting, cursors=tuple(dict.fromkeys(reversed(self.places))))
+        actions = decide(self.now, self.limits)
+        self.starts += [action.segment for action in actions if isinstance(action, Start)]
+        self.stops += [action.run for action in actions if isinstance(action, Stop)]
+        self.now = after(self.now, actions)
+
+
+STEPS = ["left asks", "right asks", "a run makes", "the other run makes"]
+
+
+@given(st.lists(st.sampled_from(STEPS), max_size=80))
+def test_two_viewers_far_apart_keep_a_run_each(steps):
+    viewing = Viewing(0, 40)
+
+    for step in steps:
+        match step:
+            case "left asks":
+                viewing.step(0)
+            case "right asks":
+                viewing.step(1)
+            case "a run makes":
+                viewing.make(0)
+            case _:
+                viewing.make(1)
+        if max(run.next for run in viewing.now.runs) >= SEGMENTS - 1 or viewing.places[0] > 20:
+            break  # the film ends, or the two have come near
+
+    assert (viewing.starts, viewing.stops) == ([0, 40], [])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.one_of(st.none(), segments)), max_size=40),
+    st.lists(st.integers(0, 3), min_size=1, max_size=8),
+    st.integers(1, 3),
+)
+def test_however_viewers_jump_about_everyone_is_served_in_the_end(moves, turns, max_runs):
+    viewing = Viewing(0, 30, 10, 50, 20, limits=replace(LIMITS, max_runs=max_runs))
+    for number, (viewer, segment) in enumerate(moves):
+        if segment is None:
+            viewing.step(viewer)
+        else:
+            viewing.jump(viewer, segment)
+        viewing.make(turns[number % len(turns)])
+
+    for turn in range(10 * SEGMENTS):
+        if not any(map(viewing.waits, range(5))):
+            break
+        assert viewing.make(turn), "somebody waits, and nothing is being made"
+
+    assert not viewing.now.waiting
