@@ -41,8 +41,14 @@ class EncoderRun:
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
             self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
+        except BaseException:
+            self._unwatch()
+            raise
+        try:
             record_process(folder, self._process.identity)
         except BaseException:
+            # A process nobody could find after a crash must not run. Its RunExited is that of an unknown run.
+            self._process.kill()
             self._unwatch()
             raise
 
