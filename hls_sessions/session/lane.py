@@ -102,14 +102,12 @@ class Lane:
     def get_init(self, hint: int, caller: From) -> Path | None:
         """Return the init segment's file, or None and answer the caller when it is there.
 
-        It comes with any segment, so one near where the viewer will be, ``hint``, is made.
+        It comes with any segment, so one near where the viewer will be, ``hint``, is made; again, if the init
+        segment alone was deleted.
         """
         path = self._workshop.directory.init(self.rendition.id)
         if path.exists():
             return path
-        # The init segment was deleted: the next segment that is made brings it back.
-        self.published.clear()
-        self._track = None
         self.visit(min(hint, len(self.cuts) - 1))
         self._waiting_for_init.append(caller)
         return None
@@ -165,10 +163,14 @@ class Lane:
             pass  # a run that could not be started is a counted failure, which changes the situation
 
     def _situation(self) -> Situation:
+        waiting, settled = list(self._waiting), self.published | self._impossible.keys()
+        if self._waiting_for_init and not waiting:
+            waiting = [self._segment_for_init()]
+            settled.discard(waiting[0])
         return Situation(
             cuts=self.cuts,
-            published=self.published | self._impossible.keys(),
-            waiting=self._wanted(),
+            published=settled,
+            waiting=waiting,
             cursors=tuple(reversed(self._cursors)),
             runs=tuple(run.state for run in self._runs.values() if not run.stopping),
         )
@@ -239,12 +241,11 @@ class Lane:
 
     # ---- within
 
-    def _wanted(self) -> list[int]:
-        """Return the segments viewers wait for; who waits for the init segment waits for any, the nearest."""
-        wanted = list(self._waiting)
-        if self._waiting_for_init and not wanted:
-            wanted = [self.place or 0]
-        return wanted
+    def _segment_for_init(self) -> int:
+        """Return the segment to make for those who wait for the init segment: the nearest to the latest of them."""
+        place = self.place or 0
+        nearest = (*range(place, len(self.cuts)), *range(place))
+        return next((segment for segment in nearest if segment not in self._impossible), place)
 
     def _forget_the_gone(self) -> None:
         """Forget who no longer waits, and the places nobody has asked from for a while."""
@@ -290,7 +291,7 @@ class Lane:
             check(segment, number, self.cuts, origin, self._track)
             if not went_on and is_short(segment, number, self.cuts, origin):
                 return False
-            if number not in self.published:
+            if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():
                 self.bytes_made += self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
                 self.segments_made += 1
         except (BrokenSegment, Refused) as refusal:
@@ -332,7 +333,11 @@ class Lane:
         if not impossible:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
         self._impossible[segment] = reason
-        for caller in self._waiting.pop(segment, ()):
+        callers = self._waiting.pop(segment, [])
+        if not self.published and len(self._impossible) >= min(ATTEMPTS, len(self.cuts)):
+            # Not one segment could be made, so nothing will bring the init segment.
+            callers, self._waiting_for_init = callers + self._waiting_for_init, []
+        for caller in callers:
             caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
 
     def _published_track(self) -> bytes | None:
