@@ -83,6 +83,11 @@ class SegmentDirectory:
         with contextlib.suppress(OSError):
             yield from self.path.glob("*/run-*")
 
+    def clear_runs(self) -> None:
+        """Delete what runs of earlier lives have left. Their processes must have ended."""
+        for folder in list(self.runs()):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def publish(self, rendition: str, number: int, data: bytes, head: int) -> int:
         """Make a segment visible, and the init segment with the first one; return its size in bytes.
 

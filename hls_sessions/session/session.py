@@ -98,8 +98,10 @@ class SessionServer(GenServer):
         self._last_activity_at = datetime.fromtimestamp(house.clock.time(), UTC)
         self._directory = SegmentDirectory(viewing.directory)
         self._directory.open()
-        # A crashed life's encoders died with its thread; one whose thread was stuck may not have.
+        # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
+        house.watcher.forget(viewing.directory)
         end_processes(self._directory)
+        self._directory.clear_runs()
         workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,

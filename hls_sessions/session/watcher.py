@@ -24,9 +24,12 @@ class Watcher:
 
     def __init__(self) -> None:
         self._observer: BaseObserver | None = None
+        self._ends: dict[Path, Callable[[], None]] = {}
+        """What ends the watch on each folder."""
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch; anew, where a server that was killed could not stop it."""
+        self.stop()
         self._observer = Observer()
         self._observer.start()
 
@@ -36,6 +39,7 @@ class Watcher:
             self._observer.stop()
             self._observer.join()
             self._observer = None
+            self._ends.clear()
 
     def watch(self, folder: Path, on_closed: Callable[[Path], None]) -> Callable[[], None]:
         """Watch a folder, and return what ends that.
@@ -45,12 +49,25 @@ class Watcher:
 
         Raises:
             OSError: the folder is gone, or the system's limit of watches is reached.
+            RuntimeError: it is being restarted, and everyone who depends on it will be.
         """
         observer = self._observer
         if observer is None:
-            raise OSError("the segment watcher is not running")
+            raise RuntimeError("the segment watcher is not running")
         watch = observer.schedule(_Closed(on_closed), str(folder), event_filter=[FileClosedEvent])
-        return lambda: _unwatch(observer, watch)
+
+        def end() -> None:
+            self._ends.pop(folder, None)
+            _unwatch(observer, watch)
+
+        self._ends[folder] = end
+        return end
+
+    def forget(self, directory: Path) -> None:
+        """Watch nothing below a directory any more: what its owner did not end when it was killed."""
+        for folder, end in list(self._ends.items()):
+            if folder.is_relative_to(directory):
+                end()
 
 
 class WatcherServer(GenServer):
