@@ -127,8 +127,8 @@ def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[
 def _video_cuts(track: VideoTrack, origin: Fraction, grid: Iterable[Fraction]) -> Cuts:
     frame = 1 / track.frame_rate
     inner: list[Fraction] = []
-    for wanted in grid:
-        time = _nearest_frame(track, wanted)
+    # A sound that outlasts the picture goes on along the grid; nearest to all of that is the picture's last frame.
+    for time in (_nearest_frame(track, wanted) for wanted in grid if wanted < track.end):
         floor = inner[-1] if inner else track.start
         if time > floor and time < track.end - frame / 2:
             inner.append(time)
