@@ -72,8 +72,8 @@ class Cuts:
         return max(self.lengths())
 
     def at(self, seconds: float) -> int:
-        """Return the segment that is shown so many seconds after the beginning; the last one after the end."""
-        return min(len(self), bisect_right(self.times, self.times[0] + Fraction(seconds))) - 1
+        """Return the segment that is shown so many seconds after the beginning: the last one after the end, too."""
+        return max(0, bisect_right(self.times, self.times[0] + Fraction(seconds), hi=len(self)) - 1)
 
     def reaching(self, segment: int, seconds: float) -> int:
         """Return the last segment that begins within so many seconds after the start of this one."""
