@@ -135,7 +135,11 @@ class Presentation:
 def ladder(track: VideoTrack) -> tuple[VideoRendition, ...]:
     """Offer the source's own height and the steps below it; nothing is ever enlarged."""
     heights = [track.height, *(height for height in LADDER if height < track.height)]
-    return tuple(_video_rendition(track, height) for height in heights)
+    offered: dict[tuple[int, int], VideoRendition] = {}
+    for rendition in (_video_rendition(track, height) for height in heights):
+        # A source of 361 lines is offered without its odd one, which is what the next step would be.
+        offered.setdefault((rendition.width, rendition.height), rendition)
+    return tuple(offered.values())
 
 
 def _video_rendition(track: VideoTrack, height: int) -> VideoRendition:
