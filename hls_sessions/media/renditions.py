@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import count
 from typing import TYPE_CHECKING, TypeAlias
 
 from hls_sessions.media.levels import Level, level_for
@@ -158,12 +159,18 @@ def _even(length: Fraction) -> int:
 
 def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, ...]:
     default = next((i for i, track in enumerate(tracks) if track.default), 0)
-    names: dict[str, int] = {}
+    taken: set[str] = set()
     offered = []
     for number, track in enumerate(tracks):
-        name = track.title or track.language or f"Sound {number + 1}"
-        names[name] = names.get(name, 0) + 1
+        name = _written(track.title) or _written(track.language) or f"Sound {number + 1}"
         # NAME is unique within its group (RFC 8216, 4.3.4.1.1).
-        unique = name if names[name] == 1 else f"{name} ({names[name]})"
+        numbered = (f"{name} ({again})" for again in count(2))
+        unique = name if name not in taken else next(other for other in numbered if other not in taken)
+        taken.add(unique)
         offered.append(AudioRendition(f"audio-{number}", track, unique, number == default))
     return tuple(offered)
+
+
+def _written(text: str | None) -> str:
+    """Return a file's text as a quoted-string can hold it: no line breaks, no double quotes (RFC 8216, 4.2)."""
+    return "".join("'" if c == '"' else c for c in text or "" if c.isprintable()).strip()
