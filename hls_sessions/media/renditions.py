@@ -129,8 +129,8 @@ class Presentation:
 
     @property
     def target_duration(self) -> int:
-        """EXT-X-TARGETDURATION in seconds: every EXTINF, rounded to the nearest integer, fits (RFC 8216, 4.3.3.1)."""
-        return max(1, int(self.timeline.longest + Fraction(1, 2)))
+        """EXT-X-TARGETDURATION in seconds: every EXTINF, as written and rounded, fits (RFC 8216, 4.3.3.1)."""
+        return max(1, int(round(self.timeline.longest, 6) + Fraction(1, 2)))
 
 
 def ladder(track: VideoTrack) -> tuple[VideoRendition, ...]:
