@@ -37,10 +37,12 @@ LEVELS = (
 
 def level_for(width: int, height: int, frame_rate: Fraction, bit_rate: int) -> Level:
     """Return the lowest level that holds such a picture. Width and height in pixels, bit rate in bits per second."""
-    macroblocks = ceil(width / 16) * ceil(height / 16)
+    across, down = ceil(width / 16), ceil(height / 16)
+    macroblocks = across * down
     for level in LEVELS:
         if (
             macroblocks <= level.macroblocks
+            and max(across, down) ** 2 <= 8 * level.macroblocks  # A.3.1
             and macroblocks * frame_rate <= level.macroblocks_per_second
             and bit_rate <= level.bit_rate
         ):
