@@ -1,0 +1,338 @@
+"""The playlists a player reads, by the rules of RFC 8216."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack, master_playlist, media_playlist
+
+ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
+"""One attribute of a list (RFC 8216, 4.2)."""
+
+
+def picture(seconds=10, rate=Fraction(25), *, start=0) -> VideoTrack:
+    base = Fraction(1, 90_000)
+    ticks = [round((start + number / rate) / base) for number in range(int(seconds * rate) + 1)]
+    return VideoTrack(
+        index=0,
+        codec="h264",
+        width=1280,
+        height=720,
+        time_base=base,
+        start=ticks[0] * base,
+        end=ticks[-1] * base,
+        frame_rate=rate,
+        frame_times=array("q", ticks[:-1]),
+    )
+
+
+def sound(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
+    return AudioTrack(1, "aac", 2, 48_000, Fraction(0), end, language, title, default)
+
+
+def offer(video: VideoTrack | None = None, *audio: AudioTrack, length=2.0) -> Presentation:
+    return Presentation.of(Media(Path("/films/one.mkv"), "mov,mp4", Fraction(0), video, audio), length)
+
+
+def attributes(line: str) -> dict[str, str]:
+    """Read an attribute list, all of it, or fail."""
+    text = line.partition(":")[2]
+    found = list(ATTRIBUTE.finditer(text))
+    assert "".join(match[0] for match in found) == text
+    names = [match[1] for match in found]
+    assert len(names) == len(set(names))
+    return {match[1]: match[2] for match in found}
+
+
+def tags(text: str, name: str) -> list[str]:
+    return [line for line in text.splitlines() if line.partition(":")[0] == name]
+
+
+def value(text: str, name: str) -> str:
+    (line,) = tags(text, name)
+    return line.partition(":")[2]
+
+
+def variants(text: str) -> dict[str, dict[str, str]]:
+    """The attributes of each variant by its URI."""
+    lines = text.splitlines()
+    return {uri: attributes(line) for line, uri in pairwise(lines) if line.startswith("#EXT-X-STREAM-INF:")}
+
+
+def groups(text: str) -> list[dict[str, str]]:
+    return [attributes(line) for line in tags(text, "#EXT-X-MEDIA")]
+
+
+def segments(text: str) -> list[tuple[Decimal, str]]:
+    """The length and URI of each segment."""
+    lines = text.splitlines()
+    return [
+        (Decimal(line.removeprefix("#EXTINF:").removesuffix(",")), uri)
+        for line, uri in pairwise(lines)
+        if line.startswith("#EXTINF:")
+    ]
+
+
+# Every playlist
+
+
+@pytest.fixture(params=["master", "video", "sound"])
+def playlist(request) -> str:
+    shown = offer(picture(), sound("Original", "eng"))
+    if request.param == "master":
+        return master_playlist(shown)
+    return media_playlist(shown, "video-720p" if request.param == "video" else "audio-0")
+
+
+def test_a_playlist_begins_with_extm3u_and_its_version(playlist):
+    assert playlist.splitlines()[:2] == ["#EXTM3U", "#EXT-X-VERSION:7"]
+
+
+def test_a_playlist_is_lines_that_end_with_a_line_feed_and_none_is_blank(playlist):
+    assert playlist.endswith("\n")
+    assert all(playlist[:-1].split("\n"))
+    assert "\r" not in playlist
+
+
+# The media playlist
+
+
+def test_a_media_playlist_is_whole_from_the_start():
+    text = media_playlist(offer(picture()), "video-720p")
+
+    assert value(text, "#EXT-X-PLAYLIST-TYPE") == "VOD"
+    assert value(text, "#EXT-X-MEDIA-SEQUENCE") == "0"
+    assert text.endswith("#EXT-X-ENDLIST\n")
+
+
+def test_the_init_segment_is_named_once_before_the_first_segment():
+    text = media_playlist(offer(picture()), "video-720p")
+
+    assert attributes(*tags(text, "#EXT-X-MAP")) == {"URI": '"init.mp4"'}
+    assert text.index("#EXT-X-MAP") < text.index("#EXTINF")
+
+
+def test_segments_are_named_by_their_numbers_in_order():
+    shown = offer(picture())
+
+    uris = [uri for _, uri in segments(media_playlist(shown, "video-720p"))]
+    assert uris == [f"{number}.m4s" for number in range(len(shown.cuts("video-720p")))]
+
+
+@pytest.mark.parametrize("rate", ["25", "30000/1001", "24000/1001", "1/3"])
+def test_each_segment_has_its_true_length(rate):
+    shown = offer(picture(21, Fraction(rate)), sound(end=Fraction(21)))
+
+    for rendition in shown.renditions:
+        told = [Fraction(length) for length, _ in segments(media_playlist(shown, rendition))]
+        assert told == pytest.approx(list(shown.cuts(rendition).lengths()), abs=1e-6)
+
+
+def test_the_lengths_add_up_to_the_film():
+    text = media_playlist(offer(picture(3600, Fraction(30_000, 1001))), "video-720p")
+
+    assert float(sum(length for length, _ in segments(text))) == pytest.approx(3600, abs=0.034)
+
+
+def test_all_playlists_of_a_file_tell_one_target_duration():
+    shown = offer(picture(10), sound(end=Fraction(10)), sound(end=Fraction("3.7")))
+
+    assert (
+        len({value(media_playlist(shown, name), "#EXT-X-TARGETDURATION") for name in shown.renditions}) == 1
+    )
+
+
+@given(
+    st.fractions(Fraction(1, 10), 100, max_denominator=10**7),
+    st.fractions(Fraction(1, 10), 100, max_denominator=10**7),
+    st.floats(1, 12),
+)
+def test_every_length_rounded_is_at_most_the_target_duration(video, audio, length):
+    still = VideoTrack(0, "h264", 320, 180, Fraction(1, 10**7), Fraction(0), video, 1 / video)
+    shown = offer(still, sound(end=audio), length=length)
+
+    for rendition in shown.renditions:
+        text = media_playlist(shown, rendition)
+        target = value(text, "#EXT-X-TARGETDURATION")
+        assert target.isdecimal()
+        assert all(told.to_integral(ROUND_HALF_UP) <= int(target) for told, _ in segments(text))
+        assert all(told > 0 for told, _ in segments(text))
+
+
+def test_a_viewer_who_wants_to_begin_later_is_told_where_exactly():
+    text = media_playlist(offer(picture()), "video-720p", start_at=4.25)
+
+    assert attributes(*tags(text, "#EXT-X-START")) == {"TIME-OFFSET": "4.250000", "PRECISE": "YES"}
+
+
+def test_who_begins_at_the_beginning_is_told_nothing():
+    assert not tags(media_playlist(offer(picture()), "video-720p"), "#EXT-X-START")
+
+
+def test_a_rendition_that_is_not_offered_has_no_playlist():
+    with pytest.raises(KeyError):
+        media_playlist(offer(picture()), "video-1080p")
+
+
+# The master playlist
+
+
+def test_the_master_playlist_names_every_video_rendition():
+    text = master_playlist(offer(picture(), sound()))
+
+    assert list(variants(text)) == [f"video-{height}p/index.m3u8" for height in (720, 480, 360)]
+
+
+def test_every_segment_can_be_decoded_alone():
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in master_playlist(offer(picture())).splitlines()
+
+
+@given(st.integers(16, 4096), st.integers(16, 2304), st.sampled_from(["24000/1001", "25", "60"]))
+def test_a_variant_tells_a_bandwidth_at_least_its_average(width, height, rate):
+    track = VideoTrack(
+        0, "h264", width, height, Fraction(1, 90_000), Fraction(0), Fraction(10), Fraction(rate)
+    )
+
+    for variant in variants(master_playlist(offer(track, sound()))).values():
+        assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) > 0
+
+
+def test_a_variants_bandwidth_counts_the_sound_that_plays_with_it():
+    alone, together = (variants(master_playlist(offer(picture(), *audio))) for audio in [(), (sound(),)])
+
+    for uri, variant in together.items():
+        assert int(variant["BANDWIDTH"]) >= int(alone[uri]["BANDWIDTH"]) + 128_000
+        assert int(variant["AVERAGE-BANDWIDTH"]) >= int(alone[uri]["AVERAGE-BANDWIDTH"]) + 128_000
+
+
+def test_a_variant_tells_its_size_rate_and_codecs():
+    variant = variants(master_playlist(offer(picture(rate=Fraction(30_000, 1001)), sound())))[
+        "video-480p/index.m3u8"
+    ]
+
+    assert variant["RESOLUTION"] == "854x480"
+    assert variant["FRAME-RATE"] == "29.970"
+    assert variant["CODECS"] == '"avc1.64001f,mp4a.40.2"'
+
+
+def test_the_sounds_are_one_group_that_every_variant_names():
+    text = master_playlist(offer(picture(), sound("Original", "eng"), sound("Commentary", "eng")))
+
+    assert {group["GROUP-ID"] for group in groups(text)} == {'"audio"'}
+    assert {variant["AUDIO"] for variant in variants(text).values()} == {'"audio"'}
+    assert [group["URI"] for group in groups(text)] == ['"audio-0/index.m3u8"', '"audio-1/index.m3u8"']
+
+
+def test_a_sound_tells_its_name_language_and_channels():
+    (group,) = groups(master_playlist(offer(picture(), sound("Director, later", "eng"))))
+
+    assert group["TYPE"] == "AUDIO"
+    assert group["NAME"] == '"Director, later"'
+    assert group["LANGUAGE"] == '"eng"'
+    assert group["CHANNELS"] == '"2"'
+
+
+def test_a_sound_of_no_language_tells_none():
+    (group,) = groups(master_playlist(offer(picture(), sound())))
+
+    assert "LANGUAGE" not in group
+
+
+def test_exactly_one_sound_is_the_default():
+    text = master_playlist(offer(picture(), sound(), sound(default=True), sound()))
+
+    assert [group["DEFAULT"] for group in groups(text)] == ["NO", "YES", "NO"]
+    assert {group["AUTOSELECT"] for group in groups(text)} == {"YES"}
+
+
+def test_a_silent_film_names_no_sound():
+    text = master_playlist(offer(picture()))
+
+    assert not groups(text)
+    for variant in variants(text).values():
+        assert "AUDIO" not in variant
+        assert "mp4a" not in variant["CODECS"]
+
+
+def test_each_track_of_sound_alone_is_a_variant_without_a_picture():
+    text = master_playlist(offer(None, sound("One"), sound("Two")))
+
+    assert list(variants(text)) == ["audio-0/index.m3u8", "audio-1/index.m3u8"]
+    assert not groups(text)
+    for variant in variants(text).values():
+        assert variant["CODECS"] == '"mp4a.40.2"'
+        assert not {"RESOLUTION", "FRAME-RATE", "AUDIO"} & variant.keys()
+        assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) >= 128_000
+
+
+def test_of_sounds_alone_the_default_comes_first_because_players_begin_with_it():
+    text = master_playlist(offer(None, sound("One"), sound("Two", default=True)))
+
+    assert list(variants(text)) == ["audio-1/index.m3u8", "audio-0/index.m3u8"]
+
+
+def test_every_uri_of_the_master_playlist_is_a_rendition_with_a_playlist():
+    shown = offer(picture(), sound(), sound())
+    text = master_playlist(shown)
+
+    uris = [*variants(text), *(group["URI"].strip('"') for group in groups(text))]
+    assert sorted(uris) == sorted(f"{name}/index.m3u8" for name in shown.renditions)
+
+
+# What a file says of itself
+
+hostile = st.one_of(
+    st.text(),
+    st.sampled_from(
+        [
+            'He said "no"',
+            'x",URI="http://elsewhere.example/',
+            "one\n#EXT-X-ENDLIST\ntwo",
+            "one\r\n#EXTM3U",
+            "\u2028\u2029\x85\x0b\x0c",
+            "\udcff\ud800",
+            "\x00\x07\x1b[2J",
+            "Комментарий режиссёра",
+            ",,=,=",
+        ]
+    ),
+)
+
+
+@given(hostile, hostile, st.booleans())
+def test_no_title_or_language_adds_a_line_or_an_attribute(title, language, with_picture):
+    video = picture(1) if with_picture else None
+    plain = master_playlist(offer(video, sound("a title", "eng")))
+    text = master_playlist(offer(video, sound(title, language)))
+
+    assert len(text.splitlines()) == len(plain.splitlines())
+    for line, expected in zip(text.splitlines(), plain.splitlines(), strict=True):
+        if line.startswith("#EXT-X-MEDIA:"):
+            assert attributes(line).keys() | {"LANGUAGE"} == attributes(expected).keys()
+        elif line.startswith("#EXT-X-STREAM-INF:"):
+            assert attributes(line).keys() == attributes(expected).keys()
+        else:
+            assert line == expected
+
+
+@given(hostile, hostile)
+def test_a_playlist_can_always_be_sent_as_utf_8_without_control_characters(title, language):
+    text = master_playlist(offer(picture(1), sound(title, language)))
+
+    assert text.encode().decode() == text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
+
+
+def test_a_language_that_cannot_be_written_is_told_as_none():
+    (group,) = groups(master_playlist(offer(picture(), sound("A", "\n"))))
+
+    assert "LANGUAGE" not in group

@@ -1,0 +1,260 @@
+"""What is offered of a file: sizes, bit rates, names."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import isqrt
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
+
+sizes = st.tuples(st.integers(1, 8192), st.integers(1, 4320))
+rates = st.sampled_from([Fraction(rate) for rate in ("1/10", "24000/1001", "25", "30000/1001", "60", "120")])
+
+
+def picture(width=1920, height=1080, rate=Fraction(25)) -> VideoTrack:
+    return VideoTrack(
+        index=0,
+        codec="h264",
+        width=width,
+        height=height,
+        time_base=Fraction(1, 12_800),
+        start=Fraction(0),
+        end=Fraction(10),
+        frame_rate=rate,
+    )
+
+
+def sound(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
+    return AudioTrack(1, "aac", 2, 48_000, Fraction(0), end, language, title, default)
+
+
+def offer(video: VideoTrack | None = None, *audio: AudioTrack) -> Presentation:
+    return Presentation.of(Media(Path("/films/one.mkv"), "matroska,webm", Fraction(0), video, audio))
+
+
+def sizes_of(width, height):
+    return [(rendition.width, rendition.height) for rendition in offer(picture(width, height)).video]
+
+
+# The ladder
+
+
+@pytest.mark.parametrize(
+    ("source", "offered"),
+    [
+        ((1920, 1080), [(1920, 1080), (1280, 720), (854, 480), (640, 360)]),
+        ((3840, 2160), [(3840, 2160), (1920, 1080), (1280, 720), (854, 480), (640, 360)]),
+        ((1280, 720), [(1280, 720), (854, 480), (640, 360)]),
+        ((720, 576), [(720, 576), (600, 480), (450, 360)]),
+        ((640, 360), [(640, 360)]),
+        ((320, 180), [(320, 180)]),
+    ],
+)
+def test_the_sources_own_height_is_offered_and_the_steps_below_it(source, offered):
+    assert sizes_of(*source) == offered
+
+
+def test_a_portrait_keeps_its_shape():
+    assert sizes_of(1080, 1920) == [(1080, 1920), (608, 1080), (404, 720), (270, 480), (202, 360)]
+
+
+def test_a_scope_picture_keeps_its_shape():
+    assert sizes_of(1920, 800) == [(1920, 800), (1728, 720), (1152, 480), (864, 360)]
+
+
+def test_an_odd_size_loses_a_line_and_a_column():
+    assert sizes_of(641, 271) == [(640, 270)]
+
+
+def test_a_height_one_above_a_step_is_not_offered_twice():
+    assert sizes_of(641, 361) == [(640, 360)]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 8), (3, 1), (8000, 2)])
+def test_a_tiny_picture_is_offered_at_the_smallest_even_size(size):
+    ((width, height),) = sizes_of(*size)
+
+    assert width == max(2, size[0] // 2 * 2)
+    assert height == max(2, size[1] // 2 * 2)
+
+
+@given(sizes)
+def test_both_sides_are_even_and_nothing_is_enlarged(size):
+    for width, height in sizes_of(*size):
+        assert width % 2 == height % 2 == 0
+        assert 2 <= width <= max(2, size[0])
+        assert 2 <= height <= max(2, size[1])
+
+
+@given(sizes)
+def test_no_side_is_off_its_shape_by_more_than_rounding_to_even(size):
+    for width, height in sizes_of(*size):
+        assert abs(width - Fraction(size[0] * height, size[1])) <= 2 + Fraction(size[0], size[1])
+
+
+@given(sizes)
+def test_no_size_is_offered_twice_and_sizes_go_down(size):
+    heights = [height for _, height in sizes_of(*size)]
+
+    assert len(set(sizes_of(*size))) == len(heights)
+    assert heights == sorted(heights, reverse=True)
+
+
+@given(sizes, rates)
+def test_ids_are_unique_and_can_stand_in_a_url(size, rate):
+    ids = list(offer(picture(*size, rate), sound(), sound()).renditions)
+
+    assert len(ids) == len(set(ids))
+    assert all(part.isalnum() for name in ids for part in name.split("-"))
+
+
+def test_video_comes_first_then_the_sounds_in_the_order_of_the_file():
+    shown = offer(picture(640, 480), sound(), sound())
+
+    assert list(shown.renditions) == ["video-480p", "video-360p", "audio-0", "audio-1"]
+
+
+# Bit rates and levels
+
+
+@given(sizes, rates)
+def test_a_smaller_picture_never_asks_for_more_bits(size, rate):
+    rungs = offer(picture(*size, rate)).video
+
+    assert [rung.max_rate for rung in rungs] == sorted((rung.max_rate for rung in rungs), reverse=True)
+
+
+@given(sizes, rates)
+def test_the_peak_is_at_least_the_average_and_holds_a_full_buffer(size, rate):
+    for rung in offer(picture(*size, rate), sound()).video:
+        assert rung.peak >= rung.max_rate + rung.buffer > rung.max_rate > 0
+
+
+def test_720p_at_30_frames_may_use_three_megabits():
+    (rung, *_) = offer(picture(1280, 720, Fraction(30))).video
+
+    assert rung.max_rate == pytest.approx(3_000_000, rel=0.05)
+
+
+def test_a_tiny_picture_still_gets_200_kilobits():
+    assert offer(picture(16, 16)).video[0].max_rate == 200_000
+
+
+@given(sizes, rates)
+def test_the_level_holds_the_picture_it_is_told_for(size, rate):
+    for rung in offer(picture(*size, rate)).video:
+        across, down = (rung.width + 15) // 16, (rung.height + 15) // 16
+        assume(across * down * rate <= 16_711_680)
+        assert across * down <= rung.level.macroblocks
+        assert across * down * rate <= rung.level.macroblocks_per_second
+        assert max(across, down) <= isqrt(8 * rung.level.macroblocks)
+        assert rung.max_rate <= rung.level.bit_rate
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "codecs"),
+    [
+        ((1920, 1080), 25, "avc1.640028"),
+        ((1920, 1080), 60, "avc1.64002a"),
+        ((1280, 720), 25, "avc1.64001f"),
+        ((1280, 720), 60, "avc1.640020"),
+        ((640, 360), 25, "avc1.64001e"),
+        ((320, 180), 25, "avc1.64000d"),
+        ((3840, 2160), 30, "avc1.640033"),
+    ],
+)
+def test_codecs_name_the_high_profile_and_the_level(size, rate, codecs):
+    assert offer(picture(*size, Fraction(rate))).video[0].codecs == codecs
+
+
+# Sounds
+
+
+def test_a_sound_is_named_by_its_title_else_its_language_else_its_place():
+    shown = offer(None, sound("Commentary", "eng"), sound(None, "fra"), sound())
+
+    assert [rendition.name for rendition in shown.audio] == ["Commentary", "fra", "Sound 3"]
+
+
+def test_sounds_of_one_name_are_numbered():
+    shown = offer(None, sound("Stereo"), sound("Stereo"), sound("Stereo"))
+
+    assert [rendition.name for rendition in shown.audio] == ["Stereo", "Stereo (2)", "Stereo (3)"]
+
+
+def test_a_title_that_looks_numbered_does_not_collide():
+    shown = offer(None, sound("Stereo"), sound("Stereo"), sound("Stereo (2)"))
+
+    assert len({rendition.name for rendition in shown.audio}) == 3
+
+
+def test_a_title_without_a_character_that_can_be_written_counts_as_none():
+    assert offer(None, sound("\n\x00\u200b", "eng")).audio[0].name == "eng"
+
+
+titles = st.one_of(
+    st.sampled_from(["A", "A (2)", "A (3)", 'A"', "A'", "A\n", "", "\n", "Sound 2", "eng"]),
+    st.none(),
+    st.text(),
+)
+
+
+@given(st.lists(st.tuples(titles, titles), max_size=6))
+def test_names_are_never_empty_and_unique_as_a_playlist_writes_them(labels):
+    shown = offer(picture(), *(sound(title, language) for title, language in labels))
+
+    names = [rendition.name for rendition in shown.audio]
+    assert len(set(names)) == len(labels)
+    assert all(names)
+    assert all(name.isprintable() and '"' not in name for name in names)
+
+
+@pytest.mark.parametrize(("defaults", "chosen"), [("nn", 0), ("ny", 1), ("yn", 0), ("yy", 0), ("nyy", 1)])
+def test_one_sound_is_the_default_the_first_that_the_file_says_or_the_first(defaults, chosen):
+    shown = offer(picture(), *(sound(default=letter == "y") for letter in defaults))
+
+    assert [rendition.default for rendition in shown.audio] == [n == chosen for n in range(len(defaults))]
+
+
+def test_every_sound_is_offered_as_stereo():
+    surround = AudioTrack(1, "ac3", 6, 48_000, Fraction(0), Fraction(10))
+
+    (rendition,) = offer(None, surround).audio
+    assert (rendition.channels, rendition.codecs) == (2, "mp4a.40.2")
+
+
+# The presentation
+
+
+def test_all_video_renditions_are_cut_at_the_same_times():
+    shown = offer(picture())
+
+    assert len({shown.cuts(rendition.id).times for rendition in shown.video}) == 1
+
+
+def test_each_sound_is_cut_on_its_own_grid():
+    shown = offer(picture(), sound(end=Fraction(10)), sound(end=Fraction(5)))
+
+    assert shown.cuts("audio-0") is shown.timeline.audio[0]
+    assert shown.cuts("audio-1") is shown.timeline.audio[1]
+
+
+@pytest.mark.parametrize("rendition", ["video-1081p", "audio-1", "", "../video-720p"])
+def test_a_rendition_that_is_not_offered_is_a_key_error(rendition):
+    with pytest.raises(KeyError):
+        offer(picture(), sound()).cuts(rendition)
+
+
+@pytest.mark.parametrize(
+    ("end", "target"), [("1/25", 1), ("149/100", 1), ("3/2", 2), ("2.4999999", 3), ("2.4999", 2), ("5/2", 3)]
+)
+def test_the_target_duration_is_the_longest_segment_as_it_is_written_rounded(end, target):
+    # One frame, so one segment, as long as the film.
+    still = VideoTrack(0, "h264", 320, 180, Fraction(1, 10**7), Fraction(0), Fraction(end), 1 / Fraction(end))
+
+    assert offer(still).target_duration == target

@@ -1,0 +1,411 @@
+"""Where a file is cut: at real frames, at even steps, in exact numbers."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hls_sessions.media import AudioTrack, Media, VideoTrack, timeline
+
+AAC = Fraction(1024, 48_000)
+"""Seconds in one AAC frame at 48 kHz."""
+
+
+def picture(times, time_base=Fraction(1, 12_800), *, end=None, rate=Fraction(25), indexed=True) -> VideoTrack:
+    """A picture whose frames begin at these ticks; the last is shown as long as the one before it."""
+    end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1) if end is None else end
+    return VideoTrack(
+        index=0,
+        codec="h264",
+        width=320,
+        height=180,
+        time_base=time_base,
+        start=times[0] * time_base,
+        end=end * time_base,
+        frame_rate=rate,
+        frame_times=array("q", times) if indexed else None,
+    )
+
+
+def steady(rate: str, seconds: float, *, start: Fraction = Fraction(0), indexed=True) -> VideoTrack:
+    """A picture of a constant frame rate, each frame at its own tick of 1/90000 s."""
+    fps, base = Fraction(rate), Fraction(1, 90_000)
+    frames = max(1, int(Fraction(seconds) * fps))
+    times = [int(start / base) + round(number / fps / base) for number in range(frames + 1)]
+    return picture(times[:-1], base, end=times[-1], rate=fps, indexed=indexed)
+
+
+def sound(start=Fraction(0), end=Fraction(10)) -> AudioTrack:
+    return AudioTrack(index=1, codec="aac", channels=2, sample_rate=44_100, start=start, end=end)
+
+
+def film(video: VideoTrack | None = None, *audio: AudioTrack) -> Media:
+    return Media(Path("/films/one.mp4"), "mov,mp4", Fraction(0), video, audio)
+
+
+def seconds(cuts) -> list[float]:
+    return [float(time) for time in cuts.times]
+
+
+# The ramp and the even steps after it
+
+
+def test_the_first_two_segments_last_one_second_and_the_others_two():
+    assert seconds(timeline(film(steady("25", 9))).video) == [0, 1, 2, 4, 6, 8, 9]
+
+
+def test_longer_segments_keep_the_short_beginning():
+    cuts = timeline(film(steady("25", 16)), Fraction(6)).video
+
+    assert seconds(cuts) == [0, 1, 2, 8, 14, 16]
+
+
+def test_segments_of_one_second_have_no_ramp():
+    assert seconds(timeline(film(steady("25", 4)), Fraction(1)).video) == [0, 1, 2, 3, 4]
+
+
+def test_a_file_that_begins_later_on_its_own_clock_is_cut_the_same_from_there():
+    cuts = timeline(film(steady("25", 5, start=Fraction(100)))).video
+
+    assert seconds(cuts) == [100, 101, 102, 104, 105]
+
+
+def test_sound_alone_is_cut_at_the_same_steps():
+    (cuts,) = timeline(film(None, sound(end=Fraction(5)))).audio
+
+    assert [float(time) for time in cuts.times] == pytest.approx([0, 1, 2, 4, 5], abs=float(AAC))
+
+
+# Boundaries are real frames
+
+
+@pytest.mark.parametrize("rate", ["25", "30000/1001", "24000/1001", "60", "50", "12", "1", "1/3", "1/10"])
+@pytest.mark.parametrize("indexed", [True, False], ids=["indexed", "reckoned"])
+def test_every_boundary_is_the_time_of_a_frame(rate, indexed):
+    video = steady(rate, 40)
+    frames = {tick * video.time_base for tick in video.frame_times}
+
+    cuts = timeline(film(steady(rate, 40, indexed=indexed))).video
+
+    assert set(cuts.times[:-1]) <= frames
+    assert cuts.exact == indexed
+
+
+@pytest.mark.parametrize("rate", ["30000/1001", "24000/1001"])
+def test_boundaries_are_the_frames_nearest_to_the_wanted_grid(rate):
+    video = steady(rate, 20)
+
+    cuts = timeline(film(video)).video
+
+    wanted = [0, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    nearest = [min(video.frame_times, key=lambda tick: abs(tick * video.time_base - time)) for time in wanted]
+    assert cuts.times[:-1] == tuple(tick * video.time_base for tick in nearest)
+
+
+def test_boundaries_are_exact_in_the_ticks_of_the_file():
+    cuts = timeline(film(steady("30000/1001", 5))).video
+
+    assert cuts.times[1:3] == (Fraction(1001, 1000), Fraction(2002, 1000))
+    assert all(isinstance(time, Fraction) for time in cuts.times)
+
+
+def test_irregular_frames_are_cut_at_the_ones_nearest_to_the_grid():
+    hundredths = Fraction(1, 100)
+    video = picture([0, 30, 95, 130, 190, 380, 395, 420, 590, 640], hundredths)
+
+    assert seconds(timeline(film(video)).video) == [0, 0.95, 1.9, 3.95, 5.9, 6.9]
+
+
+def test_a_picture_that_stands_still_for_long_is_one_long_segment():
+    video = picture([0, 25, 50, 1000, 1025], Fraction(1, 25), rate=Fraction(25))
+
+    assert seconds(timeline(film(video)).video) == [0, 1, 2, 40, 42]
+
+
+def test_a_frame_shown_longer_than_a_segment_is_cut_only_where_frames_begin():
+    cuts = timeline(film(steady("1/5", 20))).video
+
+    assert seconds(cuts) == [0, 5, 10, 15, 20]
+    assert cuts.counts == (1, 1, 1, 1)
+
+
+def test_a_film_of_one_frame_is_one_segment():
+    cuts = timeline(film(picture([0], end=512))).video
+
+    assert cuts.times == (0, Fraction(1, 25))
+    assert cuts.counts == (1,)
+
+
+def test_a_film_of_one_frame_without_an_index_is_one_segment():
+    cuts = timeline(film(picture([0], end=512, indexed=False))).video
+
+    assert cuts.times == (0, Fraction(1, 25))
+    assert cuts.counts is None
+
+
+def test_a_film_shorter_than_its_first_segment_is_one_segment():
+    assert seconds(timeline(film(steady("25", 0.4))).video) == [0, 0.4]
+
+
+def test_what_is_left_after_a_boundary_is_at_least_a_frame():
+    cuts = timeline(film(steady("25", 4.04))).video
+
+    assert seconds(cuts) == [0, 1, 2, 4, 4.04]
+    assert cuts.counts == (25, 25, 50, 1)
+
+
+def test_a_cut_is_asked_for_half_the_shortest_frame_early():
+    video = picture([0, 10, 40, 50, 54, 100, 230], Fraction(1, 100))
+
+    assert timeline(film(video)).video.slack == Fraction(2, 100)
+
+
+# Sound
+
+
+def test_sound_is_cut_at_the_first_aac_frame_at_or_after_each_cut_of_the_picture():
+    cut = timeline(film(steady("25", 10), sound()))
+
+    for wall, time in zip(cut.video.times[1:-1], cut.audio[0].times[1:-1], strict=True):
+        assert 0 <= time - wall < AAC
+        assert (time / AAC).denominator == 1
+
+
+def test_the_grid_of_a_sound_counts_from_its_first_sample():
+    start = Fraction(1001, 48_000)
+
+    (cuts,) = timeline(film(steady("25", 10), sound(start=start))).audio
+
+    assert {((time - start) / AAC).denominator for time in cuts.times[1:-1]} == {1}
+
+
+def test_a_sound_that_starts_between_two_samples_counts_from_the_nearest():
+    (cuts,) = timeline(film(None, sound(start=Fraction(23, 1000)), sound())).audio[:1]
+
+    assert cuts.first == Fraction(1104, 48_000)
+
+
+def test_a_sound_that_starts_late_has_no_segment_before_it():
+    cut = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20))))
+
+    (cuts,) = cut.audio
+    assert cuts.times[0] == cut.origin
+    assert cuts.first == cuts.start(0) == 7
+    assert 8 <= cuts.times[1] < 8 + AAC
+
+
+def test_a_picture_that_starts_late_has_no_segment_before_it():
+    cut = timeline(film(steady("25", 10, start=Fraction(3)), sound(end=Fraction(13))))
+
+    assert cut.video.times[0] == cut.origin == 0
+    assert cut.video.start(0) == 3
+    assert cut.video.times[1] == 4
+
+
+def test_a_sound_that_ends_early_has_fewer_segments():
+    cut = timeline(film(steady("25", 20), sound(end=Fraction(5))))
+
+    assert len(cut.audio[0]) == 4
+    assert cut.audio[0].times[-1] == 5
+
+
+def test_a_picture_that_the_sound_outlasts_is_cut_as_if_it_were_alone():
+    alone = timeline(film(steady("25", 5))).video
+
+    assert timeline(film(steady("25", 5), sound(end=Fraction(13)))).video == alone
+
+
+def test_a_sound_that_outlasts_the_picture_is_cut_in_even_steps_to_its_end():
+    cut = timeline(film(steady("25", 5), sound(end=Fraction(13))))
+
+    assert [int(time) for time in cut.audio[0].times] == [0, 1, 2, 4, 6, 8, 10, 12, 13]
+
+
+def test_a_last_piece_of_sound_shorter_than_two_frames_joins_the_one_before():
+    (cuts,) = timeline(film(None, sound(end=4 + 2 * AAC))).audio
+
+    assert len(cuts) == 3
+    assert cuts.times[-1] == 4 + 2 * AAC
+
+
+def test_a_sound_shorter_than_an_aac_frame_is_one_segment():
+    (cuts,) = timeline(film(None, sound(end=Fraction(1, 100)))).audio
+
+    assert cuts.times == (0, Fraction(1, 100))
+
+
+def test_a_segment_of_sound_says_how_many_aac_frames_it_holds():
+    (cuts,) = timeline(film(None, sound())).audio
+
+    grid = [round(time / AAC) for time in cuts.times[:-1]]
+    # The first also holds the encoder's priming, and the last is as long as the sound turns out to be.
+    assert cuts.counts == (grid[1] + 1, *(after - before for before, after in pairwise(grid[1:])), 0)
+
+
+# Asking
+
+
+def test_the_segment_at_a_time_is_the_one_shown_then():
+    cuts = timeline(film(steady("25", 9))).video
+
+    assert [cuts.at(time) for time in (0, 0.99, 1, 1.5, 2, 3.99, 4, 8.5)] == [0, 0, 1, 1, 2, 2, 3, 5]
+
+
+def test_a_time_is_counted_from_the_beginning_of_the_presentation():
+    assert timeline(film(steady("25", 9, start=Fraction(100)))).video.at(4.5) == 3
+
+
+def test_after_the_end_the_last_segment_is_shown():
+    cuts = timeline(film(steady("25", 9))).video
+
+    assert cuts.at(9) == cuts.at(1e6) == len(cuts) - 1
+
+
+def test_before_the_beginning_the_first_segment_is_shown():
+    assert timeline(film(steady("25", 9))).video.at(-0.5) == 0
+
+
+def test_a_reach_of_seconds_ends_at_the_last_segment_that_begins_within_it():
+    cuts = timeline(film(steady("25", 20))).video
+
+    assert cuts.reaching(0, 0.5) == 0
+    assert cuts.reaching(0, 5) == 3
+    assert cuts.reaching(2, 5) == 4
+
+
+def test_a_reach_never_goes_past_the_last_segment():
+    cuts = timeline(film(steady("25", 9))).video
+
+    assert cuts.reaching(0, 1e6) == cuts.reaching(len(cuts) - 1, 1) == len(cuts) - 1
+
+
+def test_only_the_last_segment_is_the_last():
+    cuts = timeline(film(steady("25", 9))).video
+
+    assert [cuts.is_last(number) for number in range(len(cuts))] == [False] * 5 + [True]
+
+
+def test_a_segment_ends_where_the_next_begins():
+    cuts = timeline(film(steady("30000/1001", 9))).video
+
+    assert all(cuts.end(number) == cuts.start(number + 1) for number in range(len(cuts) - 1))
+
+
+# What holds for every file
+
+
+@st.composite
+def pictures(draw) -> VideoTrack:
+    base = draw(st.sampled_from([Fraction(1, n) for n in (25, 600, 1000, 12_800, 30_000, 90_000)]))
+    steps = st.integers(1, int(8 / base))
+    steady_step = draw(steps)
+    regular = st.lists(st.just(steady_step), max_size=150)
+    gaps = draw(st.one_of(regular, st.lists(steps, max_size=40)))
+    times = [draw(st.integers(0, 10**6))]
+    for gap in gaps:
+        times.append(times[-1] + gap)
+    # What a container announces as its frame rate need not be true.
+    rate = draw(
+        st.one_of(st.just(1 / (steady_step * base)), st.fractions(Fraction(1, 10), 240, max_denominator=1001))
+    )
+    return picture(times, base, end=times[-1] + draw(steps), rate=rate, indexed=draw(st.booleans()))
+
+
+@st.composite
+def sounds(draw) -> AudioTrack:
+    start = draw(st.fractions(0, 50, max_denominator=90_000))
+    return sound(start, start + draw(st.fractions(Fraction(1, 1000), 60, max_denominator=90_000)))
+
+
+@st.composite
+def films(draw) -> Media:
+    video = draw(st.one_of(st.none(), pictures()))
+    return film(video, *draw(st.lists(sounds(), min_size=0 if video else 1, max_size=2)))
+
+
+lengths = st.fractions(1, 12, max_denominator=1000)
+
+
+def every(cut):
+    return [*([cut.video] if cut.video else []), *cut.audio]
+
+
+@given(films(), lengths)
+def test_boundaries_strictly_increase_from_the_origin_to_the_end_of_the_track(media, length):
+    cut = timeline(media, length)
+
+    assert cut.origin == min(track.start for track in media.tracks)
+    for track, cuts in zip(media.tracks, every(cut), strict=True):
+        assert cuts.times[0] == cut.origin
+        assert cuts.times[-1] == track.end
+        assert all(before < after for before, after in pairwise(cuts.times))
+
+
+@given(films(), lengths)
+def test_the_lengths_of_a_tracks_segments_add_up_to_its_duration(media, length):
+    cut = timeline(media, length)
+
+    for track, cuts in zip(media.tracks, every(cut), strict=True):
+        assert sum(cuts.lengths()) == track.end - cut.origin
+        assert len(list(cuts.lengths())) == len(cuts)
+        assert max(cuts.lengths()) == cuts.longest() <= cut.longest
+
+
+@given(pictures().filter(lambda video: video.frame_times), lengths)
+def test_every_frame_is_in_exactly_one_segment_and_every_segment_has_frames(video, length):
+    cuts = timeline(film(video), length).video
+
+    frames = [tick * video.time_base for tick in video.frame_times]
+    segments = [bisect_right(cuts.times, frame) - 1 for frame in frames]
+    assert cuts.counts == tuple(segments.count(number) for number in range(len(cuts)))
+    assert min(cuts.counts) > 0
+    assert sum(cuts.counts) == len(frames)
+
+
+@given(pictures().filter(lambda video: video.frame_times), lengths)
+def test_every_segment_begins_with_a_real_frame(video, length):
+    cuts = timeline(film(video), length).video
+
+    frames = {tick * video.time_base for tick in video.frame_times}
+    assert {cuts.start(number) for number in range(len(cuts))} <= frames
+
+
+@given(pictures().filter(lambda video: video.frame_times), lengths)
+def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length):
+    cuts = timeline(film(video), length).video
+
+    frames = [tick * video.time_base for tick in video.frame_times]
+    for number in range(1, len(cuts)):
+        asked = cuts.start(number) - cuts.slack
+        assert frames[bisect_right(frames, asked)] == cuts.start(number)
+
+
+@given(films(), lengths)
+def test_every_cut_of_a_sound_is_on_its_own_grid_of_aac_frames(media, length):
+    for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
+        assert abs(cuts.first - track.start) <= Fraction(1, 96_000)
+        assert {((time - cuts.first) / AAC).denominator for time in cuts.times[1:-1]} <= {1}
+        assert all(time > cuts.first for time in cuts.times[1:])
+
+
+@given(films().filter(lambda media: media.video and media.audio), lengths)
+def test_no_sound_is_cut_before_the_picture_is_within_the_picture(media, length):
+    cut = timeline(media, length)
+
+    for cuts in cut.audio:
+        within = [time for time in cuts.times[1:-1] if time < cut.video.times[-1]]
+        assert all(any(0 <= time - wall < AAC for wall in cut.video.times[1:-1]) for time in within)
+
+
+@given(st.integers(1, 10), st.fractions(Fraction(1), Fraction(120), max_denominator=1001))
+def test_a_steady_picture_has_no_segment_longer_than_wanted_by_more_than_a_frame(length, rate):
+    cuts = timeline(film(steady(str(rate), 30)), Fraction(length)).video
+
+    assert cuts.longest() <= length + 1 / rate + Fraction(1, 90_000)
