@@ -67,7 +67,8 @@ def _variants(presentation: Presentation) -> Iterator[str]:
 
 
 def _rendition(sound: AudioRendition) -> str:
-    language = f",LANGUAGE={_quoted(sound.track.language)}" if sound.track.language else ""
+    language = _quoted(sound.track.language or "")
+    language = "" if language == '""' else f",LANGUAGE={language}"
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME={_quoted(sound.name)}{language}'
         f",DEFAULT={'YES' if sound.default else 'NO'},AUTOSELECT=YES"
