@@ -106,9 +106,7 @@ def decide(situation: Situation, limits: Limits) -> list[Action]:
     return actions
 
 
-def _cover(
-    situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Mapping[int, int]
-) -> list[Action]:
+def _cover(situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Mapping[int, int]) -> list[Action]:
     """See that every wanted segment is being made: by a run that is near, by a new one, or by moving an idle one.
 
     A run that somebody waits for is never moved, and one that keeps a viewer supplied only for a viewer who waits.

@@ -146,9 +146,7 @@ def test_the_lengths_add_up_to_the_film():
 def test_all_playlists_of_a_file_tell_one_target_duration():
     shown = offer(picture(10), sound(end=Fraction(10)), sound(end=Fraction("3.7")))
 
-    assert (
-        len({value(media_playlist(shown, name), "#EXT-X-TARGETDURATION") for name in shown.renditions}) == 1
-    )
+    assert len({value(media_playlist(shown, name), "#EXT-X-TARGETDURATION") for name in shown.renditions}) == 1
 
 
 @given(
@@ -198,9 +196,7 @@ def test_every_segment_can_be_decoded_alone():
 
 @given(st.integers(16, 4096), st.integers(16, 2304), st.sampled_from(["24000/1001", "25", "60"]))
 def test_a_variant_tells_a_bandwidth_at_least_its_average(width, height, rate):
-    track = VideoTrack(
-        0, "h264", width, height, Fraction(1, 90_000), Fraction(0), Fraction(10), Fraction(rate)
-    )
+    track = VideoTrack(0, "h264", width, height, Fraction(1, 90_000), Fraction(0), Fraction(10), Fraction(rate))
 
     for variant in variants(master_playlist(offer(track, sound()))).values():
         assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) > 0
@@ -215,9 +211,7 @@ def test_a_variants_bandwidth_counts_the_sound_that_plays_with_it():
 
 
 def test_a_variant_tells_its_size_rate_and_codecs():
-    variant = variants(master_playlist(offer(picture(rate=Fraction(30_000, 1001)), sound())))[
-        "video-480p/index.m3u8"
-    ]
+    variant = variants(master_playlist(offer(picture(rate=Fraction(30_000, 1001)), sound())))["video-480p/index.m3u8"]
 
     assert variant["RESOLUTION"] == "854x480"
     assert variant["FRAME-RATE"] == "29.970"

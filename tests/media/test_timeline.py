@@ -312,9 +312,7 @@ def pictures(draw) -> VideoTrack:
     for gap in gaps:
         times.append(times[-1] + gap)
     # What a container announces as its frame rate need not be true.
-    rate = draw(
-        st.one_of(st.just(1 / (steady_step * base)), st.fractions(Fraction(1, 10), 240, max_denominator=1001))
-    )
+    rate = draw(st.one_of(st.just(1 / (steady_step * base)), st.fractions(Fraction(1, 10), 240, max_denominator=1001)))
     return picture(times, base, end=times[-1] + draw(steps), rate=rate, indexed=draw(st.booleans()))
 
 
