@@ -27,6 +27,8 @@ OFFSET = Fraction(1, 4)
 """Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
 above zero."""
 
+"""It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
+
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
 
@@ -110,6 +112,7 @@ def _video(
         "bufsize": rendition.buffer,
         "profile:v": "high",
         "level:v": rendition.level.name,
+        **({} if track.opening < OFFSET else {"bf": 0}),
         # Keyframes where the timeline has its cuts and nowhere else.
         "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
         "sc_threshold": 0,

@@ -85,7 +85,8 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
         shown = _shown_size(container, picture, notes) if picture is not None else None
         if shown is None:
             picture = None
-        times = _frame_times(container, picture) if picture is not None else array("q")
+        first = _first_times(container, picture) if picture is not None else []
+        times = _frame_times(container, picture, first) if picture is not None else array("q")
         streams = [*([picture] if picture is not None else []), *sounds]
         spans = _spans(container, streams, times)
         video = None
@@ -93,6 +94,7 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
             video = _timed(picture, spans) | {
                 "time_base": str(picture.time_base),
                 "frame_rate": str(_frame_rate(picture)),
+                "opening": str(_opening(picture, first)),
                 "width": shown[0],
                 "height": shown[1],
             }
@@ -141,7 +143,21 @@ def _frame_rate(stream: VideoStream) -> Fraction:
     return Fraction(25)
 
 
-def _frame_times(container: InputContainer, stream: VideoStream) -> array[int]:
+def _first_times(container: InputContainer, stream: VideoStream) -> list[int]:
+    """Return when the first frames are shown, in ticks and in order. The very last of them may lack one between."""
+    start = stream.start_time or 0
+    container.seek(start, stream=stream)
+    first = islice(container.demux(stream), FIRST_PACKETS)
+    return sorted(packet.pts for packet in first if packet.pts is not None and packet.pts >= start)
+
+
+def _opening(stream: VideoStream, first: list[int]) -> Fraction:
+    """Return how long the first two frames are shown, in seconds: what an encoder with B-frames decodes ahead."""
+    assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
+    return (first[2] - first[0]) * stream.time_base if len(first) > 2 else 2 / _frame_rate(stream)  # noqa: PLR2004 - two
+
+
+def _frame_times(container: InputContainer, stream: VideoStream, first: list[int]) -> array[int]:
     """Return every frame's presentation time from the container's index, in ticks; nothing where that is not certain.
 
     An MP4's index holds decode times. Encoders decode on the same ticks they present on, only some frames
@@ -156,13 +172,7 @@ def _frame_times(container: InputContainer, stream: VideoStream) -> array[int]:
         return array("q")
     last, step, late = times[-1], times[-1] - times[-2], len(entries) - len(times)
     times.extend(last + step * number for number in range(1, late + 1))
-    container.seek(stream.start_time, stream=stream)
-    seen = sorted(
-        packet.pts
-        for packet in islice(container.demux(stream), FIRST_PACKETS)
-        if packet.pts is not None and packet.pts >= stream.start_time
-    )
-    sure = seen if len(seen) >= len(times) else seen[:-REORDER]
+    sure = first if len(first) >= len(times) else first[:-REORDER]
     return times if sure == list(times[: len(sure)]) else array("q")
 
 

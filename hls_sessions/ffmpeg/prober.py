@@ -210,7 +210,7 @@ def _media(path: Path, answer: dict[str, Any], times: array[int]) -> Media:
 
 
 def _video(facts: dict[str, Any], times: array[int]) -> VideoTrack:
-    rationals = {name: Fraction(facts[name]) for name in ("start", "end", "time_base", "frame_rate")}
+    rationals = {name: Fraction(facts[name]) for name in ("start", "end", "time_base", "frame_rate", "opening")}
     return VideoTrack(**(facts | rationals), frame_times=times or None)
 
 

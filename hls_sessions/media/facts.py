@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from array import array
-    from fractions import Fraction
     from pathlib import Path
 
 
@@ -30,6 +30,8 @@ class VideoTrack:
     """When the last frame stops being shown."""
     frame_rate: Fraction
     """Frames per second, as the container announces or the first frames show."""
+    opening: Fraction = Fraction(0)
+    """How long the first two frames are shown, in seconds."""
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
 
