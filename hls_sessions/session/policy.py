@@ -102,7 +102,7 @@ def decide(situation: Situation, limits: Limits) -> list[Action]:
             actions.append(Stop(run.run))
         else:
             followers = [at for at, gap in gaps.items() if at <= run.next or _covering(staying, gap) is run]
-            actions.extend(_pace(situation.cuts, run, followers, limits))
+            actions.extend(_pace(situation.cuts, run, followers, limits, others_wait=bool(urgent)))
     return actions
 
 
@@ -111,17 +111,18 @@ def _cover(situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Ma
 
     A run that somebody waits for is never moved, and one that keeps a viewer supplied only for a viewer who waits.
     So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
+    What will be wanted soon is seen to when nobody waits.
     """
     soon = [gap for at, gap in gaps.items() if gap <= situation.cuts.reaching(at, limits.look_ahead / 2)]
     actions: list[Action] = []
     started: list[int] = []
     running = list(situation.runs)
-    for segment, waits in [*((segment, True) for segment in urgent), *((segment, False) for segment in soon)]:
+    for segment in urgent or soon:
         if _covering(running, segment) or any(0 <= segment - at <= REACH for at in started):
             continue
         if len(running) + len(started) >= limits.max_runs:
             useful, waited_for = _makers(running, gaps.values()), _makers(running, urgent)
-            spared = waited_for if waits else waited_for | useful
+            spared = waited_for if urgent else useful
             idle = [run for run in running if run.run not in spared]
             if not idle:
                 continue  # the first run that has served its viewer will move
@@ -159,13 +160,19 @@ def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) ->
     return missing is None or _covering(runs, missing) is not run
 
 
-def _pace(cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits) -> Iterator[Action]:
-    """Hold a run that is far enough ahead of its nearest viewer; let it go on when the viewer comes near."""
+def _pace(
+    cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits, *, others_wait: bool
+) -> Iterator[Action]:
+    """Hold a run that is far enough ahead of its nearest viewer; let it go on when the viewer comes near.
+
+    A run that nobody waits for is also held while somebody waits for another: after a seek, what was being made at
+    the place before would take half the processor from what is wanted now.
+    """
     if not followers:
         yield Stop(run.run)  # every viewer is gone, or has gone past it
         return
     lead = cuts.times[run.next] - cuts.times[max(followers)]
-    if not run.held and lead >= limits.look_ahead:
+    if not run.held and (others_wait or lead >= limits.look_ahead):
         yield Hold(run.run)
-    elif run.held and lead < limits.look_ahead / 2:
+    elif run.held and not others_wait and lead < limits.look_ahead / 2:
         yield GoOn(run.run)

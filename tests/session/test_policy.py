@@ -46,12 +46,12 @@ RULES = [
     (
         "a run that is past the segment will not make it",
         situation(waiting=[3], at=[3], runs=[run(1, 4)]),
-        [Start(3)],
+        [Start(3), Hold(1)],
     ),
     (
         "a run that is not planned to come so far will not make it",
         situation(waiting=[6], at=[6, 4], runs=[run(1, 4, last=5)]),
-        [Start(6)],
+        [Start(6), Hold(1)],
     ),
     (
         "two who wait for neighbours share one new run",
@@ -71,12 +71,12 @@ RULES = [
     (
         "a viewer who waits takes the run that was used the longest time ago",
         situation(waiting=[50], at=[50, 30, 10], runs=[run(1, 10, used=5.0), run(2, 30, used=9.0)]),
-        [Stop(1), Start(50)],
+        [Stop(1), Start(50), Hold(2)],
     ),
     (
         "a viewer who waits rather takes a run that keeps nobody supplied",
         situation(waiting=[50], at=[50, 30], on_disk=[30], runs=[run(1, 31, used=5.0), run(2, 40, used=9.0)]),
-        [Stop(2), Start(50)],
+        [Stop(2), Start(50), Hold(1)],
     ),
     (
         "a viewer who will want a segment soon does not take the run that supplies another",
@@ -102,6 +102,16 @@ RULES = [
         "a run not far enough ahead of its viewer goes on",
         situation(at=[10], on_disk=range(10, 24), runs=[run(1, 24)]),
         [],
+    ),
+    (
+        "what nobody waits for is held while somebody waits for another",
+        situation(waiting=[40], at=[40, 10], on_disk=[10], runs=[run(1, 11), run(2, 40)]),
+        [Hold(1)],
+    ),
+    (
+        "it goes on when nobody waits any more",
+        situation(at=[40, 10], on_disk=[10, 40], runs=[run(1, 11, held=True), run(2, 41)]),
+        [GoOn(1)],
     ),
     (
         "a held run stays held until half of its lead is used up",
@@ -286,7 +296,7 @@ def test_a_run_that_somebody_waits_for_is_never_stopped_or_held(case):
 
 @everything
 @given(situations())
-def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run(case):
+def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless_somebody_waits_now(case):
     now, limits = case
 
     then = after(now, decide(now, limits))
@@ -295,7 +305,7 @@ def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run(case):
         soon = range(at, now.cuts.reaching(at, limits.look_ahead / 2) + 1)
         gap = next((n for n in soon if n not in now.published), None)
         made_by = None if gap is None else maker(then.runs, gap)
-        assert made_by is None or not made_by.held
+        assert made_by is None or not made_by.held or set(now.waiting) - set(now.published)
 
 
 @everything
