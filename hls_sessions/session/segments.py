@@ -17,6 +17,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -130,7 +132,7 @@ def end_processes(directory: SegmentDirectory) -> int:
 def orphans(segments_dir: Path) -> Iterator[SegmentDirectory]:
     """Yield the session directories whose daemon is gone. What is not a session's is never touched."""
     try:
-        found = [path for path in segments_dir.iterdir() if _is_session_id(path.name) and not path.is_symlink()]
+        found = [path for path in segments_dir.iterdir() if _is_session_id(path.name) and _is_own(path)]
     except OSError:
         return
     for path in found:
@@ -151,6 +153,15 @@ def _is_session_id(name: str) -> bool:
         return str(UUID(name)) == name
     except ValueError:
         return False
+
+
+def _is_own(path: Path) -> bool:
+    """Whether a path is a directory of this user's. In /tmp anyone can make one, and write pids to be killed in it."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 def _write(path: Path, data: memoryview) -> None:
