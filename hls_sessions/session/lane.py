@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound
@@ -201,7 +202,7 @@ class Lane:
 
     def fail_waiting(self, error: Exception) -> None:
         """Answer everyone who waits with an error."""
-        for caller in [*self._waiting_for_init, *(c for callers in self._waiting.values() for c in callers)]:
+        for caller in chain(self._waiting_for_init, *self._waiting.values()):
             caller.fail(error)
         self._waiting.clear()
         self._waiting_for_init.clear()
@@ -216,7 +217,13 @@ class Lane:
     @property
     def waiting(self) -> int:
         """How many viewers wait."""
-        return sum(map(len, self._waiting.values())) + len(self._waiting_for_init)
+        callers = chain(self._waiting_for_init, *self._waiting.values())
+        return sum(not caller.abandoned for caller in callers)
+
+    @property
+    def next_forgotten(self) -> float | None:
+        """When the next viewer's place is forgotten, on the clock; None when there is none."""
+        return min(map(self._kept_until, self._cursors.values()), default=None)
 
     @property
     def runs(self) -> tuple[EncoderRun, ...]:
@@ -249,12 +256,15 @@ class Lane:
 
     def _forget_the_gone(self) -> None:
         """Forget who no longer waits, and the places nobody has asked from for a while."""
-        oldest = self._workshop.now() - self._workshop.encoder_idle_timeout
-        self._cursors = {at: since for at, since in self._cursors.items() if since > oldest}
+        now = self._workshop.now()
+        self._cursors = {at: since for at, since in self._cursors.items() if self._kept_until(since) > now}
         self._waiting_for_init = [caller for caller in self._waiting_for_init if not caller.abandoned]
         for number, callers in list(self._waiting.items()):
             if all(caller.abandoned for caller in callers):
                 del self._waiting[number]
+
+    def _kept_until(self, since: float) -> float:
+        return since + self._workshop.encoder_idle_timeout
 
     def _start(self, segment: int) -> bool:
         """Start a run; False when it could not be started."""

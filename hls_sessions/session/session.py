@@ -172,7 +172,7 @@ class SessionServer(GenServer):
             case EncoderIdleCheck():
                 for lane in self._lanes.values():
                     self._act(lane)
-                self._remind(message, self._house.encoder_idle_timeout / 2)
+                self._remind(message, self._encoders_idle_in())
             case _:
                 super().handle_info(message)
 
@@ -210,7 +210,16 @@ class SessionServer(GenServer):
     def _remind(self, message: Any, seconds: float) -> None:
         self._house.timers.send_after(self.ref, message, seconds)
 
+    def _encoders_idle_in(self) -> float:
+        """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
+        times = [time for lane in self._lanes.values() if (time := lane.next_forgotten) is not None]
+        if not times:
+            return self._house.encoder_idle_timeout
+        return min(times) - self._house.clock.monotonic()
+
     def _expire_if_idle(self) -> None:
+        if any(lane.waiting for lane in self._lanes.values()):
+            self._active()  # who waits is there
         left = self._expires_in()
         if left > 0:
             self._remind(IdleCheck(), left)
