@@ -42,8 +42,8 @@ class Library:
                 path = (root / name).resolve()
                 inside = path.is_relative_to(root) or any(path.is_relative_to(other) for other in self.roots)
                 there = inside and path.exists()
-            except (OSError, RuntimeError):
-                continue  # a name too long for the system, a loop of symlinks
+            except (OSError, RuntimeError, ValueError):
+                continue  # a name too long for the system, a loop of symlinks, half a surrogate pair
             if there:
                 if not path.is_file():
                     raise NotPlayable(name, "it is not a regular file")
