@@ -5,10 +5,26 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.errors import RenditionNotFound, SessionEnded, SessionError, SessionNotFound
+from hls_sessions.errors import (
+    RenditionNotFound,
+    SegmentNotFound,
+    SessionEnded,
+    SessionError,
+    SessionNotFound,
+    Unavailable,
+)
 from hls_sessions.media import master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, NoProcess, Ref, Reply, ServerExited
-from hls_sessions.session import GetInfo, GetInit, GetSegment, Heartbeat, Peek, SegmentDirectory, Served, State
+from hls_sessions.session import (
+    GetInfo,
+    GetInit,
+    GetSegment,
+    Heartbeat,
+    Peek,
+    SegmentDirectory,
+    Served,
+    State,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,8 +86,9 @@ class Session:
 
         Raises:
             SessionEnded, SessionNotFound: it has ended.
+            Unavailable: it did not answer in time.
         """
-        info: SessionInfo = self.ask_info().get(CALL_TIMEOUT)
+        info: SessionInfo = self._soon(self.ask_info())
         return info
 
     def heartbeat(self) -> None:
@@ -79,8 +96,9 @@ class Session:
 
         Raises:
             SessionEnded, SessionNotFound: it has ended.
+            Unavailable: it did not answer in time.
         """
-        self.ask_heartbeat().get(CALL_TIMEOUT)
+        self._soon(self.ask_heartbeat())
 
     def master_playlist(self) -> str:
         """Return the master playlist. Counts as activity; no encoder is needed for it."""
@@ -126,9 +144,12 @@ class Session:
         """Return a segment's file if it is on disk, without asking the actor, which is only told. Never blocks.
 
         Raises:
-            RenditionNotFound: there is no such rendition.
+            RenditionNotFound, SegmentNotFound: the playlists have no such segment.
         """
         self._known(rendition)
+        segments = len(self.presentation.cuts(rendition))
+        if not 0 <= segment < segments:
+            raise SegmentNotFound(rendition, segment, segments)
         path = self._directory.segment(rendition, segment)
         if not path.exists():
             return None
@@ -167,16 +188,26 @@ class Session:
 
     # ---- within
 
+    def _soon(self, reply: Reply[Any]) -> Any:
+        try:
+            return reply.get(CALL_TIMEOUT)
+        except CallTimeout as error:
+            reply.cancel()
+            raise Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.") from error
+
     def _known(self, rendition: str) -> None:
-        if self._end is not None:
-            raise self._end
+        self._not_ended()
         if rendition not in self.presentation.renditions:
             raise RenditionNotFound(self.id, rendition)
 
     def _note_activity(self) -> None:
-        if self._end is not None:
-            raise self._end
+        self._not_ended()
         self.ask_heartbeat()
+
+    def _not_ended(self) -> None:
+        if self._end is not None:
+            # Without the traceback of those who were told before, which would grow with every one.
+            raise self._end.with_traceback(None)
 
     def _ask(self, request: Any) -> Reply[Any]:
         answer: Reply[Any] = Reply()
