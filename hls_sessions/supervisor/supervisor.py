@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -24,6 +24,7 @@ from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, Una
 from hls_sessions.ffmpeg import Prober, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
+    AlreadyStarted,
     Backoff,
     CallTimeout,
     ChildSpec,
@@ -64,6 +65,7 @@ from hls_sessions.supervisor.health import Health, health_of
 from hls_sessions.supervisor.library import Library
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -81,6 +83,11 @@ SESSION_INTENSITY = Intensity(restarts=3, seconds=60.0)
 
 SESSION_BACKOFF = Backoff(first=0.05, factor=4.0, limit=2.0)
 
+KILL_AFTER = 3.0
+"""Seconds an actor may take to end before the next one of its session is started."""
+
+_STOPPED = "The supervisor has stopped."
+
 REMEMBERED = 1000
 """Ended sessions that still say how they ended."""
 
@@ -91,7 +98,9 @@ class _Entry:
 
     viewing: Viewing
     session: Session
-    closing: bool = field(default=False)
+    closing: bool = False
+    actor: Ref | None = None
+    """Its latest actor."""
 
 
 class Supervisor:
@@ -114,7 +123,7 @@ class Supervisor:
             NotADirectoryError: a media root is not a folder.
             pydantic.ValidationError: a setting has no such value.
         """
-        self.settings = Settings(**options) if settings is None else settings.model_copy(update=options)
+        self.settings = Settings(**(options if settings is None else settings.model_dump() | options))
         self.binary: Binary = examine(find(self.settings.ffmpeg))
         self.library = Library(self.settings.media)
         self.clock: Clock = clock or SystemClock()
@@ -129,8 +138,9 @@ class Supervisor:
         """Held while a session is opened, so that two opens of one viewing give one session."""
         self._lock = threading.Lock()
         """Held for a moment, around the tables above."""
+        self._life = threading.Lock()
+        """Held while it starts and while it stops."""
         self._root: Ref | None = None
-        self._stopping = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -152,51 +162,37 @@ class Supervisor:
         Raises:
             Unavailable: it runs already.
         """
-        if self._root is not None:
-            raise Unavailable("The supervisor runs already.")
-        self._stopping = False
-        self._sweep()
-        self._prober = Prober(self.settings.probe_timeout)
-        self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
-        timers, watcher = Timers(self.clock), Watcher()
-        self._house = House(
-            binary=self.binary,
-            watcher=watcher,
-            clock=self.clock,
-            timers=timers,
-            limits=Limits(self.settings.max_runs, self.settings.look_ahead),
-            encoder_idle_timeout=self.settings.encoder_idle_timeout,
-        )
-        self._root = OtpSupervisor.start(
-            [
-                ChildSpec("timers", lambda: TimerServer.start_link(timers)),
-                ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
-                ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
-            ],
-            strategy=Strategy.REST_FOR_ONE,
-            clock=self.clock,
-        )
-        self.started_at = self.clock.time()
+        with self._life:
+            if self._root is not None:
+                raise Unavailable("The supervisor runs already.")
+            self._sweep()
+            self._prober = Prober(self.settings.probe_timeout)
+            self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
+            self._root = self._start_root()
+            self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
+            self.started_at = self.clock.time()
 
     def stop(self) -> None:
         """End every session, and return when no process, thread or directory of them is left. Idempotent."""
-        root, self._root = self._root, None
-        if root is None:
-            return
-        self._stopping = True
-        # Who waits is told at once, and not asked to come back to an actor that will not.
-        with self._lock:
-            entries = list(self._entries.values())
-        try:
-            root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
-        except CallTimeout:
-            logger.exception("stopping took more than %g s; killing what is left", self.settings.shutdown_timeout)
-            root.kill()
-        for entry in entries:
-            self._forget(entry, Unavailable("The supervisor has stopped."))
-            self._clear(entry.viewing)
-        self._janitor.shutdown()
-        self._prober.close()
+        with self._life:
+            root, self._root = self._root, None
+            if root is None:
+                return
+            # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
+            self._tell_all(_STOPPED)
+            try:
+                root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
+            except CallTimeout:
+                logger.error("stopping took over %g s; killing what is left", self.settings.shutdown_timeout)
+                root.kill()
+            # A session that is being opened is among the entries until that has failed.
+            with self._opening, self._lock:
+                entries = list(self._entries.values())
+            for entry in entries:
+                self._forget(entry, Unavailable(_STOPPED))
+                self._clear(entry.viewing)
+            self._janitor.shutdown()
+            self._prober.close()
 
     # ---- sessions
 
@@ -235,6 +231,12 @@ class Supervisor:
         self._running()
         presentation = self.probe(media)
         path = presentation.media.path
+        while user is not None and (found := self._viewing_of(user, path)) is not None:
+            try:
+                found.session.heartbeat()
+            except (SessionEnded, SessionNotFound):
+                continue  # it ended just now, and is in the tables no more
+            return found.session, False
         with self._opening:
             if user is not None and (found := self._viewing_of(user, path)) is not None:
                 return found.session, False
@@ -244,10 +246,9 @@ class Supervisor:
                 if user is not None:
                     self._by_viewing[user, path] = entry
             try:
-                start_child(self._sessions(), self._child(entry))
+                self._start_child(entry)
             except BaseException as error:
-                self._forget(entry, None)
-                self._clear(entry.viewing)
+                self._end(entry)
                 raise _start_failure(error) from error
         return entry.session, True
 
@@ -262,7 +263,9 @@ class Supervisor:
             entry = self._entries.get(session_id)
             if entry is not None:
                 return entry.session
-            raise self._ended.get(session_id) or SessionNotFound(session_id)
+            ended = self._ended.get(session_id) or SessionNotFound(session_id)
+            # Without the traceback of those who were told before, which would grow with every one.
+            raise ended.with_traceback(None)
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
@@ -281,10 +284,7 @@ class Supervisor:
             if entry is None or entry.closing:
                 raise SessionNotFound(session_id)
             entry.closing = True
-        with suppress(NoChild, NoProcess, ServerExited):  # it may end by itself meanwhile
-            terminate_child(self._sessions(), session_id)
-        self._forget(entry, SessionNotFound(session_id))
-        self._clear(entry.viewing)
+        self._end(entry)
 
     def probe(self, media: str | Path) -> Presentation:
         """Return what would be offered of a file, without opening a session.
@@ -327,11 +327,67 @@ class Supervisor:
         if not self.is_running:
             raise Unavailable("The supervisor does not run.")
 
+    def _tell_all(self, why: str) -> None:
+        """Answer all who wait for an actor to come back: none will."""
+        with self._lock:
+            entries = list(self._entries.values())
+        for entry in entries:
+            entry.session.ended(Unavailable(why))
+
     def _sessions(self) -> Ref:
-        ref = self._registry.whereis(SESSIONS)
-        if ref is None:
-            raise Unavailable("The supervisor is being restarted.")
-        return ref
+        """Return the supervisor of the sessions; where it is being restarted, as soon as it is back.
+
+        Raises:
+            Unavailable: it will not come back.
+        """
+        root = self._root
+        if root is None:
+            raise Unavailable(_STOPPED)
+        sessions = self._registry.wait_for(SESSIONS)
+        watch = root.on_exit(lambda *_: sessions.fail(Unavailable(_STOPPED)))
+        try:
+            return sessions.get()
+        finally:
+            watch.cancel()
+
+    def _ask_sessions(self, ask: Callable[[Ref], object]) -> None:
+        """Ask the supervisor of the sessions; again, when it ended over it and is being restarted."""
+        while True:
+            with suppress(NoProcess, ServerExited):
+                ask(self._sessions())
+                return
+
+    def _start_child(self, entry: _Entry) -> None:
+        with suppress(AlreadyStarted):  # by a supervisor of the sessions that was restarted meanwhile
+            self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
+
+    def _end(self, entry: _Entry) -> None:
+        """End a session, and return when everything it cost is gone."""
+        entry.closing = True
+        with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
+            self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
+        self._forget(entry, SessionNotFound(entry.viewing.session_id))
+        self._clear(entry.viewing)
+
+    def _start_root(self) -> Ref:
+        timers, watcher = Timers(self.clock), Watcher()
+        self._house = House(
+            binary=self.binary,
+            watcher=watcher,
+            clock=self.clock,
+            timers=timers,
+            limits=Limits(self.settings.max_runs, self.settings.look_ahead),
+            encoder_idle_timeout=self.settings.encoder_idle_timeout,
+        )
+        return OtpSupervisor.start(
+            [
+                ChildSpec("timers", lambda: TimerServer.start_link(timers)),
+                ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
+                ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
+            ],
+            strategy=Strategy.REST_FOR_ONE,
+            clock=self.clock,
+        )
 
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
@@ -357,7 +413,13 @@ class Supervisor:
         )
 
     def _start_session(self, entry: _Entry) -> Ref:
-        ref = SessionServer.start_link(entry.viewing, self._house)
+        if entry.actor is not None:
+            # Where the supervisor of the sessions was killed, its children may still be clearing up.
+            try:
+                entry.actor.wait(KILL_AFTER)
+            except CallTimeout:
+                entry.actor.kill()
+        ref = entry.actor = SessionServer.start_link(entry.viewing, self._house)
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.viewing.session_id)
@@ -406,7 +468,7 @@ class Supervisor:
             entry = self._by_viewing.get((user, path))
         return None if entry is None or entry.closing else entry
 
-    def _forget(self, entry: _Entry, error: SessionError | None) -> None:
+    def _forget(self, entry: _Entry, error: SessionError) -> None:
         """Take a session out of the tables; remember how it ended, and tell who waits."""
         viewing = entry.viewing
         with self._lock:
@@ -419,7 +481,7 @@ class Supervisor:
                 self._ended[viewing.session_id] = error
                 while len(self._ended) > REMEMBERED:
                     self._ended.popitem(last=False)
-        entry.session.ended(error or SessionNotFound(viewing.session_id))
+        entry.session.ended(error)
 
     @staticmethod
     def _clear(viewing: Viewing) -> None:
