@@ -1,16 +1,257 @@
+"""A session stops itself: its encoders after a minute without a segment request, itself after half an hour.
+
+The clock stands still but where a test advances it.
+"""
+
 from __future__ import annotations
 
 import pytest
 
 from hls_sessions.errors import SessionEnded
+from hls_sessions.testing import hanging_ffmpeg, runs_of
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+A_MOMENT = 0.001
 
 
-def test_a_session_that_nobody_asks_anything_of_expires(hls_supervisor, hls_clip, hls_clock):
-    supervisor = hls_supervisor(clock=hls_clock, idle_timeout=1800)
-    session = supervisor.open(hls_clip(), user="anna")
+def glance(session):
+    """Look at a session without being taken for a viewer, once it has heard all that came before."""
+    return session.ask_glance().get(BOUND)
 
-    hls_clock.advance(1801)
 
-    with pytest.raises(SessionEnded, match="nothing was asked of it for 1800 seconds"):
+def is_alive(session):
+    try:
+        glance(session)
+    except SessionEnded:
+        return False
+    return True
+
+
+@pytest.fixture
+def hanging(hls_supervisor, hls_clock, tmp_path):
+    """Start a supervisor whose encoders never make anything."""
+
+    def hanging(**settings):
+        return hls_supervisor(clock=hls_clock, ffmpeg=str(hanging_ffmpeg(tmp_path)), **settings)
+
+    return hanging
+
+
+# ---- the session
+
+
+def test_a_session_that_nobody_asks_anything_of_expires(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film, user="anna")
+
+    hls_clock.advance(1800 - A_MOMENT)
+    assert is_alive(session)
+    hls_clock.advance(A_MOMENT)
+
+    with pytest.raises(SessionEnded, match=r"expired at .*: nothing was asked of it for 1800 seconds"):
         session.info()
-    session.directory.exists()
+
+
+def test_an_expired_session_leaves_no_directory_and_is_no_longer_listed(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock)
+    session = supervisor.open(film, user="anna")
+    session.segment(VIDEO, 0, BOUND)
+    other = supervisor.open(film, user="ben", idle_timeout=5000)
+
+    hls_clock.advance(1800)
+
+    assert not is_alive(session)
+    assert not session.directory.exists()
+    assert supervisor.sessions() == [other]
+
+
+def test_an_expired_session_takes_its_encoders_with_it(hanging, film, hls_clock, ends):
+    session = hanging(encoder_idle_timeout=5000).open(film, user="anna")
+    left = session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+    left.cancel()
+
+    hls_clock.advance(1800)
+
+    assert ends(run.pid)
+    assert not is_alive(session)
+
+
+def test_opening_after_the_end_gives_a_new_session(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock)
+    session = supervisor.open(film, user="anna")
+
+    hls_clock.advance(1800)
+
+    assert supervisor.open(film, user="anna").id != session.id
+
+
+ACTIVITIES = {
+    "a heartbeat": lambda session: session.heartbeat(),
+    "get_info": lambda session: session.info(),
+    "the master playlist": lambda session: session.master_playlist(),
+    "a media playlist": lambda session: session.media_playlist(VIDEO),
+    "an init segment": lambda session: session.init(VIDEO, BOUND),
+    "a segment that has to be made": lambda session: session.segment(VIDEO, 0, BOUND),
+    "a segment that is on disk": lambda session: session.published(AUDIO, 0),
+}
+
+
+@pytest.mark.parametrize("act", ACTIVITIES.values(), ids=ACTIVITIES)
+def test_every_request_counts_as_activity(hls_supervisor, film, hls_clock, act):
+    session = hls_supervisor(clock=hls_clock).open(film, user="anna")
+    session.segment(AUDIO, 0, BOUND)
+    hls_clock.advance(1000)
+
+    act(session)
+    glance(session)  # what was only told is heard before the clock goes on
+    hls_clock.advance(1800 - A_MOMENT)
+    assert is_alive(session)
+    hls_clock.advance(A_MOMENT)
+
+    assert not is_alive(session)
+
+
+def test_opening_again_counts_as_activity(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock)
+    session = supervisor.open(film, user="anna")
+    hls_clock.advance(1000)
+
+    assert supervisor.open(film, user="anna") is session
+    hls_clock.advance(1000)
+
+    assert is_alive(session)
+
+
+def test_looking_on_does_not_count_as_activity(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film, user="anna")
+
+    hls_clock.advance(1000)
+    glance(session)
+    hls_clock.advance(800)
+
+    assert not is_alive(session)
+
+
+def test_the_idle_timeout_is_the_daemons_or_the_sessions_own(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock, idle_timeout=100)
+    usual, patient = supervisor.open(film), supervisor.open(film, idle_timeout=200)
+
+    hls_clock.advance(100)
+    assert (is_alive(usual), is_alive(patient)) == (False, True)
+    hls_clock.advance(100)
+
+    assert not is_alive(patient)
+
+
+def test_a_session_says_when_it_will_expire(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film)
+
+    hls_clock.advance(300)
+
+    assert glance(session).expires_in == 1500
+    assert session.info().expires_in == 1800
+
+
+def test_a_session_does_not_expire_while_a_viewer_waits(hanging, film, hls_clock):
+    session = hanging().open(film, idle_timeout=5)
+    waiting = session.ask_segment(VIDEO, 0)
+    glance(session)
+
+    hls_clock.advance(100)
+
+    assert is_alive(session)
+    assert not waiting.done()
+
+
+def test_a_viewer_who_has_left_keeps_no_session_alive(hanging, film, hls_clock):
+    session = hanging().open(film, idle_timeout=5)
+    session.ask_segment(VIDEO, 0).cancel()
+    session.ask_init(AUDIO).cancel()
+    glance(session)
+
+    hls_clock.advance(100)
+
+    assert not is_alive(session)
+
+
+# ---- its encoders
+
+
+def test_encoders_are_stopped_after_a_minute_without_a_segment_request(hanging, film, hls_clock, ends):
+    session = hanging().open(film)
+    left = session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+    left.cancel()
+
+    hls_clock.advance(60 - A_MOMENT)
+    session.heartbeat()
+    assert glance(session).runs == (run,)
+    hls_clock.advance(A_MOMENT)
+
+    assert ends(run.pid)
+    assert is_alive(session)
+
+
+@pytest.mark.parametrize("passed", [1, 29, 31, 59, 61, 89])
+def test_the_minute_counts_from_the_last_segment_request(hanging, film, hls_clock, ends, passed):
+    session = hanging().open(film)
+    hls_clock.advance(passed)
+    left = session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+    left.cancel()
+
+    hls_clock.advance(60 - A_MOMENT)
+    assert glance(session).runs == (run,)
+    hls_clock.advance(A_MOMENT)
+
+    assert ends(run.pid)
+
+
+def test_each_rendition_has_a_minute_of_its_own(hanging, film, hls_clock, ends):
+    session = hanging().open(film)
+    left = [session.ask_segment(VIDEO, 0)]
+    glance(session)
+    hls_clock.advance(30)
+    left.append(session.ask_segment(AUDIO, 0))
+    video, audio = glance(session).runs
+    for reply in left:
+        reply.cancel()
+
+    hls_clock.advance(30)
+
+    assert ends(video.pid)
+    assert audio in glance(session).runs
+
+
+def test_encoders_go_on_while_a_viewer_waits_for_them(hanging, film, hls_clock):
+    session = hanging().open(film)
+    session.ask_segment(VIDEO, 0)
+    runs = glance(session).runs
+
+    hls_clock.advance(600)
+
+    assert glance(session).runs == runs
+
+
+def test_what_was_made_stays_when_the_encoders_are_stopped(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film)
+    session.segment(VIDEO, 0, BOUND)
+
+    hls_clock.advance(60)
+    glance(session)
+
+    assert session.published(VIDEO, 0).exists()
+
+
+def test_the_next_request_after_the_encoders_were_stopped_starts_one(
+    hls_supervisor, film, hls_clock, tmp_path, is_right
+):
+    ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+    session = hls_supervisor(clock=hls_clock, ffmpeg=str(ffmpeg)).open(film)
+    session.ask_segment(VIDEO, 0).cancel()
+    glance(session)
+    hls_clock.advance(60)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+    assert runs_of(ffmpeg) == 2

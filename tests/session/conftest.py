@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import select
+import shlex
+
+import pytest
+
+from hls_sessions.ffmpeg import OFFSET, find
+from hls_sessions.media import read_segment
+from hls_sessions.session.check import PRIMING, TOLERANCE
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+"""Seconds after which what did not happen counts as never."""
+
+
+@pytest.fixture
+def film(hls_clip):
+    """The path of a film of eight seconds: segments of 1, 1, 2, 2 and 2 seconds."""
+    return hls_clip(seconds=8, size="160x90")
+
+
+@pytest.fixture
+def long_film(hls_clip):
+    """The path of a film of 64 seconds, long enough for viewers to be far apart."""
+    return hls_clip(seconds=64, size="160x90", rate="10", b_frames=0, audio=None)
+
+
+@pytest.fixture
+def is_right():
+    """Tell whether a file is the segment of that number: made whole, and cut where the timeline says."""
+
+    def is_right(session, rendition, number, path):
+        cuts = session.presentation.cuts(rendition)
+        whole = session.init(rendition, BOUND).read_bytes() + path.read_bytes()
+        segment = read_segment(whole)
+        late = segment.first - OFFSET + session.presentation.timeline.origin - cuts.start(number)
+        return segment.starts_with_keyframe and -PRIMING - TOLERANCE <= late <= TOLERANCE
+
+    return is_right
+
+
+@pytest.fixture
+def ends():
+    """Wait until a process has ended; False when it has not within the bound."""
+
+    def ends(pid):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([descriptor], [], [], BOUND)[0])
+        finally:
+            os.close(descriptor)
+
+    return ends
+
+
+@pytest.fixture
+def double(tmp_path):
+    """Make an ffmpeg whose first runs do something else, in shell; ``$folder`` is where a run writes."""
+
+    def double(misbehave, *, times=-1):
+        script = tmp_path / "ffmpeg"
+        runs = shlex.quote(str(tmp_path / "ffmpeg.runs"))
+        script.write_text(f"""#!/bin/sh
+for word; do case "$word" in */%d.m4s) folder=$(dirname "$word") ;; esac; done
+if [ "$folder" ]; then
+  echo run >> {runs}
+  if [ {times} -lt 0 ] || [ "$(wc -l < {runs})" -le {times} ]; then
+    {misbehave}
+  fi
+fi
+exec {shlex.quote(find())} "$@"
+""")
+        script.chmod(0o755)
+        return script
+
+    return double
+
+
+@pytest.fixture
+def slow_ffmpeg(double):
+    """The path of an ffmpeg that takes a second for a second of film."""
+    return double(f'exec {shlex.quote(find())} -re "$@"')
