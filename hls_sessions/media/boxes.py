@@ -57,7 +57,7 @@ def read_segment(data: bytes | memoryview) -> Segment:
     scale = _time_scale(view, trak)
     samples: list[_Sample] = []
     for moof, mdat in _fragments(top[2:]):
-        found = list(_samples(view, moof))
+        found = list(_samples(view, moof, mdat.end - mdat.payload))
         if sum(sample.size for sample in found) != mdat.end - mdat.payload:
             raise BrokenSegment("its samples do not fill its media data")
         samples += found
@@ -120,13 +120,20 @@ def _child(view: memoryview, parent: Box, kind: bytes, skip: int = 0) -> Box:
     raise BrokenSegment(f"its {kind.decode()} box is missing")
 
 
+def _number(layout: str, view: memoryview, box: Box, at: int) -> int:
+    """Read one number so many bytes into a box's payload."""
+    start = box.payload + at
+    if start + struct.calcsize(layout) > box.end:
+        raise BrokenSegment(f"its {box.kind.decode()} box is too short")
+    return int(struct.unpack_from(layout, view, start)[0])
+
+
 def _time_scale(view: memoryview, trak: Box) -> int:
     mdhd = _child(view, _child(view, trak, b"mdia"), b"mdhd")
-    version = view[mdhd.payload]
-    (scale,) = struct.unpack_from(">I", view, mdhd.payload + (20 if version else 12))
+    scale = _number(">I", view, mdhd, 20 if _number("B", view, mdhd, 0) else 12)
     if scale == 0:
         raise BrokenSegment("its time scale is zero")
-    return int(scale)
+    return scale
 
 
 def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
@@ -138,25 +145,31 @@ def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
         yield moof, mdat
 
 
-def _samples(view: memoryview, moof: Box) -> Iterator[_Sample]:
-    """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12)."""
+def _samples(view: memoryview, moof: Box, room: int) -> Iterator[_Sample]:
+    """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12).
+
+    ``room`` is the size of its media data in bytes: a claim of more samples than that is refused before they are made.
+    """
     traf = _child(view, moof, b"traf")
     duration, size, flags = _defaults(view, _child(view, traf, b"tfhd"))
     tfdt = _child(view, traf, b"tfdt")
-    (time,) = struct.unpack_from(">Q" if view[tfdt.payload] else ">I", view, tfdt.payload + 4)
+    time = _number(">Q" if _number("B", view, tfdt, 0) else ">I", view, tfdt, 4)
     for trun in (box for box in _boxes(view, traf.payload, traf.end) if box.kind == b"trun"):
-        (has,) = struct.unpack_from(">I", view, trun.payload)
-        has &= 0xFFFFFF
-        (count,) = struct.unpack_from(">I", view, trun.payload + 4)
-        at = trun.payload + 8 + (4 if has & 0x1 else 0)
+        has = _number(">I", view, trun, 0) & 0xFFFFFF
+        count = _number(">I", view, trun, 4)
+        room -= count
+        if room < 0:
+            raise BrokenSegment("it claims more samples than its media data has bytes")
+        at = 8 + (4 if has & 0x1 else 0)
         first_flags = None
         if has & 0x4:
-            (first_flags,) = struct.unpack_from(">I", view, at)
+            first_flags = _number(">I", view, trun, at)
             at += 4
         fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
         row = struct.Struct(">" + "".join("i" if bit == 0x800 else "I" for bit in fields))  # noqa: PLR2004 - a flag
+        at += trun.payload
         if at + count * row.size > trun.end:
-            raise BrokenSegment("its trun box is cut short")
+            raise BrokenSegment("its trun box is too short")
         for number in range(count):
             values = dict(zip(fields, row.unpack_from(view, at), strict=True))
             at += row.size
@@ -168,11 +181,11 @@ def _samples(view: memoryview, moof: Box) -> Iterator[_Sample]:
 
 def _defaults(view: memoryview, tfhd: Box) -> tuple[int, int, int]:
     """Return the default sample duration, size and flags of a track fragment header."""
-    (has,) = struct.unpack_from(">I", view, tfhd.payload)
-    at = tfhd.payload + 8 + (8 if has & 0x1 else 0) + (4 if has & 0x2 else 0)
+    has = _number(">I", view, tfhd, 0)
+    at = 8 + (8 if has & 0x1 else 0) + (4 if has & 0x2 else 0)
     values = []
     for bit in (0x8, 0x10, 0x20):
         present = bool(has & bit)
-        values.append(struct.unpack_from(">I", view, at)[0] if present else 0)
+        values.append(_number(">I", view, tfhd, at) if present else 0)
         at += 4 if present else 0
     return values[0], values[1], values[2]
