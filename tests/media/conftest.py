@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from hls_sessions.ffmpeg import Prober, examine, find, run
+from hls_sessions.media import Presentation
+from hls_sessions.testing import Clip, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# No test asserts a duration: a machine that is busy is no failure, and a hang is pytest-timeout's.
+settings.register_profile("hls_sessions", deadline=None)
+settings.load_profile("hls_sessions")
+
+
+@dataclass(frozen=True)
+class EncodedSegments:
+    """What an encoder run left, before anything was checked: whole files by number."""
+
+    presentation: Presentation
+    video: dict[int, Path]
+    audio: dict[int, Path]
+
+
+@pytest.fixture(scope="session")
+def encoded(hls_clip_folder, tmp_path_factory) -> EncodedSegments:
+    """Encode a film of three seconds, once."""
+    film = make(Clip(seconds=3.0, size="160x90"), hls_clip_folder)
+    prober = Prober()
+    try:
+        shown = Presentation.of(prober.probe(film))
+    finally:
+        prober.close()
+    made = {}
+    for rendition in (shown.video[0], shown.audio[0]):
+        folder = tmp_path_factory.mktemp(rendition.kind)
+        subprocess.run(run(examine(find()), shown, rendition, 0, folder).argv, check=True)
+        made[rendition.kind] = {int(file.stem): file for file in folder.iterdir()}
+    return EncodedSegments(shown, **made)
