@@ -148,7 +148,7 @@ def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
 def _samples(view: memoryview, moof: Box, room: int) -> Iterator[_Sample]:
     """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12).
 
-    ``room`` is the size of its media data in bytes: a claim of more samples than that is refused before they are made.
+    ``room`` is the size of its media data in bytes: more samples than that are refused before they are made.
     """
     traf = _child(view, moof, b"traf")
     duration, size, flags = _defaults(view, _child(view, traf, b"tfhd"))

@@ -172,5 +172,5 @@ def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, .
 
 
 def _written(text: str | None) -> str:
-    """Return a file's text as a quoted-string can hold it: no line breaks, no double quotes (RFC 8216, 4.2)."""
+    """Return a file's text as a quoted-string holds it: no line breaks, no double quotes (RFC 8216, 4.2)."""
     return "".join("'" if c == '"' else c for c in text or "" if c.isprintable()).strip()

@@ -72,7 +72,7 @@ class Cuts:
         return max(self.lengths())
 
     def at(self, seconds: float) -> int:
-        """Return the segment that is shown so many seconds after the beginning: the last one after the end, too."""
+        """Return the segment that is shown so many seconds after the beginning; the last one after the end."""
         return max(0, bisect_right(self.times, self.times[0] + Fraction(seconds), hi=len(self)) - 1)
 
     def reaching(self, segment: int, seconds: float) -> int:
@@ -127,7 +127,7 @@ def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[
 def _video_cuts(track: VideoTrack, origin: Fraction, grid: Iterable[Fraction]) -> Cuts:
     frame = 1 / track.frame_rate
     inner: list[Fraction] = []
-    # A sound that outlasts the picture goes on along the grid; nearest to all of that is the picture's last frame.
+    # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
     for time in (_nearest_frame(track, wanted) for wanted in grid if wanted < track.end):
         floor = inner[-1] if inner else track.start
         if time > floor and time < track.end - frame / 2:

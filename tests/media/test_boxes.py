@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from fractions import Fraction
 
@@ -242,14 +243,10 @@ def test_runs_that_repeat_a_claim_are_refused_together():
 
 
 def is_understood_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(BrokenSegment):
         assert isinstance(read_segment(data), Segment)
-    except BrokenSegment as error:
-        assert str(error)
-    try:
+    with contextlib.suppress(BrokenSegment):
         assert isinstance(read_track(data), bytes)
-    except BrokenSegment as error:
-        assert str(error)
 
 
 @given(st.binary(max_size=200))
