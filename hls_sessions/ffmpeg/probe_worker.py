@@ -19,7 +19,10 @@ import av
 import av.logging
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -32,8 +35,8 @@ NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_d
 TAIL = 12
 """Seconds before the announced end that are read to find the true ends."""
 
-FIRST_PACKETS = 64
-"""How many packets the frame times taken from the index are compared with."""
+PACKETS = 64
+"""How many of the first and of the last packets the frame times taken from the index are compared with."""
 
 REORDER = 17
 """The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
@@ -44,10 +47,22 @@ class Unplayable(Exception):
 
 
 class Span(NamedTuple):
-    """When a stream's packets begin and end, in its ticks."""
+    """When a stream, or one of its packets, begins and ends, in its ticks."""
 
     start: int
     end: int
+
+
+class Frames(NamedTuple):
+    """What a container's index tells of a picture, in its ticks."""
+
+    times: array[int]
+    """When each frame is shown, in order; empty where that is not certain."""
+    end: int
+    """When the last one stops being shown."""
+
+
+NO_INDEX = Frames(array("q"), 0)
 
 
 def main() -> None:
@@ -85,10 +100,9 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
         shown = _shown_size(container, picture, notes) if picture is not None else None
         if shown is None:
             picture = None
-        first = _first_times(container, picture) if picture is not None else []
-        times = _frame_times(container, picture, first) if picture is not None else array("q")
+        frames = _frames(container, picture) if picture is not None else NO_INDEX
         streams = [*([picture] if picture is not None else []), *sounds]
-        spans = _spans(container, streams, times)
+        spans = _spans(container, streams, frames)
         video = None
         if picture is not None and shown is not None and picture.index in spans:
             video = _timed(picture, spans) | {
@@ -108,7 +122,7 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
             "audio": audio,
             "notes": notes,
         }
-        return answer, times if video else array("q")
+        return answer, frames.times if video else array("q")
 
 
 def _picture(container: InputContainer) -> VideoStream | None:
@@ -143,50 +157,60 @@ def _frame_rate(stream: VideoStream) -> Fraction:
     return Fraction(25)
 
 
-def _first_times(container: InputContainer, stream: VideoStream) -> list[int]:
-    """Return when the first frames are shown, in ticks and in order. The very last of them may lack one between."""
-    start = stream.start_time or 0
-    container.seek(start, stream=stream)
-    first = islice(container.demux(stream), FIRST_PACKETS)
-    return sorted(packet.pts for packet in first if packet.pts is not None and packet.pts >= start)
-
-
-def _opening(stream: VideoStream, first: list[int]) -> Fraction:
-    """Return how long the first two frames are shown, in seconds: what an encoder with B-frames decodes ahead."""
-    assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
-    return (first[2] - first[0]) * stream.time_base if len(first) > 2 else 2 / _frame_rate(stream)  # noqa: PLR2004 - two
-
-
-def _frame_times(container: InputContainer, stream: VideoStream, first: list[int]) -> array[int]:
-    """Return every frame's presentation time from the container's index, in ticks; nothing where that is not certain.
+def _frames(container: InputContainer, stream: VideoStream) -> Frames:
+    """Return every frame's presentation time from the container's index; nothing where that is not certain.
 
     An MP4's index holds decode times. Encoders decode on the same ticks they present on, only some frames
-    earlier, so the times from the first presentation on are presentation times, and the last few follow
-    at the last distance. The first packets are read and compared, because nothing obliges an encoder to do so.
+    earlier, so the times from the first presentation on are presentation times, but for the last few, which
+    only the last packets tell. They are read, and the first, and compared: nothing obliges an encoder to do so.
     """
     if "mp4" not in container.format.name or not stream.frames or stream.start_time is None:
-        return array("q")
+        return NO_INDEX
     entries = [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
     times = array("q", (tick for tick in entries if tick >= stream.start_time))
-    if len(times) < 2 or any(after <= before for before, after in zip(times, times[1:])):  # noqa: B905, PLR2004, RUF007
-        return array("q")
-    last, step, late = times[-1], times[-1] - times[-2], len(entries) - len(times)
-    times.extend(last + step * number for number in range(1, late + 1))
+    if len(times) < 2:  # noqa: PLR2004 - a distance needs two
+        return NO_INDEX
+    container.seek(entries[-PACKETS:][0], stream=stream, any_frame=True)
+    last = _presented(container.demux(stream), stream.start_time)
+    if not last:
+        return NO_INDEX  # the file ends before its index does
+    end = max(span.end for span in last)
+    # Of the packets before these, some may be presented among the first of them.
+    ticks = [span.start for span in (last if len(entries) <= PACKETS else last[REORDER:])]
+    known = len(entries) - len(ticks)
+    if known < 0 or list(times[known:]) != ticks[: len(times) - known]:
+        return NO_INDEX
+    times[known:] = array("q", ticks)
+    if any(after <= before for before, after in zip(times, times[1:])):  # noqa: B905, RUF007
+        return NO_INDEX
+    container.seek(stream.start_time, stream=stream)
+    first = [span.start for span in _presented(islice(container.demux(stream), PACKETS), stream.start_time)]
     sure = first if len(first) >= len(times) else first[:-REORDER]
-    return times if sure == list(times[: len(sure)]) else array("q")
+    return Frames(times, end) if sure == list(times[: len(sure)]) else NO_INDEX
 
 
-def _spans(container: InputContainer, streams: list[Stream], times: array[int]) -> dict[int, Span]:
+def _presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
+    """Return when the frames of these packets are shown, in order; none that an edit list leaves out."""
+    return sorted(
+        Span(packet.pts, _end(packet, packet.pts))
+        for packet in packets
+        if packet.pts is not None and packet.pts >= start and not packet.is_discard
+    )
+
+
+def _spans(container: InputContainer, streams: list[Stream], frames: Frames) -> dict[int, Span]:
     """Return when each stream begins and ends, as ticks by stream index."""
     spans: dict[int, Span] = {}
     # A fragmented MP4 counts no frames in its header, and its lengths are those of its first fragments.
     whole_index = "mp4" in container.format.name and all(stream.frames for stream in streams)
-    read = {} if whole_index else _read_ends(container, streams)
+    # Its lengths are those of decoding, too: right for a sound, but a picture may be shown for longer.
+    known = whole_index and (frames.times or all(stream.type == "audio" for stream in streams))
+    read = {} if known else _read_ends(container, streams)
     for stream in streams:
         assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
         start = stream.start_time if stream.start_time is not None else 0
-        if stream.type == "video" and len(times) > 1:
-            end = times[-1] + (times[-1] - times[-2])
+        if stream.type == "video" and frames.times:
+            end = frames.end
         elif stream.index in read:
             end = read[stream.index]
         elif whole_index and stream.duration:
@@ -209,17 +233,18 @@ def _read_ends(container: InputContainer, streams: list[Stream]) -> dict[int, in
     try:
         for packet in container.demux(*streams):
             if packet.pts is not None:
-                end = packet.pts + (packet.duration or _usual_duration(packet.stream))
+                end = _end(packet, packet.pts)
                 ends[packet.stream.index] = max(end, ends.get(packet.stream.index, end))
     except av.error.FFmpegError:
         pass  # a damaged end: what could be read is what can be played
     return ends
 
 
-def _usual_duration(stream: Stream) -> int:
-    """Return how long a packet lasts that does not say so, in ticks."""
-    rate = getattr(stream, "guessed_rate", None)
-    return round(1 / rate / stream.time_base) if rate and stream.time_base else 0
+def _end(packet: Packet[Any], pts: int) -> int:
+    """Return when a packet ends, in ticks; one that does not say how long it lasts does as long as is usual."""
+    rate = getattr(packet.stream, "guessed_rate", None)
+    usual = round(1 / rate / packet.stream.time_base) if rate and packet.stream.time_base else 0
+    return pts + (packet.duration or usual)
 
 
 def _announced_end(container: InputContainer, stream: Stream) -> int:
