@@ -224,11 +224,13 @@ def _spans(container: InputContainer, streams: list[Stream], frames: Frames) -> 
 
 def _read_ends(container: InputContainer, streams: list[Stream]) -> dict[int, int]:
     """Read the last seconds of the file, all of it where no length is announced, for where each stream ends."""
-    if container.duration:
-        end = (container.start_time or 0) + container.duration
-        container.seek(max(container.start_time or 0, end - TAIL * av.time_base))
-    else:
-        container.seek(container.start_time or 0)
+    begins = container.start_time or 0
+    target = max(begins, begins + (container.duration or 0) - TAIL * av.time_base)
+    try:
+        container.seek(target)
+    except av.error.FFmpegError:
+        # A Matroska that was cut off has no index, and finds nothing before its first keyframe.
+        container.seek(target, backward=False)
     ends: dict[int, int] = {}
     try:
         for packet in container.demux(*streams):
