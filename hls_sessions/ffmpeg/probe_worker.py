@@ -30,7 +30,7 @@ MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
 
 NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_dash_manifest"}
-"""Demuxers of lists that point at other files or hosts: a media file names nothing but itself."""
+"""Demuxers of text, and of lists that point at other files or hosts: a media file names nothing but itself."""
 
 TAIL = 12
 """Seconds before the announced end that are read to find the true ends."""
@@ -89,7 +89,7 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
         if set(container.format.name.split(",")) & NOT_MEDIA:
-            raise Unplayable(f"it is a list of other files ({container.format.name}), not media")
+            raise Unplayable(f"it is text or a list of other files ({container.format.name}), not media")
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise Unplayable("it is a still picture")
         notes: list[str] = []
