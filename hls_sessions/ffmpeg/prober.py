@@ -55,6 +55,7 @@ class Prober:
         self._timeout = timeout
         self._known: OrderedDict[FileVersion, Future[Media]] = OrderedDict()
         self._lock = threading.Lock()
+        self._closed = False
         self._worker = threading.local()
         self._workers: list[_Worker] = []
         # A worker process ends with the thread that started it (see bound_to_parent), so each
@@ -67,9 +68,11 @@ class Prober:
         Raises:
             MediaNotFound: there is no such file.
             NotPlayable: it is empty, corrupt, no media, or took too long.
+            Unavailable: the prober is closed.
         """
         version = FileVersion.of(path)
         with self._lock:
+            self._refuse_when_closed()
             future = self._known.get(version)
             if future is None:
                 future = self._known[version] = self._threads.submit(self._probe, version)
@@ -91,6 +94,7 @@ class Prober:
     def close(self) -> None:
         """End the worker processes; probes under way fail."""
         with self._lock:
+            self._closed = True
             workers, self._workers = self._workers, []
         for worker in workers:
             worker.kill()
@@ -118,10 +122,16 @@ class Prober:
         """Return this thread's worker process, starting one where there is none or it has died."""
         worker: _Worker | None = getattr(self._worker, "worker", None)
         if worker is None or not worker.is_alive():
-            worker = self._worker.worker = _Worker()
             with self._lock:
+                # One that is started after the others were ended would be nobody's to reap.
+                self._refuse_when_closed()
+                worker = self._worker.worker = _Worker()
                 self._workers = [known for known in self._workers if known.is_alive()] + [worker]
         return worker
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("The prober is closed.")
 
 
 class _Worker:
