@@ -108,7 +108,7 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
             video = _timed(picture, spans) | {
                 "time_base": str(picture.time_base),
                 "frame_rate": str(_frame_rate(picture)),
-                "opening": str(_opening(picture, first)),
+                "opening": str(_opening(container, picture)),
                 "width": shown[0],
                 "height": shown[1],
             }
@@ -155,6 +155,16 @@ def _frame_rate(stream: VideoStream) -> Fraction:
         if rate and 0 < rate <= 1000:  # noqa: PLR2004 - beyond that it is a time base, not a rate
             return rate
     return Fraction(25)
+
+
+def _opening(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Return how long the first two frames are shown, in seconds: what an encoder with B-frames decodes ahead."""
+    assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
+    start = stream.start_time or 0
+    container.seek(start, stream=stream)
+    first = _presented(islice(container.demux(stream), REORDER), start)
+    two = first[2].start - first[0].start if len(first) > 2 else 0  # noqa: PLR2004 - the first two, and the next
+    return two * stream.time_base or 2 / _frame_rate(stream)
 
 
 def _frames(container: InputContainer, stream: VideoStream) -> Frames:

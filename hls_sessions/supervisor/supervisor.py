@@ -183,7 +183,7 @@ class Supervisor:
             try:
                 root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
             except CallTimeout:
-                logger.error("stopping took over %g s; killing what is left", self.settings.shutdown_timeout)
+                logger.exception("stopping took over %g s; killing what is left", self.settings.shutdown_timeout)
                 root.kill()
             # A session that is being opened is among the entries until that has failed.
             with self._opening, self._lock:

@@ -53,9 +53,7 @@ def test_the_head_is_an_init_segment_that_plays_with_every_segment(encoded, tmp_
     first, second = (encoded.video[number].read_bytes() for number in (0, 1))
     joined = tmp_path / "joined.mp4"
 
-    joined.write_bytes(
-        first[: read_segment(first).head] + b"".join(d[read_segment(d).head :] for d in (first, second))
-    )
+    joined.write_bytes(first[: read_segment(first).head] + b"".join(d[read_segment(d).head :] for d in (first, second)))
 
     with av.open(str(joined)) as container:
         frames = [frame.pts * frame.time_base for frame in container.decode(video=0)]
@@ -268,9 +266,7 @@ def test_any_fields_in_the_right_boxes_are_understood_or_refused(part, fields, r
     is_understood_or_refused(fragment(**{part: fields + rest, "data": data}))
 
 
-kinds = st.sampled_from(
-    [b"ftyp", b"moov", b"trak", b"mdia", b"mdhd", b"moof", b"traf", b"tfhd", b"tfdt", b"trun"]
-)
+kinds = st.sampled_from([b"ftyp", b"moov", b"trak", b"mdia", b"mdhd", b"moof", b"traf", b"tfhd", b"tfdt", b"trun"])
 leaves = st.builds(box, kinds, st.lists(words, max_size=6).map(b"".join))
 trees = st.recursive(
     leaves,

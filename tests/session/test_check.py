@@ -61,9 +61,7 @@ def test_a_first_frame_may_be_off_by_a_millisecond(late):
 
 @pytest.mark.parametrize("late", [TOLERANCE * 2, -TOLERANCE * 2, FRAME, -FRAME, Fraction(2), Fraction(-2)])
 def test_a_first_frame_that_is_further_off_is_refused(late):
-    with pytest.raises(
-        Refused, match=rf"its first frame is {float(late):+.6f} s off its boundary".replace("+", r"\+")
-    ):
+    with pytest.raises(Refused, match=rf"its first frame is {float(late):+.6f} s off its boundary".replace("+", r"\+")):
         check(segment(late=late), 1, KNOWN, ORIGIN, TRACK)
 
 
