@@ -38,7 +38,11 @@ class EncoderRun:
         """Whether its end was asked for: what it writes from then on is not looked at."""
         self.fault: str | None = None
         """Why its end was asked for, when that was its own fault."""
-        self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
+        self.faulty_source = False
+        """Whether the fault was found in what it had ended well with: another run would do no better."""
+        self._unwatch = watcher.watch(
+            folder, lambda path: owner.send(FileClosed(rendition, number, path))
+        )
         try:
             self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
         except BaseException:

@@ -308,6 +308,7 @@ class Lane:
             if went_on:
                 self.refused += 1
                 run.stop(fault=str(refusal))
+                run.faulty_source = ended
             return False
         except OSError as error:
             run.stop(fault=f"it could not be written ({error.strerror or error})")
@@ -330,7 +331,7 @@ class Lane:
         self._waiting_for_init.clear()
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
-        ended_well = exit_.code == 0 and run.fault is None
+        ended_well = exit_.code == 0 and (run.fault is None or run.faulty_source)
         reason = run.fault or ("the file ends before it" if ended_well else f"its encoder {exit_}")
         self._failed(run.next, reason, exit_.log, impossible=ended_well)
 

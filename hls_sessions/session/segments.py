@@ -47,8 +47,7 @@ class SegmentDirectory:
             StorageFailed: it cannot be made.
         """
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))
+            self._make()
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
 
@@ -75,6 +74,8 @@ class SegmentDirectory:
         Raises:
             OSError: it cannot be made.
         """
+        if not self.path.is_dir():
+            self._make()  # somebody has tidied up /tmp
         folder = self.path / rendition / f"run-{run}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -107,6 +108,10 @@ class SegmentDirectory:
             _write(init, memoryview(data)[:head])
         _write(self.segment(rendition, number), memoryview(data)[head:])
         return len(data) - head
+
+    def _make(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))
 
     def _files(self, rendition: str) -> list[Path]:
         try:
