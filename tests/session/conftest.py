@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import select
 import shlex
+import threading
 
 import pytest
 
@@ -56,6 +57,18 @@ def ends():
             os.close(descriptor)
 
     return ends
+
+
+@pytest.fixture
+def end_of_encoders():
+    """Wait until no encoder runs and every session has been told."""
+
+    def end_of_encoders():
+        for thread in threading.enumerate():
+            if thread.name.startswith("ffmpeg-"):
+                thread.join(BOUND)
+
+    return end_of_encoders
 
 
 @pytest.fixture
