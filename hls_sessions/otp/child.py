@@ -107,8 +107,9 @@ class ChildSpec:
 
     `intensity` is a limit of this child's own, which OTP does not have. Without it a child that needs too
     many restarts ends its supervisor, and all its siblings with it: right where they depend on each other,
-    and wrong where one viewer's broken file must not end everybody's film. A child with a limit of its own is
-    not counted by the supervisor, and when it exceeds the limit it alone is given up.
+    and wrong where they are many and know nothing of each other: one bad child must never take the others
+    down. A child with a limit of its own is not counted by the supervisor, and when it exceeds the limit it
+    alone is given up.
 
     `backoff` delays the restarts. Without it the first is immediate.
     """

@@ -94,11 +94,10 @@ class GenServer(pykka.ThreadingActor):
     """Whether exit signals arrive as Exit messages instead of ending the server, as OTP's flag says."""
 
     wake_at: float | None = None
-    """When to call `handle_wake`, in seconds of `time.monotonic`; None for never. It is None again when that
-    happens.
+    """When to call `handle_wake`, in seconds of `time.monotonic`; None for never.
 
     A lone timer of the server's own, which always runs on the system clock and needs no thread beside it. It
-    fires between two messages, and however many of them wait.
+    fires once, between two messages, however many of them wait.
     """
 
     use_daemon_thread: ClassVar[bool] = True

@@ -95,8 +95,8 @@ class Process:
     def kill(self) -> None:
         """End at once as KILLED, and have the thread told as soon as it can be."""
         if self.end(KILLED):
-            logger.warning("%s was killed", self.ref)
             self.shield.strike()
+            logger.warning("%s was killed", self.ref)
 
     # ---- exit signals
 
@@ -110,8 +110,8 @@ class Process:
             self._condemn(reason)
 
     def _condemn(self, reason: ExitReason) -> None:
-        # A signal overtakes the messages: the server ends after the callback it is in, not after all its
-        # work.
+        # A signal overtakes the messages: the server ends after the callback it is in, not after all it has
+        # been sent.
         with self._lock:
             self.doom = self.doom or reason
         self.inbox.put(WAKE)
@@ -164,6 +164,10 @@ class Process:
 
         self._links[peer] = watch = Watch(peer, peer_ended)
         peer.watch(watch)
+        if self.reason is not None:
+            # Who has ended meanwhile follows nobody, and would leave its watch behind for as long as the peer
+            # lives.
+            self._follow_no_more(peer)
 
     def _follow_no_more(self, peer: Process) -> None:
         if (watch := self._links.pop(peer, None)) is not None:

@@ -102,13 +102,20 @@ class Ref:
     def kill(self) -> None:
         """Declare the server dead, at once: whatever it is doing, and without its `terminate`.
 
-        Those who wait for an answer have their error, its names are free, and links and monitors are told
-        KILLED when this returns. The thread is another matter, for a Python thread cannot be killed. If it
-        waits in this package it is woken. If it runs Python code, KillSignal is raised in it within
-        milliseconds. If it is blocked in a system call or in C code, it goes on until that returns. If it is
-        in a finalizer at that moment, Python swallows the signal and reports it as unraisable. Whatever
-        it still does with this package is ignored: it cannot answer, and it gets KillSignal when it tries to
-        send.
+        When this returns, those who wait for an answer have their error, the server's names are free, and
+        links and monitors are told KILLED. What it still does with this package is ignored: it cannot answer,
+        and it gets KillSignal when it tries to send.
+
+        Its thread is another matter, for a Python thread cannot be killed, only asked to end:
+
+        - if it waits in this package it is woken;
+        - if it runs Python code, KillSignal is raised in it within milliseconds;
+        - if it is blocked in a system call or in C code, it goes on until that returns;
+        - if it is in a finalizer, Python swallows the signal and reports it as unraisable.
+
+        Locks of this package are safe from the signal; others are not, such as those of `logging`, if it
+        strikes between the taking of one and the code that would release it. So a kill is for servers that do
+        not end when they are told to, which is how supervisors use it.
         """
         self.exit(KILL)
 

@@ -17,9 +17,12 @@ and KillSignal is thrown once at most and never arrives later than the moment th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
+import sys
 import threading
+import time
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -35,6 +38,15 @@ class KillSignal(BaseException):
     """Ends the thread of a killed server. A callback may clean up on its way, but it cannot stop it."""
 
 
+class _ThrownSignal(KillSignal):
+    """A KillSignal from another thread. It notes where it arrives, for it is made there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if (shield := _here.shield) is not None:
+            shield.signal_has_arrived()
+
+
 class Shield:
     """Keeps KillSignal out of everything but the callbacks of one server.
 
@@ -45,6 +57,7 @@ class Shield:
         self._layers = 1
         self._token: deque[None] = deque(maxlen=1)
         self._struck = False
+        self._arrived = False
         self._thread = 0
         self._bell: SimpleQueue[None] | None = None
         self._thrown = threading.Lock()
@@ -87,16 +100,20 @@ class Shield:
 
         A thread that sleeps in this package (it waits for an answer) is woken. A thread that is blocked
         elsewhere, in a system call or in C code, hears of it only when it comes back to Python.
+
+        Under a debugger or coverage nothing is thrown, and the thread ends when it next calls this package. A
+        tracer runs inside the thread it traces, where the signal could strike it with its own locks held; and
+        on CPython 3.11 a signal that is pending in one thread hangs every other that is traced.
         """
         self._struck = True
-        try:
-            self._token.pop()
-        except IndexError:
-            if (bell := self._bell) is not None:
-                bell.put(None)
-        else:
-            _throw_in(self._thread, KillSignal)
-            self._thrown.release()
+        if not _is_traced():
+            self._throw()
+        if (bell := self._bell) is not None:
+            bell.put(None)
+
+    def signal_has_arrived(self) -> None:
+        """Note that what was thrown need not be waited for any more."""
+        self._arrived = True
 
     def sleep(self, bell: SimpleQueue[None], seconds: float | None) -> None:
         """Wait for the bell, which a kill rings too."""
@@ -109,6 +126,12 @@ class Shield:
         if self._struck:
             raise KillSignal
 
+    def _throw(self) -> None:
+        with contextlib.suppress(IndexError):
+            self._token.pop()
+            _throw_in(self._thread)
+            self._thrown.release()
+
     def _offer_token(self) -> None:
         self._token.append(None)
         if self._struck:
@@ -118,10 +141,14 @@ class Shield:
         try:
             self._token.pop()
         except IndexError:
-            # The killer has it. Plain locks in a `with` are safe here: CPython looks for such exceptions
-            # after calls, and taking a lock this way is none, which it would be with a Condition or an Event.
+            # The killer has it. The signal is waited for, and not taken back: CPython before 3.13 would look
+            # out for it ever after, in all threads. Plain locks in a `with` are safe here: CPython looks for
+            # such signals after calls, and taking a lock this way is none, which it would be with a Condition
+            # or an Event.
             with self._thrown:
-                _throw_in(self._thread, None)
+                pass
+            while not self._arrived:
+                time.sleep(0)
             raise KillSignal from None
 
 
@@ -162,7 +189,9 @@ def _wait(bell: SimpleQueue[None], seconds: float | None) -> None:
         return
 
 
-def _throw_in(thread: int, error: type[BaseException] | None) -> None:
-    """Have `error` raised in a thread, or with None take back one that has not arrived."""
-    what = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), what)
+def _is_traced() -> bool:
+    return threading.gettrace() is not None or sys.gettrace() is not None
+
+
+def _throw_in(thread: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_ThrownSignal))

@@ -110,7 +110,7 @@ class Timers:
             return None
 
     def _tidy(self) -> None:
-        # A session that puts off its idle timer with every heartbeat leaves thousands of cancelled ones
+        # A server that puts off an idle timeout with every message leaves thousands of cancelled ones
         # behind, each due in half an hour. Sweeping when the agenda has doubled costs the same for each
         # timer, however many there are, and leaves never more than twice as many as are of use.
         if len(self._agenda) >= self._tidy_at:

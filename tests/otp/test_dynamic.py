@@ -157,6 +157,20 @@ def test_a_child_that_waits_to_be_restarted_counts_too(start):
         start_child(supervisor, child(2))
 
 
+def test_children_that_die_at_once_leave_nothing_behind(start):
+    def start_and_kill():
+        ref = Lives.start_link()
+        ref.kill()
+        return ref
+
+    supervisor = start(DynamicSupervisor)
+    for number in range(10):
+        start_child(supervisor, ChildSpec(number, start_and_kill, restart=Restart.TEMPORARY))
+    assert count_children(supervisor).specs == 0
+    assert not supervisor.process._watches
+    assert not supervisor.process._links
+
+
 # ---- restarting
 
 

@@ -19,6 +19,10 @@ from hls_sessions.otp import (
 
 PATIENCE = 10.0
 
+needs_a_signal = pytest.mark.skipif(
+    threading.gettrace() is not None, reason="nothing is thrown under a debugger or coverage"
+)
+
 
 class Acts(GenServer):
     """Does what it is told in a cast, and says when it has begun."""
@@ -53,11 +57,13 @@ def works_for_ever():
         pass
 
 
+@needs_a_signal
 def test_a_kill_ends_a_thread_that_works_for_ever(begin):
     begin(works_for_ever).kill()
     # The fixture that looks for threads left behind does the rest.
 
 
+@needs_a_signal
 def test_a_kill_ends_a_thread_that_swallows_the_signal(begin):
     swallowed = threading.Event()
 
@@ -207,3 +213,23 @@ def test_what_servers_share_survives_a_hundred_kills_at_any_moment(start, mailbo
     clock.advance(1)
     shared.set("answered")
     assert shared.get(0) == "answered"
+
+
+@needs_a_signal
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_finalizer_swallowed_is_not_waited_for(begin):
+    finalizing, finalized = threading.Event(), threading.Event()
+
+    class TakesLongToDie:
+        def __del__(self):
+            finalizing.set()
+            works_for_ever()
+
+    def finalizes():
+        TakesLongToDie()
+        finalized.set()
+
+    ref = begin(finalizes)
+    assert finalizing.wait(PATIENCE)
+    ref.kill()
+    assert finalized.wait(PATIENCE)
