@@ -4,6 +4,7 @@ import os
 import select
 import shlex
 import threading
+import time
 
 import pytest
 
@@ -72,6 +73,19 @@ def end_of_encoders():
 
 
 @pytest.fixture
+def until():
+    """Wait for something outside this process, that nothing here is told of."""
+
+    def until(happened):
+        deadline = time.monotonic() + BOUND
+        while not happened():
+            assert time.monotonic() < deadline, "it never happened"
+            time.sleep(0.005)
+
+    return until
+
+
+@pytest.fixture
 def double(tmp_path):
     """Make an ffmpeg whose first runs do something else, in shell; ``$folder`` is where a run writes."""
 
@@ -96,5 +110,5 @@ exec {shlex.quote(find())} "$@"
 
 @pytest.fixture
 def slow_ffmpeg(double):
-    """The path of an ffmpeg that takes a second for a second of film."""
-    return double(f'exec {shlex.quote(find())} -re "$@"')
+    """The path of an ffmpeg that takes a quarter of a second for a second of film."""
+    return double(f'exec {shlex.quote(find())} -readrate 4 "$@"')

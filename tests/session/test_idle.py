@@ -244,11 +244,13 @@ def test_what_was_made_stays_when_the_encoders_are_stopped(hls_supervisor, film,
     assert session.published(VIDEO, 0).exists()
 
 
-def test_the_next_request_after_the_encoders_were_stopped_starts_one(hls_supervisor, film, hls_clock, tmp_path):
-    ffmpeg = str(hanging_ffmpeg(tmp_path))
-    session = hls_supervisor(clock=hls_clock, ffmpeg=ffmpeg).open(film)
+def test_the_next_request_after_the_encoders_were_stopped_starts_one(
+    hls_supervisor, film, hls_clock, tmp_path, is_right, until
+):
+    ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+    session = hls_supervisor(clock=hls_clock, ffmpeg=str(ffmpeg)).open(film)
     session.ask_segment(VIDEO, 0).cancel()
-    [first] = glance(session).runs
+    until(lambda: runs_of(ffmpeg) == 1)
     hls_clock.advance(60)
 
     waiting = session.ask_segment(VIDEO, 0)

@@ -1,0 +1,458 @@
+"""What a session survives, and how it gives up: encoders that die, a full disk, crashes of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hls_sessions.errors import EncoderFailed, SessionEnded, SessionNotFound, StorageFailed
+from hls_sessions.session import encoder
+from hls_sessions.session.lane import Lane
+from hls_sessions.testing import child_processes, failing_ffmpeg, hanging_ffmpeg, runs_of
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+def actor(supervisor, session):
+    """Return the session's actor, as soon as there is one."""
+    return supervisor._registry.wait_for(session.id).get(BOUND)
+
+
+def crash(supervisor, session):
+    """Send the session's actor a message it cannot take, and wait until it has crashed over it."""
+    ref = actor(supervisor, session)
+    ref.cast(object())
+    ref.wait(BOUND)
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def hanging(hls_supervisor, tmp_path):
+    """Start a supervisor whose encoders never make anything."""
+    return lambda: hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
+
+
+@pytest.fixture
+def stuck(hls_supervisor, tmp_path, until):
+    """Open a film, and have a viewer wait for a segment whose first encoder never makes anything."""
+
+    def stuck(film, segment):
+        ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+        supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
+        session = supervisor.open(film)
+        waiting = session.ask_segment(VIDEO, segment)
+        until(lambda: runs_of(ffmpeg) == 1)
+        [run] = glance(session).runs
+        return supervisor, session, waiting, run
+
+    return stuck
+
+
+# ---- encoders that die
+
+
+def test_a_killed_encoder_is_replaced_and_the_viewer_gets_the_right_segment(stuck, film, is_right):
+    _, session, waiting, run = stuck(film, segment=3)
+
+    os.kill(run.pid, signal.SIGKILL)
+
+    assert is_right(session, VIDEO, 3, waiting.get(BOUND))
+    assert glance(session).encoder_failures == 1
+
+
+def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
+    hls_supervisor, film, slow_ffmpeg, is_right
+):
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg)).open(film)
+    session.segment(VIDEO, 0, BOUND)
+    waiting = session.ask_segment(VIDEO, 1)
+    [run] = glance(session).runs
+
+    os.kill(run.pid, signal.SIGKILL)
+
+    assert is_right(session, VIDEO, 1, waiting.get(BOUND))
+    assert not (session.directory / VIDEO / f"run-{run.run}").exists()
+
+
+def test_a_held_encoder_that_is_killed_is_replaced(hls_supervisor, long_film, slow_ffmpeg, is_right):
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
+    session.segment(VIDEO, 0, BOUND)
+    [run] = glance(session).runs
+    assert run.held
+
+    os.kill(run.pid, signal.SIGKILL)
+
+    assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
+
+
+def test_an_encoder_that_fails_twice_at_a_segment_is_tried_again(hls_supervisor, film, tmp_path, is_right):
+    ffmpeg = failing_ffmpeg(tmp_path, times=2)
+    session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
+
+    assert is_right(session, VIDEO, 2, session.segment(VIDEO, 2, BOUND))
+    assert runs_of(ffmpeg) == 3
+
+
+def test_an_encoder_that_fails_three_times_at_a_segment_ends_the_session_with_its_last_words(
+    hls_supervisor, film, tmp_path
+):
+    ffmpeg = failing_ffmpeg(tmp_path, says="Invalid data found when processing input", code=69)
+    supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
+    session = supervisor.open(film)
+
+    with pytest.raises(EncoderFailed) as failed:
+        session.segment(VIDEO, 1, BOUND)
+
+    assert str(failed.value) == (
+        f"Segment 1 of {VIDEO} failed 3 times: its encoder exit code 69."
+        " ffmpeg said: Invalid data found when processing input"
+    )
+    assert runs_of(ffmpeg) == 3
+
+
+def test_a_failed_session_says_why_and_is_cleaned_away(hls_supervisor, film, tmp_path):
+    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)))
+    session = supervisor.open(film)
+    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    ref = actor(supervisor, session)
+
+    for reply in waiting:
+        with pytest.raises(EncoderFailed):
+            reply.get(BOUND)
+    ref.wait(BOUND)
+
+    with pytest.raises(SessionEnded, match=r"failed at .*: Segment 0 of .* failed 3 times") as ended:
+        supervisor.find(session.id)
+    assert ended.value.state == "failed"
+    assert not session.directory.exists()
+
+
+def test_a_failed_session_leaves_the_others_alone(hls_supervisor, film, tmp_path, is_right):
+    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, times=3)))
+    other, failing = supervisor.open(film), supervisor.open(film)
+    ref = actor(supervisor, failing)
+    with pytest.raises(EncoderFailed):
+        failing.segment(VIDEO, 0, BOUND)
+    ref.wait(BOUND)
+
+    assert supervisor.sessions() == [other]
+    assert is_right(other, VIDEO, 0, other.segment(VIDEO, 0, BOUND))
+
+
+def test_an_encoder_that_cannot_be_started_is_a_failure_with_a_reason(hls_supervisor, film, double):
+    ffmpeg = double("exit 1")
+    session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
+    ffmpeg.unlink()
+
+    with pytest.raises(EncoderFailed, match="failed 3 times"):
+        session.segment(VIDEO, 0, BOUND)
+
+
+# ---- encoders that write nonsense
+
+NONSENSE = {
+    "noise": 'head -c 4096 /dev/urandom > "$folder/0.m4s"',
+    "nothing": ': > "$folder/0.m4s"',
+    "an endless box": r"""printf '\377\377\377\377ftypisom' > "$folder/0.m4s" """,
+}
+
+
+@pytest.mark.parametrize("write", NONSENSE.values(), ids=NONSENSE)
+def test_a_file_that_is_no_segment_is_never_published(hls_supervisor, film, double, write, is_right):
+    session = hls_supervisor(ffmpeg=str(double(f"{write}; exit 0", times=1))).open(film)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+    assert glance(session).segments_refused == 1
+
+
+def test_an_encoder_that_goes_on_after_a_bad_segment_is_stopped(hls_supervisor, film, double, is_right, ends):
+    write = ': > "$folder/0.m4s"; : > "$folder/1.m4s"; exec sleep 3600'
+    session = hls_supervisor(ffmpeg=str(double(write, times=1))).open(film)
+    waiting = session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+
+    assert is_right(session, VIDEO, 0, waiting.get(BOUND))
+    assert ends(run.pid)
+
+
+def test_a_segment_in_another_ones_place_is_never_published(hls_supervisor, film, double, tmp_path, is_right):
+    session = hls_supervisor().open(film)
+    wrong = tmp_path / "wrong.m4s"
+    wrong.write_bytes(session.init(VIDEO, BOUND).read_bytes() + session.segment(VIDEO, 1, BOUND).read_bytes())
+    ffmpeg = double(f'cp {wrong} "$folder/3.m4s"; exit 0', times=1)
+    session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
+
+    assert is_right(session, VIDEO, 3, session.segment(VIDEO, 3, BOUND))
+    assert glance(session).segments_refused == 1
+
+
+# ---- a full disk
+
+
+@pytest.fixture
+def on_publishing(monkeypatch):
+    """Have something happen instead of writing segments, so many times."""
+    write_bytes = Path.write_bytes
+
+    def on_publishing(happens, times):
+        left = iter(range(times))
+
+        def write(path, data):
+            if path.name.endswith(".m4s.part") and next(left, None) is not None:
+                happens()
+            return write_bytes(path, data)
+
+        monkeypatch.setattr(Path, "write_bytes", write)
+
+    return on_publishing
+
+
+def test_a_disk_that_is_full_for_a_moment_costs_a_pause(hls_supervisor, film, on_publishing, is_right):
+    session = hls_supervisor().open(film)
+    on_publishing(full_disk, times=2)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+    assert glance(session).encoder_failures == 2
+
+
+def test_a_disk_that_stays_full_ends_the_session_and_says_so(hls_supervisor, film, on_publishing):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    ref = actor(supervisor, session)
+    on_publishing(full_disk, times=1000)
+
+    with pytest.raises(EncoderFailed, match=r"it could not be written \(No space left on device\)"):
+        session.segment(VIDEO, 0, BOUND)
+
+    ref.wait(BOUND)
+    assert not session.directory.exists()
+
+
+def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monkeypatch, end_of_encoders):
+    session = hanging().open(film)
+    before = child_processes()
+    monkeypatch.setattr(encoder, "record_process", full_disk)
+
+    with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(No space left on device\)"):
+        session.segment(VIDEO, 0, BOUND)
+
+    end_of_encoders()
+    assert child_processes() == before
+
+
+def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(
+    hls_supervisor, film, monkeypatch
+):
+    supervisor = hls_supervisor()
+    monkeypatch.setattr(Path, "mkdir", full_disk)
+
+    with pytest.raises(StorageFailed, match="No space left on device"):
+        supervisor.open(film, user="anna")
+
+    monkeypatch.undo()
+    assert supervisor.sessions() == []
+    assert supervisor.open(film, user="anna").info().state == "active"
+
+
+# ---- crashes of its own
+
+
+def test_a_crashed_session_comes_back_with_its_id_its_directory_and_its_segments(
+    hls_supervisor, film, tmp_path
+):
+    ffmpeg = failing_ffmpeg(tmp_path, times=0)
+    supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
+    session = supervisor.open(film, user="anna")
+    before = session.segment(VIDEO, 0, BOUND)
+
+    crash(supervisor, session)
+
+    info = session.info()
+    assert (info.session_id, info.directory) == (session.id, str(session.directory))
+    assert session.segment(VIDEO, 0, BOUND) == before
+    assert next(rendition for rendition in info.renditions if rendition.id == VIDEO).published >= 1
+    assert supervisor.open(film, user="anna") is session
+
+
+def test_a_crashed_session_serves_the_next_request(hls_supervisor, film, is_right):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+
+    crash(supervisor, session)
+
+    assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
+
+
+def test_who_waits_while_the_session_crashes_gets_the_right_segment(stuck, film, is_right, ends):
+    supervisor, session, waiting, run = stuck(film, segment=2)
+
+    crash(supervisor, session)
+
+    assert ends(run.pid)
+    assert is_right(session, VIDEO, 2, waiting.get(BOUND))
+
+
+def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_life(
+    hls_supervisor, film, monkeypatch, is_right
+):
+    session = hls_supervisor().open(film)
+    get_segment, first = Lane.get_segment, iter([True])
+
+    def crash_once(*arguments):
+        if next(first, False):
+            raise RuntimeError("a bug")
+        return get_segment(*arguments)
+
+    monkeypatch.setattr(Lane, "get_segment", crash_once)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+
+
+@pytest.mark.parametrize("method", ["file_closed", "run_exited", "act"])
+def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(
+    hls_supervisor, film, monkeypatch, is_right, method
+):
+    session = hls_supervisor().open(film)
+    original, first = getattr(Lane, method), iter([True])
+
+    def crash_once(*arguments):
+        if next(first, False):
+            raise RuntimeError("a bug")
+        return original(*arguments)
+
+    monkeypatch.setattr(Lane, method, crash_once)
+
+    for number in range(5):
+        assert is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND))
+
+
+def test_a_killed_session_comes_back_and_serves_who_waits(stuck, film, is_right, ends):
+    supervisor, session, waiting, run = stuck(film, segment=2)
+
+    actor(supervisor, session).kill()
+
+    assert ends(run.pid)
+    assert is_right(session, VIDEO, 2, waiting.get(BOUND))
+
+
+def test_a_session_that_crashes_too_often_fails_and_says_why(hanging, film, ends):
+    supervisor = hanging()
+    session = supervisor.open(film, user="anna")
+    waiting = session.ask_segment(VIDEO, 0)
+    for _ in range(4):
+        crash(supervisor, session)
+
+    with pytest.raises(SessionEnded, match=r"failed at .*: its actor crashed too often") as ended:
+        waiting.get(BOUND)
+
+    assert ended.value.state == "failed"
+    with pytest.raises(SessionEnded):
+        supervisor.find(session.id)
+    assert supervisor.open(film, user="anna") is not session
+
+
+def test_a_session_that_crashes_too_often_leaves_nothing(hanging, film, ends):
+    supervisor = hanging()
+    session = supervisor.open(film)
+    session.ask_segment(VIDEO, 0)
+    for _ in range(4):
+        [run] = glance(session).runs
+        crash(supervisor, session)
+
+    supervisor.stop()
+
+    assert ends(run.pid)
+    assert not session.directory.exists()
+
+
+def test_a_session_that_crashes_too_often_leaves_the_others_alone(hls_supervisor, film, is_right):
+    supervisor = hls_supervisor()
+    other, crashing = supervisor.open(film), supervisor.open(film)
+    waiting = other.ask_segment(VIDEO, 0)
+    ref = actor(supervisor, other)
+
+    for _ in range(4):
+        crash(supervisor, crashing)
+
+    assert is_right(other, VIDEO, 0, waiting.get(BOUND))
+    assert actor(supervisor, other) is ref
+
+
+def test_crashes_far_apart_are_forgiven(hls_supervisor, film, hls_clock, is_right):
+    supervisor = hls_supervisor(clock=hls_clock)
+    session = supervisor.open(film)
+
+    for _ in range(6):
+        crash(supervisor, session)
+        back = supervisor._registry.wait_for(session.id)
+        while not back.done():
+            hls_clock.advance(0.01)  # until its backoff, which begins when the crash is heard of, is over
+        hls_clock.advance(61)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+
+
+# ---- being closed
+
+
+def test_a_closed_session_leaves_no_directory_and_no_process(hanging, film, ends):
+    session = hanging().open(film)
+    session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+
+    session.stop()
+
+    assert ends(run.pid)
+    assert not session.directory.exists()
+
+
+def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg, ends):
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
+    session.segment(VIDEO, 0, BOUND)
+    [run] = glance(session).runs
+    assert run.held
+
+    session.stop()
+
+    assert ends(run.pid)
+
+
+def test_who_waits_for_a_session_that_is_closed_is_answered(hanging, film):
+    session = hanging().open(film)
+    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    glance(session)
+
+    session.stop()
+
+    for reply in waiting:
+        with pytest.raises(SessionNotFound, match=f"There is no session '{session.id}'"):
+            reply.get(BOUND)
+
+
+def test_a_closed_session_answers_nothing_more(hls_supervisor, film):
+    session = hls_supervisor().open(film)
+    session.stop()
+
+    for ask in (
+        session.info,
+        session.heartbeat,
+        session.stop,
+        session.master_playlist,
+        lambda: session.media_playlist(VIDEO),
+        lambda: session.init(VIDEO, BOUND),
+        lambda: session.segment(VIDEO, 0, BOUND),
+    ):
+        with pytest.raises(SessionNotFound):
+            ask()
