@@ -125,8 +125,11 @@ class Prober:
             with self._lock:
                 # One that is started after the others were ended would be nobody's to reap.
                 self._refuse_when_closed()
+                if worker is not None:
+                    worker.reap()
+                    self._workers.remove(worker)
                 worker = self._worker.worker = _Worker()
-                self._workers = [known for known in self._workers if known.is_alive()] + [worker]
+                self._workers.append(worker)
         return worker
 
     def _refuse_when_closed(self) -> None:
