@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import av
+import pytest
+
+from hls_sessions.ffmpeg import Prober, examine, prober
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+@pytest.fixture
+def until():
+    """Return what waits, for a bounded time, until something outside this process has come about."""
+
+    def wait(condition):
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about in ten seconds"
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture(params=["PATH", "wheel"])
+def binary(request):
+    """Return each ffmpeg there is: the system's, and the imageio-ffmpeg wheel's."""
+    if request.param == "PATH":
+        path = shutil.which("ffmpeg")
+        if path is None:
+            pytest.skip("no ffmpeg on PATH")
+    else:
+        path = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+    return examine(path)
+
+
+@pytest.fixture
+def make_prober():
+    """Return what makes a prober that is closed after the test."""
+    made = []
+
+    def make(**options):
+        made.append(Prober(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def single_prober(make_prober, monkeypatch):
+    """Return a prober with one worker, so that the worker of the next probe is known."""
+    monkeypatch.setattr(prober, "WORKERS", 1)
+    return make_prober(timeout=60)
+
+
+@pytest.fixture
+def nameless(tmp_path):
+    """Return the path of a file whose name is no UTF-8."""
+    return tmp_path / os.fsdecode(b"\xff\xfe.mp4")
+
+
+class Track(NamedTuple):
+    """What a whole file shows of one track when every packet of it is read."""
+
+    frames: list[int]
+    """When each frame is shown, in ticks, in order."""
+    start: Fraction
+    end: Fraction
+
+
+@pytest.fixture
+def demux():
+    """Return what reads a file from its first packet to its last, as far as it can be read."""
+
+    def read(path, index):
+        with av.open(f"file:{path}") as container:
+            stream = container.streams[index]
+            spans = []
+            with suppress(av.error.FFmpegError):
+                for packet in container.demux(stream):
+                    if packet.pts is not None and packet.pts >= stream.start_time and not packet.is_discard:
+                        spans.append((packet.pts, packet.pts + packet.duration))  # noqa: PERF401 - it may end early
+            end = max(end for _, end in spans)
+            frames = sorted(start for start, _ in spans)
+            return Track(frames, frames[0] * stream.time_base, end * stream.time_base)
+
+    return read
