@@ -184,7 +184,6 @@ def _frames(container: InputContainer, stream: VideoStream) -> Frames:
     last = _presented(container.demux(stream), stream.start_time)
     if not last:
         return NO_INDEX  # the file ends before its index does
-    end = max(span.end for span in last)
     # Of the packets before these, some may be presented among the first of them.
     ticks = [span.start for span in (last if len(entries) <= PACKETS else last[REORDER:])]
     known = len(entries) - len(ticks)
@@ -196,7 +195,7 @@ def _frames(container: InputContainer, stream: VideoStream) -> Frames:
     container.seek(stream.start_time, stream=stream)
     first = [span.start for span in _presented(islice(container.demux(stream), PACKETS), stream.start_time)]
     sure = first if len(first) >= len(times) else first[:-REORDER]
-    return Frames(times, end) if sure == list(times[: len(sure)]) else NO_INDEX
+    return Frames(times, last[-1].end) if sure == list(times[: len(sure)]) else NO_INDEX
 
 
 def _presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
@@ -241,15 +240,16 @@ def _read_ends(container: InputContainer, streams: list[Stream]) -> dict[int, in
     except av.error.FFmpegError:
         # A Matroska that was cut off has no index, and finds nothing before its first keyframe.
         container.seek(target, backward=False)
-    ends: dict[int, int] = {}
+    last: dict[int, Span] = {}
     try:
         for packet in container.demux(*streams):
-            if packet.pts is not None:
-                end = _end(packet, packet.pts)
-                ends[packet.stream.index] = max(end, ends.get(packet.stream.index, end))
+            # One that an edit list leaves out is read to decode others, and not shown.
+            if packet.pts is not None and not packet.is_discard:
+                span = Span(packet.pts, _end(packet, packet.pts))
+                last[packet.stream.index] = max(span, last.get(packet.stream.index, span))
     except av.error.FFmpegError:
         pass  # a damaged end: what could be read is what can be played
-    return ends
+    return {index: span.end for index, span in last.items()}
 
 
 def _end(packet: Packet[Any], pts: int) -> int:
