@@ -88,8 +88,7 @@ def demux():
                 for packet in container.demux(stream):
                     if packet.pts is not None and packet.pts >= stream.start_time and not packet.is_discard:
                         spans.append((packet.pts, packet.pts + packet.duration))  # noqa: PERF401 - it may end early
-            end = max(end for _, end in spans)
             frames = sorted(start for start, _ in spans)
-            return Track(frames, frames[0] * stream.time_base, end * stream.time_base)
+            return Track(frames, frames[0] * stream.time_base, max(spans)[1] * stream.time_base)
 
     return read

@@ -1,0 +1,298 @@
+"""The facts of a file, compared with what it was made as and with a reading of all its packets."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from contextlib import suppress
+from fractions import Fraction
+
+import pytest
+
+from hls_sessions.errors import NotPlayable
+from hls_sessions.ffmpeg import Prober, find, prober
+
+SMALL = {"size": "160x90"}
+AAC = Fraction(1024, 44_100)
+"""Seconds in one AAC frame of a clip."""
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    """Probe with one worker for all tests of this file, which runs before the first of them."""
+    with pytest.MonkeyPatch.context() as one:
+        one.setattr(prober, "WORKERS", 1)
+        shared = Prober(timeout=60)
+    warm_up = tmp_path_factory.mktemp("probe") / "text.mp4"
+    warm_up.write_text("no film\n")
+    with suppress(NotPlayable):
+        shared.probe(warm_up)
+    yield shared.probe
+    shared.close()
+
+
+def remux(path, *options, source=()) -> None:
+    """Write a file of another's packets."""
+    subprocess.run([find(), "-v", "error", "-nostdin", *source, "-c", "copy", *options, path], check=True)
+
+
+# Each container tells when its picture begins and ends
+
+CLIPS = {
+    "mp4": {"container": "mp4"},
+    "mp4, no B-frames": {"container": "mp4", "b_frames": 0},
+    "mp4, 29.97": {"container": "mp4", "rate": "30000/1001"},
+    "mp4, 1/2": {"container": "mp4", "rate": "1/2", "seconds": 10.0},
+    "mp4, one frame": {"container": "mp4", "seconds": 0.04},
+    "mp4, silent": {"container": "mp4", "audio": None},
+    "fragmented mp4": {"container": "mp4", "options": ("-movflags", "frag_keyframe+empty_moov")},
+    "mov": {"container": "mov"},
+    "mkv": {"container": "mkv"},
+    "mkv, 23.976": {"container": "mkv", "rate": "24000/1001"},
+    "webm": {"container": "webm", "video": "libvpx", "audio": "libvorbis", "seconds": 2.0},
+    "ts": {"container": "ts"},
+    "ts, 29.97": {"container": "ts", "rate": "30000/1001"},
+}
+
+
+@pytest.mark.parametrize("like", CLIPS.values(), ids=CLIPS)
+def test_a_picture_begins_and_ends_as_its_packets_do(probe, hls_clip, demux, like):
+    path = hls_clip(**SMALL | like)
+
+    video = probe(path).video
+
+    read = demux(path, video.index)
+    assert (video.start, video.end) == (read.start, read.end)
+
+
+@pytest.mark.parametrize("like", CLIPS.values(), ids=CLIPS)
+def test_a_picture_is_told_as_it_was_made(probe, hls_clip, like):
+    media = probe(hls_clip(**SMALL | like))
+
+    assert (media.video.width, media.video.height) == (160, 90)
+    assert media.video.frame_rate == Fraction(like.get("rate", "25"))
+    assert media.video.codec == ("vp8" if "video" in like else "h264")
+    frame = 1 / media.video.frame_rate
+    seconds = max(Fraction(like.get("seconds", 6)), frame)
+    assert abs(media.video.end - media.video.start - seconds) < frame
+
+
+@pytest.mark.parametrize("name", ["mp4", "mp4, no B-frames", "mp4, 29.97", "mp4, 1/2", "mp4, silent", "mov"])
+def test_the_index_of_an_mp4_tells_every_frame(probe, hls_clip, demux, name):
+    path = hls_clip(**SMALL | CLIPS[name])
+
+    video = probe(path).video
+
+    assert list(video.frame_times) == demux(path, 0).frames
+
+
+@pytest.mark.parametrize("name", ["fragmented mp4", "mkv", "webm", "ts"])
+def test_a_container_without_a_whole_index_tells_no_frames(probe, hls_clip, name):
+    assert probe(hls_clip(**SMALL | CLIPS[name])).video.frame_times is None
+
+
+SOUNDS = {
+    "m4a": {"container": "m4a"},
+    "mp3": {"container": "mp3", "audio": "libmp3lame"},
+    "flac": {"container": "flac", "audio": "flac"},
+    "ogg": {"container": "ogg", "audio": "libvorbis"},
+    "wav": {"container": "wav", "audio": "pcm_s16le"},
+    "mka": {"container": "mka"},
+}
+
+
+@pytest.mark.parametrize("like", SOUNDS.values(), ids=SOUNDS)
+def test_sound_alone_has_no_picture(probe, hls_clip, like):
+    media = probe(hls_clip(video=None, **like))
+
+    assert media.video is None
+    (sound,) = media.audio
+    assert (sound.sample_rate, sound.channels) == (44_100, 1)
+    # Coded sound is whole frames, and a container need not say how much of the last one counts.
+    assert abs(sound.end - sound.start - 6) < 2 * AAC
+
+
+def test_the_priming_of_a_sound_is_before_its_start(probe, hls_clip):
+    (sound,) = probe(hls_clip(video=None, container="m4a")).audio
+
+    assert (sound.start, sound.end) == (0, 6)
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("seconds", [4.0, 8.0])
+def test_a_sound_that_ends_elsewhere_than_the_picture_has_its_own_end(probe, hls_clip, container, seconds):
+    media = probe(hls_clip(**SMALL, container=container, sound_seconds=seconds))
+
+    assert abs(media.video.end - media.video.start - 6) < Fraction(1, 25)
+    assert abs(media.audio[0].end - media.audio[0].start - Fraction(seconds)) < 2 * AAC
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+@pytest.mark.parametrize("late", ["video", "audio"])
+def test_a_track_that_starts_late_has_its_own_start(probe, hls_clip, tmp_path, container, late):
+    film, path = hls_clip(**SMALL), tmp_path / f"late.{container}"
+    tracks = ("-map", "0:a", "-map", "1:v") if late == "video" else ("-map", "0:v", "-map", "1:a")
+    remux(path, *tracks, source=("-i", film, "-itsoffset", "3", "-i", film))
+
+    media = probe(path)
+
+    (sound,) = media.audio
+    first, last = (sound, media.video) if late == "video" else (media.video, sound)
+    assert abs(last.start - first.start - 3) < Fraction(1, 10)
+    assert (media.start, media.end) == (first.start, last.end)
+
+
+def test_a_transport_stream_says_where_it_is_counted_from(probe, hls_clip):
+    media = probe(hls_clip(**SMALL, container="ts"))
+
+    assert abs(media.container_start - media.start) < Fraction(1, 1000)
+    assert media.container_start > 1
+
+
+# Frames that are not evenly spaced
+
+
+def irregular(hls_clip, container, times, *, b_frames=2):
+    """A film of 150 frames; ``times`` is when frame N is shown, in frames."""
+    options = ("-vf", f"setpts='({times})/25/TB'", "-fps_mode", "vfr")
+    return hls_clip(**SMALL, audio=None, container=container, b_frames=b_frames, options=options)
+
+
+IRREGULAR = {
+    "further and further apart": "N+N*N/8",
+    "a hole in the middle": "if(lt(N,75),N,N+500)",
+    "the last frame far away": "if(lt(N,149),N,N+300)",
+    "the last two frames far apart": "if(lt(N,148),N,N+300*(N-147))",
+    "the last three frames far apart": "if(lt(N,147),N,N+300*(N-146))",
+    "the second frame far away": "if(lt(N,1),N,N+300)",
+}
+
+
+@pytest.mark.parametrize("times", IRREGULAR.values(), ids=IRREGULAR)
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_frames_that_are_not_evenly_spaced_are_told_exactly(probe, hls_clip, demux, times, b_frames):
+    path = irregular(hls_clip, "mp4", times, b_frames=b_frames)
+
+    video = probe(path).video
+
+    assert list(video.frame_times) == demux(path, 0).frames
+    assert video.end == demux(path, 0).end
+
+
+def test_a_last_frame_far_away_is_the_end_also_without_an_index(probe, hls_clip, demux):
+    path = irregular(hls_clip, "mkv", IRREGULAR["the last frame far away"])
+
+    assert probe(path).video.end == demux(path, 0).end > 17
+
+
+def test_a_film_joined_from_two_that_decode_differently_keeps_its_length(probe, hls_clip, demux, tmp_path):
+    parts = [hls_clip(**SMALL, audio=None, seconds=4.0, b_frames=b_frames) for b_frames in (0, 2)]
+    (tmp_path / "list.txt").write_text("".join(f"file '{part}'\n" for part in parts))
+    path = tmp_path / "joined.mp4"
+    remux(path, source=("-f", "concat", "-safe", "0", "-i", tmp_path / "list.txt"))
+
+    video = probe(path).video
+
+    read = demux(path, 0)
+    assert (video.start, video.end) == (read.start, read.end)
+    assert video.frame_times is None or list(video.frame_times) == read.frames
+
+
+def test_a_film_that_an_edit_list_begins_in_the_middle_has_the_frames_that_are_shown(
+    probe, hls_clip, demux, tmp_path
+):
+    path = tmp_path / "edited.mp4"
+    remux(path, source=("-ss", "3.9", "-i", hls_clip(**SMALL)))
+
+    video = probe(path).video
+
+    read = demux(path, 0)
+    assert len(read.frames) < 60
+    assert list(video.frame_times) == read.frames
+    assert video.start == 0
+
+
+def test_a_film_that_an_edit_list_ends_early_has_the_frames_that_are_shown(probe, hls_clip, demux, tmp_path):
+    data = bytearray(hls_clip(**SMALL, audio=None).read_bytes())
+    # elst: version and flags, how many edits, then the first one's length on the film's clock (1/1000 s).
+    length = data.index(b"elst") + 12
+    assert struct.unpack_from(">I", data, length)[0] == 6000
+    struct.pack_into(">I", data, length, 3000)
+    path = tmp_path / "edited.mp4"
+    path.write_bytes(data)
+
+    video = probe(path).video
+
+    assert abs(video.end - 3) <= Fraction(2, 25)
+    if video.frame_times:
+        assert list(video.frame_times) == demux(path, 0).frames
+
+
+# What is shown
+
+
+def test_pixels_that_are_not_square_make_the_picture_wider(probe, hls_clip):
+    media = probe(hls_clip(**SMALL, seconds=1.0, options=("-vf", "setsar=2")))
+
+    assert (media.video.width, media.video.height) == (320, 90)
+
+
+def test_a_picture_that_lies_on_its_side_is_told_upright(probe, hls_clip, tmp_path):
+    path = tmp_path / "turned.mp4"
+    bsf = "h264_metadata=display_orientation=insert:rotate=90"
+    remux(path, "-bsf:v", bsf, source=("-i", hls_clip(**SMALL, seconds=1.0)))
+
+    media = probe(path)
+
+    assert (media.video.width, media.video.height) == (90, 160)
+
+
+def test_a_cover_is_no_picture(probe, hls_clip, tmp_path):
+    song, path = hls_clip(video=None, container="m4a"), tmp_path / "song.m4a"
+    cover = hls_clip(
+        container="jpg", video="mjpeg", audio=None, seconds=0.04, options=("-update", "1", "-strict", "-1")
+    )
+    remux(
+        path, *("-map", "0", "-map", "1", "-disposition:v", "attached_pic"), source=("-i", song, "-i", cover)
+    )
+
+    media = probe(path)
+
+    assert media.video is None
+    assert len(media.audio) == 1
+
+
+def test_of_two_pictures_the_default_plays(probe, hls_clip, tmp_path):
+    one, two = hls_clip(**SMALL, seconds=1.0), hls_clip(size="320x180", seconds=1.0)
+    path = tmp_path / "two.mkv"
+    which = ("-map", "0:v", "-map", "1:v", "-disposition:v:0", "0", "-disposition:v:1", "default")
+    remux(path, *which, source=("-i", one, "-i", two))
+
+    assert probe(path).video.width == 320
+
+
+def test_sounds_are_told_with_title_language_and_which_is_the_default(probe, hls_clip, tmp_path):
+    film, path = hls_clip(**SMALL, seconds=1.0), tmp_path / "sounds.mkv"
+    said = (
+        "-metadata:s:a:0",
+        "language=eng",
+        "-metadata:s:a:0",
+        "title=Original",
+        "-metadata:s:a:1",
+        "language=und",
+    )
+    which = ("-disposition:a:0", "0", "-disposition:a:1", "default")
+    remux(path, *("-map", "0:v", "-map", "0:a", "-map", "0:a"), *said, *which, source=("-i", film))
+
+    first, second = probe(path).audio
+
+    assert (first.index, first.language, first.title, first.default) == (1, "eng", "Original", False)
+    assert (second.index, second.language, second.title, second.default) == (2, None, None, True)
+
+
+def test_a_title_that_is_no_utf_8_does_not_hide_the_film(probe, hls_clip, tmp_path):
+    film, path = hls_clip(**SMALL, seconds=1.0), tmp_path / "title.mkv"
+    remux(path, "-metadata:s:a:0", "title=MARK", source=("-i", film))
+    path.write_bytes(path.read_bytes().replace(b"MARK", b"\xff\xfeRK"))
+
+    assert probe(path).audio[0].title.endswith("RK")
