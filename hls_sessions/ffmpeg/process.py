@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -43,8 +44,8 @@ class ProcessId(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
         """Read what ``str`` wrote; None when it is something else."""
-        pid, _, started = text.strip().partition(" ")
-        return cls(int(pid), int(started)) if pid.isdecimal() and started.isdecimal() else None
+        numbers = re.fullmatch(r"([0-9]{1,20}) ([0-9]{1,20})\s*", text)
+        return cls(int(numbers[1]), int(numbers[2])) if numbers else None
 
     def __str__(self) -> str:
         return f"{self.pid} {self.started}"
