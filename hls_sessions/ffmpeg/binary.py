@@ -66,7 +66,7 @@ def examine(path: str) -> Binary:
     version = re.match(r"ffmpeg version (\S+)", banner)
     if version is None:
         raise FfmpegNotFound([path])
-    encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", _ask(path, "-encoders"), re.MULTILINE))
+    encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] ([^\s=]\S*)", _ask(path, "-encoders"), re.MULTILINE))
     return Binary(path, version[1], encoders, _counts_segment_times_from_zero(path), start_up)
 
 
