@@ -40,9 +40,7 @@ class EncoderRun:
         """Why its end was asked for, when that was its own fault."""
         self.faulty_source = False
         """Whether the fault was found in what it had ended well with: another run would do no better."""
-        self._unwatch = watcher.watch(
-            folder, lambda path: owner.send(FileClosed(rendition, number, path))
-        )
+        self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
             self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
         except BaseException:

@@ -198,9 +198,7 @@ def test_a_film_joined_from_two_that_decode_differently_keeps_its_length(probe, 
     assert video.frame_times is None or list(video.frame_times) == read.frames
 
 
-def test_a_film_that_an_edit_list_begins_in_the_middle_has_the_frames_that_are_shown(
-    probe, hls_clip, demux, tmp_path
-):
+def test_a_film_that_an_edit_list_begins_in_the_middle_has_the_frames_that_are_shown(probe, hls_clip, demux, tmp_path):
     path = tmp_path / "edited.mp4"
     remux(path, source=("-ss", "3.9", "-i", hls_clip(**SMALL)))
 
@@ -252,9 +250,7 @@ def test_a_cover_is_no_picture(probe, hls_clip, tmp_path):
     cover = hls_clip(
         container="jpg", video="mjpeg", audio=None, seconds=0.04, options=("-update", "1", "-strict", "-1")
     )
-    remux(
-        path, *("-map", "0", "-map", "1", "-disposition:v", "attached_pic"), source=("-i", song, "-i", cover)
-    )
+    remux(path, *("-map", "0", "-map", "1", "-disposition:v", "attached_pic"), source=("-i", song, "-i", cover))
 
     media = probe(path)
 

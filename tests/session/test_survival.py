@@ -252,9 +252,7 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
     assert child_processes() == before
 
 
-def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(
-    hls_supervisor, film, monkeypatch
-):
+def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(hls_supervisor, film, monkeypatch):
     supervisor = hls_supervisor()
     monkeypatch.setattr(Path, "mkdir", full_disk)
 
@@ -269,9 +267,7 @@ def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(
 # ---- crashes of its own
 
 
-def test_a_crashed_session_comes_back_with_its_id_its_directory_and_its_segments(
-    hls_supervisor, film, tmp_path
-):
+def test_a_crashed_session_comes_back_with_its_id_its_directory_and_its_segments(hls_supervisor, film, tmp_path):
     ffmpeg = failing_ffmpeg(tmp_path, times=0)
     supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
     session = supervisor.open(film, user="anna")
@@ -321,9 +317,7 @@ def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_life(
 
 
 @pytest.mark.parametrize("method", ["file_closed", "run_exited", "act"])
-def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(
-    hls_supervisor, film, monkeypatch, is_right, method
-):
+def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(hls_supervisor, film, monkeypatch, is_right, method):
     session = hls_supervisor().open(film)
     original, first = getattr(Lane, method), iter([True])
 
