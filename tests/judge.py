@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-import av
-
 from hls_sessions.ffmpeg import OFFSET
+from hls_sessions.ffmpeg.packets import Packet, count_frames, read_tracks
 
 MILLISECOND = Fraction(1, 1000)
 
 
-@dataclass(frozen=True)
-class Packet:
-    """One packet; times in seconds on the presentation's clock."""
-
-    time: Fraction
-    duration: Fraction
-    keyframe: bool
-
-
 def packets(data: bytes) -> list[Packet]:
     """Read the packets of an init segment and any segments of its rendition, in decoding order."""
-    with av.open(io.BytesIO(data)) as container:
-        [stream] = container.streams
-        return [
-            Packet(packet.pts * stream.time_base - OFFSET, packet.duration * stream.time_base, packet.is_keyframe)
-            for packet in container.demux(stream)
-            if packet.pts is not None
-        ]
+    [track] = read_tracks(data)
+    return list(track.packets)
 
 
 def times(data: bytes) -> list[Fraction]:
-    """Return when each packet is shown or heard, in order."""
-    return sorted(packet.time for packet in packets(data))
+    """Return when each packet is shown or heard, in order, in seconds on the presentation's clock."""
+    return sorted(packet.time - OFFSET for packet in packets(data))
 
 
 def source_times(path, kind: str = "video") -> list[Fraction]:
     """Return when each packet of a source is shown or heard, in order."""
-    with av.open(str(path)) as container:
-        stream = container.streams.get({kind: 0})[0]
-        return sorted(p.pts * stream.time_base for p in container.demux(stream) if p.pts is not None)
+    return next(track for track in read_tracks(path) if track.kind == kind).times
 
 
 def frames(data: bytes) -> int:
     """Decode everything, and return how many frames came. Raises when the decoder complains."""
-    with av.open(io.BytesIO(data)) as container:
-        container.streams[0].codec_context.options = {"err_detect": "explode"}
-        return sum(1 for _ in container.decode(container.streams[0]))
+    [track] = read_tracks(data)
+    return count_frames(data, track.kind)
 
 
 def worst_deviation(found: list[Fraction], expected: list[Fraction]) -> Fraction:

@@ -9,6 +9,7 @@ from hls_sessions.cli.probe import probe
 from hls_sessions.cli.serve import serve
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stop import stop
+from hls_sessions.cli.verify import verify
 
 app = typer.Typer(
     name="hls-sessions",
@@ -25,6 +26,7 @@ app.command()(info)
 app.command()(stop)
 app.command()(probe)
 app.command()(doctor)
+app.command()(verify)
 
 
 def main() -> None:

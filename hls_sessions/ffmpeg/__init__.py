@@ -5,4 +5,15 @@ from hls_sessions.ffmpeg.commands import OFFSET, Run, run
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
 
-__all__ = ["OFFSET", "Binary", "Exit", "Prober", "Process", "ProcessId", "Run", "examine", "find", "run"]
+__all__ = [
+    "OFFSET",
+    "Binary",
+    "Exit",
+    "Prober",
+    "Process",
+    "ProcessId",
+    "Run",
+    "examine",
+    "find",
+    "run",
+]

@@ -26,8 +26,9 @@ AAC_FRAME = 1024
 _AAC_SECONDS = Fraction(AAC_FRAME, AUDIO_RATE)
 RAMP = (Fraction(1), Fraction(1))
 """The lengths of the first segments, short so that playback starts early."""
-SHORTEST_SOUND = 2 * _AAC_SECONDS
-"""A last piece of sound shorter than this joins the piece before it: a container's end is not exact to the sample."""
+SHORTEST_LAST = Fraction(2, 5)
+"""Seconds; a last segment shorter than this joins the one before it. It would not be worth a request, and a
+container's end is not exact to the frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _video_cuts(track: VideoTrack, origin: Fraction, grid: Iterable[Fraction]) -
     # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
     for time in (_nearest_frame(track, wanted) for wanted in grid if wanted < track.end):
         floor = inner[-1] if inner else track.start
-        if time > floor and time < track.end - frame / 2:
+        if time > floor and time <= track.end - SHORTEST_LAST:
             inner.append(time)
     times = (origin, *inner, track.end)
     if track.frame_times is None:
@@ -171,7 +172,7 @@ def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) 
     inner: list[Fraction] = []
     for wall in walls:
         time = aac_frame_at(wall, first)
-        if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_SOUND:
+        if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_LAST:
             inner.append(time)
     # The first piece also holds the encoder's priming; how many frames the last one holds is the encoder's to say.
     walls = (first - _AAC_SECONDS, *inner)

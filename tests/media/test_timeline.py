@@ -154,11 +154,9 @@ def test_a_film_shorter_than_its_first_segment_is_one_segment():
     assert seconds(timeline(film(steady("25", 0.4))).video) == [0, 0.4]
 
 
-def test_what_is_left_after_a_boundary_is_at_least_a_frame():
-    cuts = timeline(film(steady("25", 4.04))).video
-
-    assert seconds(cuts) == [0, 1, 2, 4, 4.04]
-    assert cuts.counts == (25, 25, 50, 1)
+def test_a_last_piece_that_is_not_worth_a_request_joins_the_one_before_it():
+    assert seconds(timeline(film(steady("25", 4.36))).video) == [0, 1, 2, 4.36]
+    assert seconds(timeline(film(steady("25", 4.40))).video) == [0, 1, 2, 4, 4.40]
 
 
 def test_a_cut_is_asked_for_half_the_shortest_frame_early():

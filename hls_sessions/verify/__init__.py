@@ -1,0 +1,6 @@
+"""The judgement of the playback tests as a tool: anyone's recording served as HLS, packet by packet."""
+
+from hls_sessions.verify.findings import Finding, Looked, Report
+from hls_sessions.verify.verify import Unreachable, verify
+
+__all__ = ["Finding", "Looked", "Report", "Unreachable", "verify"]

@@ -1,0 +1,43 @@
+"""What a verification found, and what it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong."""
+
+    where: str
+    """The playlist or segment, as its URL's path."""
+    rule: str
+    """The rule it breaks: an RFC 8216 section, or ``exactness``, ``continuity``, ``decoding``, ``delivery``."""
+    sentence: str
+
+
+@dataclass(slots=True)
+class Looked:
+    """What was looked at in one rendition."""
+
+    rendition: str
+    segments: int = 0
+    packets: int = 0
+    frames: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    worst_deviation_ms: float | None = None
+    """How far any packet's time is off the source's, once the constant offset is taken away."""
+
+
+@dataclass(slots=True)
+class Report:
+    """The judgement on one presentation."""
+
+    url: str
+    renditions: list[Looked] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, where: str, rule: str, sentence: str) -> None:
+        """Note something that is wrong."""
+        self.findings.append(Finding(where, rule, sentence))

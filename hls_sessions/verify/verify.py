@@ -1,0 +1,233 @@
+"""Judge a recording served as HLS, as a player would meet it: every playlist, every segment, every packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+import m3u8
+
+from hls_sessions.ffmpeg.packets import Track, Unreadable, count_frames, read_tracks
+from hls_sessions.verify.findings import Looked, Report
+from hls_sessions.verify.rules import judge_master, judge_media, judge_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TIMEOUT = 120.0
+"""Seconds a segment may take: a server that encodes on demand holds the request."""
+
+TOLERANCE = Fraction(1, 1000)
+"""Seconds a packet may be off the source's time."""
+
+HALF_TARGET = Fraction(1, 2)
+"""A peak is taken over segments of at least half a target duration (RFC 8216, 4.3.4.2)."""
+
+
+class Unreachable(Exception):
+    """The first playlist cannot be fetched, or is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendition:
+    """One media playlist of the presentation."""
+
+    url: str
+    bandwidth: int | None
+    """What its variant announces, where it has one."""
+
+
+def verify(url: str, source: Path | None = None) -> Report:
+    """Fetch and judge all of a presentation; with the file it was made from, hold every picture's time against it.
+
+    Raises:
+        Unreachable: there is no playlist at that address.
+        Unreadable: the source cannot be read.
+    """
+    report = Report(url)
+    truth = {track.kind: track for track in reversed(read_tracks(source))} if source else {}
+    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
+        player = _Player(http, report)
+        offsets: dict[str, Fraction] = {}
+        targets: set[int] = set()
+        for rendition in player.renditions(url):
+            target = player.play(rendition, truth, offsets)
+            targets |= {target} if target else set()
+        if len(targets) > 1:
+            report.add(_path(url), "6.2.4", f"The renditions announce different target durations: {sorted(targets)}.")
+        _judge_offsets(offsets, report)
+    return report
+
+
+class _Player:
+    """Fetches, and judges what comes."""
+
+    def __init__(self, http: httpx.Client, report: Report) -> None:
+        self._http = http
+        self._report = report
+
+    def renditions(self, url: str) -> Iterator[_Rendition]:
+        text = self._playlist(url)
+        if text is None:
+            raise Unreachable(f"There is no playlist at {url}.")
+        playlist = m3u8.loads(text, uri=url)
+        if not playlist.is_variant:
+            yield _Rendition(url, None)
+            return
+        judge_master(playlist, _path(url), self._report)
+        seen = set()
+        for variant in playlist.playlists:
+            if variant.absolute_uri not in seen:
+                # A variant's bandwidth includes the sound that plays with it: an upper bound for the picture alone.
+                yield _Rendition(variant.absolute_uri, variant.stream_info.bandwidth)
+            seen.add(variant.absolute_uri)
+        for media in playlist.media:
+            if media.uri and media.type in {"AUDIO", "VIDEO"} and media.absolute_uri not in seen:
+                seen.add(media.absolute_uri)
+                yield _Rendition(media.absolute_uri, None)
+
+    def play(self, rendition: _Rendition, truth: dict[str, Track], offsets: dict[str, Fraction]) -> int | None:
+        """Judge one rendition from its first segment to its last; return its target duration."""
+        where = _path(rendition.url)
+        looked = Looked(where)
+        self._report.renditions.append(looked)
+        text = self._playlist(rendition.url)
+        if text is None:
+            return None
+        playlist = m3u8.loads(text, uri=rendition.url)
+        judge_media(playlist, where, self._report)
+        tracks: dict[str, list[Track]] = {}
+        for segment in playlist.segments:
+            address = _path(segment.absolute_uri)
+            init = self._bytes(segment.init_section.absolute_uri) if segment.init_section else b""
+            data = self._bytes(segment.absolute_uri)
+            if data is None or init is None:
+                continue
+            looked.segments += 1
+            looked.bytes += len(data)
+            looked.seconds += segment.duration
+            self._judge_rate(address, len(data), segment.duration, playlist.target_duration, rendition.bandwidth)
+            for track in self._tracks(address, init + data, looked):
+                tracks.setdefault(track.kind, []).append(track)
+        for kind, pieces in tracks.items():
+            lengths = [Fraction(segment.duration) for segment in playlist.segments]
+            self._judge_joins(where, kind, pieces, lengths)
+            if kind in truth:
+                self._judge_exactness(where, kind, pieces, truth[kind], looked, offsets)
+        return int(playlist.target_duration) if playlist.target_duration else None
+
+    def _playlist(self, url: str) -> str | None:
+        data = self._bytes(url)
+        if data is None:
+            return None
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self._report.add(_path(url), "4.1", "It is not UTF-8.")
+            return None
+        judge_text(text, _path(url), self._report)
+        return text
+
+    def _bytes(self, url: str) -> bytes | None:
+        try:
+            answer = self._http.get(url)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            self._report.add(_path(url), "delivery", f"It could not be fetched: {error}.")
+            return None
+        if not answer.is_success:
+            self._report.add(
+                _path(url), "delivery", f"It is answered with {answer.status_code} {answer.reason_phrase}."
+            )
+            return None
+        return answer.content
+
+    def _tracks(self, where: str, data: bytes, looked: Looked) -> list[Track]:
+        try:
+            tracks = read_tracks(data)
+            for track in tracks:
+                looked.packets += len(track.packets)
+                looked.frames += (frames := count_frames(data, track.kind))
+                if track.kind == "video" and not track.packets[0].keyframe:
+                    self._report.add(where, "6.2.1", "It does not begin with a keyframe.")
+                if track.kind == "video" and frames != len(track.packets):
+                    self._report.add(where, "decoding", f"{frames} of {len(track.packets)} frames could be decoded.")
+        except Unreadable as error:
+            self._report.add(where, "decoding", f"It cannot be decoded: {error}.")
+            return []
+        return tracks
+
+    def _judge_rate(self, where: str, size: int, seconds: float, target: float | None, bandwidth: int | None) -> None:
+        if bandwidth and target and seconds >= target * HALF_TARGET and size * 8 > bandwidth * seconds:
+            rate = size * 8 / seconds
+            self._report.add(
+                where, "4.3.4.2", f"It has {rate:,.0f} bit/s; its variant announces {bandwidth:,} at most."
+            )
+
+    def _judge_joins(self, where: str, kind: str, pieces: list[Track], lengths: list[Fraction]) -> None:
+        """See that each segment goes on where the one before it ended, and lasts as long as its EXTINF says."""
+        starts = [piece.times[0] for piece in pieces]
+        for number, (before, after) in enumerate(pairwise(pieces)):
+            step = _usual_step([*before.times, *after.times])
+            gap = after.times[0] - before.times[-1]
+            if gap <= 0:
+                self._report.add(where, "continuity", f"The {kind} of segment {number + 1} repeats what was before it.")
+            elif step and gap > 2 * step:
+                self._report.add(
+                    where, "continuity", f"{float(gap - step):.3f} s of {kind} are missing before segment {number + 1}."
+                )
+            if len(pieces) == len(lengths):
+                off = starts[number + 1] - starts[number] - lengths[number]
+                if abs(off) > step + TOLERANCE:
+                    self._report.add(
+                        where, "4.3.2.1", f"Segment {number} lasts {float(off):+.3f} s other than EXTINF says."
+                    )
+
+    def _judge_exactness(
+        self,
+        where: str,
+        kind: str,
+        pieces: list[Track],
+        truth: Track,
+        looked: Looked,
+        offsets: dict[str, Fraction],
+    ) -> None:
+        """Hold every picture's time against the source's; of an encoded sound, whose packets are others, the first."""
+        found = sorted(time for piece in pieces for time in piece.times)
+        offsets[where] = found[0] - truth.times[0]
+        if kind != "video":
+            return
+        if len(found) != len(truth.times):
+            self._report.add(where, "exactness", f"It has {len(found)} frames; the source has {len(truth.times)}.")
+            return
+        worst = max(abs(ours - theirs - offsets[where]) for ours, theirs in zip(found, truth.times, strict=True))
+        looked.worst_deviation_ms = float(worst * 1000)
+        if worst > TOLERANCE:
+            self._report.add(where, "exactness", f"A frame is {float(worst * 1000):.3f} ms off the source's time.")
+
+
+def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
+    """See that all renditions are moved by the same constant, up to the priming of a sound encoder."""
+    if not offsets:
+        return
+    first = next(iter(offsets.values()))
+    for where, offset in offsets.items():
+        if abs(offset - first) > _LONGEST_PRIMING:
+            report.add(where, "exactness", f"It is {float(offset - first):+.3f} s apart from the first rendition.")
+
+
+_LONGEST_PRIMING = Fraction(2 * 2048, 44_100)
+
+
+def _usual_step(times: list[Fraction]) -> Fraction:
+    steps = [after - before for before, after in pairwise(sorted(times))]
+    return Fraction(median(steps)) if steps else Fraction(0)
+
+
+def _path(url: str) -> str:
+    return urlsplit(url).path or url

@@ -1,0 +1,135 @@
+"""The judgement as a tool: right about what is right, and about each thing that is wrong."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import re
+import threading
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+from hls_sessions.cli import app
+from hls_sessions.cli.exits import Exit
+from hls_sessions.verify import Unreachable, verify
+
+
+@pytest.fixture
+def film(hls_clip):
+    return hls_clip(seconds=6, size="160x90", rate="30000/1001")
+
+
+@pytest.fixture
+def recording(hls_supervisor, film, tmp_path):
+    """A whole presentation as files, as any server might have it."""
+    folder = tmp_path / "recording"
+    session = hls_supervisor().open(film)
+    for rendition in session.presentation.renditions:
+        target = folder / rendition
+        target.mkdir(parents=True)
+        (target / "index.m3u8").write_text(session.media_playlist(rendition))
+        for number in range(len(session.presentation.cuts(rendition))):
+            (target / f"{number}.m4s").write_bytes(session.segment(rendition, number, 30).read_bytes())
+        (target / "init.mp4").write_bytes(session.init(rendition, 30).read_bytes())
+    (folder / "master.m3u8").write_text(session.master_playlist())
+    return folder
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def url(recording):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=recording)) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/master.m3u8"
+        server.shutdown()
+        thread.join()
+
+
+def rules(report) -> set[str]:
+    return {finding.rule for finding in report.findings}
+
+
+def change(path, pattern, replacement) -> None:
+    text, changes = re.subn(pattern, replacement, path.read_text(), count=1)
+    assert changes == 1
+    path.write_text(text)
+
+
+def test_a_right_recording_is_right(url, film):
+    report = verify(url, film)
+
+    assert report.findings == []
+    assert [looked.segments for looked in report.renditions] == [4, 4]
+    assert report.renditions[0].frames == 180
+    assert report.renditions[0].worst_deviation_ms == 0
+
+
+def test_a_missing_segment_is_found(url, recording):
+    (recording / "video-90p" / "2.m4s").unlink()
+
+    report = verify(url)
+
+    assert {"delivery", "continuity"} <= rules(report)
+    assert any("404" in finding.sentence for finding in report.findings)
+
+
+def test_a_repeated_segment_is_found(url, recording):
+    segment = recording / "video-90p" / "2.m4s"
+    segment.write_bytes((recording / "video-90p" / "1.m4s").read_bytes())
+
+    assert "continuity" in rules(verify(url))
+
+
+def test_a_segment_that_is_cut_off_is_found(url, recording):
+    segment = recording / "audio-0" / "1.m4s"
+    segment.write_bytes(segment.read_bytes()[:-500])
+
+    assert rules(verify(url)) & {"decoding", "continuity"}
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "replacement", "rule"),
+    [
+        ("video-90p/index.m3u8", "#EXTM3U\n", "", "4.3.1.1"),
+        ("video-90p/index.m3u8", "#EXT-X-TARGETDURATION:2\n", "#EXT-X-TARGETDURATION:1\n", "4.3.3.1"),
+        ("video-90p/index.m3u8", "#EXT-X-TARGETDURATION:2\n", "#EXT-X-TARGETDURATION:3\n", "6.2.4"),
+        ("video-90p/index.m3u8", "#EXT-X-ENDLIST\n", "", "4.3.3.4"),
+        ("video-90p/index.m3u8", "#EXT-X-VERSION:7", "#EXT-X-VERSION:2", "7"),
+        ("video-90p/index.m3u8", r"#EXTINF:1.001\d*,", "#EXTINF:1.4,", "4.3.2.1"),
+        ("master.m3u8", r",BANDWIDTH=\d+|:BANDWIDTH=\d+", ":BANDWIDTH=1000", "4.3.4.2"),
+        ("master.m3u8", 'AUDIO="audio"\n', 'AUDIO="other"\n', "4.3.4.2"),
+    ],
+)
+def test_each_broken_rule_is_found(url, recording, file, pattern, replacement, rule):
+    change(recording / file, pattern, replacement)
+
+    assert rule in rules(verify(url))
+
+
+def test_another_film_than_its_source_is_found(url, hls_clip):
+    other = hls_clip(seconds=6, size="160x90", rate="25")
+
+    assert "exactness" in rules(verify(url, other))
+
+
+def test_no_playlist_is_no_presentation(url):
+    with pytest.raises(Unreachable):
+        verify(url.replace("master", "missing"))
+
+
+def test_the_command_says_what_is_wrong_and_exits_accordingly(url, recording, film):
+    right = CliRunner().invoke(app, ["verify", url, "--source", str(film)])
+    (recording / "audio-0" / "1.m4s").unlink()
+    wrong = CliRunner().invoke(app, ["verify", url, "--json"])
+    missing = CliRunner().invoke(app, ["verify", url.replace("master", "missing")])
+
+    assert (right.exit_code, wrong.exit_code, missing.exit_code) == (Exit.OK, Exit.FAILED, Exit.NO_DAEMON)
+    assert "Nothing is wrong." in right.stdout
+    assert json.loads(wrong.stdout)["findings"]
