@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, Unavailable
+from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, StorageFailed, Unavailable
 from hls_sessions.ffmpeg import Prober, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
@@ -160,11 +160,13 @@ class Supervisor:
         """Clear away what an earlier life left, and begin.
 
         Raises:
+            StorageFailed: the segments directory cannot be made.
             Unavailable: it runs already.
         """
         with self._life:
             if self._root is not None:
                 raise Unavailable("The supervisor runs already.")
+            self._open_segments_dir()
             self._sweep()
             self._prober = Prober(self.settings.probe_timeout)
             self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
@@ -313,8 +315,7 @@ class Supervisor:
         with self._lock:
             sessions = len(self._entries)
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
-        folder = self.settings.segments_dir.expanduser()
-        return health_of(self.binary, folder, running=running, sessions=sessions, uptime=uptime)
+        return health_of(self.binary, self._segments_dir, running=running, sessions=sessions, uptime=uptime)
 
     @property
     def is_running(self) -> bool:
@@ -456,7 +457,7 @@ class Supervisor:
             session_id=session_id,
             user=user,
             presentation=presentation,
-            directory=self.settings.segments_dir.expanduser().resolve() / session_id,
+            directory=self._segments_dir / session_id,
             created_at=datetime.fromtimestamp(self.clock.time(), UTC),
             idle_timeout=idle_timeout,
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
@@ -491,9 +492,19 @@ class Supervisor:
             end_processes(directory)
             directory.destroy()
 
+    @property
+    def _segments_dir(self) -> Path:
+        return self.settings.segments_dir.expanduser().resolve()
+
+    def _open_segments_dir(self) -> None:
+        try:
+            self._segments_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageFailed(str(self._segments_dir), error.strerror or str(error)) from error
+
     def _sweep(self) -> None:
         """End the processes and delete the directories of a daemon that was killed."""
-        for directory in orphans(self.settings.segments_dir.expanduser()):
+        for directory in orphans(self._segments_dir):
             killed = end_processes(directory)
             directory.destroy()
             logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
