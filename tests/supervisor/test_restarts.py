@@ -1,0 +1,165 @@
+"""The tree that keeps the sessions: what of it may die, and what that costs a viewer."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from hls_sessions.errors import SessionNotFound, Unavailable
+from hls_sessions.otp import which_children
+from hls_sessions.session import SessionServer
+from hls_sessions.supervisor.supervisor import SESSIONS
+from hls_sessions.testing import hanging_ffmpeg, runs_of
+
+VIDEO = "video-90p"
+BOUND = 30
+PARTS = ["timers", "segment watcher", SESSIONS]
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+def part(supervisor, name):
+    """Return a child of the root, while it runs."""
+    return next(child.ref for child in which_children(supervisor._root) if child.id == name)
+
+
+def kill(supervisor, name):
+    """Kill a child of the root, and wait until the root has dealt with that."""
+    part(supervisor, name).kill()
+    which_children(supervisor._root)
+
+
+@pytest.fixture
+def stuck(hls_supervisor, film, tmp_path, until):
+    """Have a viewer wait for a segment whose first encoder never makes anything."""
+    ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+    supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
+    session = supervisor.open(film, user="anna")
+    waiting = session.ask_segment(VIDEO, 2)
+    until(lambda: runs_of(ffmpeg) == 1)
+    return supervisor, session, waiting
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_sessions_come_back_under_their_ids_when_a_part_of_the_tree_is_killed(hls_supervisor, film, name):
+    supervisor = hls_supervisor()
+    anna, ben = supervisor.open(film, user="anna"), supervisor.open(film, user="ben")
+
+    kill(supervisor, name)
+
+    assert supervisor.sessions() == [anna, ben]
+    assert supervisor.open(film, user="anna") is anna
+    for session in (anna, ben):
+        assert session.info().session_id == session.id
+        assert session.segment(VIDEO, 0, BOUND).is_relative_to(session.directory)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_who_waits_when_a_part_of_the_tree_is_killed_is_served(stuck, name):
+    supervisor, session, waiting = stuck
+
+    kill(supervisor, name)
+
+    assert waiting.get(BOUND) == session.directory / VIDEO / "2.m4s"
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_encoders_of_an_earlier_life_are_gone(stuck, name, ends):
+    supervisor, session, _ = stuck
+    [run] = glance(session).runs
+
+    kill(supervisor, name)
+
+    assert ends(run.pid)
+
+
+def test_a_new_life_does_not_lose_its_directory_to_the_end_of_the_old_one(hls_supervisor, film, monkeypatch):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    alive, overlaps = [], []
+    init, terminate = SessionServer.init, SessionServer.terminate
+
+    def counted_init(server, *arguments):
+        overlaps.extend(other for other in alive if other.ref.is_alive())
+        init(server, *arguments)
+
+    def counted_terminate(server, reason):
+        alive.append(server)
+        terminate(server, reason)
+
+    monkeypatch.setattr(SessionServer, "init", counted_init)
+    monkeypatch.setattr(SessionServer, "terminate", counted_terminate)
+    kill(supervisor, SESSIONS)
+    session.info()
+
+    assert len(alive) == 1
+    assert overlaps == []
+    assert session.directory.is_dir()
+
+
+def test_opening_while_the_tree_is_restarted_waits_for_it(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    supervisor.probe(film)
+
+    with ThreadPoolExecutor(4) as threads:
+        opened = [threads.submit(supervisor.open, film) for _ in range(20)]
+        kill(supervisor, "segment watcher")
+        opened += [threads.submit(supervisor.open, film) for _ in range(20)]
+
+        sessions = [each.result(BOUND) for each in opened]
+
+    assert len({session.info().session_id for session in sessions}) == 40
+
+
+def test_closing_while_the_tree_is_restarted_closes(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    sessions = [supervisor.open(film) for _ in range(20)]
+
+    with ThreadPoolExecutor(4) as threads:
+        closed = [threads.submit(session.stop) for session in sessions[:10]]
+        part(supervisor, SESSIONS).kill()
+        closed += [threads.submit(session.stop) for session in sessions[10:]]
+        for each in closed:
+            each.result(BOUND)
+
+    assert supervisor.sessions() == []
+    assert which_children(supervisor._sessions()) == []
+    for session in sessions:
+        assert not session.directory.exists()
+        with pytest.raises(SessionNotFound):
+            session.info()
+
+
+def test_when_the_tree_gives_up_who_waits_is_told(hls_supervisor, film, tmp_path):
+    supervisor = hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
+    session = supervisor.open(film)
+    waiting = session.ask_segment(VIDEO, 0)
+    root = supervisor._root
+
+    for _ in range(3):
+        kill(supervisor, "timers")
+    part(supervisor, "timers").kill()
+    root.wait(BOUND)
+
+    with pytest.raises(Unavailable, match="The supervisor has stopped"):
+        waiting.get(BOUND)
+    assert not supervisor.is_running
+    assert supervisor.health().status == "critical"
+    with pytest.raises(Unavailable):
+        supervisor.open(film)
+
+
+def test_a_tree_that_gave_up_can_be_stopped_and_started_again(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    supervisor._root.kill()
+
+    supervisor.stop()
+
+    assert not Path(session.directory).exists()
+    with supervisor:
+        assert supervisor.open(film).segment(VIDEO, 0, BOUND).exists()

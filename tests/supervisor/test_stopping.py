@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from hls_sessions.errors import SessionNotFound, Unavailable
+from hls_sessions.session import SessionServer
+from hls_sessions.testing import child_processes, hanging_ffmpeg, session_directories, threads
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+@pytest.fixture
+def hanging(hls_supervisor, tmp_path):
+    """Start a supervisor whose encoders never make anything."""
+    return lambda: hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
+
+
+def test_stopping_leaves_no_process_thread_or_directory(hanging, film, hls_segments_dir):
+    threads_before, processes_before = threads(), child_processes()
+    supervisor = hanging()
+    for user in ("anna", "ben", None):
+        session = supervisor.open(film, user=user)
+        session.ask_segment(VIDEO, 0)
+        session.ask_segment(AUDIO, 3)
+        assert len(glance(session).runs) == 2
+
+    supervisor.stop()
+
+    assert child_processes() <= processes_before
+    assert session_directories(hls_segments_dir) == set()
+    for thread in threads() - threads_before:
+        thread.join(BOUND)  # on its way out
+    assert threads() <= threads_before
+
+
+def test_stopping_twice_is_stopping_once(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    supervisor.open(film)
+
+    supervisor.stop()
+    supervisor.stop()
+
+    assert not supervisor.is_running
+
+
+def test_who_stops_while_another_does_returns_when_all_is_gone(hls_supervisor, film, monkeypatch):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    terminate, ending, may_end = SessionServer.terminate, Event(), Event()
+
+    def terminate_slowly(server, reason):
+        ending.set()
+        may_end.wait(BOUND)
+        terminate(server, reason)
+
+    monkeypatch.setattr(SessionServer, "terminate", terminate_slowly)
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(supervisor.stop)
+        ending.wait(BOUND)
+        second = threads.submit(lambda: (supervisor.stop(), session.directory.exists())[1])
+        may_end.set()
+
+        assert second.result(BOUND) is False
+        first.result(BOUND)
+
+
+def test_who_waits_is_answered_when_the_supervisor_stops(hanging, film):
+    supervisor = hanging()
+    session = supervisor.open(film)
+    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    glance(session)
+
+    supervisor.stop()
+
+    for reply in waiting:
+        with pytest.raises(Unavailable, match="The supervisor has stopped"):
+            reply.get(BOUND)
+
+
+def test_a_session_of_a_stopped_supervisor_answers_nothing_more(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    supervisor.stop()
+
+    for ask in (session.info, session.master_playlist, lambda: session.segment(VIDEO, 0, BOUND)):
+        with pytest.raises(Unavailable, match="The supervisor has stopped"):
+            ask()
+    with pytest.raises(SessionNotFound):
+        supervisor.find(session.id)
+    assert supervisor.sessions() == []
+
+
+def test_opening_while_the_supervisor_stops_gives_a_session_or_an_error_and_leaves_nothing(
+    hls_supervisor, film, hls_segments_dir
+):
+    supervisor = hls_supervisor()
+    supervisor.probe(film)
+    begun = Event()
+
+    def open_many(_):
+        opened = []
+        try:
+            while True:
+                opened.append(supervisor.open(film))
+                begun.set()
+        except Unavailable:
+            return opened
+
+    with ThreadPoolExecutor(4) as threads:
+        openers = [threads.submit(open_many, n) for n in range(4)]
+        begun.wait(BOUND)
+        supervisor.stop()
+        sessions = [session for opener in openers for session in opener.result(BOUND)]
+
+    assert supervisor.sessions() == []
+    assert session_directories(hls_segments_dir) == set()
+    for session in sessions:
+        with pytest.raises(Unavailable):
+            session.segment(VIDEO, 0, BOUND)
+
+
+def test_a_stopped_supervisor_can_be_started_again(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    before = supervisor.open(film, user="anna")
+    supervisor.stop()
+
+    with supervisor:
+        session = supervisor.open(film, user="anna")
+
+        assert session.id != before.id
+        assert session.segment(VIDEO, 0, BOUND).exists()
+
+
+def test_two_supervisors_share_a_segments_directory(hls_supervisor, film):
+    first, second = hls_supervisor(), hls_supervisor()
+
+    session, other = first.open(film, user="anna"), second.open(film, user="anna")
+    first.stop()
+
+    assert session.id != other.id
+    assert other.segment(VIDEO, 0, BOUND).exists()

@@ -1,0 +1,119 @@
+"""What a daemon that was killed leaves behind, and what the next one makes of it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+
+from hls_sessions.ffmpeg import ProcessId
+from hls_sessions.testing import hanging_ffmpeg, session_directories
+
+BOUND = 30
+
+DAEMON = """
+import sys
+from hls_sessions import Supervisor
+
+media, segments_dir, ffmpeg = sys.argv[1:]
+with Supervisor(media=(media.rpartition("/")[0],), segments_dir=segments_dir, ffmpeg=ffmpeg) as supervisor:
+    session = supervisor.open(media, user="anna")
+    session.ask_segment("video-90p", 0)
+    session.ask_segment("audio-0", 0)
+    print(session.id, *(run.pid for run in session.info().runs), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def daemon(film, hls_segments_dir, tmp_path):
+    """A daemon with a session whose encoders run: its process, the session's id, the encoders' pids."""
+    ffmpeg = hanging_ffmpeg(tmp_path)
+    with subprocess.Popen(
+        [sys.executable, "-c", DAEMON, str(film), str(hls_segments_dir), str(ffmpeg)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        session_id, *pids = process.stdout.readline().split()
+        yield process, session_id, [int(pid) for pid in pids]
+        process.kill()
+    shutil.rmtree(hls_segments_dir / session_id, ignore_errors=True)
+
+
+def test_no_encoder_outlives_a_daemon_that_is_killed(daemon, ends):
+    process, _, pids = daemon
+    assert len(pids) == 2
+
+    process.kill()
+
+    assert all(ends(pid) for pid in pids)
+
+
+def test_the_next_daemon_sweeps_the_directory_of_one_that_was_killed(
+    daemon, hls_supervisor, hls_segments_dir
+):
+    process, session_id, _ = daemon
+    process.kill()
+    process.wait(BOUND)
+    assert session_directories(hls_segments_dir) == {session_id}
+
+    hls_supervisor()
+
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_the_directory_of_a_daemon_that_lives_is_not_touched(daemon, hls_supervisor, hls_segments_dir):
+    process, session_id, pids = daemon
+    before = sorted((hls_segments_dir / session_id).rglob("*"))
+
+    hls_supervisor().stop()
+
+    assert process.poll() is None
+    assert all(ProcessId.of(pid) for pid in pids)
+    assert sorted((hls_segments_dir / session_id).rglob("*")) == before
+
+
+def test_a_daemon_that_ends_in_order_leaves_nothing(daemon, hls_segments_dir, ends):
+    process, _, pids = daemon
+
+    process.stdin.close()
+
+    assert process.wait(BOUND) == 0
+    assert all(ends(pid) for pid in pids)
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_an_encoder_that_outlived_its_daemon_is_ended(hls_supervisor, hls_segments_dir):
+    run = hls_segments_dir / str(uuid4()) / "video-90p" / "run-1"
+    run.mkdir(parents=True)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as dead:
+        (run.parent.parent / "owner").write_text(str(ProcessId.of(dead.pid)))
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as encoder:
+        (run / "pid").write_text(str(ProcessId.of(encoder.pid)))
+
+        hls_supervisor()
+
+        assert encoder.wait(BOUND) == -9
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_the_folders_of_strangers_are_not_touched(hls_supervisor, hls_segments_dir, tmp_path):
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "film.mkv").touch()
+    nameless = hls_segments_dir / str(uuid4())
+    nameless.mkdir()
+    (nameless / "notes").touch()
+    (hls_segments_dir / "backup").mkdir()
+    (hls_segments_dir / str(uuid4())).symlink_to(films)
+    before = sorted(hls_segments_dir.rglob("*"))
+
+    hls_supervisor().stop()
+
+    assert sorted(hls_segments_dir.rglob("*")) == before
+    assert list(films.iterdir()) == [films / "film.mkv"]
+    shutil.rmtree(hls_segments_dir)
