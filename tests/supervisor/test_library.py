@@ -23,9 +23,7 @@ def library(root):
     return Library([root])
 
 
-@pytest.mark.parametrize(
-    "name", ["film.mkv", "./film.mkv", "series/one.mkv", "series/../film.mkv", "series//one.mkv"]
-)
+@pytest.mark.parametrize("name", ["film.mkv", "./film.mkv", "series/one.mkv", "series/../film.mkv", "series//one.mkv"])
 def test_a_path_is_relative_to_a_root(library, root, name):
     assert library.find(name) == (root / name).resolve()
 

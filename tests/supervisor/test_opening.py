@@ -206,9 +206,7 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
     hls_clock.advance(1800)
 
     def depth(ask):
-        with pytest.raises(
-            SessionEnded, match=f"Session {session.id} expired at 2023-11-14T22:43:20"
-        ) as ended:
+        with pytest.raises(SessionEnded, match=f"Session {session.id} expired at 2023-11-14T22:43:20") as ended:
             ask()
         return len(traceback.extract_tb(ended.value.__traceback__))
 
@@ -249,9 +247,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("data", BAD_FILES.values(), ids=BAD_FILES)
-def test_a_file_that_is_no_film_is_refused_and_leaves_nothing(
-    hls_supervisor, hls_segments_dir, tmp_path, data
-):
+def test_a_file_that_is_no_film_is_refused_and_leaves_nothing(hls_supervisor, hls_segments_dir, tmp_path, data):
     (tmp_path / "bad.mp4").write_bytes(data)
     supervisor = hls_supervisor(media=(tmp_path,))
 
@@ -332,9 +328,7 @@ def test_a_segments_directory_that_cannot_be_made_is_an_error_from_the_start(tmp
         Supervisor(segments_dir=tmp_path / "file" / "segments").start()
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"max_runs": 0}, {"idle_timeout": 0}, {"look_ahead": -1}, {"max_runs": "many"}]
-)
+@pytest.mark.parametrize("wrong", [{"max_runs": 0}, {"idle_timeout": 0}, {"look_ahead": -1}, {"max_runs": "many"}])
 def test_a_setting_without_sense_is_refused_wherever_it_comes_from(wrong):
     with pytest.raises(ValueError, match="validation error"):
         Supervisor(**wrong)

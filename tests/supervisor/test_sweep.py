@@ -53,9 +53,7 @@ def test_no_encoder_outlives_a_daemon_that_is_killed(daemon, ends):
     assert all(ends(pid) for pid in pids)
 
 
-def test_the_next_daemon_sweeps_the_directory_of_one_that_was_killed(
-    daemon, hls_supervisor, hls_segments_dir
-):
+def test_the_next_daemon_sweeps_the_directory_of_one_that_was_killed(daemon, hls_supervisor, hls_segments_dir):
     process, session_id, _ = daemon
     process.kill()
     process.wait(BOUND)
