@@ -1,0 +1,195 @@
+"""Which ffmpeg is used, and what it can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from hls_sessions.errors import FfmpegNotFound
+from hls_sessions.ffmpeg import examine, find
+
+
+def script(path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture
+def wheel() -> str:
+    return pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
+
+
+@pytest.fixture
+def no_wheel(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+
+
+# Which one
+
+
+def test_a_setting_that_is_a_path_comes_first(tmp_path):
+    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
+
+    assert find(chosen) == chosen
+
+
+def test_a_setting_that_is_a_name_is_found_on_path(tmp_path, monkeypatch):
+    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+
+    assert find("my-ffmpeg") == chosen
+
+
+def test_a_setting_may_begin_at_home(tmp_path, monkeypatch):
+    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert find("~/my-ffmpeg") == chosen
+
+
+def test_without_a_setting_the_one_on_path_comes_before_the_wheel(tmp_path, monkeypatch, wheel):
+    on_path = script(tmp_path / "ffmpeg", "exit 0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find() == find("") == find(None) == on_path != wheel
+
+
+def test_without_one_on_path_the_wheel_is_used(tmp_path, monkeypatch, wheel):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert find() == wheel
+
+
+def test_without_any_all_that_was_tried_is_named(tmp_path, monkeypatch, no_wheel):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(FfmpegNotFound, match=r"tried: PATH, the imageio-ffmpeg wheel") as missing:
+        find()
+    assert missing.value.tried == ["PATH", "the imageio-ffmpeg wheel"]
+
+
+@pytest.mark.parametrize("setting", ["no-such-ffmpeg", "/no/such/ffmpeg", "/", "~/no-such-ffmpeg"])
+def test_a_setting_that_names_nothing_is_an_error_and_never_passed_over(setting):
+    assert find(), "there is one to fall back to"
+
+    with pytest.raises(FfmpegNotFound) as missing:
+        find(setting)
+    assert missing.value.tried == [setting]
+
+
+def test_a_setting_that_names_a_file_that_does_not_run_is_an_error(tmp_path):
+    (tmp_path / "ffmpeg").write_text("not a program")
+
+    with pytest.raises(FfmpegNotFound):
+        find(str(tmp_path / "ffmpeg"))
+
+
+# What it is
+
+
+def test_a_binary_tells_its_version(binary):
+    banner = subprocess.run([binary.path, "-version"], check=True, capture_output=True, text=True).stdout
+
+    assert binary.version
+    assert banner.startswith(f"ffmpeg version {binary.version} ")
+
+
+def test_a_binary_has_the_encoders_we_need(binary):
+    assert {"libx264", "aac"} <= binary.encoders
+    assert binary.missing_encoders == ()
+
+
+def test_encoders_are_names_and_nothing_else(binary):
+    assert all(
+        name.isascii() and name.replace("_", "").replace("-", "").isalnum() for name in binary.encoders
+    )
+
+
+def test_a_binary_without_an_encoder_we_need_is_known_by_it(tmp_path):
+    less = script(
+        tmp_path / "ffmpeg",
+        f'case "$*" in *-encoders*) {find()} "$@" | grep -v libx264 ;; *) exec {find()} "$@" ;; esac',
+    )
+
+    assert examine(less).missing_encoders == ("libx264",)
+
+
+def test_a_binary_is_asked_once(binary):
+    assert examine(binary.path) is binary
+
+
+# What segment times count from
+
+
+def test_up_to_5_segment_times_count_from_zero_and_from_7_on_from_the_first_packet(binary):
+    major = binary.version.lstrip("n").partition(".")[0]
+    if not major.isdecimal() or major == "6":
+        pytest.skip(f"what version {binary.version} does is for the other tests to find out")
+
+    assert binary.absolute_segment_times == (int(major) <= 5)
+
+
+def test_what_was_found_out_about_segment_times_is_what_it_does(binary, tmp_path):
+    # Ten seconds that begin at 100, cut at what the binary is said to call 104.
+    cut = "104" if binary.absolute_segment_times else "4"
+    source = ("-itsoffset", "100", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=10", "-c:a", "pcm_s16le")
+    how = ("-f", "segment", "-segment_format", "wav", "-segment_times", cut)
+    command = [binary.path, "-v", "error", "-nostdin", "-copyts", *source, *how, str(tmp_path / "%d.wav")]
+    subprocess.run(command, check=True)
+
+    sizes = [(tmp_path / f"{number}.wav").stat().st_size / 16_000 for number in range(2)]
+    assert sizes == pytest.approx([4, 6], abs=0.2)
+
+
+# What is no ffmpeg
+
+
+@pytest.mark.parametrize("program", ["true", "false", "cat"])
+def test_another_program_is_no_ffmpeg(program):
+    with pytest.raises(FfmpegNotFound):
+        examine(shutil.which(program))
+
+
+def test_a_program_that_says_something_else_is_no_ffmpeg(tmp_path):
+    other = script(tmp_path / "ffmpeg", "echo avconv version 12")
+
+    with pytest.raises(FfmpegNotFound) as missing:
+        examine(other)
+    assert missing.value.tried == [other]
+
+
+def test_an_ffmpeg_that_fails_at_everything_else_is_no_usable_one(tmp_path):
+    broken = script(tmp_path / "ffmpeg", 'test "$1" = -version && echo ffmpeg version 5.1 Copyright')
+
+    with pytest.raises(FfmpegNotFound):
+        examine(broken)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"\xff" * 100])
+def test_a_file_that_is_no_program_is_no_ffmpeg(tmp_path, content):
+    path = tmp_path / "ffmpeg"
+    path.write_bytes(content)
+    path.chmod(0o755)
+
+    with pytest.raises(FfmpegNotFound):
+        examine(str(path))
+
+
+def test_a_binary_that_is_gone_is_no_ffmpeg(tmp_path):
+    with pytest.raises(FfmpegNotFound):
+        examine(str(tmp_path / "ffmpeg"))
+
+
+def test_what_was_no_ffmpeg_is_asked_again(tmp_path):
+    path = script(tmp_path / "ffmpeg", "exit 1")
+    with pytest.raises(FfmpegNotFound):
+        examine(path)
+
+    script(tmp_path / "ffmpeg", f'exec {find()} "$@"')
+
+    assert examine(path).version
