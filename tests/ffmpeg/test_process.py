@@ -217,37 +217,59 @@ def test_what_a_held_process_started_is_held_too(start, until):
 # Its owner
 
 
-def test_it_is_killed_when_the_thread_that_started_it_ends(start):
-    heard, started = [], []
-    owner = threading.Thread(target=lambda: started.append(start("exec sleep 60", heard.append)))
-    owner.start()
-    owner.join()
-
-    assert started[0].wait(10)
-
-    assert heard == [Exit(-signal.SIGKILL, ())]
+SLEEP = "echo begun >&2; exec sleep 60"
+"""A command that says when it runs: until then it is not bound to its owner yet."""
 
 
-def test_it_is_killed_with_its_owner_also_when_it_is_held(start, until):
-    started = []
+@pytest.fixture
+def owned(start, until):
+    """Return what starts a process in a thread of its own, and what ends that thread."""
+    done = threading.Event()
+    threads = []
 
-    def own():
-        started.append(start("exec sleep 60"))
-        started[0].hold()
-        until(lambda: state(started[0].pid) == "T")
+    def own(on_exit=lambda _: None) -> Process:
+        started = queue.SimpleQueue()
+        threads.append(threading.Thread(target=lambda: (started.put(start(SLEEP, on_exit)), done.wait())))
+        threads[-1].start()
+        process = started.get(timeout=10)
+        until(lambda: process.log)
+        return process
 
-    owner = threading.Thread(target=own)
-    owner.start()
-    owner.join()
+    def end():
+        done.set()
+        for thread in threads:
+            thread.join()
 
-    assert started[0].wait(10)
+    yield own, end
+    end()
 
 
-def test_it_lives_as_long_as_the_thread_that_started_it(start, until):
-    started, done = queue.SimpleQueue(), threading.Event()
-    owner = threading.Thread(target=lambda: (started.put(start("exec sleep 60")), done.wait(10)))
-    owner.start()
-    process = started.get(timeout=10)
+def test_it_is_killed_when_the_thread_that_started_it_ends(owned):
+    own, end_owner = owned
+    heard = []
+    process = own(heard.append)
+
+    end_owner()
+
+    assert process.wait(10)
+    assert heard == [Exit(-signal.SIGKILL, ("begun",))]
+
+
+def test_it_is_killed_with_its_owner_also_when_it_is_held(owned, until):
+    own, end_owner = owned
+    process = own()
+    process.hold()
+    until(lambda: state(process.pid) == "T")
+
+    end_owner()
+
+    assert process.wait(10)
+
+
+def test_the_end_of_another_thread_is_nothing_to_it(owned, until):
+    own, _ = owned
+    process = own()
+
     other = threading.Thread(target=lambda: None)
     other.start()
     other.join()
@@ -255,10 +277,6 @@ def test_it_lives_as_long_as_the_thread_that_started_it(start, until):
     # What can be stopped is alive.
     process.hold()
     until(lambda: state(process.pid) == "T")
-
-    done.set()
-    owner.join()
-    assert process.wait(10)
 
 
 def test_it_has_a_group_of_its_own_so_that_a_terminals_interrupt_is_for_the_daemon(start):
@@ -293,7 +311,8 @@ def test_what_is_no_identity_is_none(text):
 
 
 def test_a_process_of_the_past_is_nobody(start):
-    process = start("exit 0")
+    process = start("exec sleep 60")
+    process.kill()
     assert process.wait(10)
 
     assert not process.identity.is_running()
