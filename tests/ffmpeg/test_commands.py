@@ -1,0 +1,231 @@
+"""The command lines, as properties: what can be said of every one of them without running it."""
+
+from __future__ import annotations
+
+from array import array
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hls_sessions.ffmpeg import Binary, run
+from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
+
+ARGUMENT = 128 * 1024
+"""Bytes Linux allows one argument (MAX_ARG_STRLEN)."""
+
+OLD = Binary("/opt/old/ffmpeg", "5.1", frozenset(), absolute_segment_times=True, start_up=0.0)
+NEW = Binary("/opt/new/ffmpeg", "9.0", frozenset(), absolute_segment_times=False, start_up=0.0)
+FOLDER = Path("/tmp/one/video-180p/run-0")
+
+
+def film(seconds=60, *, path="/films/one.mp4", container="mov,mp4,m4a", start=Fraction(0)) -> Presentation:
+    """A film at 29.97 frames per second, with sound; indexed, as an MP4 is."""
+    base = Fraction(1, 30_000)
+    ticks = array("q", (int(start / base) + 1001 * number for number in range(int(seconds * 30_000 / 1001))))
+    end = (ticks[-1] + 1001) * base
+    video = VideoTrack(
+        index=0,
+        codec="h264",
+        width=320,
+        height=180,
+        time_base=base,
+        start=start,
+        end=end,
+        frame_rate=Fraction(30_000, 1001),
+        frame_times=ticks,
+    )
+    sound = AudioTrack(index=1, codec="aac", channels=2, sample_rate=44_100, start=start, end=end)
+    return Presentation.of(Media(Path(path), container, start, video, (sound,)))
+
+
+FILM = film()
+DAY = film(24 * 3600)
+SEGMENTS = len(FILM.cuts("video-180p"))
+renditions = st.sampled_from(["video-180p", "audio-0"])
+binaries = st.sampled_from([OLD, NEW])
+
+
+def plan(shown, rendition, segment, *, binary=OLD, folder=FOLDER):
+    return run(binary, shown, shown.renditions[rendition], segment, folder)
+
+
+def option(argv, name) -> str:
+    """The value of an option that is given once."""
+    (at,) = [number for number, argument in enumerate(argv) if argument == name]
+    return argv[at + 1]
+
+
+def times(argv, name) -> list[Fraction]:
+    return [Fraction(time) for time in option(argv, name).split(",")]
+
+
+# What holds for every command
+
+
+@given(renditions, st.integers(0, SEGMENTS - 1), binaries)
+def test_a_command_is_the_binary_and_its_arguments_and_no_shell(rendition, segment, binary):
+    argv = plan(FILM, rendition, segment, binary=binary).argv
+
+    assert argv[0] == binary.path
+    assert all(isinstance(argument, str) and argument for argument in argv)
+
+
+@given(renditions, st.integers(0, SEGMENTS - 1), binaries)
+def test_a_command_reads_nothing_and_one_file_through_the_file_protocol_alone(rendition, segment, binary):
+    argv = plan(FILM, rendition, segment, binary=binary).argv
+
+    assert "-nostdin" in argv
+    assert option(argv, "-i") == "file:/films/one.mp4"
+    assert option(argv, "-protocol_whitelist") == "file,pipe"
+    assert argv.index("-protocol_whitelist") < argv.index("-i")
+
+
+names = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+
+
+@given(
+    renditions,
+    st.one_of(names, st.sampled_from(["-version.mp4", "http:x.mp4", "a%d b'c.mp4", "a\nb", "$(id)"])),
+)
+def test_a_films_name_is_one_argument_behind_the_prefix_whatever_it_is(rendition, name):
+    shown = film(3, path=f"/films/{name}")
+
+    assert option(plan(shown, rendition, 1).argv, "-i") == f"file:{shown.media.path}"
+
+
+@given(renditions, names.filter(lambda name: name not in {".", ".."}))
+def test_a_percent_sign_of_the_folder_is_not_the_segments_number(rendition, name):
+    argv = plan(FILM, rendition, 0, folder=Path("/tmp", name)).argv
+
+    (pattern,) = (argument for argument in argv if argument.endswith("/%d.m4s"))
+    assert pattern % 7 == f"/tmp/{name}/7.m4s"
+
+
+@given(renditions, st.integers(0, SEGMENTS - 1), binaries)
+def test_nothing_of_the_films_own_text_is_written(rendition, segment, binary):
+    argv = plan(FILM, rendition, segment, binary=binary).argv
+
+    assert option(argv, "-map_metadata") == option(argv, "-map_chapters") == "-1"
+
+
+@given(renditions, st.integers(0, SEGMENTS - 1), binaries)
+def test_a_run_says_what_it_will_make(rendition, segment, binary):
+    made = plan(FILM, rendition, segment, binary=binary)
+
+    assert made.first == segment
+    assert made.last == len(FILM.cuts(rendition)) - 1
+    # A sound's pre-roll is a file of its own, one number lower.
+    preroll = rendition == "audio-0" and segment > 0
+    assert int(option(made.argv, "-segment_start_number")) == segment - preroll
+
+
+# The horizon
+
+
+@given(renditions, st.integers(0, len(DAY.cuts("audio-0")) - 1), binaries)
+def test_no_argument_is_too_long_for_linux_even_of_a_film_of_a_day(rendition, segment, binary):
+    made = plan(DAY, rendition, segment, binary=binary)
+
+    assert max(len(argument.encode()) for argument in made.argv) < ARGUMENT
+
+
+@given(renditions, st.integers(0, len(DAY.cuts("audio-0")) - 1))
+def test_a_run_is_planned_for_600_segments_at_most(rendition, segment):
+    made = plan(DAY, rendition, segment)
+
+    assert made.last == min(segment + 599, len(DAY.cuts(rendition)) - 1)
+
+
+@given(renditions, st.integers(0, len(DAY.cuts("audio-0")) - 1))
+def test_only_a_run_that_ends_before_the_film_is_told_to_end(rendition, segment):
+    made = plan(DAY, rendition, segment)
+
+    assert ("-to" in made.argv or "-t" in made.argv) == (made.last < len(DAY.cuts(rendition)) - 1)
+
+
+# Where it cuts
+
+
+@given(st.integers(1, SEGMENTS - 1))
+def test_keyframes_are_asked_for_within_a_frame_before_each_cut_from_the_first_on(segment):
+    cuts = FILM.cuts("video-180p")
+
+    asked = times(plan(FILM, "video-180p", segment).argv, "-force_key_frames")
+
+    wanted = [cuts.start(number) for number in range(segment, SEGMENTS)]
+    assert len(asked) == len(wanted)
+    assert all(0 < time - ask < Fraction(1001, 30_000) for ask, time in zip(asked, wanted, strict=True))
+
+
+@given(renditions, st.integers(0, SEGMENTS - 2))
+def test_an_old_binary_is_told_absolute_times_and_a_new_one_times_since_the_first_packet(rendition, segment):
+    old, new = (times(plan(FILM, rendition, segment, binary=b).argv, "-segment_times") for b in (OLD, NEW))
+
+    differences = [before - after for before, after in zip(old, new, strict=True)]
+    assert max(differences) - min(differences) <= Fraction(2, 10**6)
+    begins = FILM.cuts(rendition).start(segment)
+    assert abs(differences[0] - begins) < Fraction(1, 10)
+
+
+@given(renditions, st.integers(0, SEGMENTS - 2))
+def test_there_is_a_cut_for_every_segment_but_the_first(rendition, segment):
+    cuts = FILM.cuts(rendition)
+
+    told = times(plan(FILM, rendition, segment).argv, "-segment_times")
+
+    preroll = rendition == "audio-0" and segment > 0
+    walls = [cuts.start(number) for number in range(segment + (0 if preroll else 1), len(cuts))]
+    assert told == pytest.approx([wall - cuts.slack for wall in walls], abs=1e-6)
+
+
+def test_a_run_of_the_last_segment_alone_is_not_cut():
+    argv = plan(FILM, "video-180p", SEGMENTS - 1).argv
+
+    assert "-segment_times" not in argv
+    assert float(option(argv, "-segment_time")) > 3600
+
+
+# Where it reads from
+
+
+@pytest.mark.parametrize("rendition", ["video-180p", "audio-0"])
+def test_from_the_beginning_nothing_is_sought(rendition):
+    assert "-ss" not in plan(FILM, rendition, 0).argv
+
+
+@given(st.integers(1, SEGMENTS - 1))
+def test_the_seek_lands_between_the_wanted_frame_and_the_one_before(segment):
+    sought = Fraction(option(plan(FILM, "video-180p", segment).argv, "-ss"))
+
+    assert 0 < FILM.cuts("video-180p").start(segment) - sought < Fraction(1001, 30_000)
+
+
+@given(st.integers(1, SEGMENTS - 1), st.fractions(1, 10**5, max_denominator=30_000))
+def test_a_seek_counts_from_the_beginning_of_the_container(segment, start):
+    late = film(60, start=Fraction(int(start * 30_000), 30_000))
+
+    for rendition in ("video-180p", "audio-0"):
+        at_zero, at_start = (option(plan(shown, rendition, segment).argv, "-ss") for shown in (FILM, late))
+        assert abs(Fraction(at_zero) - Fraction(at_start)) < Fraction(1024, 48_000) + Fraction(1, 10**5)
+
+
+@pytest.mark.parametrize("rendition", ["video-180p", "audio-0"])
+def test_a_container_that_seeks_anywhere_is_read_from_well_before(rendition):
+    stream = film(container="mpegts")
+
+    sought = Fraction(option(plan(stream, rendition, 20).argv, "-ss"))
+
+    assert stream.cuts(rendition).start(20) - sought >= 12
+
+
+@pytest.mark.parametrize("rendition", ["video-180p", "audio-0"])
+@pytest.mark.parametrize("container", ["mov,mp4", "mpegts"])
+def test_no_seek_is_before_the_beginning(rendition, container):
+    shown = film(container=container)
+
+    for segment in range(SEGMENTS):
+        argv = plan(shown, rendition, segment).argv
+        assert "-ss" not in argv or Fraction(option(argv, "-ss")) > 0

@@ -1,0 +1,154 @@
+"""The one idea: a segment does not care which run made it. With real ffmpegs, and files they write."""
+
+from __future__ import annotations
+
+import subprocess
+from fractions import Fraction
+
+import pytest
+
+from hls_sessions.ffmpeg import OFFSET, Prober, commands, run
+from hls_sessions.media import Presentation, read_segment
+from hls_sessions.testing import Clip, make
+
+CLIPS = {
+    "mp4": Clip(seconds=5.0, size="160x90", rate="30000/1001"),
+    "mkv": Clip(seconds=5.0, size="160x90", rate="24000/1001", container="mkv"),
+    "ts": Clip(seconds=5.0, size="160x90", container="ts"),
+    "irregular mp4": Clip(
+        seconds=5.0, size="160x90", options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")
+    ),
+    "sound that ends later": Clip(seconds=3.0, size="160x90", sound_seconds=6.0),
+}
+
+MILLISECOND = Fraction(1, 1000)
+
+
+@pytest.fixture(scope="module", params=CLIPS)
+def shown(request, hls_clip_folder) -> Presentation:
+    """A film as it is offered."""
+    prober = Prober()
+    try:
+        return Presentation.of(prober.probe(make(CLIPS[request.param], hls_clip_folder)))
+    finally:
+        prober.close()
+
+
+@pytest.fixture(params=["video", "audio"])
+def rendition(request, shown):
+    return getattr(shown, request.param)[0]
+
+
+@pytest.fixture(scope="module")
+def runs_from_the_beginning() -> dict:
+    """The runs that others are compared with, each made once."""
+    return {}
+
+
+@pytest.fixture
+def whole(binary, shown, rendition, encode, runs_from_the_beginning):
+    """Return what the run from the beginning makes."""
+    key = (binary.path, shown.media.path, rendition.id)
+    if key not in runs_from_the_beginning:
+        runs_from_the_beginning[key] = encode(0)
+    return runs_from_the_beginning[key]
+
+
+@pytest.fixture
+def encode(binary, shown, rendition, tmp_path_factory):
+    """Return what makes a rendition from a segment on: the segments that were read, by number."""
+
+    def make_from(segment):
+        folder = tmp_path_factory.mktemp("run")
+        planned = run(binary, shown, rendition, segment, folder)
+        subprocess.run(planned.argv, check=True, timeout=60, stdin=subprocess.DEVNULL)
+        files = {int(file.stem): file for file in folder.iterdir()}
+        return {n: read_segment(file.read_bytes()) for n, file in files.items() if n >= planned.first}
+
+    return make_from
+
+
+def boundary(shown, rendition, number) -> Fraction:
+    """When a segment's first frame is to begin, as it is written."""
+    return shown.cuts(rendition.id).start(number) - shown.timeline.origin + OFFSET
+
+
+def test_a_run_from_the_beginning_makes_every_segment_at_its_boundary(shown, rendition, whole):
+    cuts = shown.cuts(rendition.id)
+    assert sorted(whole) == list(range(len(cuts)))
+    for number, segment in whole.items():
+        assert segment.starts_with_keyframe
+        # An encoder's priming comes before the first sample.
+        early = Fraction(1024, 48_000) if (rendition.kind, number) == ("audio", 0) else 0
+        assert abs(segment.first + early - boundary(shown, rendition, number)) <= MILLISECOND
+
+
+def test_a_segment_holds_as_many_frames_as_the_timeline_counted(shown, rendition, whole):
+    counts = shown.cuts(rendition.id).counts or [0] * len(whole)
+
+    assert [counts[number] and whole[number].samples for number in range(len(whole))] == list(counts)
+
+
+def test_each_segment_begins_where_the_one_before_ends(shown, rendition, whole):
+    for number in range(len(whole) - 1):
+        gap = whole[number + 1].first - whole[number].end
+        assert abs(gap) <= 2 * shown.cuts(rendition.id).slack + MILLISECOND
+
+
+def test_all_segments_belong_to_one_init_segment(whole):
+    assert len({segment.track for segment in whole.values()}) == 1
+
+
+def assert_same(shown, rendition, again, whole, number):
+    assert again[number].track == whole[number].track
+    assert again[number].starts_with_keyframe
+    assert abs(again[number].first - whole[number].first) <= MILLISECOND / 10
+    assert abs(again[number].end - whole[number].end) <= MILLISECOND
+    # How many frames the last piece of a sound has is the encoder's to say.
+    if not (rendition.kind == "audio" and shown.cuts(rendition.id).is_last(number)):
+        assert again[number].samples == whole[number].samples
+
+
+@pytest.mark.parametrize("where", ["the second", "the middle", "the last"])
+def test_a_run_from_a_segment_on_makes_what_the_run_from_the_beginning_made(
+    shown, rendition, encode, whole, where
+):
+    last = len(whole) - 1
+    segment = {"the second": 1, "the middle": last // 2 + 1, "the last": last}[where]
+
+    part = encode(segment)
+
+    assert sorted(part) == list(range(segment, last + 1))
+    for number in part:
+        assert_same(shown, rendition, part, whole, number)
+
+
+def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(
+    shown, rendition, encode, whole, monkeypatch
+):
+    monkeypatch.setattr(commands, "HORIZON", 2)
+
+    part = encode(1)
+
+    assert sorted(part) == [1, 2]
+    for number in part:
+        assert_same(shown, rendition, part, whole, number)
+
+
+@pytest.mark.parametrize(
+    "name", ["-version", "a%d b'c", "http:x", "фильм", "two\nlines", 'two "quotes"'], ids=ascii
+)
+def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(
+    binary, hls_clip, tmp_path, make_prober, name
+):
+    folder = tmp_path / f"{name}-100%d"
+    folder.mkdir()
+    film = folder / f"{name}.mp4"
+    film.write_bytes(hls_clip(seconds=1.0, size="160x90").read_bytes())
+    offered = Presentation.of(make_prober().probe(film))
+
+    for rendition in offered.renditions.values():
+        into = folder / rendition.id
+        into.mkdir()
+        subprocess.run(run(binary, offered, rendition, 0, into).argv, check=True, timeout=60)
+        assert [file.name for file in into.iterdir()] == ["0.m4s"]
