@@ -105,9 +105,7 @@ def test_a_binary_has_the_encoders_we_need(binary):
 
 
 def test_encoders_are_names_and_nothing_else(binary):
-    assert all(
-        name.isascii() and name.replace("_", "").replace("-", "").isalnum() for name in binary.encoders
-    )
+    assert all(name.isascii() and name.replace("_", "").replace("-", "").isalnum() for name in binary.encoders)
 
 
 def test_a_binary_without_an_encoder_we_need_is_known_by_it(tmp_path):

@@ -110,9 +110,7 @@ def assert_same(shown, rendition, again, whole, number):
 
 
 @pytest.mark.parametrize("where", ["the second", "the middle", "the last"])
-def test_a_run_from_a_segment_on_makes_what_the_run_from_the_beginning_made(
-    shown, rendition, encode, whole, where
-):
+def test_a_run_from_a_segment_on_makes_what_the_run_from_the_beginning_made(shown, rendition, encode, whole, where):
     last = len(whole) - 1
     segment = {"the second": 1, "the middle": last // 2 + 1, "the last": last}[where]
 
@@ -123,9 +121,7 @@ def test_a_run_from_a_segment_on_makes_what_the_run_from_the_beginning_made(
         assert_same(shown, rendition, part, whole, number)
 
 
-def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(
-    shown, rendition, encode, whole, monkeypatch
-):
+def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(shown, rendition, encode, whole, monkeypatch):
     monkeypatch.setattr(commands, "HORIZON", 2)
 
     part = encode(1)
@@ -135,12 +131,8 @@ def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(
         assert_same(shown, rendition, part, whole, number)
 
 
-@pytest.mark.parametrize(
-    "name", ["-version", "a%d b'c", "http:x", "фильм", "two\nlines", 'two "quotes"'], ids=ascii
-)
-def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(
-    binary, hls_clip, tmp_path, make_prober, name
-):
+@pytest.mark.parametrize("name", ["-version", "a%d b'c", "http:x", "фильм", "two\nlines", 'two "quotes"'], ids=ascii)
+def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(binary, hls_clip, tmp_path, make_prober, name):
     folder = tmp_path / f"{name}-100%d"
     folder.mkdir()
     film = folder / f"{name}.mp4"
