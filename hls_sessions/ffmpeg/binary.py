@@ -28,6 +28,7 @@ class Binary:
     path: str
     version: str
     encoders: frozenset[str]
+    filters: frozenset[str]
     absolute_segment_times: bool
     """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the first packet (7.0 on)."""
     start_up: float
@@ -67,7 +68,8 @@ def examine(path: str) -> Binary:
     if version is None:
         raise FfmpegNotFound([path])
     encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] ([^\s=]\S*)", _ask(path, "-encoders"), re.MULTILINE))
-    return Binary(path, version[1], encoders, _counts_segment_times_from_zero(path), start_up)
+    filters = frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", _ask(path, "-filters"), re.MULTILINE))
+    return Binary(path, version[1], encoders, filters, _counts_segment_times_from_zero(path), start_up)
 
 
 def _from_wheel() -> str:

@@ -35,6 +35,9 @@ HORIZON = 600
 AUDIO_PREROLL = 2
 """AAC frames encoded before the first that is kept, so that the encoder's state has settled."""
 
+TONE_MAPPING = {"zscale", "tonemap"}
+"""The filters that show a high dynamic range as an ordinary one; without them it looks pale."""
+
 EXACT_SEEK = ("mp4", "matroska")
 """Containers in which a seek lands on the keyframe before a time."""
 
@@ -66,11 +69,10 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
     """Return the command that makes a rendition from a segment on, a file ``<n>.m4s`` each, in a folder."""
     cuts = presentation.cuts(rendition.id)
     last = min(len(cuts) - 1, segment + HORIZON - 1)
-    from_zero = binary.absolute_segment_times
     if isinstance(rendition, VideoRendition):
-        stream, written = _video(presentation, rendition, cuts, segment, last, from_zero=from_zero)
+        stream, written = _video(binary, presentation, rendition, cuts, segment, last)
     else:
-        stream, written = _audio(presentation, rendition, cuts, segment, last, from_zero=from_zero)
+        stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
     offset = OFFSET - presentation.timeline.origin
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(
@@ -91,7 +93,7 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
 
 
 def _video(
-    presentation: Presentation, rendition: VideoRendition, cuts: Cuts, segment: int, last: int, *, from_zero: bool
+    binary: Binary, presentation: Presentation, rendition: VideoRendition, cuts: Cuts, segment: int, last: int
 ) -> tuple[Any, dict[str, Any]]:
     track = rendition.track
     begins = cuts.start(segment)
@@ -99,12 +101,7 @@ def _video(
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
     if segment and not _seeks_exactly(presentation):
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
-    picture = (
-        source.filter("scale", rendition.width, rendition.height, flags="bicubic")
-        .filter("setsar", "1")
-        .filter("format", "yuv420p")
-    )
-    return picture, {
+    return _shown(source, rendition, binary), {
         "c:v": "libx264",
         "preset": "veryfast",
         "crf": 23,
@@ -121,12 +118,12 @@ def _video(
         "fps_mode": "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
         "segment_start_number": segment,
-        **_cut_at((wall - cuts.slack for wall in walls), first_packet=begins, from_zero=from_zero),
+        **_cut_at((wall - cuts.slack for wall in walls), begins, binary),
     }
 
 
 def _audio(
-    presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int, *, from_zero: bool
+    binary: Binary, presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int
 ) -> tuple[Any, dict[str, Any]]:
     frame = Fraction(AAC_FRAME, AUDIO_RATE)
     begins = cuts.start(segment)
@@ -150,8 +147,25 @@ def _audio(
         "b:a": rendition.bit_rate,
         "segment_start_number": number,
         # The encoder's first packet is its priming, one frame before the first sample.
-        **_cut_at((wall - cuts.slack for wall in walls), first_packet=sample - frame, from_zero=from_zero),
+        **_cut_at((wall - cuts.slack for wall in walls), sample - frame, binary),
     }
+
+
+def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
+    """Turn the source's frames into what is encoded, one for one: progressive, upright, square, SDR, 4:2:0."""
+    track = rendition.track
+    if track.interlaced:
+        picture = picture.filter("yadif", mode="send_frame", deint="interlaced")
+    picture = picture.filter("scale", rendition.width, rendition.height, flags="bicubic", out_range="tv")
+    if track.hdr and binary.filters >= TONE_MAPPING:
+        picture = (
+            picture.filter("zscale", tin=track.hdr, min="bt2020nc", pin="bt2020", rin="tv", t="linear", npl=100)
+            .filter("format", "gbrpf32le")
+            .filter("zscale", p="bt709")
+            .filter("tonemap", "hable", desat=0)
+            .filter("zscale", t="bt709", m="bt709", r="tv")
+        )
+    return picture.filter("setsar", "1").filter("format", "yuv420p")
 
 
 def _from(presentation: Presentation, time: Fraction | None) -> Any:
@@ -169,9 +183,10 @@ def _seeks_exactly(presentation: Presentation) -> bool:
     return any(name in presentation.media.container for name in EXACT_SEEK)
 
 
-def _cut_at(walls: Iterable[Fraction], first_packet: Fraction, *, from_zero: bool) -> dict[str, str]:
+def _cut_at(walls: Iterable[Fraction], first_packet: Fraction, binary: Binary) -> dict[str, str]:
     """Spell where files are cut: as absolute times, or counted from the run's first packet, as the binary counts."""
-    times = _times(wall if from_zero else wall - first_packet for wall in walls)
+    counted_from = Fraction(0) if binary.absolute_segment_times else first_packet
+    times = _times(wall - counted_from for wall in walls)
     # Without times the muxer would cut every two seconds.
     return {"segment_times": times} if times else {"segment_time": "1000000"}
 

@@ -32,6 +32,9 @@ MEMORY_LIMIT = 4 * 1024**3
 NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_dash_manifest"}
 """Demuxers of text, and of lists that point at other files or hosts: a media file names nothing but itself."""
 
+HDR = {16: "smpte2084", 18: "arib-std-b67"}
+"""Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
+
 TAIL = 12
 """Seconds before the announced end that are read to find the true ends."""
 
@@ -97,20 +100,19 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
         sounds = [s for s in container.streams.audio if s.codec_context.sample_rate and s.codec_context.channels]
         if picture is None and not sounds:
             raise Unplayable("it holds neither picture nor sound")
-        shown = _shown_size(container, picture, notes) if picture is not None else None
-        if shown is None:
+        look = _look(container, picture, notes) if picture is not None else None
+        if look is None:
             picture = None
         frames = _frames(container, picture) if picture is not None else NO_INDEX
         streams = [*([picture] if picture is not None else []), *sounds]
         spans = _spans(container, streams, frames)
         video = None
-        if picture is not None and shown is not None and picture.index in spans:
+        if picture is not None and look is not None and picture.index in spans:
             video = _timed(picture, spans) | {
                 "time_base": str(picture.time_base),
                 "frame_rate": str(_frame_rate(picture)),
                 "opening": str(_opening(container, picture)),
-                "width": shown[0],
-                "height": shown[1],
+                **look,
             }
         audio = [_sound(stream, spans) for stream in sounds if stream.index in spans]
         if video is None and not audio:
@@ -135,8 +137,8 @@ def _picture(container: InputContainer) -> VideoStream | None:
     return next((s for s in pictures if s.disposition & s.disposition.default), pictures[0] if pictures else None)
 
 
-def _shown_size(container: InputContainer, stream: VideoStream, notes: list[str]) -> tuple[int, int] | None:
-    """Decode one picture, and return the size it is shown at: square pixels, upright. None when none can be decoded."""
+def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> dict[str, Any] | None:
+    """Decode one picture, and tell how it is to be shown. None when none can be decoded."""
     try:
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
@@ -145,9 +147,16 @@ def _shown_size(container: InputContainer, stream: VideoStream, notes: list[str]
     if frame is None:
         notes.append("no picture can be decoded")
         return None
+    hdr = HDR.get(int(frame.color_trc))
+    if hdr is not None:
+        notes.append(f"the picture is HDR ({hdr}) and is shown as SDR")
+    if frame.interlaced_frame:
+        notes.append("the picture is interlaced and is shown deinterlaced")
+    # Square pixels, upright.
     aspect = stream.sample_aspect_ratio or Fraction(1)
     width = max(1, round(frame.width * aspect)) if aspect > 0 else frame.width
-    return (frame.height, width) if frame.rotation % 180 else (width, frame.height)
+    width, height = (frame.height, width) if frame.rotation % 180 else (width, frame.height)
+    return {"width": width, "height": height, "interlaced": bool(frame.interlaced_frame), "hdr": hdr}
 
 
 def _frame_rate(stream: VideoStream) -> Fraction:

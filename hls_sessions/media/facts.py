@@ -32,6 +32,10 @@ class VideoTrack:
     """Frames per second, as the container announces or the first frames show."""
     opening: Fraction = Fraction(0)
     """How long the first two frames are shown, in seconds."""
+    interlaced: bool = False
+    """Whether each frame holds two moments."""
+    hdr: str | None = None
+    """The transfer function of a high dynamic range, as ffmpeg spells it; None for ordinary pictures."""
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
 
