@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hls_sessions.ffmpeg import Binary, run
@@ -203,6 +203,7 @@ def test_the_seek_lands_between_the_wanted_frame_and_the_one_before(segment):
     assert 0 < FILM.cuts("video-180p").start(segment) - sought < Fraction(1001, 30_000)
 
 
+@settings(max_examples=20)
 @given(st.integers(1, SEGMENTS - 1), st.fractions(1, 10**5, max_denominator=30_000))
 def test_a_seek_counts_from_the_beginning_of_the_container(segment, start):
     late = film(60, start=Fraction(int(start * 30_000), 30_000))

@@ -187,11 +187,14 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
-def test_a_name_is_only_a_name(probe, film, tmp_path, name):
-    media = probe(copy(film, tmp_path / name))
+def test_a_name_is_only_a_name(probe, film, tmp_path, monkeypatch, name):
+    copy(film, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+
+    media = probe(Path(name))
 
     assert media.duration == 1
-    assert media.path == tmp_path / name
+    assert media.path == Path(name)
 
 
 def test_a_name_that_is_no_utf_8_is_only_a_name(probe, film, nameless):
