@@ -40,6 +40,8 @@ class EncoderRun:
         """Why its end was asked for, when that was its own fault."""
         self.faulty_source = False
         """Whether the fault was found in what it had ended well with: another run would do no better."""
+        self._worked = -1, 0.0
+        """How much processor time it had used when it was last seen to have used more, and when that was."""
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
             self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
@@ -77,12 +79,23 @@ class EncoderRun:
         """Return where it writes a segment."""
         return self.folder / f"{segment}.m4s"
 
+    def is_stalled(self, now: float, limit: float) -> bool:
+        """Whether it was seen to do nothing for so many seconds: not read, not encode, not write.
+
+        Processor time tells, because a long segment may be in the making for a long time without a byte on disk.
+        """
+        used = self._process.processor_time
+        if used != self._worked[0] or self.stopping or self._process.held:
+            self._worked = used, now
+        return now - self._worked[1] >= limit
+
     def hold(self) -> None:
         """Stop its clock."""
         self._process.hold()
 
     def go_on(self) -> None:
         """Let it continue."""
+        self._worked = -1, 0.0
         self._process.go_on()
 
     def stop(self, fault: str | None = None) -> None:

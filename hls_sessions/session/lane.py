@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 ATTEMPTS = 3
 """How often a segment is tried before it counts as impossible to make."""
 
+STALLED = 10.0
+"""Seconds after which a run that does nothing is given up while somebody waits."""
+
 CURSORS = 8
 """How many viewers' places are kept per rendition."""
 
@@ -150,6 +153,13 @@ class Lane:
                 self._count_failure(run, exit_)
         finally:
             run.clear()
+
+    def look_for_stalls(self) -> None:
+        """Stop the runs that do nothing."""
+        now = self._workshop.now()
+        for run in self._runs.values():
+            if run.is_stalled(now, STALLED):
+                run.stop(fault=f"its encoder did nothing for {STALLED:g} seconds")
 
     # ---- doing
 

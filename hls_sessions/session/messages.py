@@ -89,6 +89,11 @@ class EncoderIdleCheck:
     """The session's own reminder to see whether its encoders are still wanted."""
 
 
+@dataclass(frozen=True, slots=True)
+class StallCheck:
+    """The session's own reminder, while somebody waits, to see whether the encoders work."""
+
+
 # Answered.
 
 

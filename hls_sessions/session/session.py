@@ -26,6 +26,7 @@ from hls_sessions.session.messages import (
     RunExited,
     Served,
     SessionInfo,
+    StallCheck,
 )
 from hls_sessions.session.segments import SegmentDirectory, end_processes
 from hls_sessions.session.state import State, step
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from hls_sessions.session.watcher import Watcher
 
 logger = logging.getLogger(__name__)
+
+STALL_CHECK = 2.5
+"""Seconds between two looks at encoders that somebody waits for."""
 
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
@@ -114,6 +118,7 @@ class SessionServer(GenServer):
         )
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
         self._state = step(self._state, State.ACTIVE)
+        self._looks_for_stalls = False
         self._remind(IdleCheck(), viewing.idle_timeout)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
@@ -173,6 +178,11 @@ class SessionServer(GenServer):
                 for lane in self._lanes.values():
                     self._act(lane)
                 self._remind(message, self._encoders_idle_in())
+            case StallCheck():
+                self._looks_for_stalls = False
+                for lane in self._lanes.values():
+                    lane.look_for_stalls()
+                    self._act(lane)
             case _:
                 super().handle_info(message)
 
@@ -202,6 +212,9 @@ class SessionServer(GenServer):
             lane.act()
         except EncoderFailed as error:
             self._fail(error)
+        if lane.waiting and not self._looks_for_stalls:
+            self._looks_for_stalls = True
+            self._remind(StallCheck(), STALL_CHECK)
 
     def _active(self) -> None:
         self._last_activity = self._house.clock.monotonic()
