@@ -1,5 +1,7 @@
 """A session stops itself: its encoders after a minute without a segment request, itself after half an hour.
 
+And it stops an encoder that does nothing, for ten seconds, while somebody waits.
+
 The clock stands still but where a test advances it.
 """
 
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hls_sessions.errors import SessionEnded
+from hls_sessions.errors import EncoderFailed, SessionEnded
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -20,6 +22,11 @@ A_MOMENT = 0.001
 def glance(session):
     """Look at a session without being taken for a viewer, once it has heard all that came before."""
     return session.ask_glance().get(BOUND)
+
+
+def processor_time(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
 
 
 def is_alive(session):
@@ -258,3 +265,80 @@ def test_the_next_request_after_the_encoders_were_stopped_starts_one(hanging, fi
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
     assert runs_of(ffmpeg) == 2
+
+
+# ---- encoders that do nothing
+
+LOOK = 2.5
+"""Seconds between two looks at an encoder that somebody waits for."""
+
+
+@pytest.fixture
+def pass_time(hls_clock):
+    """Let seconds pass, so slowly that a session hears of each of its looks, until it has ended."""
+
+    def pass_time(session, seconds):
+        for _ in range(int(seconds / LOOK)):
+            if is_alive(session):
+                hls_clock.advance(LOOK)
+        is_alive(session)
+
+    return pass_time
+
+
+def test_an_encoder_that_does_nothing_is_replaced_while_a_viewer_waits(hanging, film, hls_clock, until, is_right):
+    supervisor = hanging(times=1)
+    session = supervisor.open(film)
+    waiting = session.ask_segment(VIDEO, 1)
+    until(lambda: runs_of(Path(supervisor.binary.path)) == 1)
+    runs = glance(session).runs
+
+    while glance(session).runs == runs:
+        hls_clock.advance(LOOK)
+
+    assert is_right(session, VIDEO, 1, waiting.get(BOUND))
+
+
+def test_an_encoder_that_does_nothing_is_given_ten_seconds(hanging, film, pass_time):
+    session = hanging().open(film)
+    session.ask_segment(VIDEO, 1)
+    runs = glance(session).runs
+
+    pass_time(session, 10)
+
+    assert glance(session).runs == runs
+
+
+def test_encoders_that_do_nothing_three_times_end_the_session(hanging, film, pass_time):
+    session = hanging().open(film)
+    waiting = session.ask_segment(VIDEO, 1)
+
+    pass_time(session, 200)
+
+    with pytest.raises(EncoderFailed, match="failed 3 times: its encoder did nothing for 10 seconds"):
+        waiting.get(BOUND)
+
+
+def test_an_encoder_that_works_is_given_the_time_it_needs(hls_supervisor, film, double, hls_clock, until):
+    session = hls_supervisor(ffmpeg=str(double("while :; do :; done")), clock=hls_clock).open(film)
+    waiting = session.ask_segment(VIDEO, 1)
+    [run] = glance(session).runs
+
+    for _ in range(12):
+        worked = processor_time(run.pid)
+        until(lambda worked=worked: processor_time(run.pid) > worked)
+        hls_clock.advance(LOOK)
+        assert glance(session).runs == (run,)
+
+    assert not waiting.done()
+
+
+def test_nobody_minds_an_encoder_that_does_nothing_when_nobody_waits(hanging, film, pass_time):
+    session = hanging().open(film)
+    left = session.ask_segment(VIDEO, 1)
+    runs = glance(session).runs
+    left.cancel()
+
+    pass_time(session, 55)
+
+    assert glance(session).runs == runs
