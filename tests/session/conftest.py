@@ -87,7 +87,10 @@ def until():
 
 @pytest.fixture
 def double(tmp_path):
-    """Make an ffmpeg whose first runs do something else, in shell; ``$folder`` is where a run writes."""
+    """Make an ffmpeg whose first runs do something else, in shell.
+
+    ``$folder`` is where a run writes, ``$run`` its number, from one.
+    """
 
     def double(misbehave, *, times=-1):
         script = tmp_path / "ffmpeg"
@@ -96,7 +99,8 @@ def double(tmp_path):
 for word; do case "$word" in */%d.m4s) folder=$(dirname "$word") ;; esac; done
 if [ "$folder" ]; then
   echo run >> {runs}
-  if [ {times} -lt 0 ] || [ "$(wc -l < {runs})" -le {times} ]; then
+  run=$(wc -l < {runs})
+  if [ {times} -lt 0 ] || [ "$run" -le {times} ]; then
     {misbehave}
   fi
 fi

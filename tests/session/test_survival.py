@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hls_sessions.errors import EncoderFailed, SessionEnded, SessionNotFound, StorageFailed
+from hls_sessions.errors import EncoderFailed, SegmentImpossible, SessionEnded, SessionNotFound, StorageFailed
 from hls_sessions.session import encoder
 from hls_sessions.session.lane import Lane
 from hls_sessions.testing import child_processes, failing_ffmpeg, hanging_ffmpeg, runs_of
@@ -105,6 +105,14 @@ def test_an_encoder_that_fails_twice_at_a_segment_is_tried_again(hls_supervisor,
     assert runs_of(ffmpeg) == 3
 
 
+def test_failures_at_a_segment_are_forgotten_once_it_is_made(hls_supervisor, film, double, is_right):
+    session = hls_supervisor(ffmpeg=str(double('case "$run" in 1|2|4|5) exit 1 ;; esac'))).open(film)
+    session.segment(VIDEO, 4, BOUND).unlink()
+
+    assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
+    assert glance(session).encoder_failures == 4
+
+
 def test_an_encoder_that_fails_three_times_at_a_segment_ends_the_session_with_its_last_words(
     hls_supervisor, film, tmp_path
 ):
@@ -198,6 +206,19 @@ def test_a_segment_in_another_ones_place_is_never_published(hls_supervisor, film
     assert glance(session).segments_refused == 1
 
 
+def test_an_encoder_that_ends_well_and_leaves_an_empty_segment_has_come_to_the_end_of_the_file(
+    hls_supervisor, film, double, tmp_path
+):
+    init = tmp_path / "empty.m4s"
+    init.write_bytes(hls_supervisor().open(film).init(VIDEO, BOUND).read_bytes())
+    session = hls_supervisor(ffmpeg=str(double(f'cp {init} "$folder/4.m4s"; exit 0'))).open(film)
+
+    with pytest.raises(SegmentImpossible, match=f"Segment 4 of {VIDEO} cannot be made: it holds no sample"):
+        session.segment(VIDEO, 4, BOUND)
+
+    assert glance(session).state == "active"
+
+
 # ---- a full disk
 
 
@@ -240,16 +261,27 @@ def test_a_disk_that_stays_full_ends_the_session_and_says_so(hls_supervisor, fil
     assert not session.directory.exists()
 
 
-def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monkeypatch, end_of_encoders):
+def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monkeypatch, until):
     session = hanging().open(film)
     before = child_processes()
+    write_down, first = encoder.record_process, iter([True])
+    monkeypatch.setattr(
+        encoder, "record_process", lambda *what: full_disk() if next(first, False) else write_down(*what)
+    )
+
+    session.ask_segment(VIDEO, 0)
+    [run] = glance(session).runs
+
+    until(lambda: {int(process.split()[0]) for process in child_processes() - before} == {run.pid})
+    assert glance(session).encoder_failures == 1
+
+
+def test_encoders_that_cannot_be_written_down_end_the_session_and_say_so(hanging, film, monkeypatch):
+    session = hanging().open(film)
     monkeypatch.setattr(encoder, "record_process", full_disk)
 
     with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(No space left on device\)"):
         session.segment(VIDEO, 0, BOUND)
-
-    end_of_encoders()
-    assert child_processes() == before
 
 
 def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(hls_supervisor, film, monkeypatch):
@@ -314,6 +346,20 @@ def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_life(
     monkeypatch.setattr(Lane, "get_segment", crash_once)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+
+
+def test_a_session_that_was_killed_hears_of_the_segments_its_next_encoder_makes(hls_supervisor, long_film, slow_ffmpeg):
+    supervisor = hls_supervisor(ffmpeg=str(slow_ffmpeg))
+    session = supervisor.open(long_film)
+    waiting = session.ask_segment(VIDEO, 0)
+    [before] = glance(session).runs
+
+    actor(supervisor, session).kill()
+    waiting.get(BOUND)
+
+    [run] = glance(session).runs  # which is far from its end, where it would have been heard of at last
+    assert run.run == before.run
+    assert run.pid != before.pid
 
 
 @pytest.mark.parametrize("method", ["file_closed", "run_exited", "act"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -80,25 +81,25 @@ def test_the_encoders_of_an_earlier_life_are_gone(stuck, name, ends):
 def test_a_new_life_does_not_lose_its_directory_to_the_end_of_the_old_one(hls_supervisor, film, monkeypatch):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
-    alive, overlaps = [], []
     init, terminate = SessionServer.init, SessionServer.terminate
+    ending, begun = [], Event()
 
-    def counted_init(server, *arguments):
-        overlaps.extend(other for other in alive if other.ref.is_alive())
+    def begin(server, *arguments):
+        begun.set()
         init(server, *arguments)
 
-    def counted_terminate(server, reason):
-        alive.append(server)
+    def end_late(server, reason):
+        ending.append(begun.wait(0.5))  # give the next life the chance to begin too early
         terminate(server, reason)
 
-    monkeypatch.setattr(SessionServer, "init", counted_init)
-    monkeypatch.setattr(SessionServer, "terminate", counted_terminate)
+    monkeypatch.setattr(SessionServer, "init", begin)
+    monkeypatch.setattr(SessionServer, "terminate", end_late)
     kill(supervisor, SESSIONS)
     session.info()
 
-    assert len(alive) == 1
-    assert overlaps == []
+    assert ending == [False]
     assert session.directory.is_dir()
+    monkeypatch.undo()
 
 
 def test_opening_while_the_tree_is_restarted_waits_for_it(hls_supervisor, film):
