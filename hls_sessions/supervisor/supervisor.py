@@ -15,7 +15,6 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -60,6 +59,7 @@ from hls_sessions.session import (
     orphans,
 )
 from hls_sessions.settings import Settings
+from hls_sessions.supervisor.entries import Entries, Entry
 from hls_sessions.supervisor.handle import Session, end_error
 from hls_sessions.supervisor.health import Health, health_of
 from hls_sessions.supervisor.library import Library
@@ -78,6 +78,9 @@ logger = logging.getLogger(__name__)
 SESSIONS = "sessions"
 """The name of the supervisor of the sessions."""
 
+PRESENTATIONS = 512
+"""Files whose timeline is kept."""
+
 SESSION_INTENSITY = Intensity(restarts=3, seconds=60.0)
 """How often one session's actor may crash; then it alone is given up."""
 
@@ -87,20 +90,6 @@ KILL_AFTER = 3.0
 """Seconds an actor may take to end before the next one of its session is started."""
 
 _STOPPED = "The supervisor has stopped."
-
-REMEMBERED = 1000
-"""Ended sessions that still say how they ended."""
-
-
-@dataclass(eq=False)
-class _Entry:
-    """One session that is to exist."""
-
-    viewing: Viewing
-    session: Session
-    closing: bool = False
-    actor: Ref | None = None
-    """Its latest actor."""
 
 
 class Supervisor:
@@ -130,14 +119,12 @@ class Supervisor:
         self.started_at: float | None = None
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
-        self._entries: dict[str, _Entry] = {}
-        self._by_viewing: dict[tuple[str, Path], _Entry] = {}
-        self._ended: OrderedDict[str, SessionError] = OrderedDict()
+        self._entries = Entries()
         self._presentations: OrderedDict[int, Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
         self._lock = threading.Lock()
-        """Held for a moment, around the tables above."""
+        """Held for a moment, around the presentations."""
         self._life = threading.Lock()
         """Held while it starts and while it stops."""
         self._root: Ref | None = None
@@ -188,10 +175,10 @@ class Supervisor:
                 logger.exception("stopping took over %g s; killing what is left", self.settings.shutdown_timeout)
                 root.kill()
             # A session that is being opened is among the entries until that has failed.
-            with self._opening, self._lock:
-                entries = list(self._entries.values())
+            with self._opening:
+                entries = self._entries.all()
             for entry in entries:
-                self._forget(entry, Unavailable(_STOPPED))
+                self._entries.forget(entry, Unavailable(_STOPPED))
                 self._clear(entry.viewing)
             self._janitor.shutdown()
             self._prober.close()
@@ -233,20 +220,17 @@ class Supervisor:
         self._running()
         presentation = self.probe(media)
         path = presentation.media.path
-        while user is not None and (found := self._viewing_of(user, path)) is not None:
+        while user is not None and (found := self._entries.of_viewing(user, path)) is not None:
             try:
                 found.session.heartbeat()
             except (SessionEnded, SessionNotFound):
                 continue  # it ended just now, and is in the tables no more
             return found.session, False
         with self._opening:
-            if user is not None and (found := self._viewing_of(user, path)) is not None:
+            if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
             entry = self._new_entry(presentation, user, start_at, idle_timeout or self.settings.idle_timeout)
-            with self._lock:
-                self._entries[entry.viewing.session_id] = entry
-                if user is not None:
-                    self._by_viewing[user, path] = entry
+            self._entries.add(entry)
             try:
                 self._start_child(entry)
             except BaseException as error:
@@ -261,18 +245,11 @@ class Supervisor:
             SessionEnded: it failed or expired; says when and why.
             SessionNotFound: there is none of this id.
         """
-        with self._lock:
-            entry = self._entries.get(session_id)
-            if entry is not None:
-                return entry.session
-            ended = self._ended.get(session_id) or SessionNotFound(session_id)
-            # Without the traceback of those who were told before, which would grow with every one.
-            raise ended.with_traceback(None)
+        return self._entries.find(session_id).session
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
-        with self._lock:
-            return [e.session for e in self._entries.values() if user is None or e.viewing.user == user]
+        return [entry.session for entry in self._entries.all() if user is None or entry.viewing.user == user]
 
     def close(self, session_id: str) -> None:
         """End a session, and return when everything it cost is gone.
@@ -280,13 +257,7 @@ class Supervisor:
         Raises:
             SessionEnded, SessionNotFound: there is none of this id.
         """
-        self.find(session_id)
-        with self._lock:
-            entry = self._entries.get(session_id)
-            if entry is None or entry.closing:
-                raise SessionNotFound(session_id)
-            entry.closing = True
-        self._end(entry)
+        self._end(self._entries.claim(session_id))
 
     def probe(self, media: str | Path) -> Presentation:
         """Return what would be offered of a file, without opening a session.
@@ -305,17 +276,15 @@ class Supervisor:
             # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
             # the presentation keeps them alive, so no other facts can have their id.
             self._presentations[id(facts)] = presentation
-            while len(self._presentations) > REMEMBERED:
+            while len(self._presentations) > PRESENTATIONS:
                 self._presentations.popitem(last=False)
         return presentation
 
     def health(self) -> Health:
         """Say whether it can do its work. Looks at the disk."""
         running = self.is_running
-        with self._lock:
-            sessions = len(self._entries)
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
-        return health_of(self.binary, self._segments_dir, running=running, sessions=sessions, uptime=uptime)
+        return health_of(self.binary, self._segments_dir, running=running, sessions=len(self._entries), uptime=uptime)
 
     @property
     def is_running(self) -> bool:
@@ -330,9 +299,7 @@ class Supervisor:
 
     def _tell_all(self, why: str) -> None:
         """Answer all who wait for an actor to come back: none will."""
-        with self._lock:
-            entries = list(self._entries.values())
-        for entry in entries:
+        for entry in self._entries.all():
             entry.session.ended(Unavailable(why))
 
     def _sessions(self) -> Ref:
@@ -358,16 +325,16 @@ class Supervisor:
                 ask(self._sessions())
                 return
 
-    def _start_child(self, entry: _Entry) -> None:
+    def _start_child(self, entry: Entry) -> None:
         with suppress(AlreadyStarted):  # by a supervisor of the sessions that was restarted meanwhile
             self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
 
-    def _end(self, entry: _Entry) -> None:
+    def _end(self, entry: Entry) -> None:
         """End a session, and return when everything it cost is gone."""
         entry.closing = True
         with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
             self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
-        self._forget(entry, SessionNotFound(entry.viewing.session_id))
+        self._entries.forget(entry, SessionNotFound(entry.viewing.session_id))
         self._clear(entry.viewing)
 
     def _start_root(self) -> Ref:
@@ -393,9 +360,7 @@ class Supervisor:
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
         ref = DynamicSupervisor.start_link(clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up)
-        with self._lock:
-            entries = [entry for entry in self._entries.values() if not entry.closing]
-        for entry in entries:
+        for entry in (entry for entry in self._entries.all() if not entry.closing):
             try:
                 start_child(ref, self._child(entry))
             except StartError as error:
@@ -403,7 +368,7 @@ class Supervisor:
         self._registry.register(SESSIONS, ref)
         return ref
 
-    def _child(self, entry: _Entry) -> ChildSpec:
+    def _child(self, entry: Entry) -> ChildSpec:
         return ChildSpec(
             id=entry.viewing.session_id,
             start=lambda: self._start_session(entry),
@@ -413,7 +378,7 @@ class Supervisor:
             backoff=SESSION_BACKOFF,
         )
 
-    def _start_session(self, entry: _Entry) -> Ref:
+    def _start_session(self, entry: Entry) -> Ref:
         if entry.actor is not None:
             # Where the supervisor of the sessions was killed, its children may still be clearing up.
             try:
@@ -427,11 +392,11 @@ class Supervisor:
         self._registry.register(entry.viewing.session_id, ref)
         return ref
 
-    def _session_exited(self, entry: _Entry, reason: ExitReason) -> None:
+    def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
         """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
         match reason:
             case Shutdown(Ended(info)):
-                self._forget(entry, end_error(info, self.clock.time()))
+                self._entries.forget(entry, end_error(info, self.clock.time()))
                 logger.info("session %s %s: %s", info.session_id, info.state, info.reason)
             case Crash(error):
                 logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
@@ -440,18 +405,18 @@ class Supervisor:
 
     def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
         """Hear that a session crashed too often."""
-        with self._lock:
-            entry = self._entries.get(str(spec.id))
-        if entry is None:
-            return
+        try:
+            entry = self._entries.find(str(spec.id))
+        except (SessionEnded, SessionNotFound):
+            return  # it was closed meanwhile
         error = reason.error if isinstance(reason, Crash) else reason
         at = datetime.fromtimestamp(self.clock.time(), UTC).isoformat(timespec="seconds")
         why = f"its actor crashed too often, the last time with {error!r}"
         logger.error("session %s failed: %s", spec.id, why)
-        self._forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
+        self._entries.forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
         self._janitor.submit(self._clear, entry.viewing)
 
-    def _new_entry(self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float) -> _Entry:
+    def _new_entry(self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float) -> Entry:
         session_id = str(uuid4())
         viewing = Viewing(
             session_id=session_id,
@@ -462,27 +427,7 @@ class Supervisor:
             idle_timeout=idle_timeout,
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
-        return _Entry(viewing, Session(viewing, self._registry, self.close))
-
-    def _viewing_of(self, user: str, path: Path) -> _Entry | None:
-        with self._lock:
-            entry = self._by_viewing.get((user, path))
-        return None if entry is None or entry.closing else entry
-
-    def _forget(self, entry: _Entry, error: SessionError) -> None:
-        """Take a session out of the tables; remember how it ended, and tell who waits."""
-        viewing = entry.viewing
-        with self._lock:
-            self._entries.pop(viewing.session_id, None)
-            if viewing.user is not None:
-                key = viewing.user, viewing.presentation.media.path
-                if self._by_viewing.get(key) is entry:
-                    del self._by_viewing[key]
-            if isinstance(error, SessionEnded):
-                self._ended[viewing.session_id] = error
-                while len(self._ended) > REMEMBERED:
-                    self._ended.popitem(last=False)
-        entry.session.ended(error)
+        return Entry(viewing, Session(viewing, self._registry, self.close))
 
     @staticmethod
     def _clear(viewing: Viewing) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
 
 from hls_sessions.ffmpeg import Prober, examine, find, run
 from hls_sessions.media import Presentation
@@ -13,10 +12,6 @@ from hls_sessions.testing import Clip, make
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# No test asserts a duration: a machine that is busy is no failure, and a hang is pytest-timeout's.
-settings.register_profile("hls_sessions", deadline=None)
-settings.load_profile("hls_sessions")
 
 
 @dataclass(frozen=True)

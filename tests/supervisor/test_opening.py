@@ -219,7 +219,7 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
 
 
 def test_how_sessions_ended_is_forgotten_in_the_end(hls_supervisor, film, hls_clock, monkeypatch):
-    monkeypatch.setattr("hls_sessions.supervisor.supervisor.REMEMBERED", 2)
+    monkeypatch.setattr("hls_sessions.supervisor.entries.REMEMBERED", 2)
     supervisor = hls_supervisor(clock=hls_clock)
     ended = []
     for _ in range(3):
