@@ -113,6 +113,7 @@ class Prober:
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
         except (OSError, ValueError) as error:
+            self._refuse_when_closed()  # closing kills the workers, which says nothing of the file
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
