@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -126,6 +128,22 @@ def test_opening_while_the_supervisor_stops_gives_a_session_or_an_error_and_leav
     for session in sessions:
         with pytest.raises(Unavailable):
             session.segment(VIDEO, 0, BOUND)
+
+
+def test_a_file_whose_probing_is_cut_short_by_the_stop_is_not_called_unplayable(hls_supervisor, film, hls_clip):
+    supervisor = hls_supervisor()
+    supervisor.probe(film)
+    [worker] = supervisor._prober._workers
+    os.kill(worker._process.pid, signal.SIGSTOP)
+
+    with ThreadPoolExecutor(1) as threads:
+        opening = threads.submit(supervisor.open, hls_clip(seconds=2, size="160x90"))
+        while len(supervisor._prober._known) == 1:
+            pass  # until its probing has begun
+        supervisor.stop()
+
+        with pytest.raises(Unavailable, match="The prober is closed"):
+            opening.result(BOUND)
 
 
 def test_a_stopped_supervisor_can_be_started_again(hls_supervisor, film):
