@@ -28,11 +28,11 @@ class Binary:
     path: str
     version: str
     encoders: frozenset[str]
-    filters: frozenset[str]
     absolute_segment_times: bool
     """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the first packet (7.0 on)."""
     start_up: float
     """Seconds it takes to start and end: part of every seek."""
+    filters: frozenset[str] = frozenset()
 
     @property
     def missing_encoders(self) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ def examine(path: str) -> Binary:
         raise FfmpegNotFound([path])
     encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] ([^\s=]\S*)", _ask(path, "-encoders"), re.MULTILINE))
     filters = frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", _ask(path, "-filters"), re.MULTILINE))
-    return Binary(path, version[1], encoders, filters, _counts_segment_times_from_zero(path), start_up)
+    return Binary(path, version[1], encoders, _counts_segment_times_from_zero(path), start_up, filters)
 
 
 def _from_wheel() -> str:
