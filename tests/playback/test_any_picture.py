@@ -34,8 +34,8 @@ def shown(hls_supervisor, ffmpeg):
 
 
 def test_a_high_dynamic_range_is_shown_as_an_ordinary_one(shown, hls_clip):
-    colours = ("-color_primaries", "bt2020", "-color_trc", "smpte2084", "-colorspace", "bt2020nc")
-    film = hls_clip(seconds=3, size="160x90", options=("-pix_fmt", "yuv420p10le", *colours))
+    colours = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+    film = hls_clip(seconds=3, size="160x90", options=("-pix_fmt", "yuv420p10le", "-vf", colours))
 
     session, picture = shown(film)
 

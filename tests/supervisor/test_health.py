@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from hls_sessions import Supervisor
+from hls_sessions.ffmpeg import find
 
 
 class Usage(NamedTuple):
@@ -73,7 +74,7 @@ def test_a_segments_directory_that_is_gone_is_critical(hls_supervisor, free, hls
 
 def test_an_ffmpeg_that_is_gone_is_critical(hls_supervisor, free, tmp_path):
     ffmpeg = tmp_path / "ffmpeg"
-    ffmpeg.symlink_to(shutil.which("ffmpeg"))
+    ffmpeg.symlink_to(find())
     supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
     ffmpeg.unlink()
 
@@ -87,7 +88,7 @@ def test_an_ffmpeg_without_the_encoders_is_critical(hls_supervisor, free, tmp_pa
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text(f"""#!/bin/sh
 case "$*" in *-encoders*) echo " A..... aac"; exit ;; esac
-exec {shutil.which("ffmpeg")} "$@"
+exec {find()} "$@"
 """)
     ffmpeg.chmod(0o755)
 
