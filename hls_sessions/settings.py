@@ -25,7 +25,7 @@ Seconds = Annotated[float, Field(gt=0)]
 class Settings(BaseSettings):
     """What can be set. Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HLS_SESSIONS_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HLS_SESSIONS_", extra="forbid", frozen=True)
 
     media: Annotated[tuple[Path, ...], NoDecode] = ()
     """The folders media may be opened from; in the environment, separated by the system's path separator."""
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
     """Where each session makes its own directory, named by its id."""
 
-    ffmpeg: str | None = None
+    ffmpeg: str | Path | None = None
     """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
 
     probe_timeout: Seconds = 10.0
@@ -78,6 +78,12 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings fixes the signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Name the sources in order: the call, the environment, the TOML file."""
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=os.environ.get("HLS_SESSIONS_CONFIG"))
-        return init_settings, env_settings, toml
+        """Name the sources in order: the call, the environment, the TOML file.
+
+        Raises:
+            FileNotFoundError: HLS_SESSIONS_CONFIG names no file.
+        """
+        config = os.environ.get("HLS_SESSIONS_CONFIG")
+        if config and not Path(config).is_file():
+            raise FileNotFoundError(f"HLS_SESSIONS_CONFIG names no file: {config}")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config)

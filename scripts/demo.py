@@ -29,8 +29,9 @@ STOP_TIMEOUT = 10.0
 def main() -> int:
     """Start the daemon, open a session, play; return the exit code."""
     arguments = parse()
-    # SIGTERM ends the demo as Ctrl-C does: by an exception, past all the clean-up.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGTERM and a closed terminal end the demo as Ctrl-C does: by an exception, past all the clean-up.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hls_sessions-demo-") as folder, contextlib.suppress(KeyboardInterrupt):
         film = arguments.file or made(Path(folder))
         with daemon(film.parent) as url, httpx.Client(base_url=url, timeout=120, trust_env=False) as http:

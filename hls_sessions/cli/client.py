@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import httpx
 import typer
 
 from hls_sessions.cli.exits import Exit, exit_for
+from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
 
-DEFAULT_URL = "http://127.0.0.1:8642"
-
-Url = Annotated[str, typer.Option("--url", envvar="HLS_SESSIONS_URL", help="The daemon's address.")]
-Token = Annotated[str | None, typer.Option("--token", envvar="HLS_SESSIONS_TOKEN", help="The daemon's token.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", envvar="HLS_SESSIONS_URL", help="The daemon's address; by default that of the settings."),
+]
+Token = Annotated[str | None, typer.Option("--token", help="The daemon's token; by default that of the settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 TIMEOUT = 60.0
@@ -23,8 +26,10 @@ TIMEOUT = 60.0
 class Daemon:
     """One daemon, by its address. Every failure ends the command with a sentence and an exit code."""
 
-    def __init__(self, url: str, token: str | None) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, url: str | None, token: str | None) -> None:
+        settings = read_settings()
+        self.url = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        token = token or settings.token
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         # No proxy from the environment: the daemon is asked directly.
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
@@ -43,6 +48,12 @@ class Daemon:
 
     def full_id(self, session: str) -> str:
         """Complete a session's id from its first characters, where they are unambiguous."""
+        if not session:
+            complain("An empty id is no session's.")
+            raise typer.Exit(Exit.USAGE)
+        if quote(session, safe="") != session:
+            complain(f"There is no session {session!r}.")
+            raise typer.Exit(Exit.NO_SESSION)
         matches = [s["session_id"] for s in self.get("/sessions") if s["session_id"].startswith(session)]
         if len(matches) > 1:
             complain(f"{session!r} could be any of {', '.join(matches)}.")

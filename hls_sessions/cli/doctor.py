@@ -10,10 +10,10 @@ import typer
 
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain, print_facts, print_json
 from hls_sessions.errors import FfmpegNotFound
 from hls_sessions.ffmpeg import examine, find
-from hls_sessions.settings import Settings
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -24,7 +24,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Look at ffmpeg and the machine, and say what is wrong. Exits with 1 when the daemon could not work here."""
-    settings = Settings()
+    settings = read_settings()
     try:
         binary = examine(find(ffmpeg or settings.ffmpeg))
     except FfmpegNotFound as error:

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.screen import clock_time, print_facts, print_json, print_rows
 
 
 def info(
     session: Annotated[str, typer.Argument(metavar="ID", help="The session's id, or its first characters.")],
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.screen import clock_time, print_json, print_rows
 
 
 def list_sessions(
     user: Annotated[str | None, typer.Option(help="Only this user's.")] = None,
     state: Annotated[str | None, typer.Option(help="Only those in this state.")] = None,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:

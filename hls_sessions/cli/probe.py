@@ -9,11 +9,11 @@ import typer
 
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import exit_for
+from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 from hls_sessions.ffmpeg import Prober
 from hls_sessions.media import Presentation, VideoRendition
-from hls_sessions.settings import Settings
 
 
 def probe(
@@ -21,7 +21,7 @@ def probe(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of a file and what would be offered of it. Needs no daemon."""
-    settings = Settings()
+    settings = read_settings()
     prober = Prober(settings.probe_timeout)
     try:
         presentation = Presentation.of(prober.probe(file.expanduser().resolve()), settings.segment_length)

@@ -24,20 +24,21 @@ def print_json(value: Any) -> None:
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table, a row per thing."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # An id must be there in one piece to be copied; what does not fit beside it is folded.
+        table.add_column(column, no_wrap=column == "ID")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     _console().print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print a table, a row per fact."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    """Print a line per fact, never broken by us: an address must be there in one piece to be copied."""
+    width = max(map(len, facts))
     for name, value in facts.items():
-        table.add_row(name, _cell(value))
-    _console().print(table)
+        sys.stdout.write(f"{name:<{width}}  {'-' if value is None else value}\n")
+    sys.stdout.flush()
 
 
 def complain(sentence: str) -> None:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.errors import SessionError
-from hls_sessions.settings import Settings
 from hls_sessions.supervisor import Supervisor
+
+
+class LogLevel(Enum):
+    """How much the daemon says on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 def serve(
@@ -32,7 +41,7 @@ def serve(
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
     ] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.WARNING,
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C, which leave nothing behind.
 
@@ -42,25 +51,21 @@ def serve(
     # granian and FastAPI are loaded for this command alone: the others answer sooner without them.
     from hls_sessions.web import serve as serve_web  # noqa: PLC0415
 
-    logging.basicConfig(level=log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    given: dict[str, Any] = {
-        "media": tuple(media) if media else None,
-        "host": host,
-        "port": port,
-        "token": token,
-        "segments_dir": segments_dir,
-        "ffmpeg": ffmpeg,
-        "idle_timeout": idle_timeout,
-    }
+    logging.basicConfig(level=log_level.value.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    settings = read_settings(
+        media=tuple(media) if media else None,
+        host=host,
+        port=port,
+        token=token,
+        segments_dir=segments_dir,
+        ffmpeg=ffmpeg,
+        idle_timeout=idle_timeout,
+    )
+    if not settings.media:
+        complain("No media root: name at least one folder with --media.")
+        raise typer.Exit(Exit.USAGE)
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-        if not settings.media:
-            complain("No media root: name at least one folder with --media.")
-            raise typer.Exit(Exit.USAGE)
         serve_web(Supervisor(settings), on_ready=lambda url: print(f"hls-sessions ready on {url}", flush=True))  # noqa: T201 - the line that says it is ready
-    except ValidationError as error:
-        complain("; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()))
-        raise typer.Exit(Exit.USAGE) from error
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error

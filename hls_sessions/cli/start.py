@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.info import print_session
 from hls_sessions.cli.screen import print_json
 
@@ -16,7 +16,7 @@ def start(
     file: Annotated[str, typer.Argument(help="The media file: here, or relative to a media root of the daemon.")],
     user: Annotated[str | None, typer.Option(help="Whose session: opening again returns the same one.")] = None,
     start_at: Annotated[float, typer.Option(help="Seconds at which to begin.")] = 0.0,
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from hls_sessions.cli.client import DEFAULT_URL, AsJson, Daemon, Token, Url
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import print_json
 
 
 def stop(
     sessions: Annotated[list[str], typer.Argument(metavar="ID…", help="The sessions' ids, or their first characters.")],
-    url: Url = DEFAULT_URL,
+    url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:

@@ -40,16 +40,16 @@ class Binary:
         return tuple(name for name in REQUIRED_ENCODERS if name not in self.encoders)
 
 
-def find(setting: str | None = None) -> str:
+def find(setting: str | Path | None = None) -> str:
     """Return the path of ffmpeg: the setting, else PATH, else the ``imageio-ffmpeg`` wheel.
 
     Raises:
         FfmpegNotFound: none of them is there. A setting that names nothing is an error, never passed over.
     """
     if setting:
-        found = shutil.which(os.path.expanduser(setting))  # noqa: PTH111 - may be a bare name
+        found = shutil.which(os.path.expanduser(str(setting)))  # noqa: PTH111 - may be a bare name
         if found is None:
-            raise FfmpegNotFound([setting])
+            raise FfmpegNotFound([str(setting)])
         return found
     return shutil.which("ffmpeg") or _from_wheel()
 

@@ -212,7 +212,7 @@ def _presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
     return sorted(
         Span(packet.pts, _end(packet, packet.pts))
         for packet in packets
-        if packet.pts is not None and packet.pts >= start and not packet.is_discard
+        if packet.pts is not None and packet.pts >= start and not packet.is_discard and not packet.is_corrupt
     )
 
 

@@ -109,7 +109,7 @@ class Prober:
         if version.size == 0:
             raise NotPlayable(path, "it is empty")
         try:
-            answer, times = self._own_worker().ask(path, self._timeout)
+            answer, times = self._ask(path)
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
         except (OSError, ValueError) as error:
@@ -118,6 +118,15 @@ class Prober:
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
         return _media(version.path, answer, times)
+
+    def _ask(self, path: str) -> tuple[dict[str, Any], array[int]]:
+        try:
+            return self._own_worker().ask(path, self._timeout)
+        except TimeoutError:
+            raise
+        except OSError:
+            # A worker that was killed while it was idle says nothing of this file; one that dies again does.
+            return self._own_worker().ask(path, self._timeout)
 
     def _own_worker(self) -> _Worker:
         """Return this thread's worker process, starting one where there is none or it has died."""

@@ -75,7 +75,7 @@ class Exit(NamedTuple):
         if self.code < 0:
             with contextlib.suppress(ValueError):
                 return f"ended by {signal.Signals(-self.code).name}"
-        return f"exit code {self.code}"
+        return f"ended with exit code {self.code}"
 
 
 class Process:

@@ -47,12 +47,16 @@ class NoProcess(OtpError, pykka.ActorDeadError):
 
 
 class ServerExited(OtpError, pykka.ActorDeadError):
-    """The server ended, for `reason`, before it had answered. A crash has its error chained as the cause."""
+    """The server ended, for `reason`, before it had answered. A crash has its error chained as the cause.
 
-    def __init__(self, ref: Ref, reason: ExitReason) -> None:
+    `in_hand` tells whether it ended while it handled this very question, and so perhaps over it.
+    """
+
+    def __init__(self, ref: Ref, reason: ExitReason, *, in_hand: bool = False) -> None:
         super().__init__(f"{ref} ended before it answered: {reason}")
         self.ref = ref
         self.reason = reason
+        self.in_hand = in_hand
         self.__cause__ = reason.error if isinstance(reason, Crash) else None
 
 

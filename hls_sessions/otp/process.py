@@ -207,7 +207,7 @@ class Process:
     def _answer_the_waiting(self, reason: ExitReason) -> None:
         for reply in [self.in_hand, *self._deferred]:
             if reply is not None:
-                reply.fail(ServerExited(self.ref, reason))
+                reply.fail(ServerExited(self.ref, reason, in_hand=reply is self.in_hand))
 
 
 class _Here(threading.local):

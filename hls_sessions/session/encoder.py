@@ -39,7 +39,7 @@ class EncoderRun:
         self.fault: str | None = None
         """Why its end was asked for, when that was its own fault."""
         self.faulty_source = False
-        """Whether the fault was found in what it had ended well with: another run would do no better."""
+        """Whether the fault was in what it made while it did its work: another run would do no better."""
         self._worked = -1, 0.0
         """How much processor time it had used when it was last seen to have used more, and when that was."""
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound
+from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed
 from hls_sessions.ffmpeg import run as plan_run
 from hls_sessions.media import BrokenSegment, read_segment, read_track
 from hls_sessions.session.check import Refused, check, is_short
@@ -59,7 +59,7 @@ class Workshop:
 
 
 class Lane:
-    """One rendition's desk. Raises EncoderFailed when it has to give up."""
+    """One rendition's desk. Raises EncoderFailed or StorageFailed when it has to give up."""
 
     def __init__(self, rendition: Rendition, workshop: Workshop) -> None:
         """Take over what an earlier life has published; that was checked then."""
@@ -79,6 +79,8 @@ class Lane:
         self._run_number = 0
         self._failures: Counter[int] = Counter()
         self._impossible: dict[int, str] = {}
+        self._storage_fault: OSError | None = None
+        """Why the last file could not be written; None once one could."""
         self._track = self._published_track()
 
     # ---- asked
@@ -318,11 +320,13 @@ class Lane:
             if went_on:
                 self.refused += 1
                 run.stop(fault=str(refusal))
-                run.faulty_source = ended
+                run.faulty_source = True
             return False
         except OSError as error:
+            self._storage_fault = error
             run.stop(fault=f"it could not be written ({error.strerror or error})")
             return False
+        self._storage_fault = None
         file.unlink(missing_ok=True)
         self._track = self._track or segment.track
         run.next = number + 1
@@ -341,9 +345,10 @@ class Lane:
         self._waiting_for_init.clear()
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
-        ended_well = exit_.code == 0 and (run.fault is None or run.faulty_source)
-        reason = run.fault or ("the file ends before it" if ended_well else f"its encoder {exit_}")
-        self._failed(run.next, reason, exit_.log, impossible=ended_well)
+        ended_early = exit_.code == 0 and run.fault is None
+        reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
+        # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
+        self._failed(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
     def _failed(self, segment: int, reason: str, log: tuple[str, ...] = (), *, impossible: bool = False) -> None:
         self.failed_runs += 1
@@ -351,6 +356,9 @@ class Lane:
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
         if self._failures[segment] < ATTEMPTS:
             return
+        if self._storage_fault is not None:
+            error = self._storage_fault
+            raise StorageFailed(str(self._workshop.directory.path), error.strerror or str(error))
         if not impossible:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
         self._impossible[segment] = reason

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.errors import EncoderFailed, RenditionNotFound, SessionError
+from hls_sessions.errors import EncoderFailed, RenditionNotFound, SessionError, StorageFailed
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.session.lane import Lane, Workshop
 from hls_sessions.session.messages import (
@@ -168,7 +168,7 @@ class SessionServer(GenServer):
                 lane = self._lanes[rendition]
                 try:
                     lane.run_exited(run, exit_)
-                except EncoderFailed as error:
+                except (EncoderFailed, StorageFailed) as error:
                     self._fail(error)
                 else:
                     self._act(lane)
@@ -210,7 +210,7 @@ class SessionServer(GenServer):
     def _act(self, lane: Lane) -> None:
         try:
             lane.act()
-        except EncoderFailed as error:
+        except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
         if lane.waiting and not self._looks_for_stalls:
             self._looks_for_stalls = True
@@ -242,7 +242,7 @@ class SessionServer(GenServer):
     def _expires_in(self) -> float:
         return self._last_activity + self._viewing.idle_timeout - self._house.clock.monotonic()
 
-    def _fail(self, error: EncoderFailed) -> None:
+    def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)
         for lane in self._lanes.values():
             lane.fail_waiting(error)

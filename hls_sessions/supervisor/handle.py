@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import (
@@ -14,7 +16,7 @@ from hls_sessions.errors import (
     Unavailable,
 )
 from hls_sessions.media import master_playlist, media_playlist
-from hls_sessions.otp import CallTimeout, NoProcess, Ref, Reply, ServerExited
+from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.session import (
     GetInfo,
     GetInit,
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
     from hls_sessions.session import SessionInfo, Viewing
+
+TRIES = 3
+"""How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
 
 CALL_TIMEOUT = 15.0
 """Seconds a call to a session may take, restarts included; segments have no limit of their own."""
@@ -131,12 +136,9 @@ class Session:
         return _within(self.ask_init(rendition), timeout)
 
     def stop(self) -> None:
-        """End the session, and return when everything it cost is gone.
-
-        Raises:
-            SessionEnded, SessionNotFound: it has ended already.
-        """
-        self._close(self.id)
+        """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""
+        with suppress(SessionEnded, SessionNotFound):
+            self._close(self.id)
 
     # ---- asking, from an event loop: await the reply
 
@@ -147,6 +149,7 @@ class Session:
             RenditionNotFound, SegmentNotFound: the playlists have no such segment.
         """
         self._known(rendition)
+        segment = index(segment)
         segments = len(self.presentation.cuts(rendition))
         if not 0 <= segment < segments:
             raise SegmentNotFound(rendition, segment, segments)
@@ -160,7 +163,7 @@ class Session:
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply when the viewer has left."""
-        return self._ask(GetSegment(rendition, segment))
+        return self._ask(GetSegment(rendition, index(segment)))
 
     def ask_init(self, rendition: str) -> Reply[Path]:
         """Ask for the file of a rendition's init segment."""
@@ -211,26 +214,31 @@ class Session:
 
     def _ask(self, request: Any) -> Reply[Any]:
         answer: Reply[Any] = Reply()
-        self._try(request, answer)
+        self._try(request, answer, TRIES)
         return answer
 
-    def _try(self, request: Any, answer: Reply[Any]) -> None:
+    def _try(self, request: Any, answer: Reply[Any], tries: int) -> None:
         """Ask the actor, as soon as there is one."""
-        self._pass_on(self._when_running(), answer, lambda ref: self._put(ref, request, answer))
+        self._pass_on(self._when_running(), answer, lambda ref: self._put(ref, request, answer, tries))
 
-    def _put(self, ref: Ref, request: Any, answer: Reply[Any]) -> None:
+    def _put(self, ref: Ref, request: Any, answer: Reply[Any], tries: int) -> None:
         asked = ref.ask(request)
         # Whoever leaves the one leaves the other; what was answered already cannot be left.
         answer.add_done_callback(lambda _: _leave(asked))
-        asked.add_done_callback(lambda asked: self._answered(asked, request, answer))
+        asked.add_done_callback(lambda asked: self._answered(asked, request, answer, tries))
 
-    def _answered(self, asked: Reply[Any], request: Any, answer: Reply[Any]) -> None:
+    def _answered(self, asked: Reply[Any], request: Any, answer: Reply[Any], tries: int) -> None:
         try:
             answer.set(asked.get(0))
-        except (NoProcess, ServerExited):
-            # The actor died over it. Its supervisor brings it back, or says that it has ended.
-            if not answer.done():
-                self._try(request, answer)
+        except (NoProcess, ServerExited) as ended:
+            # The actor died, perhaps over this request. Its supervisor brings it back, or says that it has ended.
+            crashed = isinstance(ended, ServerExited) and isinstance(ended.reason, Crash) and ended.in_hand
+            if answer.done():
+                return
+            if crashed and tries == 1:
+                answer.fail(Unavailable(f"Session {self.id} crashed {TRIES} times over this request."))
+            else:
+                self._try(request, answer, tries - crashed)
         except BaseException as error:  # noqa: BLE001 - whatever the answer is, it is passed on
             answer.fail(error)
 

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -205,6 +206,7 @@ class Supervisor:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
+            ValueError: ``idle_timeout`` is no positive number.
         """
         return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout)[0]
 
@@ -218,6 +220,9 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         self._running()
+        timeout = self.settings.idle_timeout if idle_timeout is None else idle_timeout
+        if not 0 < timeout < inf:
+            raise ValueError(f"idle_timeout is a positive number of seconds, not {timeout}.")
         presentation = self.probe(media)
         path = presentation.media.path
         while user is not None and (found := self._entries.of_viewing(user, path)) is not None:
@@ -229,7 +234,7 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
-            entry = self._new_entry(presentation, user, start_at, idle_timeout or self.settings.idle_timeout)
+            entry = self._new_entry(presentation, user, start_at, timeout)
             self._entries.add(entry)
             try:
                 self._start_child(entry)

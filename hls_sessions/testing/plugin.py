@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +19,10 @@ from hls_sessions.testing import clips, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+PATIENCE = 5.0
+"""Seconds that all threads of a test together may take to end after it."""
 
 
 class MakeClip(Protocol):
@@ -67,8 +72,13 @@ def hls_segments_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def hls_supervisor(hls_clip_folder: Path, hls_segments_dir: Path) -> Iterator[StartSupervisor]:
+def hls_supervisor(
+    request: pytest.FixtureRequest, hls_clip_folder: Path, hls_segments_dir: Path
+) -> Iterator[StartSupervisor]:
     """Return what starts a supervisor; it serves this run's films unless other roots are given."""
+    if "hls_nothing_left" in request.fixturenames:
+        # What looks for leftovers must be torn down after what stops the supervisors.
+        request.getfixturevalue("hls_nothing_left")
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
@@ -84,8 +94,9 @@ def hls_nothing_left(tmp_path: Path) -> Iterator[None]:
     before = leftovers.threads(), leftovers.child_processes()
     yield
     # A thread that has done its work may still be on its way out.
+    deadline = time.monotonic() + PATIENCE
     for thread in leftovers.threads() - before[0]:
-        thread.join(timeout=5)
+        thread.join(max(0.0, deadline - time.monotonic()))
     left = {
         "threads": {thread.name for thread in leftovers.threads() - before[0]},
         "processes": leftovers.child_processes() - before[1],

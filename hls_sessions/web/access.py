@@ -27,7 +27,7 @@ class TokenRequired:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
-        if scope["type"] == "http" and not OPEN.match(scope["path"]) and not self._knows(scope):
+        if scope["type"] == "http" and not OPEN.match(_own_path(scope)) and not self._knows(scope):
             refusal = Problem(401, "token-required", "This needs the daemon's token as a bearer token.")
             refusal.headers["WWW-Authenticate"] = "Bearer"
             await refusal(scope, receive, send)
@@ -37,6 +37,12 @@ class TokenRequired:
     def _knows(self, scope: Scope) -> bool:
         given = dict(scope["headers"]).get(b"authorization", b"")
         return hmac.compare_digest(given, self._expected)
+
+
+def _own_path(scope: Scope) -> str:
+    """Return a request's path as this app's routes see it, also where the app is mounted under a prefix."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def is_loopback(host: str) -> bool:

@@ -44,7 +44,9 @@ class SessionAnswer(SessionInfo):
 
 
 @router.post("/sessions", status_code=201, responses={200: {"model": SessionAnswer}})
-async def open_session(wanted: OpenRequest, supervisor: Supervised, response: Response) -> SessionAnswer:
+async def open_session(
+    wanted: OpenRequest, supervisor: Supervised, request: Request, response: Response
+) -> SessionAnswer:
     """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
     # Opening waits for the prober's worker process, so it gets a thread.
     session, new = await run_in_threadpool(
@@ -55,13 +57,16 @@ async def open_session(wanted: OpenRequest, supervisor: Supervised, response: Re
         idle_timeout=wanted.idle_timeout,
     )
     response.status_code = 201 if new else 200
-    response.headers["Location"] = f"/sessions/{session.id}"
-    return answer(await session.ask_info())
+    response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
+    return answer(await session.ask_info(), prefix_of(request))
 
 
 @router.get("/sessions")
 async def list_sessions(
-    supervisor: Supervised, state: Annotated[str | None, Query()] = None, user: Annotated[str | None, Query()] = None
+    supervisor: Supervised,
+    request: Request,
+    state: Annotated[str | None, Query()] = None,
+    user: Annotated[str | None, Query()] = None,
 ) -> list[SessionAnswer]:
     """List the sessions, the oldest first. Being listed does not count as activity."""
     glances = [session.ask_glance() for session in supervisor.sessions(user)]
@@ -69,13 +74,14 @@ async def list_sessions(
     for info in infos:
         if isinstance(info, BaseException) and not isinstance(info, SessionError):
             raise info
-    return [answer(i) for i in infos if isinstance(i, SessionInfo) and state in {None, i.state}]
+    prefix = prefix_of(request)
+    return [answer(i, prefix) for i in infos if isinstance(i, SessionInfo) and state in {None, i.state}]
 
 
 @router.get("/sessions/{session_id}")
-async def get_info(session_id: str, supervisor: Supervised) -> SessionAnswer:
+async def get_info(session_id: str, supervisor: Supervised, request: Request) -> SessionAnswer:
     """Return one session. Counts as a heartbeat."""
-    return answer(await supervisor.find(session_id).ask_info())
+    return answer(await supervisor.find(session_id).ask_info(), prefix_of(request))
 
 
 @router.post("/sessions/{session_id}/heartbeat", status_code=204)
@@ -98,11 +104,17 @@ async def health(supervisor: Supervised, response: Response) -> Health:
     return found
 
 
-def answer(info: SessionInfo) -> SessionAnswer:
+def prefix_of(request: Request) -> str:
+    """Return what comes before this app's own paths where it is mounted into another."""
+    prefix: str = request.scope.get("root_path", "")
+    return prefix
+
+
+def answer(info: SessionInfo, prefix: str) -> SessionAnswer:
     """Add to a session's info where to find it."""
     known: dict[str, Any] = {field.name: getattr(info, field.name) for field in fields(info)}
     return SessionAnswer(
         **known,
-        playlist_url=f"/sessions/{info.session_id}/master.m3u8",
-        player_url=f"/watch/{info.session_id}",
+        playlist_url=f"{prefix}/sessions/{info.session_id}/master.m3u8",
+        player_url=f"{prefix}/watch/{info.session_id}",
     )

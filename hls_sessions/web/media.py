@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -32,6 +33,9 @@ ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
 SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
+
+LONGEST_NUMBER = 18
+"""Digits of a segment's number: more than any film has, and few enough to be read."""
 
 CLIENT_LEFT = 499
 """nginx's status for a client that has left; nobody reads it but the log."""
@@ -75,6 +79,9 @@ async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = _session(request), request.path_params["rendition"]
     number = request.path_params["segment"]
+    if len(number) > LONGEST_NUMBER or not (number.isascii() and number.isdecimal()):
+        raise HTTPException(404)
+    number = int(number)
     path = session.published(rendition, number)
     if path is not None and (response := _file(path)) is not None:
         return response
@@ -121,5 +128,5 @@ routes = [
     Route("/sessions/{session_id}/master.m3u8", master),
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
-    Route("/sessions/{session_id}/{rendition}/{segment:int}.m4s", segment),
+    Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
 ]

@@ -54,9 +54,23 @@ def of(error: errors.SessionError) -> Problem:
     return Problem(STATUS[type(error)], error.kind, str(error), **facts)
 
 
+EDGE = {
+    "malformed-request": "The request is not of the form the API describes; the faults say where.",
+    "token-required": "The daemon was started with a token, and the request did not bring it.",
+    "internal-server-error": "The daemon has a fault; its log says more.",
+}
+"""Kinds of problems that the edge itself sees."""
+
+
 def explanation(kind: str) -> str | None:
     """Return in words what a kind of problem means, for whoever follows its type."""
-    return next((str(error.__doc__) for error in STATUS if error.kind == kind), None)
+    known = EDGE | {error.kind: str(error.__doc__) for error in STATUS}
+    plain = {_kind_of(status): status.description for status in HTTPStatus}
+    return known.get(kind) or plain.get(kind)
+
+
+def _kind_of(status: HTTPStatus) -> str:
+    return status.phrase.lower().replace(" ", "-")
 
 
 def install(app: FastAPI) -> None:
@@ -75,10 +89,14 @@ def install(app: FastAPI) -> None:
     async def http_error(_: Request, error: Exception) -> Problem:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
         status = HTTPStatus(error.status_code)
-        problem = Problem(status, status.phrase.lower().replace(" ", "-"), error.detail)
+        problem = Problem(status, _kind_of(status), error.detail)
         problem.headers.update(error.headers or {})
         return problem
 
+    async def fault(_: Request, __: Exception) -> Problem:
+        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-server-error", EDGE["internal-server-error"])
+
+    app.add_exception_handler(Exception, fault)
     app.add_exception_handler(errors.SessionError, session_error)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http_error)

@@ -64,8 +64,9 @@ def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
 async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
+            loop.add_signal_handler(number, stop.set)
     supervisor.start()
     server = Server(
         create_app(supervisor, token=supervisor.settings.token),

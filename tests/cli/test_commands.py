@@ -99,6 +99,9 @@ def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
+        (["stop", ""], 2, "An empty id is no session's."),
+        (["info", "../health"], 3, "There is no session '../health'."),
+        (["info", "a b/c?d#"], 3, "There is no session 'a b/c?d#'."),
         (["info", "no-such-session"], 3, "There is no session 'no-such-session'."),
         (["start", "missing.mp4"], 4, "There is no file 'missing.mp4' under the media roots."),
         (["start", "/etc/passwd"], 4, "outside the media roots"),

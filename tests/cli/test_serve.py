@@ -34,7 +34,7 @@ def all_gone(processes: list[ProcessId]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_well_and_leaves_no_process_and_no_directory(start_daemon, film, hls_segments_dir, number):
     daemon = start_daemon()
     running = encoders(daemon, daemon.open(film))
@@ -105,6 +105,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_started(tmp_path):
         (["--media", "/nowhere"], "is not a folder"),
         (["--media", "/", "--port", "99999"], "port"),
         (["--media", "/", "--idle-timeout", "0"], "idle_timeout"),
+        (["--media", "/", "--log-level", "bogus"], "bogus"),
     ],
 )
 def test_a_setting_that_cannot_be_is_a_usage_error(options, sentence):

@@ -75,3 +75,14 @@ def test_help_names_every_command():
     shown = run("--help").stdout
 
     assert all(command in shown for command in ("serve", "start", "list", "info", "stop", "probe", "doctor"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HLS_SESSIONS_LOOK_AHEAD", "abc"), ("HLS_SESSIONS_CONFIG", "/nowhere/settings.toml")]
+)
+def test_a_setting_that_cannot_be_is_said_in_a_sentence(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    doctor = run("doctor")
+
+    assert doctor.exit_code == Exit.USAGE
+    assert doctor.stderr.startswith("hls-sessions: ")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, Unavailable
+from hls_sessions.ffmpeg import Prober
 from hls_sessions.testing import Clip, child_processes, make
 
 
@@ -330,17 +331,23 @@ def kill_in_the_middle(prober, worker, path, until):
         return heard.exception()
 
 
-def test_a_worker_that_is_killed_in_the_middle_is_told_of(single_prober, worker, another, until):
+def test_a_worker_that_is_killed_in_the_middle_is_replaced_and_its_file_asked_again(
+    single_prober, worker, another, until
+):
     heard = kill_in_the_middle(single_prober, worker, another, until)
 
-    assert isinstance(heard, NotPlayable)
-    assert heard.reason == "reading its facts crashed the prober"
-
-
-def test_after_a_worker_was_killed_in_the_middle_the_next_probe_works(single_prober, worker, another, until):
-    kill_in_the_middle(single_prober, worker, another, until)
-
+    assert heard is None
     assert single_prober.probe(another).duration == 1
+
+
+def test_a_file_that_crashes_every_worker_is_told_of(another, monkeypatch):
+    monkeypatch.setattr("hls_sessions.ffmpeg.prober.bound_to_parent", lambda _: ["sh", "-c", "read path; kill -9 $$"])
+    crashing = Prober()
+    try:
+        with pytest.raises(NotPlayable, match="reading its facts crashed the prober"):
+            crashing.probe(another)
+    finally:
+        crashing.close()
 
 
 def test_a_worker_that_died_between_two_files_is_replaced_unnoticed(single_prober, worker, another, until):

@@ -63,9 +63,9 @@ def test_a_signal_is_told_as_a_negative_code(start):
 
 
 def test_an_exit_writes_its_own_sentence():
-    assert str(Exit(1, ())) == "exit code 1"
+    assert str(Exit(1, ())) == "ended with exit code 1"
     assert str(Exit(-9, ())) == "ended by SIGKILL"
-    assert str(Exit(-99, ())) == "exit code -99"
+    assert str(Exit(-99, ())) == "ended with exit code -99"
 
 
 def test_the_exit_is_told_after_the_last_line_was_read(start):

@@ -7,6 +7,7 @@ import subprocess
 import judge
 import pytest
 
+from hls_sessions.errors import SegmentImpossible
 from hls_sessions.ffmpeg import find
 
 
@@ -122,3 +123,28 @@ def test_a_film_that_is_cut_off_plays_as_far_as_it_goes_and_says_where_it_ends(h
     assert session.segment("video-180p", 0, timeout=60).exists()
     assert float(cuts.times[-1]) < 20
     assert session.segment("video-180p", len(cuts) - 1, timeout=60).exists()
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_a_film_with_a_hole_plays_around_it_in_sight_and_sound(hls_supervisor, hls_clip, container):
+    whole = hls_clip(seconds=16, size="320x180", gop=25, container=container)
+    film = whole.with_name(f"hole.{container}")
+    data = bytearray(whole.read_bytes())
+    middle, hole = len(data) // 2, len(data) // 8
+    data[middle : middle + hole] = bytes(hole)
+    film.write_bytes(data)
+    session = hls_supervisor().open(film)
+
+    made = {}
+    for rendition in ("video-180p", "audio-0"):
+        for number in range(len(session.presentation.cuts(rendition))):
+            try:
+                made[rendition, number] = session.segment(rendition, number, timeout=60).exists()
+            except SegmentImpossible:
+                made[rendition, number] = False
+
+    for rendition in ("video-180p", "audio-0"):
+        last = len(session.presentation.cuts(rendition)) - 1
+        assert made[rendition, 0]
+        assert made[rendition, last]
+    assert session.info().state == "active"

@@ -11,6 +11,7 @@ import pytest
 from hls_sessions.errors import SessionNotFound, Unavailable
 from hls_sessions.otp import which_children
 from hls_sessions.session import SessionServer
+from hls_sessions.session.lane import Lane
 from hls_sessions.supervisor.supervisor import SESSIONS
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 
@@ -164,3 +165,29 @@ def test_a_tree_that_gave_up_can_be_stopped_and_started_again(hls_supervisor, fi
     assert not Path(session.directory).exists()
     with supervisor:
         assert supervisor.open(film).segment(VIDEO, 0, BOUND).exists()
+
+
+def test_a_request_that_crashes_every_actor_is_given_up_and_the_session_lives(hls_supervisor, film, monkeypatch):
+    session = hls_supervisor().open(film)
+    poison = Lane.get_segment
+
+    def crash_over_one(lane, number, caller):
+        if number == 1:
+            raise RuntimeError("a bug")
+        return poison(lane, number, caller)
+
+    monkeypatch.setattr(Lane, "get_segment", crash_over_one)
+
+    with pytest.raises(Unavailable, match="crashed 3 times over this request"):
+        session.segment("video-90p", 1, timeout=30)
+    assert session.segment("video-90p", 2, timeout=30).exists()
+
+
+@pytest.mark.parametrize("number", ["2", 1.5, None])
+def test_a_segment_number_that_is_none_is_refused_before_the_actor_sees_it(hls_supervisor, film, number):
+    session = hls_supervisor().open(film)
+
+    with pytest.raises(TypeError):
+        session.ask_segment("video-90p", number)
+    with pytest.raises(TypeError):
+        session.segment("video-90p", number)

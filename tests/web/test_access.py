@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import subprocess
 import sys
+from urllib.parse import urljoin
 
+import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from hls_sessions.web import create_app
 from hls_sessions.web.access import is_loopback
+from hls_sessions.web.pages import HLS_JS
 
 TOKEN = {"Authorization": "Bearer secret"}
 
@@ -59,3 +67,27 @@ def test_loopback_addresses_are_this_machine_alone(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org", ""])
 def test_other_addresses_are_not(host):
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize("token", [None, "secret"])
+def test_mounted_under_a_prefix_every_address_still_leads_somewhere(hls_supervisor, hls_clip, token):
+    film = hls_clip(size="160x90")
+    app = Starlette(routes=[Mount("/hls", create_app(hls_supervisor(), token=token))])
+
+    async def visit():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as http:
+            opened = await http.post("/hls/sessions", json={"media": film.name}, headers=TOKEN)
+            session = opened.json()
+            page = await http.get(session["player_url"])
+            base = session["playlist_url"].removesuffix("/master.m3u8")
+            assets = [urljoin(session["player_url"], ref) for ref in re.findall(r'(?:src|href)="([^"]+)"', page.text)]
+            addresses = [session["playlist_url"], f"{base}/video-90p/index.m3u8", f"{base}/video-90p/0.m4s", *assets]
+            answers = {address: (await http.get(address)).status_code for address in addresses}
+            return opened, assets, answers
+
+    opened, assets, answers = asyncio.run(visit())
+
+    assert opened.headers["location"].startswith("/hls/sessions/")
+    assert "/hls/static/watch.js" in assets
+    missing = set() if HLS_JS.exists() else {"/hls/static/hls.js"}
+    assert {address for address, status in answers.items() if status != 200} == missing

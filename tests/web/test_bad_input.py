@@ -116,6 +116,8 @@ def test_every_problem_explains_itself(http):
     problem = http.post("/sessions", json={"media": "missing.mp4"}).json()
 
     assert http.get(problem["type"]).text == "There is no such file under any media root."
+    for kind in ("malformed-request", "token-required", "not-found", "internal-server-error"):
+        assert http.get(f"/problems/{kind}").status_code == 200
 
 
 @pytest.mark.parametrize(

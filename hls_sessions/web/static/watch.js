@@ -7,7 +7,7 @@ const HEARTBEAT = 60_000; // milliseconds
 const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: null };
 
 const session = document.body.dataset.session;
-const playlist = `/sessions/${session}/master.m3u8`;
+const playlist = new URL(`../sessions/${session}/master.m3u8`, location.href).href; // also where the app is mounted
 const video = document.getElementById("video");
 const wanted = new URLSearchParams(location.search).get("player");
 
@@ -33,7 +33,7 @@ function playNatively() {
 }
 
 function beat() {
-  fetch(`/sessions/${session}/heartbeat`, { method: "POST" }).then(async (answer) => {
+  fetch(`../sessions/${session}/heartbeat`, { method: "POST" }).then(async (answer) => {
     if (answer.ok) return;
     clearInterval(beating);
     const problem = await answer.json();
