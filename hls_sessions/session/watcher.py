@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
     from hls_sessions.otp import ExitReason
+
+
+# watchdog reports it as an error when a watch ends while its last event is on the way. Ours end so all the time:
+# a run's folder is given up together with its encoder.
+logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
 
 
 class Watcher:
