@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+
+BOUND = 30
+"""Seconds after which what did not happen counts as never."""
 
 # No test asserts a duration: a machine that is busy is no failure, and a hang is pytest-timeout's.
 settings.register_profile("hls_sessions", deadline=None)
@@ -33,6 +38,36 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped: {report.longrepr[2]}"
     return report
+
+
+@pytest.fixture
+def until():
+    """Wait for something outside this process, that nothing here is told of."""
+
+    def until(happened):
+        deadline = time.monotonic() + BOUND
+        while not happened():
+            assert time.monotonic() < deadline, "it never happened"
+            time.sleep(0.005)
+
+    return until
+
+
+@pytest.fixture
+def ends():
+    """Wait until a process has ended; False when it has not within the bound."""
+
+    def ends(pid):
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([descriptor], [], [], BOUND)[0])
+        finally:
+            os.close(descriptor)
+
+    return ends
 
 
 @dataclass

@@ -27,31 +27,25 @@ def encoders(daemon, session) -> list[ProcessId]:
     return [identity for run in runs if (identity := ProcessId.of(run["pid"]))]
 
 
-def all_gone(processes: list[ProcessId]) -> bool:
-    """Wait until none of these processes runs; the test's own time limit bounds it."""
-    while any(process.is_running() for process in processes):
-        pass
-    return True
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_well_and_leaves_no_process_and_no_directory(start_daemon, film, hls_segments_dir, number):
+def test_a_signal_ends_it_well_and_leaves_no_process_and_no_directory(
+    start_daemon, film, hls_segments_dir, number, until
+):
     daemon = start_daemon()
     running = encoders(daemon, daemon.open(film))
 
     assert daemon.stop(number) == 0
-    assert all_gone(running)
+    until(lambda: not any(process.is_running() for process in running))
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_a_signal_answers_the_players_that_wait(start_daemon, film, tmp_path):
+def test_a_signal_answers_the_players_that_wait(start_daemon, film, tmp_path, until):
     daemon = start_daemon("--ffmpeg", str(hanging_ffmpeg(tmp_path)))
     base = f"/sessions/{daemon.open(film)['session_id']}"
     answers = []
     player = threading.Thread(target=lambda: answers.append(daemon.http.get(f"{base}/video-360p/0.m4s")))
     player.start()
-    while daemon.http.get(base).json()["viewers_waiting"] == 0:
-        pass
+    until(lambda: daemon.http.get(base).json()["viewers_waiting"])
 
     assert daemon.stop() == 0
     player.join()
@@ -59,7 +53,9 @@ def test_a_signal_answers_the_players_that_wait(start_daemon, film, tmp_path):
     assert answers[0].headers["retry-after"]
 
 
-def test_killed_it_leaves_no_encoder_and_the_next_one_clears_its_directories_away(start_daemon, film, hls_segments_dir):
+def test_killed_it_leaves_no_encoder_and_the_next_one_clears_its_directories_away(
+    start_daemon, film, hls_segments_dir, until
+):
     first = start_daemon()
     running = encoders(first, first.open(film))
     stranger = hls_segments_dir / "a stranger's"
@@ -67,7 +63,7 @@ def test_killed_it_leaves_no_encoder_and_the_next_one_clears_its_directories_awa
 
     first.stop(signal.SIGKILL)
 
-    assert all_gone(running)
+    until(lambda: not any(process.is_running() for process in running))
     assert len(session_directories(hls_segments_dir)) == 1
     second = start_daemon()
     assert session_directories(hls_segments_dir) == set()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,19 +12,6 @@ from hls_sessions.ffmpeg import Prober, examine, prober
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-
-@pytest.fixture
-def until():
-    """Return what waits, for a bounded time, until something outside this process has come about."""
-
-    def wait(condition):
-        deadline = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < deadline, "it did not come about in ten seconds"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture(params=["PATH", "wheel"])

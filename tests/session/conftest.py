@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import os
-import select
 import shlex
 import threading
-import time
 
 import pytest
 
@@ -44,23 +41,6 @@ def is_right():
 
 
 @pytest.fixture
-def ends():
-    """Wait until a process has ended; False when it has not within the bound."""
-
-    def ends(pid):
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return True
-        try:
-            return bool(select.select([descriptor], [], [], BOUND)[0])
-        finally:
-            os.close(descriptor)
-
-    return ends
-
-
-@pytest.fixture
 def end_of_encoders():
     """Wait until no encoder runs and every session has been told."""
 
@@ -70,19 +50,6 @@ def end_of_encoders():
                 thread.join(BOUND)
 
     return end_of_encoders
-
-
-@pytest.fixture
-def until():
-    """Wait for something outside this process, that nothing here is told of."""
-
-    def until(happened):
-        deadline = time.monotonic() + BOUND
-        while not happened():
-            assert time.monotonic() < deadline, "it never happened"
-            time.sleep(0.005)
-
-    return until
 
 
 @pytest.fixture

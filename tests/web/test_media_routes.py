@@ -71,7 +71,7 @@ def test_many_players_may_wait_for_the_same_segment(http, session):
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_a_player_that_leaves_while_it_waits_is_no_longer_waited_for(start_daemon, hls_clip, tmp_path):
+def test_a_player_that_leaves_while_it_waits_is_no_longer_waited_for(start_daemon, hls_clip, tmp_path, until):
     daemon = start_daemon("--ffmpeg", str(hanging_ffmpeg(tmp_path)))
     session = daemon.open(hls_clip(size="160x90"))
     address = urlsplit(daemon.url)
@@ -107,9 +107,3 @@ def test_a_rendition_that_is_not_offered_is_not_found(http, session, path):
 )
 def test_nothing_but_segments_is_served(http, session, path):
     assert http.get(f"{base(session)}/video-90p/{path}").status_code == 404
-
-
-def until(condition) -> None:
-    """Ask until something outside this process is so; the test's own time limit bounds it."""
-    while not condition():
-        pass
