@@ -13,8 +13,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-PIPED_WIDTH = 200
-"""Columns of a table that goes into a pipe, where there is no screen to fit."""
+WIDTH = 200
+"""Columns a table may have. A narrower terminal wraps its lines, which is easier to read and to copy from than
+cells of three characters each."""
 
 
 def print_json(value: Any) -> None:
@@ -24,13 +25,10 @@ def print_json(value: Any) -> None:
 
 def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table, a row per thing."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        # An id must be there in one piece to be copied; what does not fit beside it is folded.
-        table.add_column(column, no_wrap=column == "ID")
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
-    _console().print(table)
+    Console(width=WIDTH).print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -56,7 +54,3 @@ def clock_time(seconds: float) -> str:
 def _cell(value: object) -> Text:
     # Text, so that a file called "[red]" is a file called "[red]".
     return Text("-" if value is None else str(value), overflow="fold")
-
-
-def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)

@@ -102,6 +102,8 @@ class Lane:
         self.published.discard(number)
         if number in self._impossible:
             raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
+        if self._failures[number] >= ATTEMPTS:
+            del self._failures[number]
         self._waiting.setdefault(number, []).append(caller)
         return None
 
@@ -176,7 +178,8 @@ class Lane:
             pass  # a run that could not be started is a counted failure, which changes the situation
 
     def _situation(self) -> Situation:
-        waiting, settled = list(self._waiting), self.published | self._impossible.keys()
+        given_up = {segment for segment, times in self._failures.items() if times >= ATTEMPTS}
+        waiting, settled = list(self._waiting), self.published | self._impossible.keys() | given_up
         if self._waiting_for_init and not waiting:
             waiting = [self._segment_for_init()]
             settled.discard(waiting[0])
@@ -356,6 +359,8 @@ class Lane:
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
         if self._failures[segment] < ATTEMPTS:
             return
+        if not impossible and segment not in self._waiting and not self._waiting_for_init:
+            return  # it was made ahead, and nobody has missed it: whoever asks for it has it tried anew
         if self._storage_fault is not None:
             error = self._storage_fault
             raise StorageFailed(str(self._workshop.directory.path), error.strerror or str(error))

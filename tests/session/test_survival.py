@@ -502,3 +502,19 @@ def test_a_closed_session_answers_nothing_more(hls_supervisor, film):
     ):
         with pytest.raises(SessionNotFound):
             ask()
+
+
+def test_encoders_that_are_killed_while_nobody_waits_end_no_session(hls_supervisor, long_film, is_right, until):
+    session = hls_supervisor(look_ahead=4).open(long_film)
+    session.segment(VIDEO, 0, BOUND)
+
+    for _ in range(4):
+        until(lambda: glance(session).runs or glance(session).encoder_failures >= 3)
+        for run in glance(session).runs:
+            os.kill(run.pid, signal.SIGKILL)
+            until(lambda run=run: run.pid not in {other.pid for other in glance(session).runs})
+
+    assert glance(session).state == "active"
+    last = len(session.presentation.cuts(VIDEO)) - 1
+    assert is_right(session, VIDEO, 3, session.segment(VIDEO, 3, BOUND))
+    assert is_right(session, VIDEO, last, session.segment(VIDEO, last, BOUND))
