@@ -33,13 +33,8 @@ class ProcessId(NamedTuple):
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """Identify a running process by its pid; None when there is none."""
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            return None
-        # The name in parentheses may hold anything, spaces and parentheses too.
-        fields = stat.rpartition(")")[2].split()
-        return None if fields[0] == "Z" else cls(pid, int(fields[19]))
+        fields = _stat(pid)
+        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]))
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
@@ -115,12 +110,8 @@ class Process:
     @property
     def processor_time(self) -> int:
         """Clock ticks it has computed for (proc(5), fields 14 and 15 of stat); zero when it has ended."""
-        try:
-            stat = Path(f"/proc/{self.pid}/stat").read_text()
-        except OSError:
-            return 0
-        fields = stat.rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
+        fields = _stat(self.pid)
+        return 0 if fields is None else int(fields[11]) + int(fields[12])
 
     def hold(self) -> None:
         """Stop its clock: it keeps what it has and uses no processor."""
@@ -155,6 +146,16 @@ class Process:
                 if text := line.decode(errors="replace").strip():
                     self._log.append(text[:LOG_LINE])
         self._on_exit(Exit(self._popen.wait(), self.log))
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Return what proc(5) tells of a process, from field 3 of stat on; None when there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name in parentheses may hold anything, spaces and parentheses too.
+    return stat.rpartition(")")[2].split()
 
 
 def bound_to_parent(argv: Sequence[str]) -> list[str]:

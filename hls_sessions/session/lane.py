@@ -230,6 +230,11 @@ class Lane:
         return next(reversed(self._cursors), None)
 
     @property
+    def latest(self) -> tuple[float, int] | None:
+        """When a viewer last asked for a segment, on the clock, and which; None when none is here."""
+        return None if self.place is None else (self._cursors[self.place], self.place)
+
+    @property
     def waiting(self) -> int:
         """How many viewers wait."""
         callers = chain(self._waiting_for_init, *self._waiting.values())

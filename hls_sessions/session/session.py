@@ -202,10 +202,10 @@ class SessionServer(GenServer):
             raise RenditionNotFound(self._viewing.session_id, rendition) from None
 
     def _place_near(self, lane: Lane) -> int:
-        """Guess where a viewer who asks for an init segment will be: where somebody is in a rendition of that kind."""
-        same = [other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind]
-        places = [other.place for other in same if other.place is not None]
-        return max(places) if places else lane.cuts.at(self._viewing.start_at)
+        """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
+        same = (other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind)
+        visits = [other.latest for other in same if other.latest is not None]
+        return max(visits)[1] if visits else lane.cuts.at(self._viewing.start_at)
 
     def _act(self, lane: Lane) -> None:
         try:

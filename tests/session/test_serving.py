@@ -338,3 +338,17 @@ def test_an_init_segment_that_nothing_brings_is_an_error(hls_supervisor, film, d
 
     with pytest.raises(SegmentImpossible):
         session.init(VIDEO, BOUND)
+
+
+def test_a_viewer_who_went_back_and_changes_the_size_is_met_where_they_are_now(hls_supervisor, hls_clip, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(hls_clip(seconds=40, size="852x480", rate="10", audio=None))
+    session.segment("video-480p", 15, BOUND)
+    hls_clock.advance(1)
+    session.segment("video-360p", 3, BOUND)
+    (session.directory / "video-480p" / "init.mp4").unlink()
+    hls_clock.advance(1)
+
+    asked = session.ask_init("video-480p")
+
+    assert 3 in {run.first for run in session.ask_glance().get(BOUND).runs if run.rendition == "video-480p"}
+    assert asked.get(BOUND).exists()
