@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     segment_length: Annotated[float, Field(ge=1, le=12)] = 2.0
     """The wanted length of a segment."""
 
+    copy_streams: bool = True
+    """Whether pictures and sounds that players take are offered as they are in the file, without encoding them."""
+
     idle_timeout: Seconds = 1800.0
     """A session nobody asks anything of for this long expires."""
 

@@ -27,6 +27,11 @@ def source_times(path, kind: str = "video") -> list[Fraction]:
     return next(track for track in read_tracks(path) if track.kind == kind).times
 
 
+def codec(path, kind: str) -> str:
+    """Return a source's codec, as ffmpeg spells it."""
+    return next(track for track in read_tracks(path) if track.kind == kind).codec
+
+
 def frames(data: bytes) -> int:
     """Decode everything, and return how many frames came. Raises when the decoder complains."""
     [track] = read_tracks(data)

@@ -13,7 +13,7 @@ from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 from hls_sessions.ffmpeg import Prober
-from hls_sessions.media import Presentation, VideoRendition
+from hls_sessions.media import AudioRendition, Presentation
 
 
 def probe(
@@ -24,7 +24,9 @@ def probe(
     settings = read_settings()
     prober = Prober(settings.probe_timeout)
     try:
-        presentation = Presentation.of(prober.probe(file.expanduser().resolve()), settings.segment_length)
+        presentation = Presentation.of(
+            prober.probe(file.expanduser().resolve()), settings.segment_length, copy=settings.copy_streams
+        )
     except SessionError as error:
         complain(str(error))
         raise typer.Exit(exit_for(error.kind)) from error
@@ -60,7 +62,7 @@ def _facts(presentation: Presentation) -> dict[str, Any]:
                 "id": rendition.id,
                 "kind": rendition.kind,
                 "source": f"#{rendition.track.index} {rendition.track.codec}",
-                "size": f"{rendition.width}x{rendition.height}" if isinstance(rendition, VideoRendition) else None,
+                "size": None if isinstance(rendition, AudioRendition) else f"{rendition.width}x{rendition.height}",
                 "language": getattr(rendition.track, "language", None),
                 "codecs": rendition.codecs,
                 "bandwidth": rendition.peak,
@@ -68,5 +70,5 @@ def _facts(presentation: Presentation) -> dict[str, Any]:
             }
             for rendition in presentation.renditions.values()
         ],
-        "notes": list(media.notes),
+        "notes": list(presentation.notes),
     }

@@ -8,20 +8,21 @@ whole milliseconds, more with a variable frame rate). A header each makes every 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import ffmpeg
 
-from hls_sessions.media import AAC_FRAME, AUDIO_RATE, AudioRendition, VideoRendition
+from hls_sessions.media import AAC_FRAME, AUDIO_RATE, AudioRendition, CopiedVideo, VideoRendition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg.binary import Binary
-    from hls_sessions.media import Cuts, Presentation, Rendition
+    from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
 
 OFFSET = Fraction(1, 4)
 """Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
@@ -69,10 +70,15 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
     """Return the command that makes a rendition from a segment on, a file ``<n>.m4s`` each, in a folder."""
     cuts = presentation.cuts(rendition.id)
     last = min(len(cuts) - 1, segment + HORIZON - 1)
-    if isinstance(rendition, VideoRendition):
-        stream, written = _video(binary, presentation, rendition, cuts, segment, last)
-    else:
-        stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
+    match rendition:
+        case CopiedVideo():
+            stream, written = _copied_video(binary, presentation, rendition, cuts, segment, last)
+        case VideoRendition():
+            stream, written = _video(binary, presentation, rendition, cuts, segment, last)
+        case AudioRendition(copied=True):
+            stream, written = _copied_audio(binary, presentation, rendition, cuts, segment, last)
+        case AudioRendition():
+            stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
     offset = OFFSET - presentation.timeline.origin
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(
@@ -86,7 +92,7 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack)}),
+        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + rendition.copied - cuts.slack)}),
     )
     command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts")
     return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last)
@@ -151,6 +157,53 @@ def _audio(
     }
 
 
+def _copied_video(
+    binary: Binary, presentation: Presentation, rendition: CopiedVideo, cuts: Cuts, segment: int, last: int
+) -> tuple[Any, dict[str, Any]]:
+    track = rendition.track
+    begins = cuts.start(segment)
+    # A seek between this keyframe and the next lands on this one, however its time was rounded.
+    landing = (begins + _next_keyframe(track, begins)) / 2
+    source = _from(presentation, landing if segment else None, noaccurate=True)[str(track.index)]
+    return source, {
+        "c": "copy",
+        **({"tag:v": "hvc1"} if track.codec == "hevc" else {}),
+        "segment_start_number": segment,
+        **_cut_at(_walls_of_copy(cuts, segment, last), begins, binary),
+    }
+
+
+def _walls_of_copy(cuts: Cuts, segment: int, last: int) -> Iterator[Fraction]:
+    """Yield where a copy is cut. A run that is planned to end before the film does reads a second more.
+
+    It would stop at a decoding time, some frames before all have come that are shown until then. What it makes too
+    much of becomes a file of its own, which nobody asks for.
+    """
+    return (cuts.start(number) - cuts.slack for number in range(segment + 1, min(last + 2, len(cuts))))
+
+
+def _next_keyframe(track: VideoTrack, time: Fraction) -> Fraction:
+    """Return when the keyframe after a time is shown; when the picture ends after the last."""
+    points = track.copy.points if track.copy else ()
+    after = bisect_right(points, time / track.time_base)
+    return points[after] * track.time_base if after < len(points) else track.end
+
+
+def _copied_audio(
+    binary: Binary, presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int
+) -> tuple[Any, dict[str, Any]]:
+    begins = cuts.start(segment)
+    source = _from(presentation, begins - cuts.slack if segment else None, absolute=True)[str(rendition.track.index)]
+    return source, {
+        "c": "copy",
+        # A seek lands on the picture's keyframe before. The packets from there to the wanted one are dropped: those
+        # before what -ss says, which for this is compared with the file's own times.
+        "copypriorss": 0,
+        "segment_start_number": segment,
+        **_cut_at(_walls_of_copy(cuts, segment, last), begins, binary),
+    }
+
+
 def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
     """Turn the source's frames into what is encoded, one for one: progressive, upright, square, SDR, 4:2:0."""
     track = rendition.track
@@ -168,19 +221,32 @@ def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
     return picture.filter("setsar", "1").filter("format", "yuv420p")
 
 
-def _from(presentation: Presentation, time: Fraction | None) -> Any:
-    """Open the file so that everything from a time on is read, which ffmpeg counts from the container's start."""
+def _from(
+    presentation: Presentation, time: Fraction | None, *, absolute: bool = False, noaccurate: bool = False
+) -> Any:
+    """Open the file so that everything from a time on is read.
+
+    ffmpeg counts ``-ss`` from the container's start, or with ``-seek_timestamp`` on the file's own clock.
+    """
     media = presentation.media
-    seek = {}
+    seek: dict[str, Any] = {}
     if time is not None:
-        landing = time - media.container_start - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
-        seek = {"ss": _seconds(landing)} if landing > 0 else {}
+        landing = time - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
+        if landing > media.container_start:
+            seek = {"ss": _seconds(landing - (0 if absolute else media.container_start))}
+            seek |= {"seek_timestamp": 1} if absolute else {}
+            seek |= {"noaccurate_seek": None} if noaccurate else {}
     # The prefix and the whitelist keep a file's name from being read as a protocol and its content from naming others.
     return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
 
 
+def is_sought_exactly(container: str) -> bool:
+    """Whether a seek in a container, as ffmpeg spells it, lands on the keyframe before a time."""
+    return any(name in container for name in EXACT_SEEK)
+
+
 def _seeks_exactly(presentation: Presentation) -> bool:
-    return any(name in presentation.media.container for name in EXACT_SEEK)
+    return is_sought_exactly(presentation.media.container)
 
 
 def _cut_at(walls: Iterable[Fraction], first_packet: Fraction, binary: Binary) -> dict[str, str]:

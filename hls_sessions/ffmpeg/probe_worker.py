@@ -1,28 +1,33 @@
-"""The process that opens files nobody has vouched for. Run as a script; imports PyAV and nothing of this package.
+"""The process that opens files nobody has vouched for: ``python -m hls_sessions.ffmpeg.probe_worker``.
 
-Reads a path per line on standard input (as JSON) and answers each with one line of JSON, followed by the frame
-times as raw 64-bit integers where the container has a whole index. A hostile file can crash or hang this process
-and nothing else: its owner kills it after a time limit and starts another.
+Reads a request per line on standard input, as JSON: a path, and whether to read the whole file. Answers each with
+one line of JSON, followed by the arrays it names (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang
+this process and nothing else: its owner kills it after a time limit and starts another.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 from array import array
 from fractions import Fraction
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import accumulate, islice
+from operator import sub
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.logging
 
+from hls_sessions.ffmpeg.picture_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
+from hls_sessions.ffmpeg.sample_tables import Unusable, read_samples
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from av.container import InputContainer
-    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -35,37 +40,21 @@ NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_d
 HDR = {16: "smpte2084", 18: "arib-std-b67"}
 """Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
 
+ARRAYS = ("times", "points", "sizes")
+"""What of an Index follows an answer."""
+
+MOST_CONFIGURATION = 4096
+"""Bytes of a decoder configuration record."""
+
+AAC_FRAME = 1024
+"""Samples in one packet of AAC."""
+
 TAIL = 12
 """Seconds before the announced end that are read to find the true ends."""
-
-PACKETS = 64
-"""How many of the first and of the last packets the frame times taken from the index are compared with."""
-
-REORDER = 17
-"""The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
 
 
 class Unplayable(Exception):
     """The file holds nothing to play; the message says why."""
-
-
-class Span(NamedTuple):
-    """When a stream, or one of its packets, begins and ends, in its ticks."""
-
-    start: int
-    end: int
-
-
-class Frames(NamedTuple):
-    """What a container's index tells of a picture, in its ticks."""
-
-    times: array[int]
-    """When each frame is shown, in order; empty where that is not certain."""
-    end: int
-    """When the last one stops being shown."""
-
-
-NO_INDEX = Frames(array("q"), 0)
 
 
 def main() -> None:
@@ -74,21 +63,28 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     av.logging.set_level(av.logging.PANIC)
     for line in sys.stdin.buffer:
-        times = array("q")
+        index = Index()
         try:
-            answer, times = probe(json.loads(line))
+            answer, index = probe(*json.loads(line))
         except Unplayable as reason:
             answer = {"error": str(reason)}
         except (av.error.FFmpegError, OSError, MemoryError) as error:
             answer = {"error": getattr(error, "strerror", None) or str(error) or type(error).__name__}
-        answer["frame_times"] = len(times)
+        arrays: list[array[int]] = [getattr(index, name) for name in ARRAYS]
+        answer["arrays"] = [len(numbers) for numbers in arrays]
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-        times.tofile(sys.stdout.buffer)
+        for numbers in arrays:
+            numbers.tofile(sys.stdout.buffer)
         sys.stdout.buffer.flush()
 
 
-def probe(path: str) -> tuple[dict[str, Any], array[int]]:
-    """Read the facts of one file. Times in the answer are rationals written as strings, in seconds."""
+def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
+    """Read the facts of one file; of the whole file at the lowest priority, which the process keeps from then on.
+
+    Times in the answer are rationals written as strings, in seconds.
+    """
+    if whole:
+        os.nice(19)
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
         if set(container.format.name.split(",")) & NOT_MEDIA:
@@ -103,18 +99,25 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
         look = _look(container, picture, notes) if picture is not None else None
         if look is None:
             picture = None
-        frames = _frames(container, picture) if picture is not None else NO_INDEX
+        index = Index()
+        if picture is not None:
+            index = read_whole(container, picture) if whole else read_index(container, picture)
         streams = [*([picture] if picture is not None else []), *sounds]
-        spans = _spans(container, streams, frames)
+        spans = _spans(container, streams, index)
         video = None
         if picture is not None and look is not None and picture.index in spans:
             video = _timed(picture, spans) | {
                 "time_base": str(picture.time_base),
                 "frame_rate": str(_frame_rate(picture)),
                 "opening": str(_opening(container, picture)),
+                "configuration": _configuration(picture),
+                "depth": _depth(picture),
+                "uncut": look.pop("uncut") or index.uncut,
+                "unread": index.unread,
+                "ahead": str(index.ahead),
                 **look,
             }
-        audio = [_sound(stream, spans) for stream in sounds if stream.index in spans]
+        audio = [_sound(container, stream, spans) for stream in sounds if stream.index in spans]
         if video is None and not audio:
             raise Unplayable("; ".join(notes) or "nothing in it has a length")
         answer = {
@@ -124,7 +127,7 @@ def probe(path: str) -> tuple[dict[str, Any], array[int]]:
             "audio": audio,
             "notes": notes,
         }
-        return answer, frames.times if video else array("q")
+        return answer, index if video else Index()
 
 
 def _picture(container: InputContainer) -> VideoStream | None:
@@ -156,7 +159,28 @@ def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> d
     aspect = stream.sample_aspect_ratio or Fraction(1)
     width = max(1, round(frame.width * aspect)) if aspect > 0 else frame.width
     width, height = (frame.height, width) if frame.rotation % 180 else (width, frame.height)
-    return {"width": width, "height": height, "interlaced": bool(frame.interlaced_frame), "hdr": hdr}
+    uncut = "it is interlaced" if frame.interlaced_frame else "it is rotated" if frame.rotation else None
+    return {
+        "width": width,
+        "height": height,
+        "interlaced": bool(frame.interlaced_frame),
+        "hdr": hdr,
+        "uncut": uncut,
+    }
+
+
+def _configuration(stream: Stream) -> str:
+    """Return a decoder configuration record in hexadecimal; nothing of one that is larger than any real one."""
+    record = stream.codec_context.extradata or b""
+    return record.hex() if len(record) <= MOST_CONFIGURATION else ""
+
+
+def _depth(stream: VideoStream) -> int:
+    """Return the bits of a component; 0 for a picture that is not 4:2:0."""
+    layout = stream.codec_context.format
+    if layout is None or len(layout.components) < 2 or (layout.chroma_width(2), layout.chroma_height(2)) != (1, 1):  # noqa: PLR2004 - colour, and half of two
+        return 0
+    return layout.components[0].bits
 
 
 def _frame_rate(stream: VideoStream) -> Fraction:
@@ -171,64 +195,24 @@ def _opening(container: InputContainer, stream: VideoStream) -> Fraction:
     assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
     start = stream.start_time or 0
     container.seek(start, stream=stream)
-    first = _presented(islice(container.demux(stream), REORDER), start)
+    first = presented(islice(container.demux(stream), REORDER), start)
     two = first[2].start - first[0].start if len(first) > 2 else 0  # noqa: PLR2004 - the first two, and the next
     return two * stream.time_base or 2 / _frame_rate(stream)
 
 
-def _frames(container: InputContainer, stream: VideoStream) -> Frames:
-    """Return every frame's presentation time from the container's index; nothing where that is not certain.
-
-    An MP4's index holds decode times. Encoders decode on the same ticks they present on, only some frames
-    earlier, so the times from the first presentation on are presentation times, but for the last few, which
-    only the last packets tell. They are read, and the first, and compared: nothing obliges an encoder to do so.
-    """
-    if "mp4" not in container.format.name or not stream.frames or stream.start_time is None:
-        return NO_INDEX
-    entries = [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
-    times = array("q", (tick for tick in entries if tick >= stream.start_time))
-    if len(times) < 2:  # noqa: PLR2004 - a distance needs two
-        return NO_INDEX
-    container.seek(entries[-PACKETS:][0], stream=stream, any_frame=True)
-    last = _presented(container.demux(stream), stream.start_time)
-    if not last:
-        return NO_INDEX  # the file ends before its index does
-    # Of the packets before these, some may be presented among the first of them.
-    ticks = [span.start for span in (last if len(entries) <= PACKETS else last[REORDER:])]
-    known = len(entries) - len(ticks)
-    if known < 0 or list(times[known:]) != ticks[: len(times) - known]:
-        return NO_INDEX
-    times[known:] = array("q", ticks)
-    if any(after <= before for before, after in zip(times, times[1:])):  # noqa: B905, RUF007
-        return NO_INDEX
-    container.seek(stream.start_time, stream=stream)
-    first = [span.start for span in _presented(islice(container.demux(stream), PACKETS), stream.start_time)]
-    sure = first if len(first) >= len(times) else first[:-REORDER]
-    return Frames(times, last[-1].end) if sure == list(times[: len(sure)]) else NO_INDEX
-
-
-def _presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
-    """Return when the frames of these packets are shown, in order; none that an edit list leaves out."""
-    return sorted(
-        Span(packet.pts, _end(packet, packet.pts))
-        for packet in packets
-        if packet.pts is not None and packet.pts >= start and not packet.is_discard and not packet.is_corrupt
-    )
-
-
-def _spans(container: InputContainer, streams: list[Stream], frames: Frames) -> dict[int, Span]:
+def _spans(container: InputContainer, streams: list[Stream], index: Index) -> dict[int, Span]:
     """Return when each stream begins and ends, as ticks by stream index."""
     spans: dict[int, Span] = {}
     # A fragmented MP4 counts no frames in its header, and its lengths are those of its first fragments.
     whole_index = "mp4" in container.format.name and all(stream.frames for stream in streams)
     # Its lengths are those of decoding, too: right for a sound, but a picture may be shown for longer.
-    known = whole_index and (frames.times or all(stream.type == "audio" for stream in streams))
+    known = whole_index and (index.times or all(stream.type == "audio" for stream in streams))
     read = {} if known else _read_ends(container, streams)
     for stream in streams:
         assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
         start = stream.start_time if stream.start_time is not None else 0
-        if stream.type == "video" and frames.times:
-            end = frames.end
+        if stream.type == "video" and index.times:
+            end = index.end
         elif stream.index in read:
             end = read[stream.index]
         elif whole_index and stream.duration:
@@ -254,18 +238,11 @@ def _read_ends(container: InputContainer, streams: list[Stream]) -> dict[int, in
         for packet in container.demux(*streams):
             # One that an edit list leaves out is read to decode others, and not shown.
             if packet.pts is not None and not packet.is_discard:
-                span = Span(packet.pts, _end(packet, packet.pts))
+                span = Span(packet.pts, end_of(packet))
                 last[packet.stream.index] = max(span, last.get(packet.stream.index, span))
     except av.error.FFmpegError:
         pass  # a damaged end: what could be read is what can be played
     return {index: span.end for index, span in last.items()}
-
-
-def _end(packet: Packet[Any], pts: int) -> int:
-    """Return when a packet ends, in ticks; one that does not say how long it lasts does as long as is usual."""
-    rate = getattr(packet.stream, "guessed_rate", None)
-    usual = round(1 / rate / packet.stream.time_base) if rate and packet.stream.time_base else 0
-    return pts + (packet.duration or usual)
 
 
 def _announced_end(container: InputContainer, stream: Stream) -> int:
@@ -293,15 +270,45 @@ def _timed(stream: Stream, spans: dict[int, Span]) -> dict[str, Any]:
     }
 
 
-def _sound(stream: Any, spans: dict[int, Span]) -> dict[str, Any]:
-    language = stream.metadata.get("language")
-    return _timed(stream, spans) | {
-        "channels": stream.codec_context.channels,
-        "sample_rate": stream.codec_context.sample_rate,
-        "language": None if language in {None, "und", ""} else language,
-        "title": stream.metadata.get("title") or None,
-        "default": bool(stream.disposition & stream.disposition.default),
+def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
+    """Return what it takes to copy a sound: its configuration, when packets begin, whether all of them do."""
+    facts = {"configuration": _configuration(stream)}
+    rate = stream.codec_context.sample_rate
+    begins = (stream.start_time or 0) * stream.time_base
+    unknown = facts | {"grid": str(begins), "steady": False, "bit_rate": stream.bit_rate or 0}
+    if stream.codec_context.name != "aac" or "mp4" not in container.format.name:
+        return unknown
+    try:
+        with Path(container.name.removeprefix("file:")).open("rb") as file:
+            samples = read_samples(file, stream.id)
+    except (Unusable, OSError):
+        return unknown
+    return facts | {
+        "grid": str(Fraction(samples.shown[0], samples.scale)),
+        "steady": samples.steps == {Fraction(AAC_FRAME * samples.scale, rate)},
+        "bit_rate": _densest(samples.sizes, -(-rate // AAC_FRAME)),
     }
+
+
+def _densest(sizes: Sequence[int], packets: int) -> int:
+    """Return the most bits that so many packets one after another have."""
+    total = array("q", accumulate(sizes, initial=0))
+    return 8 * int(max(map(sub, total[min(packets, len(sizes)) :], total)))
+
+
+def _sound(container: InputContainer, stream: Any, spans: dict[int, Span]) -> dict[str, Any]:
+    language = stream.metadata.get("language")
+    return (
+        _timed(stream, spans)
+        | _packets(container, stream)
+        | {
+            "channels": stream.codec_context.channels,
+            "sample_rate": stream.codec_context.sample_rate,
+            "language": None if language in {None, "und", ""} else language,
+            "title": stream.metadata.get("title") or None,
+            "default": bool(stream.disposition & stream.disposition.default),
+        }
+    )
 
 
 if __name__ == "__main__":

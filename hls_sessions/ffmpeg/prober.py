@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import selectors
 import subprocess
@@ -13,15 +14,33 @@ from array import array
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, Unavailable
+from hls_sessions.ffmpeg.commands import OFFSET, is_sought_exactly
 from hls_sessions.ffmpeg.process import bound_to_parent
-from hls_sessions.media import AudioTrack, Media, VideoTrack
+from hls_sessions.media import (
+    AudioCopy,
+    AudioTrack,
+    Media,
+    NotCopied,
+    VideoCopy,
+    VideoTrack,
+    audio_codecs,
+    video_codecs,
+)
+
+logger = logging.getLogger(__name__)
+
+Answer: TypeAlias = "tuple[dict[str, Any], list[array[int]]]"
+"""What a worker says of a file: its facts, and the arrays of its picture's index."""
 
 WORKERS = 2
 """Files probed at once."""
+READING_TIME = 6 * 3600.0
+"""Seconds that reading a whole file may take: a full disc of 100 GB from a slow share."""
 REMEMBERED = 512
 """Files whose facts are kept."""
 
@@ -61,6 +80,8 @@ class Prober:
         # A worker process ends with the thread that started it (see bound_to_parent), so each
         # belongs to a thread that lives as long as the prober.
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
+        self._reading: dict[FileVersion, Future[None]] = {}
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="probe-whole")
 
     def probe(self, path: Path) -> Media:
         """Return a file's facts; a second caller for the same file waits for the first one's answer.
@@ -91,6 +112,22 @@ class Prober:
                     del self._known[version]
             raise
 
+    def read_whole(self, path: Path) -> Future[None]:
+        """Read a whole file in the background, so that its next ``probe`` tells where all its frames are.
+
+        For a file whose facts say that they are ``unread``. One after another, at the lowest priority.
+
+        Raises:
+            MediaNotFound: there is no such file.
+            Unavailable: the prober is closed.
+        """
+        version = FileVersion.of(path)
+        with self._lock:
+            self._refuse_when_closed()
+            if version not in self._reading:
+                self._reading[version] = self._reader.submit(self._read_whole, version)
+            return self._reading[version]
+
     def close(self) -> None:
         """End the worker processes; probes under way fail."""
         with self._lock:
@@ -98,7 +135,8 @@ class Prober:
             workers, self._workers = self._workers, []
         for worker in workers:
             worker.kill()
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._threads, self._reader):
+            threads.shutdown(cancel_futures=True)
         for worker in workers:
             worker.reap()
 
@@ -109,7 +147,7 @@ class Prober:
         if version.size == 0:
             raise NotPlayable(path, "it is empty")
         try:
-            answer, times = self._ask(path)
+            answer, arrays = self._ask(path)
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
         except (OSError, ValueError) as error:
@@ -117,9 +155,25 @@ class Prober:
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
-        return _media(version.path, answer, times)
+        return _media(version.path, answer, arrays)
 
-    def _ask(self, path: str) -> tuple[dict[str, Any], array[int]]:
+    def _read_whole(self, version: FileVersion) -> None:
+        try:
+            answer, arrays = self._own_worker().ask(str(version.path), READING_TIME, whole=True)
+            if "error" in answer:
+                raise ValueError(answer["error"])
+            media = _media(version.path, answer, arrays)
+        except (Unavailable, OSError, ValueError) as error:
+            if not self._closed:
+                logger.warning("%s could not be read whole: %s", version.path, error)
+            return
+        known: Future[Media] = Future()
+        known.set_result(media)
+        with self._lock:
+            self._known[version] = known
+            del self._reading[version]
+
+    def _ask(self, path: str) -> Answer:
         try:
             return self._own_worker().ask(path, self._timeout)
         except TimeoutError:
@@ -151,10 +205,11 @@ class _Worker:
     """One probing process and its two pipes."""
 
     def __init__(self) -> None:
-        script = Path(__file__).with_name("probe_worker.py")
-        # -P: the script's own folder holds modules that are not to be found by its imports.
-        self._process = subprocess.Popen(  # noqa: S603 - our own script, no shell
-            bound_to_parent([sys.executable, "-P", str(script)]),
+        # -P: nothing is to be imported from the folder the daemon happens to be started in.
+        search = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            bound_to_parent([sys.executable, "-P", "-m", "hls_sessions.ffmpeg.probe_worker"]),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -174,8 +229,8 @@ class _Worker:
             if pipe is not None:
                 pipe.close()
 
-    def ask(self, path: str, timeout: float) -> tuple[dict[str, Any], array[int]]:
-        """Ask for one file's facts.
+    def ask(self, path: str, timeout: float, *, whole: bool = False) -> Answer:
+        """Ask for one file's facts, as its index tells them or the whole file.
 
         Raises:
             TimeoutError: no whole answer came in ``timeout`` seconds; the worker is killed.
@@ -184,16 +239,19 @@ class _Worker:
         assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
         deadline = time.monotonic() + timeout
         try:
-            self._process.stdin.write(json.dumps(path).encode() + b"\n")
+            self._process.stdin.write(json.dumps([path, whole]).encode() + b"\n")
             line, rest = self._read_line(deadline)
             answer: dict[str, Any] = json.loads(line)
-            times = array("q")
-            times.frombytes(self._read_exactly(answer.pop("frame_times") * times.itemsize, rest, deadline))
+            lengths = answer.pop("arrays")
+            data = memoryview(self._read_exactly(sum(lengths) * 8, rest, deadline)).cast("q")
+            arrays = [
+                array("q", data[end - length : end]) for length, end in zip(lengths, accumulate(lengths), strict=True)
+            ]
         except BaseException:
             self.kill()
             self.reap()
             raise
-        return answer, times
+        return answer, arrays
 
     def _read_line(self, deadline: float) -> tuple[bytes, bytes]:
         data = bytearray()
@@ -220,22 +278,47 @@ class _Worker:
         return data
 
 
-def _media(path: Path, answer: dict[str, Any], times: array[int]) -> Media:
+def _media(path: Path, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
     video = answer["video"]
     return Media(
         path=path,
         container=answer["container"],
         container_start=Fraction(answer["container_start"]),
-        video=video and _video(video, times),
-        audio=tuple(_audio(track) for track in answer["audio"]),
+        video=video and _video(video, *arrays),
+        audio=tuple(_audio(track, exact=is_sought_exactly(answer["container"])) for track in answer["audio"]),
         notes=tuple(answer["notes"]),
     )
 
 
-def _video(facts: dict[str, Any], times: array[int]) -> VideoTrack:
-    rationals = {name: Fraction(facts[name]) for name in ("start", "end", "time_base", "frame_rate", "opening")}
-    return VideoTrack(**(facts | rationals), frame_times=times or None)
+def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: array[int]) -> VideoTrack:
+    rationals: dict[str, Any] = {
+        name: Fraction(facts.pop(name)) for name in ("start", "end", "time_base", "frame_rate", "opening")
+    }
+    configuration, depth = bytes.fromhex(facts.pop("configuration")), facts.pop("depth")
+    ahead, uncut = Fraction(facts.pop("ahead")), facts.pop("uncut")
+    copy, uncopied = None, None
+    try:
+        size = facts["width"], facts["height"]
+        codecs = video_codecs(facts["codec"], configuration, depth, size, rationals["frame_rate"])
+        if uncut is not None:
+            raise NotCopied(uncut)
+        if ahead > OFFSET:
+            raise NotCopied(f"its frames are decoded more than {float(OFFSET):g} seconds before they are shown")
+        copy = VideoCopy(codecs, points, sizes)
+    except NotCopied as reason:
+        uncopied = str(reason)
+    # Only what could be copied but for its index is worth a reading of the whole file.
+    facts["unread"] = facts["unread"] and uncopied == uncut
+    return VideoTrack(**facts, **rationals, frame_times=times or None, copy=copy, uncopied=uncopied)
 
 
-def _audio(facts: dict[str, Any]) -> AudioTrack:
-    return AudioTrack(**(facts | {name: Fraction(facts[name]) for name in ("start", "end")}))
+def _audio(facts: dict[str, Any], *, exact: bool) -> AudioTrack:
+    rationals: dict[str, Any] = {name: Fraction(facts.pop(name)) for name in ("start", "end")}
+    configuration = bytes.fromhex(facts.pop("configuration"))
+    grid, steady, bit_rate = Fraction(facts.pop("grid")), facts.pop("steady"), facts.pop("bit_rate")
+    try:
+        codecs = audio_codecs(facts["codec"], configuration, facts["sample_rate"])
+        copy = AudioCopy(codecs, grid, steady, bit_rate) if exact else None
+    except NotCopied:
+        copy = None
+    return AudioTrack(**facts, **rationals, copy=copy)

@@ -4,28 +4,35 @@ Pure: values in, text out.
 """
 
 from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track
-from hls_sessions.media.facts import AudioTrack, Media, VideoTrack
+from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
+from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoCopy, VideoTrack
 from hls_sessions.media.playlists import master_playlist, media_playlist
-from hls_sessions.media.renditions import AudioRendition, Presentation, Rendition, VideoRendition
+from hls_sessions.media.renditions import AudioRendition, CopiedVideo, Presentation, Rendition, VideoRendition
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, Cuts, Timeline, timeline
 
 __all__ = [
     "AAC_FRAME",
     "AUDIO_RATE",
+    "AudioCopy",
     "AudioRendition",
     "AudioTrack",
     "BrokenSegment",
+    "CopiedVideo",
     "Cuts",
     "Media",
+    "NotCopied",
     "Presentation",
     "Rendition",
     "Segment",
     "Timeline",
+    "VideoCopy",
     "VideoRendition",
     "VideoTrack",
+    "audio_codecs",
     "master_playlist",
     "media_playlist",
     "read_segment",
     "read_track",
     "timeline",
+    "video_codecs",
 ]

@@ -12,6 +12,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoCopy:
+    """What it takes to offer a picture as it is, without encoding it."""
+
+    codecs: str
+    """Its name in CODECS (RFC 6381)."""
+    points: array[int] = field(repr=False)
+    """Presentation times of the keyframes at which it can be cut cleanly, in ticks, in order: all that is shown from
+    there on is decoded from there on, and nothing that is shown before needs what comes after."""
+    sizes: array[int] = field(repr=False)
+    """Bytes from each point to the next, or a few more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCopy:
+    """What it takes to offer a sound as it is, without encoding it."""
+
+    codecs: str
+    """Its name in CODECS (RFC 6381)."""
+    grid: Fraction
+    """When one of its packets begins; all others are whole packets from it."""
+    steady: bool
+    """Whether that is known of every packet, rather than expected."""
+    bit_rate: int
+    """Bits per second, at most."""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoTrack:
     """One moving picture."""
 
@@ -38,6 +65,12 @@ class VideoTrack:
     """The transfer function of a high dynamic range, as ffmpeg spells it; None for ordinary pictures."""
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
+    copy: VideoCopy | None = field(default=None, repr=False)
+    """How it can be offered as it is; None where it cannot."""
+    uncopied: str | None = None
+    """Why it cannot be offered as it is."""
+    unread: bool = False
+    """Whether reading the whole file would tell where its frames are, which its index does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +88,8 @@ class AudioTrack:
     language: str | None = None
     title: str | None = None
     default: bool = False
+    copy: AudioCopy | None = None
+    """How it can be offered as it is; None where it cannot."""
 
 
 @dataclass(frozen=True, slots=True)

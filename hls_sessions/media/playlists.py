@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hls_sessions.media.renditions import AudioRendition, Presentation, VideoRendition
+    from hls_sessions.media.renditions import AudioRendition, CopiedVideo, Presentation, VideoRendition
 
 VERSION = 7
 """EXT-X-MAP outside I-frame playlists needs 6; 7 is what fMP4 players look for."""
 
 AUDIO_GROUP = "audio"
+
+SURROUND_GROUP = "surround"
 
 
 def master_playlist(presentation: Presentation) -> str:
@@ -59,33 +61,39 @@ def _variants(presentation: Presentation) -> Iterator[str]:
             )
             yield f"{sound.id}/index.m3u8"
         return
-    for sound in presentation.audio:
-        yield _rendition(sound)
-    for video in presentation.video:
-        yield _variant(video, presentation.audio)
-        yield f"{video.id}/index.m3u8"
+    groups = {AUDIO_GROUP: presentation.audio} if presentation.audio else {}
+    if presentation.surround:
+        groups[SURROUND_GROUP] = presentation.surround
+    for group, sounds in groups.items():
+        for sound in sounds:
+            yield _rendition(sound, group)
+    # Who can play neither or both begins with the first: stereo.
+    for group, sounds in groups.items() or [("", ())]:
+        for video in presentation.video:
+            yield _variant(video, group, sounds)
+            yield f"{video.id}/index.m3u8"
 
 
-def _rendition(sound: AudioRendition) -> str:
+def _rendition(sound: AudioRendition, group: str) -> str:
     language = _quoted(sound.track.language or "")
     language = "" if language == '""' else f",LANGUAGE={language}"
     return (
-        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{AUDIO_GROUP}",NAME={_quoted(sound.name)}{language}'
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(sound.name)}{language}'
         f",DEFAULT={'YES' if sound.default else 'NO'},AUTOSELECT=YES"
         f',CHANNELS="{sound.channels}",URI="{sound.id}/index.m3u8"'
     )
 
 
-def _variant(video: VideoRendition, sounds: tuple[AudioRendition, ...]) -> str:
+def _variant(video: VideoRendition | CopiedVideo, group: str, sounds: tuple[AudioRendition, ...]) -> str:
     # A variant's rates include the densest rendition that may play with it (RFC 8216, 4.3.4.2).
     peak = video.peak + max((sound.peak for sound in sounds), default=0)
     average = video.average + max((sound.average for sound in sounds), default=0)
     codecs = ",".join([video.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
-    audio = f',AUDIO="{AUDIO_GROUP}"' if sounds else ""
+    audio = f',AUDIO="{group}"' if sounds else ""
     return (
         f"#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average}"
         f",RESOLUTION={video.width}x{video.height}"
-        f',FRAME-RATE={float(video.track.frame_rate):.3f},CODECS="{codecs}"{audio}'
+        f',FRAME-RATE={float(video.track.frame_rate):.3f},VIDEO-RANGE={video.video_range},CODECS="{codecs}"{audio}'
     )
 
 

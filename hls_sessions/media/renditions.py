@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import count
+from itertools import count, pairwise
+from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from hls_sessions.media.levels import Level, level_for
-from hls_sessions.media.timeline import Cuts, Timeline, timeline
+from hls_sessions.media.timeline import AUDIO_RATE, Cuts, Timeline, timeline
 
 if TYPE_CHECKING:
-    from hls_sessions.media.facts import AudioTrack, Media, VideoTrack
+    from collections.abc import Iterator
+
+    from hls_sessions.media.facts import AudioTrack, Media, VideoCopy, VideoTrack
 
 LADDER = (1080, 720, 480, 360)
 """Heights offered below the source's own."""
@@ -23,8 +27,22 @@ AUDIO_BIT_RATE = 128_000
 LEAST_BIT_RATE = 200_000
 """Bits per second below which even a tiny picture is not squeezed."""
 
+SURROUND_BIT_RATE = 384_000
+"""Bits per second of encoded 5.1."""
+
+SURROUND_CHANNELS = 6
+
 BITS_PER_PIXEL = 0.11
 """What a moving picture may cost at most: 3 Mbit/s at 720p30."""
+
+WORTH_ENCODING = 0.8
+"""An encoded picture of the source's own size is offered beside the copied one if it takes at most this part of it."""
+
+BOXES_PER_FRAME = 24
+"""Bytes that each copied frame costs in boxes, with what its fragment costs."""
+
+VIDEO_RANGES = {None: "SDR", "smpte2084": "PQ", "arib-std-b67": "HLG"}
+"""Transfer functions as VIDEO-RANGE names them (RFC 8216bis, 4.4.6.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +58,8 @@ class VideoRendition:
     """Bits per second the encoder may not exceed for longer than its buffer holds."""
 
     kind = "video"
+    copied = False
+    video_range = "SDR"
 
     @property
     def buffer(self) -> int:
@@ -63,8 +83,33 @@ class VideoRendition:
 
 
 @dataclass(frozen=True, slots=True)
+class CopiedVideo:
+    """The picture as it is in the file."""
+
+    id: str
+    track: VideoTrack
+    width: int
+    height: int
+    codecs: str
+    peak: int
+    """Bits per second of its densest segment."""
+    average: int
+    """Bits per second of all its segments together."""
+    instead: VideoRendition
+    """What is made where it turns out that it cannot be copied."""
+
+    kind = "video"
+    copied = True
+
+    @property
+    def video_range(self) -> str:
+        """VIDEO-RANGE: SDR, or the high dynamic range it is left in."""
+        return VIDEO_RANGES[self.track.hdr]
+
+
+@dataclass(frozen=True, slots=True)
 class AudioRendition:
-    """One sound track, encoded to stereo AAC."""
+    """One sound track, encoded to AAC or as it is in the file."""
 
     id: str
     track: AudioTrack
@@ -72,9 +117,15 @@ class AudioRendition:
     default: bool
     channels: int = 2
     bit_rate: int = AUDIO_BIT_RATE
+    copied: bool = False
 
     kind = "audio"
     codecs = "mp4a.40.2"
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second."""
+        return self.track.sample_rate if self.copied else AUDIO_RATE
 
     @property
     def peak(self) -> int:
@@ -87,7 +138,7 @@ class AudioRendition:
         return int(self.bit_rate * 1.1)
 
 
-Rendition: TypeAlias = VideoRendition | AudioRendition
+Rendition: TypeAlias = VideoRendition | CopiedVideo | AudioRendition
 
 
 @dataclass(frozen=True)
@@ -96,36 +147,56 @@ class Presentation:
 
     media: Media
     timeline: Timeline
-    video: tuple[VideoRendition, ...]
+    video: tuple[VideoRendition | CopiedVideo, ...]
     audio: tuple[AudioRendition, ...]
+    surround: tuple[AudioRendition, ...] = ()
+    """The sounds again, those of 5.1 channels as such: another group for who can play them. Empty where none has."""
 
     @classmethod
-    def of(cls, media: Media, segment_length: float = 2.0) -> Presentation:
-        """Compute what is offered of a file; the segment length is in seconds."""
-        return cls(
-            media,
-            timeline(media, Fraction(segment_length).limit_denominator(1000)),
-            ladder(media.video) if media.video else (),
-            _audio_renditions(media.audio),
-        )
+    def of(cls, media: Media, segment_length: float = 2.0, *, copy: bool = True) -> Presentation:
+        """Compute what is offered of a file.
+
+        Args:
+            media: a probed file.
+            segment_length: the wanted length of a segment in seconds.
+            copy: whether tracks that players take may be offered as they are.
+        """
+        if not copy:
+            media = _to_be_encoded(media)
+        cuts = timeline(media, Fraction(segment_length).limit_denominator(1000))
+        stereo = _audio_renditions(media.audio)
+        return cls(media, cuts, _pictures(media.video, cuts) if media.video else (), stereo, _surround(stereo))
 
     @cached_property
     def renditions(self) -> dict[str, Rendition]:
         """All renditions by id, video first, in the master playlist's order."""
-        offered: tuple[Rendition, ...] = (*self.video, *self.audio)
+        offered: tuple[Rendition, ...] = (*self.video, *self.audio, *self.surround)
         return {rendition.id: rendition for rendition in offered}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found and left out, in sentences."""
+        reason = self.timeline.uncopied
+        if reason is None:
+            return self.media.notes
+        later = "; the file is read through, and may be copied when it is opened again"
+        more = later if self.media.video and self.media.video.unread else ""
+        return *self.media.notes, f"the picture is encoded, not copied: {reason}{more}"
+
     @cached_property
-    def _audio_cuts(self) -> dict[str, Cuts]:
-        return {r.id: cuts for r, cuts in zip(self.audio, self.timeline.audio, strict=True)}
+    def _cuts(self) -> dict[str, Cuts]:
+        """Where every rendition is cut."""
+        cut: dict[str, Cuts | None] = {
+            video.id: self.timeline.copied if video.copied else self.timeline.video for video in self.video
+        }
+        for sounds in filter(None, (self.audio, self.surround)):
+            for sound, encoded, copied in zip(sounds, self.timeline.audio, self.timeline.copied_audio, strict=True):
+                cut[sound.id] = copied if sound.copied else encoded
+        return {id_: cuts for id_, cuts in cut.items() if cuts is not None}
 
     def cuts(self, rendition: str) -> Cuts:
         """Return where a rendition is cut. Raises KeyError for one that is not offered."""
-        if rendition in self._audio_cuts:
-            return self._audio_cuts[rendition]
-        if rendition not in self.renditions or self.timeline.video is None:
-            raise KeyError(rendition)
-        return self.timeline.video
+        return self._cuts[rendition]
 
     @property
     def target_duration(self) -> int:
@@ -141,6 +212,48 @@ def ladder(track: VideoTrack) -> tuple[VideoRendition, ...]:
         # A source of 361 lines is offered without its odd one, which is what the next step would be.
         offered.setdefault((rendition.width, rendition.height), rendition)
     return tuple(offered.values())
+
+
+def _to_be_encoded(media: Media) -> Media:
+    video = media.video and replace(media.video, copy=None, uncopied="the settings do not allow it")
+    return replace(media, video=video, audio=tuple(replace(track, copy=None) for track in media.audio))
+
+
+def _pictures(track: VideoTrack, cut: Timeline) -> tuple[VideoRendition | CopiedVideo, ...]:
+    """Offer the picture as it is, where that is possible, and encoded."""
+    rungs = ladder(track)
+    if cut.copied is None or track.copy is None:
+        return rungs
+    copied = _copied_video(track, track.copy, cut.copied, rungs[0])
+    if track.codec != "h264":
+        return copied, *rungs  # a player takes one or the other
+    return copied, *_below(copied, rungs)
+
+
+def _below(copied: CopiedVideo, rungs: tuple[VideoRendition, ...]) -> Iterator[VideoRendition]:
+    """Yield what is worth encoding beside a copied picture that every player takes: what needs less of the line.
+
+    A player with room chooses the variant with the highest BANDWIDTH, and is not to choose a worse picture for it.
+    """
+    same, *smaller = rungs
+    if same.average <= copied.average * WORTH_ENCODING:
+        yield same
+    for rung in smaller:
+        share = (rung.width * rung.height) / (copied.width * copied.height)
+        thinner = replace(rung, max_rate=min(rung.max_rate, max(LEAST_BIT_RATE, int(copied.average * share**0.75))))
+        if thinner.peak < copied.peak:
+            yield thinner
+
+
+def _copied_video(track: VideoTrack, copy: VideoCopy, cuts: Cuts, instead: VideoRendition) -> CopiedVideo:
+    walls = [bisect_left(copy.points, time / track.time_base) for time in cuts.times[1:-1]]
+    pieces = [sum(copy.sizes[a:b]) for a, b in pairwise((0, *walls, len(copy.sizes)))]
+    boxes = 8 * BOXES_PER_FRAME * track.frame_rate
+    peak = max(8 * size / length for size, length in zip(pieces, cuts.lengths(), strict=True))
+    average = 8 * sum(pieces) / (cuts.times[-1] - cuts.times[0])
+    return CopiedVideo(
+        "video-copy", track, track.width, track.height, copy.codecs, ceil(peak + boxes), ceil(average + boxes), instead
+    )
 
 
 def _video_rendition(track: VideoTrack, height: int) -> VideoRendition:
@@ -167,8 +280,30 @@ def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, .
         numbered = (f"{name} ({again})" for again in count(2))
         unique = name if name not in taken else next(other for other in numbered if other not in taken)
         taken.add(unique)
-        offered.append(AudioRendition(f"audio-{number}", track, unique, number == default))
+        sound = AudioRendition(f"audio-{number}", track, unique, number == default)
+        offered.append(_copied(sound))
     return tuple(offered)
+
+
+def _surround(stereo: tuple[AudioRendition, ...]) -> tuple[AudioRendition, ...]:
+    """Offer the sounds once more, those that have them with 5.1 channels; nothing where none has."""
+    if all(sound.track.channels < SURROUND_CHANNELS for sound in stereo):
+        return ()
+    return tuple(
+        sound
+        if sound.track.channels < SURROUND_CHANNELS
+        else _copied(replace(sound, id=f"{sound.id}-surround", channels=SURROUND_CHANNELS, bit_rate=SURROUND_BIT_RATE))
+        for sound in stereo
+    )
+
+
+def _copied(sound: AudioRendition) -> AudioRendition:
+    """Return a sound as it is in the file where that is possible; else as it was."""
+    track = sound.track
+    if track.copy is None or track.channels > sound.channels:
+        return sound
+    usual = AUDIO_BIT_RATE * track.channels
+    return replace(sound, channels=track.channels, bit_rate=track.copy.bit_rate or usual, copied=True)
 
 
 def _written(text: str | None) -> str:

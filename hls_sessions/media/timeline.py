@@ -14,10 +14,12 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING
 
+from hls_sessions.media.codecs import NotCopied
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hls_sessions.media.facts import AudioTrack, Media, VideoTrack
+    from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoTrack
 
 AUDIO_RATE = 48_000
 """Samples per second of every encoded sound."""
@@ -26,6 +28,9 @@ AAC_FRAME = 1024
 _AAC_SECONDS = Fraction(AAC_FRAME, AUDIO_RATE)
 RAMP = (Fraction(1), Fraction(1))
 """The lengths of the first segments, short so that playback starts early."""
+LONGEST_COPIED = Fraction(12)
+"""Seconds; a picture that cannot be cut for longer than that is not copied: every player would have to load that much
+to show anything."""
 SHORTEST_LAST = Fraction(2, 5)
 """Seconds; a last segment shorter than this joins the one before it. It would not be worth a request, and a
 container's end is not exact to the frame."""
@@ -88,13 +93,22 @@ class Timeline:
     origin: Fraction
     """The file's time at which the presentation begins."""
     video: Cuts | None
+    """Where the encoded picture is cut."""
     audio: tuple[Cuts, ...]
+    """Where each encoded sound is cut."""
+    copied: Cuts | None = None
+    """Where the copied picture is cut, at keyframes of the file. The encoded one is cut there too, so that a player
+    can change between them at all of these; None where the picture is not copied."""
+    copied_audio: tuple[Cuts | None, ...] = ()
+    """Where each copied sound is cut."""
+    uncopied: str | None = None
+    """Why the picture is not copied."""
 
     @property
     def longest(self) -> Fraction:
         """The longest segment of any track in seconds: all playlists announce one target duration (RFC 8216, 6.2.4)."""
-        tracks = self.audio if self.video is None else (self.video, *self.audio)
-        return max(cuts.longest() for cuts in tracks)
+        tracks = (self.video, self.copied, *self.audio, *self.copied_audio)
+        return max(cuts.longest() for cuts in tracks if cuts is not None)
 
 
 def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
@@ -106,10 +120,24 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
     """
     origin = media.start
     grid = tuple(_grid(origin, media.end, segment_length))
-    video = _video_cuts(media.video, origin, grid) if media.video else None
+    video, copied, uncopied = None, None, None
+    if media.video:
+        try:
+            copied = _copied_cuts(media.video, origin, segment_length)
+            wanted: Iterable[Fraction] = _between(copied, segment_length)
+        except NotCopied as reason:
+            wanted, uncopied = grid, str(reason)
+        video = _video_cuts(media.video, origin, wanted, copied)
     # Sound is cut where the picture is, so that a player that seeks asks for both at the same place.
     walls = video.times[1:-1] + tuple(t for t in grid if t > video.times[-1]) if video else grid
-    return Timeline(origin, video, tuple(_audio_cuts(track, origin, walls) for track in media.audio))
+    return Timeline(
+        origin,
+        video,
+        tuple(_audio_cuts(track, origin, walls) for track in media.audio),
+        copied,
+        tuple(_copied_audio_cuts(track, track.copy, origin, walls) if track.copy else None for track in media.audio),
+        uncopied,
+    )
 
 
 def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[Fraction]:
@@ -125,15 +153,53 @@ def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[
         time += segment_length
 
 
-def _video_cuts(track: VideoTrack, origin: Fraction, grid: Iterable[Fraction]) -> Cuts:
-    frame = 1 / track.frame_rate
+def _between(copied: Cuts, segment_length: Fraction) -> Iterator[Fraction]:
+    """Yield the wanted boundaries within copied segments: the wait after a seek grows with an encoded one's length."""
+    yield from _grid(copied.times[0], copied.times[1], segment_length)
+    for before, after in pairwise(copied.times[1:]):
+        pieces = round((after - before) / segment_length)
+        yield from (before + (after - before) * piece / pieces for piece in range(1, pieces))
+
+
+def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) -> Cuts:
+    """Cut at keyframes, merged until a segment has the wanted length.
+
+    Raises:
+        NotCopied: the picture cannot be copied, or cannot be cut for too long.
+    """
+    if track.copy is None:
+        raise NotCopied(track.uncopied or "it was not asked for")
+    base = track.time_base
+    last, latest = track.start / base, (track.end - SHORTEST_LAST) / base
     inner: list[Fraction] = []
-    # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
-    for time in (_nearest_frame(track, wanted) for wanted in grid if wanted < track.end):
-        floor = inner[-1] if inner else track.start
-        if time > floor and time <= track.end - SHORTEST_LAST:
-            inner.append(time)
+    for point in track.copy.points:
+        if last + segment_length / base <= point <= latest:
+            inner.append(point * base)
+            last = Fraction(point)
     times = (origin, *inner, track.end)
+    longest = max(after - before for before, after in pairwise((track.start, *times[1:])))
+    if longest > LONGEST_COPIED:
+        raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds")
+    slack = _shortest_frame(track) / 2
+    if track.frame_times is None:
+        return Cuts(times, track.start, slack, counts=(0,) * (len(times) - 1))
+    return Cuts(times, track.start, slack, tuple(_frames_between(track, a, b) for a, b in pairwise(times)))
+
+
+def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
+    """Cut at the frames nearest to the wanted times, and at all that are shared."""
+    frame = 1 / track.frame_rate
+    walls = list(shared.times[1:-1] if shared else ())
+    fixed = iter((*walls, track.end))
+    floor, ceiling = track.start, next(fixed)
+    # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
+    for time in (_nearest_frame(track, near) for near in wanted if near < track.end):
+        while time > ceiling - SHORTEST_LAST and ceiling < track.end:
+            floor, ceiling = ceiling, next(fixed)
+        if floor < time <= ceiling - SHORTEST_LAST:
+            walls.append(time)
+            floor = time
+    times = (origin, *sorted(walls), track.end)
     if track.frame_times is None:
         return Cuts(times, track.start, slack=frame / 2, counts=None)
     counts = tuple(_frames_between(track, before, after) for before, after in pairwise(times))
@@ -171,7 +237,7 @@ def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) 
     first = Fraction(round(track.start * AUDIO_RATE), AUDIO_RATE)
     inner: list[Fraction] = []
     for wall in walls:
-        time = aac_frame_at(wall, first)
+        time = aac_frame_at(wall, first, AUDIO_RATE)
         if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_LAST:
             inner.append(time)
     # The first piece also holds the encoder's priming; how many frames the last one holds is the encoder's to say.
@@ -180,6 +246,20 @@ def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) 
     return Cuts((origin, *inner, track.end), first, _AAC_SECONDS / 2, counts)
 
 
-def aac_frame_at(time: Fraction, first: Fraction) -> Fraction:
-    """Return when the first AAC frame at or after a time begins, on the grid that counts from the first sample."""
-    return first + ceil((time - first) / _AAC_SECONDS) * _AAC_SECONDS
+def _copied_audio_cuts(track: AudioTrack, copy: AudioCopy, origin: Fraction, walls: Iterable[Fraction]) -> Cuts:
+    frame = Fraction(AAC_FRAME, track.sample_rate)
+    inner: list[Fraction] = []
+    for wall in walls:
+        time = aac_frame_at(wall, copy.grid, track.sample_rate)
+        if time > (inner[-1] if inner else track.start) and time <= track.end - SHORTEST_LAST:
+            inner.append(time)
+    times = (origin, *inner, track.end)
+    # How many packets come before the first that is heard, and which is the last, is the file's to say.
+    counts = (0, *(int((after - before) / frame) for before, after in pairwise(inner)), 0)
+    return Cuts(times, track.start, frame / 2, counts[: len(times) - 1] if copy.steady else None)
+
+
+def aac_frame_at(time: Fraction, first: Fraction, rate: int) -> Fraction:
+    """Return when the first AAC frame at or after a time begins, on the grid of frames that holds ``first``."""
+    frame = Fraction(AAC_FRAME, rate)
+    return first + ceil((time - first) / frame) * frame

@@ -11,8 +11,9 @@ from hls_sessions.media import AAC_FRAME, AUDIO_RATE
 if TYPE_CHECKING:
     from hls_sessions.media import Cuts, Segment
 
-TOLERANCE = Fraction(1, 1000)
-"""Seconds a first frame may be off: Matroska's times are whole milliseconds."""
+TOLERANCE = Fraction(11, 10_000)
+"""Seconds a first frame may be off: Matroska's times are whole milliseconds, so a frame may be half a one off, the
+time it is counted from as well, and a tick of the written time scale comes on top."""
 
 PRIMING = Fraction(AAC_FRAME, AUDIO_RATE)
 """Seconds by which an AAC encoder's first packet precedes its first sample."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import EncoderFailed, RenditionNotFound, SessionError, StorageFailed
@@ -204,8 +205,12 @@ class SessionServer(GenServer):
     def _place_near(self, lane: Lane) -> int:
         """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
         same = (other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind)
-        visits = [other.latest for other in same if other.latest is not None]
-        return max(visits)[1] if visits else lane.cuts.at(self._viewing.start_at)
+        visits = [(*other.latest, other) for other in same if other.latest is not None]
+        if not visits:
+            return lane.cuts.at(self._viewing.start_at)
+        _, number, other = max(visits, key=itemgetter(0))
+        # A copied and an encoded rendition are cut at other places.
+        return lane.cuts.at(float(other.cuts.times[number] - lane.cuts.times[0]))
 
     def _act(self, lane: Lane) -> None:
         try:
@@ -275,6 +280,6 @@ class SessionServer(GenServer):
             segments_refused=sum(lane.refused for lane in lanes),
             renditions=tuple(lane.info for lane in lanes),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
-            notes=viewing.presentation.media.notes,
+            notes=viewing.presentation.notes,
             reason=self._reason,
         )

@@ -241,6 +241,9 @@ class Supervisor:
             except BaseException as error:
                 self._end(entry)
                 raise _start_failure(error) from error
+        if presentation.media.video and presentation.media.video.unread:
+            # It plays now, encoded; who opens it next may have it copied.
+            self._prober.read_whole(path)
         return entry.session, True
 
     def find(self, session_id: str) -> Session:
@@ -276,7 +279,7 @@ class Supervisor:
             known = self._presentations.get(id(facts))
         if known is not None:
             return known
-        presentation = Presentation.of(facts, self.settings.segment_length)
+        presentation = Presentation.of(facts, self.settings.segment_length, copy=self.settings.copy_streams)
         with self._lock:
             # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
             # the presentation keeps them alive, so no other facts can have their id.

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What a film is like. The default is an ordinary one: 25 fps, B-frames, long GOPs, sound."""
+    """What a film is like.
+
+    The default is an ordinary one: 25 fps, B-frames, long GOPs, sound. Its picture has to be encoded, for players do
+    not take 4:2:2.
+    """
 
     seconds: float = 6.0
     rate: str = "25"
@@ -25,11 +29,13 @@ class Clip:
     """The file name's extension, which chooses the muxer."""
     video: str | None = "libx264"
     """The video encoder; None for sound alone."""
+    pixels: str = "yuv422p"
+    """How ffmpeg spells its pixel format; players take yuv420p as it is."""
     b_frames: int = 2
     gop: int = 77
     """Frames between keyframes at most; an odd number falls on no segment boundary."""
     audio: str | None = "aac"
-    """The audio encoder; None for a silent film."""
+    """The audio encoder; None for a silent film. Players take aac as it is."""
     audio_rate: int = 44_100
     sound_seconds: float | None = None
     """Length of the sound, where it differs from the picture's."""
@@ -51,7 +57,7 @@ def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
     outputs: list[str] = []
     if clip.video:
         inputs += ["-f", "lavfi", "-i", f"testsrc2=size={clip.size}:rate={clip.rate}:duration={clip.seconds}"]
-        outputs += ["-c:v", clip.video, "-pix_fmt", "yuv420p", "-g", str(clip.gop)]
+        outputs += ["-c:v", clip.video, "-pix_fmt", clip.pixels, "-g", str(clip.gop)]
         outputs += ["-preset", "ultrafast", "-bf", str(clip.b_frames)] if clip.video == "libx264" else []
     if clip.audio:
         seconds = clip.sound_seconds or clip.seconds

@@ -15,6 +15,8 @@ from hls_sessions.ffmpeg import OFFSET, Prober, commands, run
 from hls_sessions.media import Presentation, read_segment
 from hls_sessions.testing import Clip, make
 
+PLAYABLE = {"seconds": 5.0, "size": "160x90", "gop": 26, "pixels": "yuv420p"}
+
 CLIPS = {
     "mp4": Clip(seconds=5.0, size="160x90", rate="30000/1001"),
     "mkv": Clip(seconds=5.0, size="160x90", rate="24000/1001", container="mkv"),
@@ -23,6 +25,9 @@ CLIPS = {
         seconds=5.0, size="160x90", options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")
     ),
     "sound that ends later": Clip(seconds=3.0, size="160x90", sound_seconds=6.0),
+    "mp4 to be copied": Clip(**PLAYABLE, rate="30000/1001"),
+    "mkv to be copied": Clip(**PLAYABLE, rate="24000/1001", container="mkv"),
+    "sound to be encoded": Clip(seconds=5.0, size="160x90", audio="libmp3lame", container="mkv"),
 }
 
 MILLISECOND = Fraction(1, 1000)
@@ -82,9 +87,12 @@ def test_a_run_from_the_beginning_makes_every_segment_at_its_boundary(shown, ren
     assert sorted(whole) == list(range(len(cuts)))
     for number, segment in whole.items():
         assert segment.starts_with_keyframe
-        # An encoder's priming comes before the first sample.
-        early = Fraction(1024, 48_000) if (rendition.kind, number) == ("audio", 0) else 0
-        assert abs(segment.first + early - boundary(shown, rendition, number)) <= MILLISECOND
+        late = segment.first - boundary(shown, rendition, number)
+        if (rendition.kind, number) == ("audio", 0):
+            # An encoder's priming comes before the first sample, ours or the file's.
+            assert -OFFSET < late <= MILLISECOND
+        else:
+            assert abs(late) <= MILLISECOND
 
 
 def test_a_segment_holds_as_many_frames_as_the_timeline_counted(shown, rendition, whole):
@@ -106,7 +114,9 @@ def test_all_segments_belong_to_one_init_segment(whole):
 def assert_same(shown, rendition, again, whole, number):
     assert again[number].track == whole[number].track
     assert again[number].starts_with_keyframe
-    assert abs(again[number].first - whole[number].first) <= MILLISECOND / 10
+    # ffmpeg counts on from the first packet of a run whose container has only whole milliseconds.
+    rounded = rendition.kind == "audio" and rendition.copied and "matroska" in shown.media.container
+    assert abs(again[number].first - whole[number].first) <= (MILLISECOND if rounded else MILLISECOND / 10)
     assert abs(again[number].end - whole[number].end) <= MILLISECOND
     # How many frames the last piece of a sound has is the encoder's to say.
     if not (rendition.kind == "audio" and shown.cuts(rendition.id).is_last(number)):
@@ -130,8 +140,11 @@ def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(shown, r
 
     part = encode(1)
 
-    assert sorted(part) == [1, 2]
-    for number in part:
+    planned = [number for number in (1, 2) if number in whole]
+    # A copy may read some frames more, and puts them elsewhere.
+    assert sorted(part)[: len(planned)] == planned
+    assert rendition.copied or sorted(part) == planned
+    for number in planned:
         assert_same(shown, rendition, part, whole, number)
 
 

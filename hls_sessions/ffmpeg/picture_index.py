@@ -1,0 +1,225 @@
+"""Where a picture's frames are, and where it can be cut, as its container's index tells or the whole file does.
+
+For the probing process alone: it opens files nobody has vouched for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import accumulate, islice, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import av
+
+from hls_sessions.ffmpeg.commands import is_sought_exactly
+from hls_sessions.ffmpeg.sample_tables import Samples, Unusable, read_samples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+PACKETS = 64
+"""How many of the first and of the last packets the frame times taken from the index are compared with."""
+
+REORDER = 17
+"""The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
+
+LOOKS = 4
+"""How many keyframes of a Matroska are looked at: an encoder that leaves its GOPs open does so throughout."""
+
+MOST_BETWEEN = 12
+"""Seconds between two keyframes beyond which an index counts as leaving some out."""
+
+OPEN = "its GOPs are open: what is shown before a keyframe needs it"
+
+
+class Span(NamedTuple):
+    """When a stream, or one of its packets, begins and ends, in its ticks."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What is known of a picture before it is played. In its ticks."""
+
+    times: array[int] = field(default_factory=lambda: array("q"))
+    """When all frames are shown, in order; empty where that is not certain."""
+    end: int = 0
+    """When the last of them stops being shown; 0 where the times are not known."""
+    points: array[int] = field(default_factory=lambda: array("q"))
+    """When the keyframes are shown at which it can be cut cleanly, in order."""
+    sizes: array[int] = field(default_factory=lambda: array("q"))
+    """Bytes from each point to the next."""
+    ahead: Fraction = Fraction(0)
+    """Seconds by which its first frame is decoded before it is shown."""
+    uncut: str | None = None
+    """Why it cannot be cut."""
+    unread: bool = False
+    """Whether the whole file would tell more."""
+
+
+def read_index(container: InputContainer, stream: VideoStream) -> Index:
+    """Read the container's index. What it says is compared with packets, for nothing obliges it to be true."""
+    name = container.format.name
+    if not is_sought_exactly(name):
+        return Index(uncut=f"its container ({name}) is not sought to the frame")
+    if "mp4" in name:
+        return _from_tables(container, stream)
+    return _from_cues(container, stream)
+
+
+def read_whole(container: InputContainer, stream: VideoStream) -> Index:
+    """Read all packets of a picture, for a container whose index does not tell."""
+    shown, sizes, sync = array("q"), array("q"), array("q")
+    end = 0
+    container.seek(0)
+    for packet in container.demux(stream):
+        if packet.pts is None or packet.is_discard or packet.is_corrupt:
+            continue
+        if packet.is_keyframe:
+            sync.append(len(shown))
+        shown.append(packet.pts)
+        sizes.append(packet.size)
+        end = max(end, end_of(packet))
+    times = array("q", sorted(shown))
+    if not times or not _is_rising(times):
+        return Index(uncut="its frames do not come one after another")
+    points, bytes_between, uncut = _clean_points(shown, sync, sizes)
+    return Index(times, end, points, bytes_between, _ahead(stream), uncut)
+
+
+def presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
+    """Return when the frames of these packets are shown, in order; none that an edit list leaves out."""
+    return sorted(
+        Span(packet.pts, end_of(packet))
+        for packet in packets
+        if packet.pts is not None and packet.pts >= start and not packet.is_discard and not packet.is_corrupt
+    )
+
+
+def end_of(packet: Packet[Any]) -> int:
+    """Return when a packet ends, in ticks; one that does not say how long it lasts does as long as is usual."""
+    rate = getattr(packet.stream, "guessed_rate", None)
+    usual = round(1 / rate / packet.stream.time_base) if rate and packet.stream.time_base else 0
+    return (packet.pts or 0) + (packet.duration or usual)
+
+
+def _from_tables(container: InputContainer, stream: VideoStream) -> Index:
+    """Read an MP4's sample tables, and hold them against its first and last packets."""
+    try:
+        with Path(container.name.removeprefix("file:")).open("rb") as file:
+            samples = read_samples(file, stream.id)
+        return _compared(samples, container, stream)
+    except (Unusable, OSError) as reason:
+        return Index(uncut=str(reason), unread=True)
+
+
+def _compared(samples: Samples, container: InputContainer, stream: VideoStream) -> Index:
+    """Return what sample tables tell, if the packets agree.
+
+    Raises:
+        Unusable: they do not.
+    """
+    start, base = stream.start_time, stream.time_base
+    found = sorted(tick for tick in samples.shown if _is_shown(tick, samples))
+    # Where an edit list begins within a frame, libavformat counts from the first whole one.
+    shift = start - found[0] if found and start is not None else 0
+    times = array("q", (tick + shift for tick in found))
+    if len(times) < 2 or base != Fraction(1, samples.scale) or times[0] != start or not _is_rising(times):  # noqa: PLR2004 - a distance needs two
+        raise Unusable("its sample tables are not those of its frames")
+    container.seek(times[-min(PACKETS, len(times))], stream=stream)
+    last = presented(container.demux(stream), start)
+    if not last:
+        return Index(uncut="it ends before its sample tables do")
+    # Of the packets before these, some may be presented among the first of them.
+    sure_last = last if len(last) >= len(times) else last[REORDER:]
+    container.seek(start, stream=stream)
+    first = presented(islice(container.demux(stream), PACKETS), start)
+    sure_first = first if len(first) >= len(times) else first[:-REORDER]
+    agrees_first = [span.start for span in sure_first] == list(times[: len(sure_first)])
+    if not agrees_first or [span.start for span in sure_last] != list(times[len(times) - len(sure_last) :]):
+        raise Unusable("its sample tables are not those of its frames")
+    if len(times) < len(samples.shown):
+        return Index(times, last[-1].end, uncut="its edit list begins or ends within a GOP")
+    points, sizes, uncut = _clean_points(samples.shown, samples.sync, samples.sizes)
+    return Index(times, last[-1].end, points, sizes, samples.ahead * base, uncut)
+
+
+def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
+    """Read a Matroska's cues: the keyframes, but no other frames."""
+    start, base = stream.start_time, stream.time_base or Fraction(1)
+    # Only a seek makes libavformat read them.
+    with suppress(av.error.FFmpegError):
+        container.seek((container.start_time or 0) + (container.duration or 0))
+    entries = [entry for entry in stream.index_entries if entry.is_keyframe]
+    if not container.duration or start is None or len(entries) < 2 or entries[0].timestamp != start:  # noqa: PLR2004 - one says nothing
+        return Index(uncut="it has no index of its keyframes", unread=True)
+    points = array("q", (entry.timestamp for entry in entries))
+    if not _is_rising(points):
+        return Index(uncut="its index is out of order", unread=True)
+    if any(
+        after - before > MOST_BETWEEN / base for before, after in pairwise((*points, _announced_end(container, base)))
+    ):
+        return Index(uncut="its index names too few keyframes", unread=True)
+    # A cue says where its cluster is. What other tracks have in it counts as the picture's: a few bytes too many.
+    places = [entry.pos for entry in entries] + [max(container.size, entries[-1].pos)]
+    sizes = array("q", (max(0, after - before) for before, after in pairwise(places)))
+    step = max(1, len(points) // LOOKS)
+    for point in points[1::step]:
+        container.seek(point, stream=stream)
+        first, *more = ((p.pts, p.is_keyframe) for p in islice(container.demux(stream), REORDER) if p.pts is not None)
+        if first != (point, True):
+            return Index(uncut="its index is not that of its keyframes", unread=True)
+        if any(shown < point for shown, _ in more):
+            return Index(uncut=OPEN)
+    return Index(points=points, sizes=sizes, ahead=_ahead(stream))
+
+
+def _announced_end(container: InputContainer, base: Fraction) -> int:
+    return int(Fraction((container.start_time or 0) + (container.duration or 0), av.time_base) / base)
+
+
+def _ahead(stream: VideoStream) -> Fraction:
+    """Return by how many seconds a decoder that holds frames back must begin before the first is shown."""
+    rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+    return stream.codec_context.reorder_depth / rate
+
+
+def _is_shown(tick: int, samples: Samples) -> bool:
+    return samples.begins <= tick and (samples.ends is None or tick < samples.ends)
+
+
+def _clean_points(
+    shown: Sequence[int], sync: Iterable[int], sizes: Sequence[int]
+) -> tuple[array[int], array[int], str | None]:
+    """Return at which keyframes a picture can be cut, the bytes from each to the next, or why it cannot be.
+
+    All that is decoded before such a keyframe is shown before it, and all that is decoded after it is shown after it.
+
+    Args:
+        shown: when each frame is shown, in decoding order.
+        sync: the numbers of the keyframes.
+        sizes: bytes of each frame.
+    """
+    highest = array("q", accumulate(shown, max))
+    lowest = array("q", accumulate(reversed(shown), min))
+    lowest.reverse()
+    clean = [n for n in sync if lowest[n] == shown[n] and (n == 0 or highest[n - 1] < shown[n])]
+    if not clean or clean[0] != 0:
+        return array("q"), array("q"), "it does not begin with a keyframe"
+    total = array("q", accumulate(sizes, initial=0))
+    between = array("q", (total[after] - total[before] for before, after in pairwise([*clean, len(shown)])))
+    return array("q", (shown[n] for n in clean)), between, None
+
+
+def _is_rising(ticks: Sequence[int]) -> bool:
+    return all(before < after for before, after in pairwise(ticks))
