@@ -121,8 +121,7 @@ class EncoderFailed(SessionError):
         self.failures = failures
         self.reason = reason
         self.log = list(log)
-        said = f" ffmpeg said: {' | '.join(self.log[-3:])}" if self.log else ""
-        super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{said}")
+        super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{said(log)}")
 
 
 class IllegalTransition(SessionError):
@@ -165,3 +164,8 @@ class Unavailable(SessionError):
     """The supervisor is stopping, or the session's actor did not come back in time."""
 
     kind = "unavailable"
+
+
+def said(log: Sequence[str]) -> str:
+    """Return ffmpeg's last words as a sentence that follows another; nothing when it said nothing."""
+    return f" ffmpeg said: {' | '.join(log[-3:])}" if log else ""

@@ -59,7 +59,7 @@ def _rendition(rendition: dict[str, Any]) -> tuple[object, ...]:
 
 def _encoders(runs: list[dict[str, Any]], rendition: str) -> str | None:
     own = [
-        f"pid {run['pid']} at {run['next']}{' (held)' if run['held'] else ''}"
+        f"{run['encoder']}, pid {run['pid']}, at {run['next']}{' (held)' if run['held'] else ''}"
         for run in runs
         if run["rendition"] == rendition
     ]

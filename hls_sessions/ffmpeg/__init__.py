@@ -2,18 +2,24 @@
 
 from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import OFFSET, Run, run
+from hls_sessions.ffmpeg.encoders import SOFTWARE, Encoder
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
+from hls_sessions.ffmpeg.ways import Way, ways
 
 __all__ = [
     "OFFSET",
+    "SOFTWARE",
     "Binary",
+    "Encoder",
     "Exit",
     "Prober",
     "Process",
     "ProcessId",
     "Run",
+    "Way",
     "examine",
     "find",
     "run",
+    "ways",
 ]

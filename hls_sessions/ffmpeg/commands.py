@@ -15,13 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import ffmpeg
 
-from hls_sessions.media import AAC_FRAME, AUDIO_RATE, AudioRendition, CopiedVideo, VideoRendition
+from hls_sessions.media import (
+    AAC_FRAME,
+    SURROUND_CHANNELS,
+    AudioRendition,
+    CopiedVideo,
+    VideoRendition,
+    aac_frame_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg.binary import Binary
+    from hls_sessions.ffmpeg.encoders import Encoder
+    from hls_sessions.ffmpeg.ways import Way
     from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
 
 OFFSET = Fraction(1, 4)
@@ -64,18 +73,21 @@ class Run:
     """The first segment that is kept; a file of a lower number is pre-roll."""
     last: int
     """The last segment it is planned to make."""
+    way: Way
 
 
-def run(binary: Binary, presentation: Presentation, rendition: Rendition, segment: int, folder: Path) -> Run:
-    """Return the command that makes a rendition from a segment on, a file ``<n>.m4s`` each, in a folder."""
+def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: Way, segment: int, folder: Path) -> Run:
+    """Return the command that makes a rendition in a way from a segment on, a file ``<n>.m4s`` each, in a folder."""
     cuts = presentation.cuts(rendition.id)
     last = min(len(cuts) - 1, segment + HORIZON - 1)
     match rendition:
-        case CopiedVideo():
+        case CopiedVideo() if way.copies:
             stream, written = _copied_video(binary, presentation, rendition, cuts, segment, last)
+        case CopiedVideo():
+            stream, written = _video(binary, presentation, rendition.instead, way.encoder, cuts, segment, last)
         case VideoRendition():
-            stream, written = _video(binary, presentation, rendition, cuts, segment, last)
-        case AudioRendition(copied=True):
+            stream, written = _video(binary, presentation, rendition, way.encoder, cuts, segment, last)
+        case AudioRendition() if way.copies:
             stream, written = _copied_audio(binary, presentation, rendition, cuts, segment, last)
         case AudioRendition():
             stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
@@ -86,20 +98,28 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, segmen
         # A percent sign of the folder is not the number's.
         str(folder).replace("%", "%%") + "/%d.m4s",
         **written,
+        # A player that holds the init segment of another way is told in the pictures how to decode these.
+        **({"bsf:v": "dump_extra=freq=keyframe"} if way.in_band else {}),
         map_metadata=-1,
         map_chapters=-1,
         avoid_negative_ts="disabled",
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + rendition.copied - cuts.slack)}),
+        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + way.copies - cuts.slack)}),
     )
     command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts")
-    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last)
+    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, way)
 
 
 def _video(
-    binary: Binary, presentation: Presentation, rendition: VideoRendition, cuts: Cuts, segment: int, last: int
+    binary: Binary,
+    presentation: Presentation,
+    rendition: VideoRendition,
+    encoder: Encoder,
+    cuts: Cuts,
+    segment: int,
+    last: int,
 ) -> tuple[Any, dict[str, Any]]:
     track = rendition.track
     begins = cuts.start(segment)
@@ -108,18 +128,10 @@ def _video(
     if segment and not _seeks_exactly(presentation):
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
     return _shown(source, rendition, binary), {
-        "c:v": "libx264",
-        "preset": "veryfast",
-        "crf": 23,
-        "maxrate": rendition.max_rate,
-        "bufsize": rendition.buffer,
-        "profile:v": "high",
-        "level:v": rendition.level.name,
-        **({} if track.opening < OFFSET else {"bf": 0}),
-        # Keyframes where the timeline has its cuts and nowhere else.
+        "c:v": encoder.name,
+        **encoder.options(rendition, b_frames=track.opening < OFFSET),
+        # Keyframes where the timeline has its cuts; the encoder sees to it that there are no others.
         "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
-        "sc_threshold": 0,
-        "g": 1 << 20,
         # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
         "fps_mode": "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
@@ -131,25 +143,32 @@ def _video(
 def _audio(
     binary: Binary, presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int
 ) -> tuple[Any, dict[str, Any]]:
-    frame = Fraction(AAC_FRAME, AUDIO_RATE)
+    rate = rendition.sample_rate
+    frame = Fraction(AAC_FRAME, rate)
     begins = cuts.start(segment)
+    if segment == 0 and rendition.track.copy and rendition.copied:
+        # What is made instead of a copy has packets where the copy would have them.
+        begins = aac_frame_at(begins, rendition.track.copy.grid, rate)
     sample = begins if segment == 0 else begins - AUDIO_PREROLL * frame
     walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
     # The pre-roll becomes a file of its own, one number lower, which nobody asks for.
     walls, number = (walls, 0) if segment == 0 else ([begins, *walls], segment - 1)
     sound = (
         _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
-        .filter("aresample", AUDIO_RATE)
+        .filter("aresample", rate)
         # async=1 keeps sound and picture together over holes, with silence; it never stretches. first_pts puts the
         # first sample on the grid also where there is a hole. It counts samples at the filter's input rate,
         # which only the filter before makes certain (HE-AAC announces half of it).
-        .filter("aresample", AUDIO_RATE, first_pts=int(sample * AUDIO_RATE), **{"async": 1})
-        .filter("atrim", start_pts=int(sample * AUDIO_RATE))
+        .filter("aresample", rate, first_pts=round(sample * rate), **{"async": 1})
+        .filter("atrim", start_pts=round(sample * rate))
     )
+    if rendition.channels == SURROUND_CHANNELS:
+        # Of the two layouts that are called 5.1, the encoder takes the one of AAC.
+        sound = sound.filter("aformat", channel_layouts="5.1")
     return sound, {
         "c:a": "aac",
         "ac": rendition.channels,
-        "ar": AUDIO_RATE,
+        "ar": rate,
         "b:a": rendition.bit_rate,
         "segment_start_number": number,
         # The encoder's first packet is its priming, one frame before the first sample.

@@ -66,6 +66,11 @@ class Exit(NamedTuple):
     log: tuple[str, ...]
     """Its last lines on standard error."""
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody ended it, which says nothing of what it did."""
+        return self.code in {-signal.SIGKILL, -signal.SIGTERM}
+
     def __str__(self) -> str:
         if self.code < 0:
             with contextlib.suppress(ValueError):

@@ -3,16 +3,24 @@
 Pure: values in, text out.
 """
 
-from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track
+from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track, same_form
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoCopy, VideoTrack
 from hls_sessions.media.playlists import master_playlist, media_playlist
-from hls_sessions.media.renditions import AudioRendition, CopiedVideo, Presentation, Rendition, VideoRendition
-from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, Cuts, Timeline, timeline
+from hls_sessions.media.renditions import (
+    SURROUND_CHANNELS,
+    AudioRendition,
+    CopiedVideo,
+    Presentation,
+    Rendition,
+    VideoRendition,
+)
+from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, Cuts, Timeline, aac_frame_at, timeline
 
 __all__ = [
     "AAC_FRAME",
     "AUDIO_RATE",
+    "SURROUND_CHANNELS",
     "AudioCopy",
     "AudioRendition",
     "AudioTrack",
@@ -28,11 +36,13 @@ __all__ = [
     "VideoCopy",
     "VideoRendition",
     "VideoTrack",
+    "aac_frame_at",
     "audio_codecs",
     "master_playlist",
     "media_playlist",
     "read_segment",
     "read_track",
+    "same_form",
     "timeline",
     "video_codecs",
 ]

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _NON_SYNC = 0x00010000
 """sample_is_non_sync_sample, of the sample flags (8.8.3.1)."""
 
+_PARAMETER_SETS = {7, 8}
+"""The NAL units of H.264 that say how the others are coded: sequence and picture parameter set (table 7-1)."""
+_SLICES = {1, 5}
+
 
 class BrokenSegment(ValueError):
     """The bytes are not a whole segment; the message says what is missing."""
@@ -43,6 +47,8 @@ class Segment:
     """When the last sample ends, in seconds."""
     samples: int
     starts_with_keyframe: bool
+    in_band: bool = False
+    """Whether its first picture brings its own parameter sets, so that another init segment of the same form serves."""
 
 
 def read_segment(data: bytes | memoryview) -> Segment:
@@ -56,8 +62,11 @@ def read_segment(data: bytes | memoryview) -> Segment:
     moov, trak = _init(view, top)
     scale = _time_scale(view, trak)
     samples: list[_Sample] = []
+    in_band = False
     for moof, mdat in _fragments(top[2:]):
         found = list(_samples(view, moof, mdat.end - mdat.payload))
+        if found and not samples:
+            in_band = _brings_parameters(view, trak, mdat.payload, min(mdat.payload + found[0].size, mdat.end))
         if sum(sample.size for sample in found) != mdat.end - mdat.payload:
             raise BrokenSegment("its samples do not fill its media data")
         samples += found
@@ -70,6 +79,7 @@ def read_segment(data: bytes | memoryview) -> Segment:
         end=Fraction(max(sample.time + sample.duration for sample in samples), scale),
         samples=len(samples),
         starts_with_keyframe=samples[0].keyframe,
+        in_band=in_band,
     )
 
 
@@ -82,6 +92,23 @@ def read_track(init: bytes) -> bytes:
     view = memoryview(init)
     _, trak = _init(view, list(_boxes(view, 0, len(view))))
     return bytes(view[trak.start : trak.end])
+
+
+def same_form(track: bytes, other: bytes) -> bool:
+    """Whether two trak boxes differ in nothing that segments with parameter sets of their own depend on."""
+    return _form(track) == _form(other)
+
+
+class _Form(NamedTuple):
+    """What a player takes from the init segment, whatever the pictures themselves say."""
+
+    scale: int
+    codec: bytes
+    """The sample entry's four characters."""
+    configuration: bytes
+    """The whole sample entry, where it is not H.264; else its picture's size."""
+    nal_length: int
+    """Bytes of the length before each NAL unit; zero where it is not H.264."""
 
 
 class _Sample(NamedTuple):
@@ -134,6 +161,44 @@ def _time_scale(view: memoryview, trak: Box) -> int:
     if scale == 0:
         raise BrokenSegment("its time scale is zero")
     return scale
+
+
+def _form(track: bytes) -> _Form:
+    view = memoryview(track)
+    [trak] = _boxes(view, 0, len(view))
+    entry = _sample_entry(view, trak)
+    if entry.kind != b"avc1":
+        return _Form(_time_scale(view, trak), entry.kind, bytes(view[entry.payload : entry.end]), 0)
+    size = bytes(view[entry.payload + 24 : entry.payload + 28])
+    return _Form(_time_scale(view, trak), entry.kind, size, _nal_length(view, entry))
+
+
+def _sample_entry(view: memoryview, trak: Box) -> Box:
+    """Return the one entry of the sample description box (8.5.2)."""
+    box = trak
+    for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
+        box = _child(view, box, kind)
+    for entry in _boxes(view, box.payload + 8, box.end):
+        return entry
+    raise BrokenSegment("its sample entry is missing")
+
+
+def _nal_length(view: memoryview, entry: Box) -> int:
+    """Return how many bytes each NAL unit's length has, of an AVC sample entry (ISO/IEC 14496-15, 5.3.3)."""
+    return (_number("B", view, _child(view, entry, b"avcC", skip=78), 4) & 3) + 1
+
+
+def _brings_parameters(view: memoryview, trak: Box, start: int, end: int) -> bool:
+    """Whether a picture of H.264 has both parameter sets before its first slice."""
+    entry = _sample_entry(view, trak)
+    if entry.kind != b"avc1":
+        return False
+    length = _nal_length(view, entry)
+    found: set[int] = set()
+    while start + length < end and not found & _SLICES:
+        found.add(view[start + length] & 0x1F)
+        start += length + int.from_bytes(view[start : start + length])
+    return found >= _PARAMETER_SETS
 
 
 def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:

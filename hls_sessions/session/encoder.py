@@ -29,6 +29,7 @@ class EncoderRun:
         """
         self.rendition = rendition
         self.number = number
+        self.way = plan.way
         self.first = plan.first
         self.last = plan.last
         self.next = plan.first
@@ -73,7 +74,7 @@ class EncoderRun:
     @property
     def info(self) -> RunInfo:
         """What an operator sees of it."""
-        return RunInfo(self.rendition, self.number, self.pid, self.first, self.next, self._process.held)
+        return RunInfo(self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.way))
 
     def file(self, segment: int) -> Path:
         """Return where it writes a segment."""

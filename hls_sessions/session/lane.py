@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed
+from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
 from hls_sessions.ffmpeg import run as plan_run
+from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
 from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary, Exit
+    from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
     from hls_sessions.session.segments import SegmentDirectory
@@ -47,6 +48,8 @@ class Workshop:
 
     presentation: Presentation
     binary: Binary
+    encoder: Encoder
+    """What pictures are encoded with, as long as it works."""
     directory: SegmentDirectory
     watcher: Watcher
     limits: Limits
@@ -66,11 +69,14 @@ class Lane:
         self.rendition = rendition
         self.cuts = workshop.presentation.cuts(rendition.id)
         self.published = workshop.directory.published(rendition.id)
+        self.given_up: list[str] = []
+        """Why each way before the present one was given up, in sentences."""
         self.segments_made = 0
         self.bytes_made = 0
         self.failed_runs = 0
         self.refused = 0
         self._workshop = workshop
+        self._ways = ways(rendition, workshop.encoder)
         self._waiting: dict[int, list[From]] = {}
         self._waiting_for_init: list[From] = []
         self._cursors: dict[int, float] = {}
@@ -251,6 +257,11 @@ class Lane:
         return tuple(self._runs.values())
 
     @property
+    def way(self) -> Way:
+        """How it is made now."""
+        return self._ways[len(self.given_up)]
+
+    @property
     def info(self) -> RenditionInfo:
         """What an operator sees of it."""
         rendition = self.rendition
@@ -264,6 +275,8 @@ class Lane:
             width=getattr(rendition, "width", None),
             height=getattr(rendition, "height", None),
             language=getattr(rendition.track, "language", None),
+            encoder=str(self.way),
+            given_up=tuple(self.given_up),
         )
 
     # ---- within
@@ -292,10 +305,12 @@ class Lane:
         workshop, number = self._workshop, self._run_number
         try:
             folder = workshop.directory.new_run(self.rendition.id, number)
-            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, segment, folder)
+            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self.way, segment, folder)
             run = EncoderRun(self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher)
         except OSError as error:
-            self._failed(segment, f"its encoder could not be started ({error.strerror or error})")
+            reason = f"its encoder could not be started ({error.strerror or error})"
+            self._note_failure(segment, reason, (), self.way)
+            self._give_up(segment, reason)
             return False
         run.used = workshop.now()
         self._runs[number] = run
@@ -355,13 +370,39 @@ class Lane:
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
         ended_early = exit_.code == 0 and run.fault is None
         reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
-        # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
-        self._failed(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
+        self._note_failure(run.next, reason, exit_.log, run.way)
+        if not ended_early and self._is_done_with_its_way(run, exit_):
+            self._step_down(f"{run.way} was given up at segment {run.next}: {reason}.{said(exit_.log)}")
+        else:
+            # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
+            self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
-    def _failed(self, segment: int, reason: str, log: tuple[str, ...] = (), *, impossible: bool = False) -> None:
+    def _note_failure(self, segment: int, reason: str, log: tuple[str, ...], way: Way) -> None:
         self.failed_runs += 1
-        self._failures[segment] += 1
+        self._failures[segment] += way is self.way  # what a way does after it was given up is not held against another
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
+
+    def _is_done_with_its_way(self, run: EncoderRun, exit_: Exit) -> bool:
+        """Whether a failed run's way is to be left for the next: it failed too often, or has never made anything.
+
+        Neither a full disk nor one who kills a run says anything of a way.
+        """
+        if run.way is not self.way or run.way is self._ways[-1] or self._storage_fault is not None:
+            return False
+        never_worked = not self.published and (run.fault is not None or not exit_.was_killed)
+        return never_worked or self._failures[run.next] >= ATTEMPTS
+
+    def _step_down(self, why: str) -> None:
+        """Go over to the next way, for good. What was published stays, and a run that has made something goes on."""
+        self.given_up.append(why)
+        self._failures.clear()
+        logger.warning("%s: %s From now on: %s", self.rendition.id, why, self.way)
+        for run in self._runs.values():
+            if run.next == run.first:
+                run.stop()
+
+    def _give_up(self, segment: int, reason: str, log: tuple[str, ...] = (), *, impossible: bool = False) -> None:
+        """Give up a segment, or the whole rendition, if it has failed too often."""
         if self._failures[segment] < ATTEMPTS:
             return
         if not impossible and segment not in self._waiting and not self._waiting_for_init:

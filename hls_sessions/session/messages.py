@@ -109,6 +109,8 @@ class RunInfo:
     next: int
     """The segment it makes now."""
     held: bool
+    encoder: str
+    """What makes it, as ffmpeg spells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,10 @@ class RenditionInfo:
     width: int | None = None
     height: int | None = None
     language: str | None = None
+    encoder: str | None = None
+    """What makes it now, as ffmpeg spells it."""
+    given_up: tuple[str, ...] = ()
+    """Why each way to make it that was better was given up, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

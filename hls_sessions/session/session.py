@@ -35,7 +35,7 @@ from hls_sessions.session.state import State, step
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary
+    from hls_sessions.ffmpeg import Binary, Encoder
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock, ExitReason, From, Timers
     from hls_sessions.session.policy import Limits
@@ -70,6 +70,8 @@ class House:
     """What all sessions share."""
 
     binary: Binary
+    encoder: Encoder
+    """What pictures are encoded with, as long as it works."""
     watcher: Watcher
     clock: Clock
     timers: Timers
@@ -110,6 +112,7 @@ class SessionServer(GenServer):
         workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,
+            encoder=house.encoder,
             directory=self._directory,
             watcher=house.watcher,
             limits=house.limits,
@@ -280,6 +283,9 @@ class SessionServer(GenServer):
             segments_refused=sum(lane.refused for lane in lanes),
             renditions=tuple(lane.info for lane in lanes),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
-            notes=viewing.presentation.notes,
+            notes=(
+                *viewing.presentation.notes,
+                *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
+            ),
             reason=self._reason,
         )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, StorageFailed, Unavailable
-from hls_sessions.ffmpeg import Prober, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, Prober, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -349,6 +349,7 @@ class Supervisor:
         timers, watcher = Timers(self.clock), Watcher()
         self._house = House(
             binary=self.binary,
+            encoder=SOFTWARE,
             watcher=watcher,
             clock=self.clock,
             timers=timers,

@@ -8,10 +8,11 @@ from fractions import Fraction
 
 import av
 import pytest
+from boxes import MDHD, box, picture, track, units
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hls_sessions.media import BrokenSegment, Segment, read_segment, read_track
+from hls_sessions.media import BrokenSegment, Segment, read_segment, read_track, same_form
 
 
 def as_pyav_sees(path):
@@ -181,11 +182,6 @@ def test_what_is_no_init_segment_has_no_track(init):
 # What a hostile or torn file may say
 
 
-def box(kind: bytes, *content: bytes) -> bytes:
-    payload = b"".join(content)
-    return struct.pack(">I4s", 8 + len(payload), kind) + payload
-
-
 def fragment(
     *,
     tfhd: bytes = struct.pack(">II", 0x02_0000, 1),
@@ -195,7 +191,7 @@ def fragment(
     data: bytes = b"data",
 ) -> bytes:
     """A segment of the fewest bytes that is whole, but for what is given."""
-    moov = box(b"moov", box(b"trak", box(b"mdia", box(b"mdhd", mdhd))))
+    moov = box(b"moov", track(mdhd))
     traf = box(b"traf", box(b"tfhd", tfhd), box(b"tfdt", tfdt), box(b"trun", trun))
     return box(b"ftyp") + moov + box(b"moof", traf) + box(b"mdat", data)
 
@@ -219,6 +215,59 @@ def test_a_box_too_short_for_its_fields_is_refused_and_its_neighbour_not_read(pa
             read_segment(fragment(**{part: whole[:length]}))
 
 
+# What another init segment may stand for
+
+
+def in_band(data: bytes, **how) -> bool:
+    """Whether a segment with this first picture is found to bring its parameter sets."""
+    traf = box(
+        b"traf",
+        box(b"tfhd", struct.pack(">II", 0x02_0000, 1)),
+        box(b"tfdt", bytes(8)),
+        box(b"trun", struct.pack(">III", 0x200, 1, len(data))),
+    )
+    return read_segment(box(b"ftyp") + box(b"moov", picture(**how)) + box(b"moof", traf) + box(b"mdat", data)).in_band
+
+
+@pytest.mark.parametrize(
+    ("kinds", "brings"),
+    [((7, 8, 5), True), ((9, 7, 8, 6, 5), True), ((5,), False), ((7, 5), False), ((8, 5), False), ((5, 7, 8), False)],
+)
+def test_a_segment_brings_its_parameter_sets_when_both_are_before_its_first_slice(kinds, brings):
+    assert in_band(units(*kinds)) is brings
+
+
+def test_parameter_sets_are_found_whatever_the_length_of_a_length():
+    assert in_band(units(7, 8, 5, length=2), nal_length=2)
+
+
+@pytest.mark.parametrize("data", [b"\0", bytes(4), bytes(64), b"\xff" * 64], ids=repr)
+def test_a_picture_that_is_no_nal_units_brings_nothing(data):
+    assert not in_band(data)
+
+
+def test_tracks_that_differ_in_their_parameter_sets_have_one_form():
+    assert same_form(picture(), picture(parameters=b"other"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        picture(size=struct.pack(">HH", 90, 160)),
+        picture(nal_length=2),
+        picture(mdhd=struct.pack(">IIIII", 0, 0, 0, 999, 0)),
+        track(MDHD),
+    ],
+    ids=["its size", "its lengths", "its time scale", "its codec"],
+)
+def test_tracks_that_differ_in_more_than_their_parameter_sets_have_not(other):
+    assert not same_form(picture(), other)
+
+
+def test_sounds_that_differ_in_their_configuration_have_not_one_form():
+    assert not same_form(track(MDHD, b"mp4a", b"one"), track(MDHD, b"mp4a", b"other"))
+
+
 def test_a_time_scale_of_zero_is_refused():
     with pytest.raises(BrokenSegment, match="time scale"):
         read_segment(fragment(mdhd=bytes(20)))
@@ -232,7 +281,7 @@ def test_samples_that_are_claimed_by_the_billion_are_refused_before_they_are_cou
 def test_runs_that_repeat_a_claim_are_refused_together():
     # Each run alone claims no more samples than there are bytes.
     trun = struct.pack(">II", 0, 4)
-    moov = box(b"moov", box(b"trak", box(b"mdia", box(b"mdhd", struct.pack(">IIIII", 0, 0, 0, 1000, 0)))))
+    moov = box(b"moov", track(struct.pack(">IIIII", 0, 0, 0, 1000, 0)))
     head = (box(b"tfhd", struct.pack(">II", 0x02_0000, 1)), box(b"tfdt", struct.pack(">II", 0, 0)))
     traf = box(b"traf", *head, *(box(b"trun", trun) for _ in range(1000)))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from boxes import picture
 
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import Cuts, Segment
@@ -52,6 +53,19 @@ def test_a_segment_without_a_keyframe_first_is_refused():
 def test_a_segment_of_another_codec_configuration_is_refused():
     with pytest.raises(Refused, match="its codec configuration is not the init segment's"):
         check(segment(track=b"other"), 1, KNOWN, ORIGIN, TRACK)
+
+
+def test_a_segment_that_brings_its_own_parameter_sets_passes_where_the_rest_is_the_init_segments():
+    own = replace(segment(track=picture(parameters=b"other")), in_band=True)
+
+    check(own, 1, KNOWN, ORIGIN, picture())
+
+
+def test_a_segment_that_brings_its_own_parameter_sets_is_refused_where_more_than_they_differ():
+    own = replace(segment(track=picture(nal_length=2)), in_band=True)
+
+    with pytest.raises(Refused, match="its time scale, its size or its codec is not the init segment's"):
+        check(own, 1, KNOWN, ORIGIN, picture())
 
 
 @pytest.mark.parametrize("late", [TOLERANCE, -TOLERANCE])
