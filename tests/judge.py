@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from itertools import pairwise
+
+import av
 
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.ffmpeg.packets import Packet, count_frames, read_tracks
@@ -30,6 +33,12 @@ def source_times(path, kind: str = "video") -> list[Fraction]:
 def codec(path, kind: str) -> str:
     """Return a source's codec, as ffmpeg spells it."""
     return next(track for track in read_tracks(path) if track.kind == kind).codec
+
+
+def channels(data: bytes) -> int:
+    """Return how many channels a sound has."""
+    with av.open(io.BytesIO(data)) as container:
+        return container.streams.audio[0].codec_context.channels
 
 
 def frames(data: bytes) -> int:

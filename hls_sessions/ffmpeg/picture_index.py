@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
@@ -37,7 +37,7 @@ LOOKS = 4
 MOST_BETWEEN = 12
 """Seconds between two keyframes beyond which an index counts as leaving some out."""
 
-OPEN = "its GOPs are open: what is shown before a keyframe needs it"
+OPEN = "its GOPs are open: what is shown before a keyframe needs what comes after"
 
 
 class Span(NamedTuple):
@@ -61,6 +61,8 @@ class Index:
     """Bytes from each point to the next."""
     ahead: Fraction = Fraction(0)
     """Seconds by which its first frame is decoded before it is shown."""
+    open_gops: bool = False
+    """Whether there are keyframes beside these points, at which it cannot be cut."""
     uncut: str | None = None
     """Why it cannot be cut."""
     unread: bool = False
@@ -93,8 +95,7 @@ def read_whole(container: InputContainer, stream: VideoStream) -> Index:
     times = array("q", sorted(shown))
     if not times or not _is_rising(times):
         return Index(uncut="its frames do not come one after another")
-    points, bytes_between, uncut = _clean_points(shown, sync, sizes)
-    return Index(times, end, points, bytes_between, _ahead(stream), uncut)
+    return _cut(Index(times, end, ahead=_ahead(stream)), shown, sync, sizes)
 
 
 def presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
@@ -150,8 +151,8 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
         raise Unusable("its sample tables are not those of its frames")
     if len(times) < len(samples.shown):
         return Index(times, last[-1].end, uncut="its edit list begins or ends within a GOP")
-    points, sizes, uncut = _clean_points(samples.shown, samples.sync, samples.sizes)
-    return Index(times, last[-1].end, points, sizes, samples.ahead * base, uncut)
+    index = Index(times, last[-1].end, ahead=samples.ahead * base)
+    return _cut(index, samples.shown, samples.sync, samples.sizes)
 
 
 def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
@@ -185,7 +186,8 @@ def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
 
 
 def _announced_end(container: InputContainer, base: Fraction) -> int:
-    return int(Fraction((container.start_time or 0) + (container.duration or 0), av.time_base) / base)
+    """Return when a Matroska says that it ends: its duration counts from zero, not from its first frame."""
+    return int(Fraction(container.duration or 0, av.time_base) / base)
 
 
 def _ahead(stream: VideoStream) -> Fraction:
@@ -198,14 +200,13 @@ def _is_shown(tick: int, samples: Samples) -> bool:
     return samples.begins <= tick and (samples.ends is None or tick < samples.ends)
 
 
-def _clean_points(
-    shown: Sequence[int], sync: Iterable[int], sizes: Sequence[int]
-) -> tuple[array[int], array[int], str | None]:
-    """Return at which keyframes a picture can be cut, the bytes from each to the next, or why it cannot be.
+def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequence[int]) -> Index:
+    """Add at which keyframes a picture can be cut, with the bytes from each to the next, or why it cannot be.
 
     All that is decoded before such a keyframe is shown before it, and all that is decoded after it is shown after it.
 
     Args:
+        index: what is known already.
         shown: when each frame is shown, in decoding order.
         sync: the numbers of the keyframes.
         sizes: bytes of each frame.
@@ -215,10 +216,14 @@ def _clean_points(
     lowest.reverse()
     clean = [n for n in sync if lowest[n] == shown[n] and (n == 0 or highest[n - 1] < shown[n])]
     if not clean or clean[0] != 0:
-        return array("q"), array("q"), "it does not begin with a keyframe"
+        return replace(index, uncut="it does not begin with a keyframe")
     total = array("q", accumulate(sizes, initial=0))
-    between = array("q", (total[after] - total[before] for before, after in pairwise([*clean, len(shown)])))
-    return array("q", (shown[n] for n in clean)), between, None
+    return replace(
+        index,
+        points=array("q", (shown[n] for n in clean)),
+        sizes=array("q", (total[after] - total[before] for before, after in pairwise([*clean, len(shown)]))),
+        open_gops=len(clean) < len(sync),
+    )
 
 
 def _is_rising(ticks: Sequence[int]) -> bool:

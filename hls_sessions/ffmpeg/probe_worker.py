@@ -114,6 +114,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
                 "depth": _depth(picture),
                 "uncut": look.pop("uncut") or index.uncut,
                 "unread": index.unread,
+                "open_gops": index.open_gops,
                 "ahead": str(index.ahead),
                 **look,
             }

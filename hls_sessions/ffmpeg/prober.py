@@ -296,6 +296,7 @@ def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: 
     }
     configuration, depth = bytes.fromhex(facts.pop("configuration")), facts.pop("depth")
     ahead, uncut = Fraction(facts.pop("ahead")), facts.pop("uncut")
+    open_gops = facts.pop("open_gops")
     copy, uncopied = None, None
     try:
         size = facts["width"], facts["height"]
@@ -304,7 +305,7 @@ def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: 
             raise NotCopied(uncut)
         if ahead > OFFSET:
             raise NotCopied(f"its frames are decoded more than {float(OFFSET):g} seconds before they are shown")
-        copy = VideoCopy(codecs, points, sizes)
+        copy = VideoCopy(codecs, points, sizes, open_gops)
     except NotCopied as reason:
         uncopied = str(reason)
     # Only what could be copied but for its index is worth a reading of the whole file.

@@ -22,6 +22,8 @@ class VideoCopy:
     there on is decoded from there on, and nothing that is shown before needs what comes after."""
     sizes: array[int] = field(repr=False)
     """Bytes from each point to the next, or a few more."""
+    open_gops: bool = False
+    """Whether it has keyframes beside these, at which it cannot be cut: what is shown before them needs them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     times = (origin, *inner, track.end)
     longest = max(after - before for before, after in pairwise((track.start, *times[1:])))
     if longest > LONGEST_COPIED:
-        raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds")
+        why = ": its GOPs are open" if track.copy.open_gops else ""
+        raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds{why}")
     slack = _shortest_frame(track) / 2
     if track.frame_times is None:
         return Cuts(times, track.start, slack, counts=(0,) * (len(times) - 1))

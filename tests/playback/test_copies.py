@@ -1,0 +1,244 @@
+"""Pictures and sounds that are offered as they are in the file, beside what is encoded."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from itertools import pairwise
+
+import judge
+import pytest
+
+from hls_sessions import Supervisor
+from hls_sessions.ffmpeg import find
+from hls_sessions.testing import Clip, make
+
+PLAYABLE = {"seconds": 8.0, "size": "320x180", "gop": 26, "pixels": "yuv420p"}
+HEVC = ("-x265-params", "log-level=none:open-gop=0:keyint=26:bframes=3", "-preset", "ultrafast", "-tag:v", "hvc1")
+
+FILMS = {
+    "H.264 in MP4": Clip(**PLAYABLE, b_frames=3),
+    "29.97 fps in Matroska": Clip(**PLAYABLE, rate="30000/1001", container="mkv"),
+    "HEVC in MP4": Clip(**PLAYABLE, video="libx265", options=HEVC),
+    "VP9 in WebM": Clip(
+        **PLAYABLE, video="libvpx-vp9", audio="libopus", audio_rate=48_000, container="webm", options=("-cpu-used", "8")
+    ),
+    "a clock that starts late": Clip(**PLAYABLE, container="mkv", options=("-output_ts_offset", "100")),
+    "variable frame rate": Clip(**PLAYABLE, options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")),
+}
+
+
+@pytest.fixture(scope="module", params=FILMS.values(), ids=FILMS.keys())
+def film(request, hls_clip_folder):
+    return make(request.param, hls_clip_folder)
+
+
+@pytest.fixture(scope="module")
+def seen(ffmpeg, film, tmp_path_factory):
+    """What is offered, and all of it, fetched in random order: (presentation, {rendition: (init, segments)})."""
+    folder = tmp_path_factory.mktemp("segments")
+    with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
+        session = supervisor.open(film)
+        return session.presentation, {name: fetched(session, name) for name in session.presentation.renditions}
+
+
+def fetched(session, rendition):
+    numbers = list(range(len(session.presentation.cuts(rendition))))
+    random.Random(rendition).shuffle(numbers)
+    segments = {number: session.segment(rendition, number, timeout=60).read_bytes() for number in numbers}
+    return session.init(rendition, timeout=60).read_bytes(), [segments[number] for number in sorted(segments)]
+
+
+def test_a_copied_picture_has_every_frame_of_the_source_once_and_at_its_time(seen, film):
+    _, files = seen
+    init, segments = files["video-copy"]
+    source = judge.source_times(film)
+
+    moments = judge.times(init + b"".join(segments))
+
+    assert judge.is_increasing(moments)
+    assert judge.worst_deviation(moments, source) <= judge.MILLISECOND
+    assert judge.frames(init + b"".join(segments)) == len(source)
+
+
+def test_every_copied_segment_begins_with_a_keyframe_and_decodes_on_its_own(seen):
+    _, files = seen
+    init, segments = files["video-copy"]
+    for segment in segments:
+        packets = judge.packets(init + segment)
+
+        assert packets[0].keyframe
+        assert packets[0].time == min(packet.time for packet in packets)
+        assert judge.frames(init + segment) == len(packets)
+
+
+def test_an_encoded_picture_is_cut_wherever_the_copied_one_is(seen):
+    presentation, _ = seen
+    encoded = [video.id for video in presentation.video if not video.copied]
+
+    assert all(
+        set(presentation.cuts("video-copy").times) <= set(presentation.cuts(rendition).times) for rendition in encoded
+    )
+
+
+def test_a_viewer_may_change_the_variant_at_every_shared_cut_and_misses_and_repeats_no_frame(seen, film):
+    presentation, files = seen
+    encoded = next(video.id for video in presentation.video if not video.copied)
+    walls = presentation.cuts("video-copy").times
+    moments = []
+    for number, (begins, ends) in enumerate(pairwise(walls)):
+        rendition = ("video-copy", encoded)[number % 2]
+        init, segments = files[rendition]
+        within = [n for n, time in enumerate(presentation.cuts(rendition).times[:-1]) if begins <= time < ends]
+        moments += judge.times(init + b"".join(segments[n] for n in within))
+
+    assert judge.is_increasing(moments)
+    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+
+
+def test_a_segment_is_the_same_whichever_run_copied_it(ffmpeg, film, seen, tmp_path):
+    _, files = seen
+    init, copied = files["video-copy"]
+    with Supervisor(media=[film.parent], segments_dir=tmp_path, ffmpeg=ffmpeg) as supervisor:
+        session = supervisor.open(film)
+        again = [session.segment("video-copy", number, timeout=60).read_bytes() for number in range(len(copied))]
+
+    assert [judge.times(init + segment) for segment in again] == [judge.times(init + segment) for segment in copied]
+    # Matroska has no decoding times, and ffmpeg's guess at the first of them depends on where it begins.
+    assert again == copied or film.suffix != ".mp4"
+
+
+# When a copy fails
+
+
+@pytest.fixture
+def failing_copy(ffmpeg, tmp_path):
+    """Return what makes an ffmpeg that does something else in shell when it is to copy a picture."""
+
+    def failing_copy(misbehave):
+        script = tmp_path / "ffmpeg"
+        copies = '*"-c copy"*video-copy*'
+        script.write_text(f'#!/bin/sh\ncase "$*" in {copies}) {misbehave};; esac\nexec {ffmpeg} "$@"\n')
+        script.chmod(0o755)
+        return str(script)
+
+    return failing_copy
+
+
+def test_a_picture_that_cannot_be_copied_any_further_is_encoded_in_its_stead(
+    failing_copy, ffmpeg, hls_clip, hls_supervisor
+):
+    film = hls_clip(**PLAYABLE)
+    only_the_first = f'case "$*" in *"-ss "*) ;; *) {ffmpeg} -t 3.1 "$@";; esac; exit 3'
+    session = hls_supervisor(ffmpeg=failing_copy(only_the_first)).open(film)
+
+    init, segments = fetched_in_order(session, range(len(session.presentation.cuts("video-copy"))))
+
+    moments = judge.times(init + b"".join(segments))
+    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+    # A decoder goes from the copied segment to the encoded ones with the same init segment.
+    assert judge.frames(init + b"".join(segments)) == len(moments)
+    [note] = [note for note in session.info().notes if note.startswith("video-copy")]
+    assert "copy was given up at segment 1" in note
+
+
+def test_what_was_copied_plays_on_after_what_was_encoded_in_its_stead(failing_copy, hls_clip, hls_supervisor):
+    film = hls_clip(**PLAYABLE)
+    all_but_the_first = 'case "$*" in *"-ss "*) ;; *) exit 3;; esac'
+    session = hls_supervisor(ffmpeg=failing_copy(all_but_the_first)).open(film)
+
+    init, segments = fetched_in_order(session, reversed(range(len(session.presentation.cuts("video-copy")))))
+
+    moments = judge.times(init + b"".join(segments))
+    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+    assert judge.frames(init + b"".join(segments)) == len(moments)
+    [note] = [note for note in session.info().notes if note.startswith("video-copy")]
+    assert "copy was given up at segment 0" in note
+
+
+def fetched_in_order(session, numbers):
+    segments = {number: session.segment("video-copy", number, timeout=60).read_bytes() for number in numbers}
+    return session.init("video-copy", timeout=60).read_bytes(), [segments[number] for number in sorted(segments)]
+
+
+# What is not copied
+
+
+@pytest.mark.parametrize(
+    ("like", "why"),
+    {
+        "GOPs of more than 12 seconds": ({"gop": 1000, "seconds": 13.0}, "it cannot be cut for 13.0 seconds"),
+        "a profile of few players": ({"pixels": "yuv444p"}, "players do not take its profile of H.264"),
+        "a codec of no player": ({"video": "mpeg4"}, "players do not take mpeg4"),
+        "interlaced": (
+            {"size": "160x96", "rate": "50", "options": ("-vf", "interlace", "-flags", "+ildct+ilme")},
+            "it is interlaced",
+        ),
+        "MPEG-TS": ({"container": "ts"}, "MP4 does"),
+    }.values(),
+)
+def test_why_a_picture_is_not_copied_is_told(hls_clip, hls_supervisor, like, why):
+    session = hls_supervisor().open(hls_clip(**PLAYABLE | {"size": "160x90"} | like))
+
+    assert "video-copy" not in session.presentation.renditions
+    [note] = [note for note in session.info().notes if "not copied" in note]
+    assert why in note
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_open_gops_are_not_copied(hls_clip, hls_supervisor, container):
+    options = ("-x264-params", "open-gop=1:scenecut=0", "-bf", "2")
+    film = hls_clip(**PLAYABLE | {"size": "160x90", "seconds": 14.0}, container=container, options=options)
+    session = hls_supervisor().open(film)
+
+    assert "video-copy" not in session.presentation.renditions
+    [note] = [note for note in session.info().notes if "not copied" in note]
+    assert "its GOPs are open" in note
+
+
+@pytest.mark.parametrize(
+    ("container", "options"),
+    [("mp4", ("-movflags", "frag_keyframe+empty_moov")), ("mkv", ("-live", "1"))],
+    ids=["fragmented MP4", "Matroska without cues"],
+)
+def test_a_film_without_an_index_is_encoded_at_once_and_copied_the_next_time(
+    hls_clip, hls_supervisor, until, container, options
+):
+    film = hls_clip(**PLAYABLE, container=container, options=options)
+    supervisor = hls_supervisor()
+    first = supervisor.open(film)
+    assert "video-copy" not in first.presentation.renditions
+    assert any("may be copied when it is opened again" in note for note in first.info().notes)
+
+    until(lambda: "video-copy" in supervisor.probe(film).renditions)
+
+    second = supervisor.open(film)
+    init, segments = fetched(second, "video-copy")
+    moments = judge.times(init + b"".join(segments))
+    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+
+
+def test_copying_can_be_switched_off(hls_clip, hls_supervisor):
+    session = hls_supervisor(copy_streams=False).open(hls_clip(**PLAYABLE))
+
+    assert list(session.presentation.renditions) == ["video-180p", "audio-0"]
+    assert any("the settings do not allow it" in note for note in session.info().notes)
+
+
+# Sound
+
+
+def test_a_sound_of_5_1_channels_is_offered_as_such_and_as_stereo(ffmpeg, tmp_path, hls_supervisor):
+    film = tmp_path / "surround.mkv"
+    source = "sine=frequency=440:duration=5:sample_rate=48000,aformat=channel_layouts=5.1(side)"
+    subprocess.run([find(), "-v", "error", "-nostdin", "-f", "lavfi", "-i", source, "-c:a", "ac3", film], check=True)
+    session = hls_supervisor(media=[tmp_path], ffmpeg=ffmpeg).open(film)
+
+    assert {sound.id: sound.channels for sound in session.presentation.renditions.values()} == {
+        "audio-0": 2,
+        "audio-0-surround": 6,
+    }
+    for rendition in session.presentation.renditions:
+        init, segments = fetched(session, rendition)
+        assert judge.channels(init + b"".join(segments)) == session.presentation.renditions[rendition].channels
+        assert judge.frames(init + b"".join(segments)) > 0
