@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, islice, pairwise
+from operator import lt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,10 +132,13 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
         Unusable: they do not.
     """
     start, base = stream.start_time, stream.time_base
-    found = sorted(tick for tick in samples.shown if _is_shown(tick, samples))
+    shown = samples.shown()
+    found = sorted(shown)
+    if not (samples.shows(found[0]) and samples.shows(found[-1])):
+        found = [tick for tick in found if samples.shows(tick)]
     # Where an edit list begins within a frame, libavformat counts from the first whole one.
     shift = start - found[0] if found and start is not None else 0
-    times = array("q", (tick + shift for tick in found))
+    times = array("q", (tick + shift for tick in found) if shift else found)
     if len(times) < 2 or base != Fraction(1, samples.scale) or times[0] != start or not _is_rising(times):  # noqa: PLR2004 - a distance needs two
         raise Unusable("its sample tables are not those of its frames")
     container.seek(times[-min(PACKETS, len(times))], stream=stream)
@@ -149,10 +153,10 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
     agrees_first = [span.start for span in sure_first] == list(times[: len(sure_first)])
     if not agrees_first or [span.start for span in sure_last] != list(times[len(times) - len(sure_last) :]):
         raise Unusable("its sample tables are not those of its frames")
-    if len(times) < len(samples.shown):
+    if len(times) < len(shown):
         return Index(times, last[-1].end, uncut="its edit list begins or ends within a GOP")
     index = Index(times, last[-1].end, ahead=samples.ahead * base)
-    return _cut(index, samples.shown, samples.sync, samples.sizes)
+    return _cut(index, shown, samples.sync, samples.sizes)
 
 
 def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
@@ -196,10 +200,6 @@ def _ahead(stream: VideoStream) -> Fraction:
     return stream.codec_context.reorder_depth / rate
 
 
-def _is_shown(tick: int, samples: Samples) -> bool:
-    return samples.begins <= tick and (samples.ends is None or tick < samples.ends)
-
-
 def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequence[int]) -> Index:
     """Add at which keyframes a picture can be cut, with the bytes from each to the next, or why it cannot be.
 
@@ -227,4 +227,4 @@ def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequenc
 
 
 def _is_rising(ticks: Sequence[int]) -> bool:
-    return all(before < after for before, after in pairwise(ticks))
+    return all(map(lt, ticks, islice(ticks, 1, None)))

@@ -285,7 +285,7 @@ def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
     except (Unusable, OSError):
         return unknown
     return facts | {
-        "grid": str(Fraction(samples.shown[0], samples.scale)),
+        "grid": str(Fraction(samples.first, samples.scale)),
         "steady": samples.steps == {Fraction(AAC_FRAME * samples.scale, rate)},
         "bit_rate": _densest(samples.sizes, -(-rate // AAC_FRAME)),
     }

@@ -28,26 +28,58 @@ class Unusable(ValueError):
     """The tables are damaged, missing, or say what cannot be followed; the message says why."""
 
 
+class Edit(NamedTuple):
+    """What an edit list makes of the times of its media: one stretch is shown, after as much of nothing."""
+
+    shift: int
+    """Ticks that are added to every time."""
+    begins: int
+    """When it begins to show."""
+    ends: int | None
+    """When it ends to show; None where it shows all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """The samples of one track in decoding order. Times in ticks of its time scale, on the presentation's clock."""
 
     scale: int
     """Ticks per second."""
-    shown: array[int]
-    """When each is shown."""
-    steps: frozenset[int]
-    """All distances between the times of decoding of two samples that follow each other."""
+    edit: Edit
     sizes: array[int]
     """Bytes of each."""
     sync: array[int]
     """Which of them are sync samples: their numbers, counted from zero."""
-    ahead: int
-    """How long before the edit list begins to show, the first is decoded."""
-    begins: int
-    """When the edit list begins to show."""
-    ends: int | None
-    """When the edit list ends to show; None where it shows all."""
+    _steps: _Runs
+    _delays: _Runs | None
+
+    @property
+    def steps(self) -> set[int]:
+        """All distances between the times of decoding of two samples that follow each other."""
+        counts, values = self._steps
+        # How long the last sample lasts is no distance to another.
+        return set(values[:-1] if counts[-1] == 1 else values)
+
+    @property
+    def first(self) -> int:
+        """When the first is shown."""
+        return self.edit.shift + (self._delays.values[0] if self._delays else 0)
+
+    @property
+    def ahead(self) -> int:
+        """How long before the edit list begins to show, the first is decoded."""
+        return self.edit.begins - self.edit.shift
+
+    def shown(self) -> array[int]:
+        """Return when each is shown."""
+        decoded = accumulate(self._steps.spread(), initial=self.edit.shift)
+        times = array("q", map(add, decoded, self._delays.spread()) if self._delays else decoded)
+        del times[len(self.sizes) :]
+        return times
+
+    def shows(self, tick: int) -> bool:
+        """Whether what is at a time is shown."""
+        return self.edit.begins <= tick and (self.edit.ends is None or tick < self.edit.ends)
 
 
 def read_samples(file: BinaryIO, track: int) -> Samples:
@@ -68,29 +100,15 @@ def read_samples(file: BinaryIO, track: int) -> Samples:
     sizes = _sizes(_child(table, b"stsz"))
     if not sizes:
         raise Unusable("it has no sample tables")
-    steps = _runs(_child(table, b"stts"), "I", len(sizes))
-    decoded = accumulate(chain.from_iterable(map(repeat, steps.values, steps.counts)), initial=0)
-    offsets = _find(table, b"ctts")
-    edit = _edit(_find(trak, b"edts"), scale, scale_of_movie)
-    if offsets is None:
-        shown = array("q", (time + edit.shift for time in decoded))
-    else:
-        # Version 0 has no sign by the letter, but encoders write negative offsets with it as well.
-        late = _runs(offsets, "i", len(sizes))
-        delays = chain.from_iterable(map(repeat, (v + edit.shift for v in late.values), late.counts))
-        shown = array("q", map(add, decoded, delays))
-    del shown[len(sizes) :]
-    sync = _find(table, b"stss")
+    delays, sync = _find(table, b"ctts"), _find(table, b"stss")
     return Samples(
         scale=scale,
-        shown=shown,
-        # How long the last sample lasts is no distance to another.
-        steps=frozenset(steps.values[:-1] if steps.counts[-1] == 1 else steps.values),
+        edit=_edit(_find(trak, b"edts"), scale, scale_of_movie),
         sizes=sizes,
         sync=array("q", range(len(sizes))) if sync is None else _sync(sync, len(sizes)),
-        ahead=edit.begins - edit.shift,
-        begins=edit.begins,
-        ends=edit.ends,
+        _steps=_runs(_child(table, b"stts"), "I", len(sizes)),
+        # Version 0 has no sign by the letter, but encoders write negative delays with it as well.
+        _delays=None if delays is None else _runs(delays, "i", len(sizes)),
     )
 
 
@@ -98,11 +116,8 @@ class _Runs(NamedTuple):
     counts: array[int]
     values: array[int]
 
-
-class _Edit(NamedTuple):
-    shift: int
-    begins: int
-    ends: int | None
+    def spread(self) -> Iterator[int]:
+        return chain.from_iterable(map(repeat, self.values, self.counts))
 
 
 def _moov(file: BinaryIO) -> memoryview:
@@ -223,14 +238,14 @@ def _is_rising(numbers: Iterable[int]) -> bool:
     return True
 
 
-def _edit(box: memoryview | None, scale: int, scale_of_movie: int) -> _Edit:
+def _edit(box: memoryview | None, scale: int, scale_of_movie: int) -> Edit:
     """Return what an edit list adds to the times of its media, and when it begins and ends to show them.
 
     Any number of empty edits may come first, then one stretch of the media (8.6.6).
     """
     table = None if box is None else _find(box, b"elst")
     if table is None:
-        return _Edit(0, 0, None)
+        return Edit(0, 0, None)
     long = _number("B", table, 0) == 1
     row = struct.Struct(">QqI" if long else ">IiI")
     count = _number(">I", table, 4)
@@ -241,11 +256,11 @@ def _edit(box: memoryview | None, scale: int, scale_of_movie: int) -> _Edit:
     while edits and edits[0][1] == -1:
         delay += edits.pop(0)[0]
     if not edits:
-        return _Edit(0, 0, None)
+        return Edit(0, 0, None)
     if len(edits) > 1 or edits[0][1] < 0:
         raise Unusable("its edit list shows more than one stretch")
     # Rounded as libavformat does.
     begins = (delay * scale + scale_of_movie // 2) // scale_of_movie
     lasts, start = edits[0]
     length = (lasts * scale + scale_of_movie // 2) // scale_of_movie
-    return _Edit(begins - start, begins, begins + length if lasts else None)
+    return Edit(begins - start, begins, begins + length if lasts else None)

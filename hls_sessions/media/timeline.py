@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import ceil
+from operator import sub
 from typing import TYPE_CHECKING
 
 from hls_sessions.media.codecs import NotCopied
@@ -170,12 +171,13 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     if track.copy is None:
         raise NotCopied(track.uncopied or "it was not asked for")
     base = track.time_base
-    last, latest = track.start / base, (track.end - SHORTEST_LAST) / base
+    wanted, latest = ceil(segment_length / base), (track.end - SHORTEST_LAST) // base
+    last = ceil(track.start / base)
     inner: list[Fraction] = []
     for point in track.copy.points:
-        if last + segment_length / base <= point <= latest:
+        if last + wanted <= point <= latest:
             inner.append(point * base)
-            last = Fraction(point)
+            last = point
     times = (origin, *inner, track.end)
     longest = max(after - before for before, after in pairwise((track.start, *times[1:])))
     if longest > LONGEST_COPIED:
@@ -184,7 +186,7 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     slack = _shortest_frame(track) / 2
     if track.frame_times is None:
         return Cuts(times, track.start, slack, counts=(0,) * (len(times) - 1))
-    return Cuts(times, track.start, slack, tuple(_frames_between(track, a, b) for a, b in pairwise(times)))
+    return Cuts(times, track.start, slack, _frames_between(track, times))
 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
@@ -203,14 +205,14 @@ def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction],
     times = (origin, *sorted(walls), track.end)
     if track.frame_times is None:
         return Cuts(times, track.start, slack=frame / 2, counts=None)
-    counts = tuple(_frames_between(track, before, after) for before, after in pairwise(times))
-    return Cuts(times, track.start, _shortest_frame(track) / 2, counts)
+    return Cuts(times, track.start, _shortest_frame(track) / 2, _frames_between(track, times))
 
 
-def _frames_between(track: VideoTrack, before: Fraction, after: Fraction) -> int:
+def _frames_between(track: VideoTrack, walls: Iterable[Fraction]) -> tuple[int, ...]:
+    """Return how many frames begin between each boundary and the next."""
     times = track.frame_times or ()
-    first, end = (bisect_left(times, ceil(time / track.time_base)) for time in (before, after))
-    return end - first
+    places = [bisect_left(times, ceil(wall / track.time_base)) for wall in walls]
+    return tuple(after - before for before, after in pairwise(places))
 
 
 def _nearest_frame(track: VideoTrack, time: Fraction) -> Fraction:
@@ -220,7 +222,7 @@ def _nearest_frame(track: VideoTrack, time: Fraction) -> Fraction:
         ticks = round(frames / track.frame_rate / track.time_base)
         return track.start + ticks * track.time_base
     times = track.frame_times
-    after = bisect_left(times, time / track.time_base)
+    after = bisect_left(times, ceil(time / track.time_base))
     around = times[max(0, after - 1) : after + 1]
     return min((tick * track.time_base for tick in around), key=lambda t: abs(t - time))
 
@@ -230,7 +232,7 @@ def _shortest_frame(track: VideoTrack) -> Fraction:
     times = track.frame_times
     if times is None or len(times) < 2:  # noqa: PLR2004 - a distance needs two
         return 1 / track.frame_rate
-    shortest = min((after - before for before, after in pairwise(times)), default=1)
+    shortest: int = min(map(sub, islice(times, 1, None), times))
     return max(shortest, 1) * track.time_base
 
 
