@@ -46,7 +46,7 @@ class Cuts:
     first: Fraction
     """When the track's first frame begins: at ``times[0]``, or later for a track that starts late."""
     slack: Fraction
-    """How long before a boundary a cut may be asked for and still fall on it: half a frame."""
+    """How long before a boundary a cut may be asked for and still fall on it: less than half a frame."""
     counts: tuple[int, ...] | None
     """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
 
@@ -183,7 +183,7 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     if longest > LONGEST_COPIED:
         why = ": its GOPs are open" if track.copy.open_gops else ""
         raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds{why}")
-    slack = _shortest_frame(track) / 2
+    slack = _slack(track, _shortest_frame(track))
     if track.frame_times is None:
         return Cuts(times, track.start, slack, counts=(0,) * (len(times) - 1))
     return Cuts(times, track.start, slack, _frames_between(track, times))
@@ -191,7 +191,6 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
     """Cut at the frames nearest to the wanted times, and at all that are shared."""
-    frame = 1 / track.frame_rate
     walls = list(shared.times[1:-1] if shared else ())
     fixed = iter((*walls, track.end))
     floor, ceiling = track.start, next(fixed)
@@ -204,8 +203,17 @@ def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction],
             floor = time
     times = (origin, *sorted(walls), track.end)
     if track.frame_times is None:
-        return Cuts(times, track.start, slack=frame / 2, counts=None)
-    return Cuts(times, track.start, _shortest_frame(track) / 2, _frames_between(track, times))
+        return Cuts(times, track.start, _slack(track, 1 / track.frame_rate), counts=None)
+    return Cuts(times, track.start, _slack(track, _shortest_frame(track)), _frames_between(track, times))
+
+
+def _slack(track: VideoTrack, frame: Fraction) -> Fraction:
+    """Return how early a cut is asked for: less than half a frame, and a quarter of a tick before a tick.
+
+    ffmpeg rounds what it is asked for to a tick in some places (the start of a run, up to 5.1 a keyframe) and not in
+    others (the end of a file). So near a tick, all of them find the same frame.
+    """
+    return (int(frame * Fraction(2, 5) / track.time_base) + Fraction(1, 4)) * track.time_base
 
 
 def _frames_between(track: VideoTrack, walls: Iterable[Fraction]) -> tuple[int, ...]:

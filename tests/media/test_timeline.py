@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -159,10 +159,11 @@ def test_a_last_piece_that_is_not_worth_a_request_joins_the_one_before_it():
     assert seconds(timeline(film(steady("25", 4.40))).video) == [0, 1, 2, 4, 4.40]
 
 
-def test_a_cut_is_asked_for_half_the_shortest_frame_early():
-    video = picture([0, 10, 40, 50, 54, 100, 230], Fraction(1, 100))
+@pytest.mark.parametrize(("shortest", "ticks"), [(1, 0.25), (2, 0.25), (4, 1.25), (10, 4.25)])
+def test_a_cut_is_asked_for_less_than_half_the_shortest_frame_early_and_at_no_tick(shortest, ticks):
+    video = picture([0, 10, 40, 50, 50 + shortest, 100, 230], Fraction(1, 100))
 
-    assert timeline(film(video)).video.slack == Fraction(2, 100)
+    assert timeline(film(video)).video.slack * 100 == ticks
 
 
 # Sound
@@ -380,7 +381,9 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
     frames = [tick * video.time_base for tick in video.frame_times]
     for number in range(1, len(cuts)):
         asked = cuts.start(number) - cuts.slack
+        rounded = round(asked / video.time_base) * video.time_base
         assert frames[bisect_right(frames, asked)] == cuts.start(number)
+        assert frames[bisect_left(frames, rounded)] == cuts.start(number)
 
 
 @given(films(), lengths)
