@@ -136,8 +136,15 @@ def _video(
         "fps_mode": "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
         "segment_start_number": segment,
-        **_cut_at((wall - cuts.slack for wall in walls), begins, binary),
+        **_cut_pictures_at(walls, begins, cuts, binary),
     }
+
+
+def _cut_pictures_at(walls: list[Fraction], begins: Fraction, cuts: Cuts, binary: Binary) -> dict[str, str]:
+    if cuts.exact or binary.absolute_segment_times:
+        return _cut_at((wall - cuts.slack for wall in walls), begins, binary)
+    # Nothing can be counted from a first frame that is only expected. Its keyframes are the cuts, and nothing else is.
+    return {"segment_time": "0.000001"}
 
 
 def _audio(

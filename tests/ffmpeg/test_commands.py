@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -187,6 +188,20 @@ def test_a_run_of_the_last_segment_alone_is_not_cut():
 
     assert "-segment_times" not in argv
     assert float(option(argv, "-segment_time")) > 3600
+
+
+def pictures_of(shown, **changes) -> Presentation:
+    return Presentation.of(replace(shown.media, video=replace(shown.media.video, **changes)))
+
+
+def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_it_and_cuts_at_every_keyframe():
+    shown = pictures_of(FILM, frame_times=None)
+
+    old, new = (plan(shown, "video-180p", 3, binary=binary).argv for binary in (OLD, NEW))
+
+    assert "-segment_times" in old
+    assert "-segment_times" not in new
+    assert 0 < Fraction(option(new, "-segment_time")) < Fraction(1, 1000)
 
 
 # Where it reads from
