@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from dataclasses import replace
 from fractions import Fraction
@@ -227,6 +228,15 @@ def test_a_seek_counts_from_the_beginning_of_the_container(segment, start):
     for rendition in ("video-180p", "audio-0"):
         at_zero, at_start = (option(plan(shown, rendition, segment).argv, "-ss") for shown in (FILM, late))
         assert abs(Fraction(at_zero) - Fraction(at_start)) < Fraction(1024, 48_000) + Fraction(1, 10**5)
+
+
+@given(st.integers(1, SEGMENTS - 1), st.sampled_from(["mov,mp4", "matroska,webm", "mpegts"]))
+def test_what_precedes_the_wanted_frame_is_left_out_wherever_the_seek_lands(segment, container):
+    shown = film(container=container)
+
+    trim = re.search(r"trim=start=([\d.]+)", option(plan(shown, "video-180p", segment).argv, "-filter_complex"))
+
+    assert 0 < shown.cuts("video-180p").start(segment) - Fraction(trim[1]) < Fraction(1001, 30_000)
 
 
 @pytest.mark.parametrize("rendition", ["video-180p", "audio-0"])
