@@ -8,7 +8,7 @@ whole milliseconds, more with a variable frame rate). A header each makes every 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -132,6 +132,7 @@ def _video(
     return _shown(source, rendition, binary), {
         "c:v": encoder.name,
         **encoder.options(rendition, b_frames=track.opening < OFFSET),
+        **(_decoded_after(track, begins) if segment and track.opening < OFFSET else {}),
         # Keyframes where the timeline has its cuts; the encoder sees to it that there are no others.
         "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
         # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
@@ -147,6 +148,25 @@ def _cut_pictures_at(walls: list[Fraction], begins: Fraction, cuts: Cuts, binary
         return _cut_at((wall - cuts.slack for wall in walls), begins, binary)
     # Nothing can be counted from a first frame that is only expected. Its keyframes are the cuts, and nothing else is.
     return {"segment_time": "0.000001"}
+
+
+def _decoded_after(track: VideoTrack, begins: Fraction) -> dict[str, str]:
+    """Keep a run's first decode times after the last ones of the segment before it, which another run may have made.
+
+    x264 decodes two frames ahead, and at first as long ahead as the first two frames are shown. Where these are shown
+    for longer than the three before them, that is back in time, and libavformat drops a frame that goes back in time.
+    Just before its presentation is late enough for all that is before, and early enough for all that follows.
+    """
+    times, after = track.frame_times, "1"
+    if times is not None:
+        at = bisect_left(times, begins / track.time_base)
+        if at + 2 < len(times) and times[at + 2] - times[at] < times[at] - times[max(0, at - 3)]:
+            return {}
+    elif begins >= 1:
+        # Up to 5.1, the filter is told another TB than the one it counts in: only ratios can be relied on.
+        ratio = Fraction(5, 2) / track.frame_rate / begins
+        after = f"gt((STARTPTS-STARTDTS)/STARTPTS\\,{float(ratio):.9f})"
+    return {"bsf:v": f"setts=pts=PTS:dts=if(lt(N\\,2)*{after}\\,STARTPTS-2+N\\,DTS)"}
 
 
 def _audio(

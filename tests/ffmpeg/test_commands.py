@@ -191,10 +191,6 @@ def test_a_run_of_the_last_segment_alone_is_not_cut():
     assert float(option(argv, "-segment_time")) > 3600
 
 
-def pictures_of(shown, **changes) -> Presentation:
-    return Presentation.of(replace(shown.media, video=replace(shown.media.video, **changes)))
-
-
 def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_it_and_cuts_at_every_keyframe():
     shown = pictures_of(FILM, frame_times=None)
 
@@ -203,6 +199,29 @@ def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_i
     assert "-segment_times" in old
     assert "-segment_times" not in new
     assert 0 < Fraction(option(new, "-segment_time")) < Fraction(1, 1000)
+
+
+# When it decodes
+
+
+def pictures_of(shown, **changes) -> Presentation:
+    return Presentation.of(replace(shown.media, video=replace(shown.media.video, **changes)))
+
+
+@given(st.integers(0, SEGMENTS - 1))
+def test_decode_times_of_even_frames_are_left_alone(segment):
+    assert "-bsf:v" not in plan(FILM, "video-180p", segment).argv
+
+
+def test_a_run_begins_to_decode_late_where_frames_are_shown_for_longer_than_before():
+    # Half a frame's time each up to a second, then a frame's time each, in 1/30,000 s.
+    ticks = array("q", [*range(0, 30_000, 500), *range(30_000, 120_000, 1000)])
+    shown = pictures_of(FILM, frame_times=ticks, end=Fraction(4))
+
+    late = {n: "-bsf:v" in plan(shown, "video-180p", n).argv for n in range(len(shown.cuts("video-180p")))}
+
+    assert shown.cuts("video-180p").times[1] == 1
+    assert late == {n: n == 1 for n in late}
 
 
 # Where it reads from
