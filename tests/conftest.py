@@ -25,6 +25,12 @@ settings.register_profile("hls_sessions", deadline=None)
 settings.load_profile("hls_sessions")
 
 
+def pytest_addoption(parser):
+    group = parser.getgroup("soak", "generated films and orders (scripts/soak)")
+    group.addoption("--soak", type=float, metavar="SECONDS", help="go on with ever new ones for so long")
+    group.addoption("--soak-seed", type=int, default=0, metavar="N", help="which ones come first")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(hls_nothing_left):
     """Every test gives back every process, thread and session directory it took."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from array import array
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import pairwise
 
 import av
+import av.logging
 
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.ffmpeg.packets import Packet, count_frames, read_tracks
 
 MILLISECOND = Fraction(1, 1000)
+
+SAMPLES = {"s16": ("h", 1 << 15), "s32": ("i", 1 << 31), "flt": ("f", 1), "dbl": ("d", 1)}
+"""How decoded sound lies in memory, and what full volume is."""
 
 
 def packets(data: bytes) -> list[Packet]:
@@ -50,9 +56,75 @@ def frames(data: bytes) -> int:
 def worst_deviation(found: list[Fraction], expected: list[Fraction]) -> Fraction:
     """Return how far the worst time is off, in seconds, once one constant is taken away."""
     constant = found[0] - expected[0]
-    return max(abs(ours - theirs - constant) for ours, theirs in zip(found, expected, strict=True))
+    return worst_difference(found, [time + constant for time in expected])
+
+
+def worst_difference(found: list[Fraction], expected: list[Fraction]) -> Fraction:
+    """Return how far the worst time is off, in seconds."""
+    return max((abs(ours - theirs) for ours, theirs in zip(found, expected, strict=True)), default=Fraction(0))
 
 
 def is_increasing(moments: list[Fraction]) -> bool:
     """Whether no time comes twice, or before one that precedes it."""
     return all(before < after for before, after in pairwise(moments))
+
+
+@contextmanager
+def silence():
+    """Fail when a decoder says anything at all."""
+    av.logging.set_level(av.logging.WARNING)
+    try:
+        with av.logging.Capture(local=False) as said:
+            yield
+    finally:
+        av.logging.set_level(None)
+    assert said == []
+
+
+def flashes(media) -> list[Fraction]:
+    """Return when the decoded picture turns white, in seconds on the media's own clock."""
+    with _decoded(media, "video") as frames:
+        return [frame.pts * frame.time_base for frame in frames if _brightness(frame) > 128]
+
+
+def hear(media) -> tuple[list[Fraction], Fraction]:
+    """Return when the decoded sound clicks, to the sample (the middle of each click's energy), and when it ends."""
+    time, volumes, rate = _sound(media)
+    step = rate // 100
+    loud = [i for i in range(0, len(volumes), step) if max(map(abs, volumes[i : i + step])) > 0.2]
+    found = []
+    for number, start in enumerate(loud):
+        if number and start - loud[number - 1] <= step:
+            continue  # the same click
+        around = range(max(0, start - step), min(len(volumes), start + 3 * step))
+        energy = [volumes[i] ** 2 for i in around]
+        found.append(time(sum(i * e for i, e in zip(around, energy, strict=True)) / sum(energy)))
+    return found, time(len(volumes))
+
+
+def _sound(media):
+    """Decode the first channel; return what tells the time of a sample, all samples, and how many make a second."""
+    volumes, starts, rate = array("d"), [], 0
+    with _decoded(media, "audio") as frames:
+        for frame in frames:
+            code, full = SAMPLES[frame.format.name.removesuffix("p")]
+            step = 1 if frame.format.is_planar else frame.layout.nb_channels
+            samples = array(code, bytes(frame.planes[0]))[: frame.samples * step : step]
+            rate = frame.sample_rate
+            starts.append(frame.pts * frame.time_base - Fraction(len(volumes), rate))
+            volumes.extend(sample / full for sample in samples)
+    # A container of whole milliseconds rounds every packet's time; together they tell when the first was meant to be.
+    start = sum(starts) / len(starts)
+    return (lambda sample: start + Fraction(sample) / rate), volumes, rate
+
+
+@contextmanager
+def _decoded(media, kind):
+    with av.open(io.BytesIO(media) if isinstance(media, bytes) else f"file:{media}") as container:
+        yield container.decode(next(stream for stream in container.streams if stream.type == kind))
+
+
+def _brightness(frame) -> float:
+    small = frame.reformat(width=16, height=16, format="gray").planes[0]
+    pixels = memoryview(small)
+    return sum(sum(pixels[y * small.line_size : y * small.line_size + 16]) for y in range(16)) / 256

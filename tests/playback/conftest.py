@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 import pytest
 
@@ -17,3 +18,10 @@ def ffmpeg(request) -> str:
         return _from_wheel()
     except FfmpegNotFound:
         pytest.skip("the imageio-ffmpeg wheel is not installed")
+
+
+@pytest.fixture(scope="session")
+def soak_end(request) -> float | None:
+    """When a soak is over, on the monotonic clock; None when this is none."""
+    seconds = request.config.getoption("--soak")
+    return None if seconds is None else time.monotonic() + seconds

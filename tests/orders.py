@@ -1,0 +1,185 @@
+"""The orders in which viewers may ask, and the moments at which an encoder may be killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+
+from hypothesis import strategies as st
+
+from hls_sessions.otp import CallTimeout
+
+BOUND = 60
+"""Seconds after which a segment counts as never made."""
+
+KILLS = 2
+"""How often the encoder of one rendition may be killed: a third time at the same segment ends a session."""
+
+PATHS = ("sequential", "reverse", "random", "two viewers", "two screens", "zigzag")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """An encoder dies."""
+
+    request: int
+    """After which request."""
+    after: int = 0
+    """How many milliseconds after it, at most: not when it is answered before."""
+    run: int = 0
+    """Which of the encoders that run then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks for what, and when, and what happens meanwhile."""
+
+    path: str = "sequential"
+    seed: int = 0
+    """Which of the many random orders."""
+    at_once: int = 1
+    """How many requests may be unanswered when the next is made."""
+    look_ahead: float = 30.0
+    """Seconds an encoder may be ahead of its viewer before it is held."""
+    kills: tuple[Kill, ...] = ()
+
+
+def orders():
+    """Generate orders."""
+    kill = st.builds(Kill, request=st.integers(0, 60), after=st.integers(0, 400), run=st.integers(0, 3))
+    return st.builds(
+        Order,
+        path=st.sampled_from(PATHS),
+        seed=st.integers(0, 999),
+        at_once=st.integers(1, 4),
+        look_ahead=st.sampled_from([30.0, 2.0]),
+        kills=st.lists(kill, max_size=6).map(tuple),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One viewer asks for one segment."""
+
+    viewer: int
+    rendition: str
+    segment: int
+
+
+def requests(order: Order, presentation) -> list[Request]:
+    """Return what is asked for, in order; every viewer asks for every segment of every rendition."""
+    everything = in_time(presentation)
+    shuffled = random.Random(order.seed).sample(everything, len(everything))
+    middle = len(everything) // 2
+    halves = [everything, everything[middle:] + everything[:middle]]
+    match order.path:
+        case "sequential":
+            asked = [everything]
+        case "reverse":
+            asked = [everything[::-1]]
+        case "random":
+            asked = [shuffled]
+        case "two viewers":
+            asked = halves
+        case "two screens":
+            asked = [list(chain.from_iterable(zip(*halves, strict=True)))]
+        case "zigzag":
+            asked = [list(dict.fromkeys([*zigzag(presentation, order.seed), *shuffled]))]
+    numbered = [[Request(viewer, *each) for each in one] for viewer, one in enumerate(asked)]
+    return [request for turn in zip_longest(*numbered) for request in turn if request is not None]
+
+
+def in_time(presentation) -> list[tuple[str, int]]:
+    """Return every segment of every rendition, as a player on all of them at once would ask for them."""
+    pieces = []
+    for id_ in presentation.renditions:
+        cuts = presentation.cuts(id_)
+        pieces += [(cuts.times[number], id_, number) for number in range(len(cuts))]
+    return [(id_, number) for _, id_, number in sorted(pieces, key=lambda piece: piece[0])]
+
+
+def zigzag(presentation, turn: int = 0) -> list[tuple[str, int]]:
+    """Return the pictures that a player gets which changes to another variant wherever both are cut."""
+    variants = [rendition.id for rendition in presentation.video]
+    starts = {id_: {t: n for n, t in enumerate(presentation.cuts(id_).times[:-1])} for id_ in variants}
+    time, path = presentation.timeline.origin, []
+    while here := [id_ for id_ in variants if time in starts[id_]]:
+        others = [id_ for id_ in here if not path or id_ != path[-1][0]] or here
+        id_ = others[(turn + len(path)) % len(others)]
+        number = starts[id_][time]
+        path.append((id_, number))
+        time = presentation.cuts(id_).end(number)
+    return path
+
+
+@dataclass(slots=True)
+class Screening:
+    """What the viewers of a film got."""
+
+    presentation: object
+    inits: list[dict[str, bytes]]
+    """Each session's init segments, by rendition."""
+    segments: list[dict[tuple[str, int], bytes]]
+    """Each session's segments, by rendition and number."""
+    killed: int
+
+    def piece(self, session: int, rendition: str, segment: int) -> bytes:
+        """Return one segment with the init segment before it."""
+        return self.inits[session][rendition] + self.segments[session][rendition, segment]
+
+    def joined(self, session: int, rendition: str) -> bytes:
+        """Return all of one rendition."""
+        count = len(self.presentation.cuts(rendition))
+        pieces = (self.segments[session][rendition, number] for number in range(count))
+        return self.inits[session][rendition] + b"".join(pieces)
+
+
+def screen(supervisor, film, order: Order) -> Screening:
+    """Have a film watched, and return what the viewers got."""
+    sessions = [supervisor.open(film, user) for user in (["anna", "ben"] if order.path == "two viewers" else ["anna"])]
+    presentation = sessions[0].presentation
+    asked = requests(order, presentation)
+    killer, open_, got = Killer(sessions), {}, [{} for _ in sessions]
+
+    def settle(left: int) -> None:
+        while len(open_) > left:
+            request = next(iter(open_))
+            path = open_.pop(request).get(BOUND)
+            got[request.viewer][request.rendition, request.segment] = path.read_bytes()
+
+    for number, request in enumerate(asked):
+        open_[request] = sessions[request.viewer].ask_segment(request.rendition, request.segment)
+        for kill in order.kills:
+            if kill.request % len(asked) == number:
+                with suppress(CallTimeout):
+                    open_[request].get(kill.after / 1000)
+                killer.kill(kill.run)
+        settle(order.at_once - 1)
+    settle(0)
+    inits = [{id_: s.init(id_, BOUND).read_bytes() for id_ in presentation.renditions} for s in sessions]
+    for session in sessions:
+        session.stop()
+    return Screening(presentation, inits, got, killer.killed.total())
+
+
+@dataclass(slots=True)
+class Killer:
+    """Ends encoders as the kernel does when memory is short."""
+
+    sessions: list
+    killed: Counter = field(default_factory=Counter)
+
+    def kill(self, which: int) -> None:
+        """Kill one of the encoders that run, if there is one that may still be killed."""
+        running = [(session.id, run.rendition, run.pid) for session in self.sessions for run in session.info().runs]
+        mortal = [run for run in running if self.killed[run[:2]] < KILLS]
+        if mortal:
+            *lane, pid = mortal[which % len(mortal)]
+            self.killed[tuple(lane)] += 1
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)

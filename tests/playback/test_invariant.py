@@ -1,0 +1,217 @@
+"""The promise as a whole, for films and orders nobody thought of: hypothesis generates both.
+
+In a usual run they are few, and always the same. ``scripts/soak`` goes on with ever new ones.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count, pairwise
+
+import judge
+import pytest
+from films import Film, films
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from orders import Order, Screening, orders, screen, zigzag
+
+from hls_sessions import Supervisor
+
+FEW = settings(
+    max_examples=8,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    report_multiple_bugs=False,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+MANY = settings(FEW, max_examples=25, derandomize=False)
+"""One round of a soak: short, because what a round finds is found again by its whole round."""
+
+AAC_FRAME = Fraction(1024, 48_000)
+
+
+class TimeOver(BaseException):
+    """A soak has lasted as long as it was told to. No Exception, so hypothesis takes it for no failure."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was tried, and the worst that was seen, in seconds."""
+
+    films: int = 0
+    segments: int = 0
+    killed: int = 0
+    packet: Fraction = Fraction(0)
+    skew: Fraction = Fraction(0)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.films} films, {self.segments} segments, {self.killed} encoders killed; worst packet"
+            f" {float(self.packet * 1000):.3f} ms off, worst sound {float(self.skew * 1000):.3f} ms off its picture"
+        )
+
+
+FOUND = {
+    "frames shown for longer after a cut than before it": (
+        Film(rate="30000/1001", uneven=True, video="vp9", gop=1, audio="opus", container="webm"),
+        Order("reverse"),
+    ),
+    "a first frame that is not where it was expected": (
+        Film(seconds=9.2, rate="12", uneven=True, video="hevc", gop=119, b_frames=3, lag=-337, container="mkv"),
+        Order("two screens", seed=183, at_once=3),
+    ),
+    "ticks as long as frames": (Film(rate="12", video="mpeg4", gop=1, audio="mp3", container="avi"), Order()),
+    "a container that starts earlier for the encoder": (
+        Film(rate="50", uneven=True, video="vp9", gop=1, audio="opus", container="webm"),
+        Order("reverse"),
+    ),
+}
+"""What broke the promise once, and the smallest film and order that did."""
+
+
+def test_every_packet_is_there_once_at_its_time_whatever_the_film_and_whoever_asks_in_whatever_order(tries, holds):
+    tries(holds)
+
+
+@pytest.mark.parametrize(("film", "order"), FOUND.values(), ids=FOUND.keys())
+def test_what_once_broke_the_promise_keeps_it(film, order, holds):
+    holds(film, order)
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
+    """Return what makes a film, has it watched in an order, and judges what the viewers got."""
+
+    def holds(film, order):
+        path = film.make(hls_clip_folder)
+        options = {"media": [path.parent], "segments_dir": hls_segments_dir, "look_ahead": order.look_ahead}
+        try:
+            with Supervisor(ffmpeg=ffmpeg, **options) as supervisor:
+                screening = screen(supervisor, path, order)
+            tally.films += 1
+            tally.killed += screening.killed
+            for session in range(len(screening.segments)):
+                tally.segments += len(screening.segments[session])
+                judge_session(screening, session, path, tally)
+            assert all(inits == screening.inits[0] for inits in screening.inits)
+        except Exception as failure:
+            failure.add_note(f"The film: {shlex.join(film.command(path))}")
+            raise
+
+    return holds
+
+
+@pytest.fixture
+def tries(request, soak_end, tally):
+    """Return what tries a property: on few examples; in a soak, on many until its share of the time is over."""
+    say = request.config.pluginmanager.get_plugin("terminalreporter").write_line
+
+    def tries(holds):
+        if soak_end is None:
+            given(films(), orders())(FEW(holds))()
+        else:
+            left = len(request.session.items) - request.session.items.index(request.node)
+            now = time.monotonic()
+            soak(holds, until=now + max(0, soak_end - now) / left)
+
+    def soak(holds, until):
+        failed = False
+
+        def holds_until_time_is_over(film, order):
+            nonlocal failed
+            if time.monotonic() > until and not failed:
+                raise TimeOver
+            try:
+                holds(film, order)
+            except Exception:
+                failed = True  # it is then shrunk, for as long as that takes
+                raise
+
+        for number in count(request.config.getoption("--soak-seed")):
+            try:
+                seed(number)(MANY(given(films(), orders())(holds_until_time_is_over)))()
+            except TimeOver:
+                return
+            except Exception as failure:
+                failure.add_note(f"Repeat it with: scripts/soak --seed {number}")
+                raise
+            finally:
+                say(f"\nseed {number}: {tally}")
+
+    return tries
+
+
+def judge_session(screening: Screening, session: int, film, tally: Tally) -> None:
+    """Hold all that the viewers of one session got against the source."""
+    presentation = screening.presentation
+    late = {"video": [], "audio": []}
+    for id_, rendition in presentation.renditions.items():
+        pieces = [screening.piece(session, id_, number) for number in range(len(presentation.cuts(id_)))]
+        found = [time for piece in pieces for time in judge.times(piece)]
+        data = screening.joined(session, id_)
+        with judge.silence():
+            assert judge.frames(data) == len(found)
+        assert judge.is_increasing(found)
+        if rendition.kind == "video":
+            judge_cuts(pieces, presentation.cuts(id_), presentation.timeline.origin)
+            judge_packets(found, judge.source_times(film), presentation, tally)
+            late["video"] += differences(judge.flashes(data), judge.flashes(film), presentation)
+        else:
+            late["audio"] += judge_sound(found, data, film, presentation, rendition.track, tally)
+    skew = max(abs(sound - picture) for sound in late["audio"] for picture in late["video"])
+    tally.skew = max(tally.skew, skew)
+    assert skew <= judge.MILLISECOND
+    seen = [time for each in zigzag(presentation) for time in judge.times(screening.piece(session, *each))]
+    judge_packets(seen, judge.source_times(film), presentation, tally)
+
+
+def judge_packets(found, source, presentation, tally: Tally) -> None:
+    """See that each packet of the source is there exactly once, at its time."""
+    assert len(found) == len(source)
+    worst = judge.worst_difference(found, [time - presentation.timeline.origin for time in source])
+    tally.packet = max(tally.packet, worst)
+    assert worst <= judge.MILLISECOND
+
+
+def judge_cuts(pieces, cuts, origin) -> None:
+    """See that each segment of a picture begins at its boundary with a keyframe, and decodes on its own."""
+    for number, piece in enumerate(pieces):
+        packets = judge.packets(piece)
+        first = min(packet.time for packet in packets)
+        assert packets[0].keyframe
+        assert packets[0].time == first
+        late = first - judge.OFFSET + origin - cuts.start(number)
+        # Where no index tells the times of frames, a boundary is near one, and the next one after it is the first.
+        early, tardy = (0, 0) if cuts.exact else (cuts.slack, cuts.end(number) - cuts.start(number))
+        assert -early - judge.MILLISECOND <= late <= tardy + judge.MILLISECOND
+        with judge.silence():
+            assert judge.frames(piece) == len(packets)
+
+
+def judge_sound(found, data, film, presentation, track, tally: Tally) -> list[Fraction]:
+    """See that a sound goes on from the source's first sample to its last; return how late each click is."""
+    (clicks, end), (source_clicks, source_end) = judge.hear(data), judge.hear(film)
+    if {after - before for before, after in pairwise(found)} != {AAC_FRAME}:
+        # It is no encoder's, so it must be a copy. What is heard counts, not the priming that may precede it.
+        heard = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
+        source = [time for time in judge.source_times(film, "audio") if time >= track.start - judge.MILLISECOND]
+        judge_packets(heard, source, presentation, tally)
+    # An encoder's last frame is filled up, and may be followed by one that empties the encoder.
+    [longer] = differences([end], [source_end], presentation)
+    assert -judge.MILLISECOND <= longer < 2 * AAC_FRAME
+    return differences(clicks, source_clicks, presentation)
+
+
+def differences(found, source, presentation) -> list[Fraction]:
+    """Return how late each of some moments is, in seconds."""
+    assert len(found) == len(source)
+    constant = judge.OFFSET - presentation.timeline.origin
+    return [ours - theirs - constant for ours, theirs in zip(found, source, strict=True)]
