@@ -33,6 +33,9 @@ class Binary:
     start_up: float
     """Seconds it takes to start and end: part of every seek."""
     filters: frozenset[str] = frozenset()
+    bitstream_filters: frozenset[str] = frozenset()
+    sync_option: str = "fps_mode"
+    """How the option is called that decides whether frames are repeated and dropped: ``vsync`` before 5.1."""
 
     @property
     def missing_encoders(self) -> tuple[str, ...]:
@@ -69,7 +72,16 @@ def examine(path: str) -> Binary:
         raise FfmpegNotFound([path])
     encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] ([^\s=]\S*)", _ask(path, "-encoders"), re.MULTILINE))
     filters = frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", _ask(path, "-filters"), re.MULTILINE))
-    return Binary(path, version[1], encoders, _counts_segment_times_from_zero(path), start_up, filters)
+    return Binary(
+        path,
+        version[1],
+        encoders,
+        _counts_segment_times_from_zero(path),
+        start_up,
+        filters,
+        bitstream_filters=frozenset(_ask(path, "-bsfs").split()),
+        sync_option="fps_mode" if "-fps_mode" in _ask(path, "-h", "long") else "vsync",
+    )
 
 
 def _from_wheel() -> str:
@@ -89,7 +101,7 @@ def _counts_segment_times_from_zero(path: str) -> bool:
         pattern = str(Path(folder, "%d.nut"))
         _ask(
             path,
-            *("-copyts", "-itsoffset", "10", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=3"),
+            *("-copyts", "-itsoffset", "10", "-f", "lavfi", "-t", "3", "-i", "anullsrc=r=8000:cl=mono"),
             *("-map", "0:0", "-c:a", "pcm_s16le", "-f", "segment", "-segment_format", "nut"),
             *("-segment_times", "11", pattern),
         )

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.ffmpeg.binary import Binary
-    from hls_sessions.ffmpeg.encoders import Encoder
     from hls_sessions.ffmpeg.ways import Way
     from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
 
@@ -50,6 +49,9 @@ TONE_MAPPING = {"zscale", "tonemap"}
 
 EXACT_SEEK = ("mp4", "matroska")
 """Containers in which a seek lands on the keyframe before a time."""
+
+RETIMING = {"setts"}
+"""The bitstream filter that sets decode times; ffmpeg has it from 4.4 on."""
 
 SEEK_MARGIN = 12
 """Seconds read before the wanted frame elsewhere (MPEG-TS): a seek lands anywhere, and a keyframe must come first."""
@@ -84,9 +86,9 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: W
         case CopiedVideo() if way.copies:
             stream, written = _copied_video(binary, presentation, rendition, cuts, segment, last)
         case CopiedVideo():
-            stream, written = _video(binary, presentation, rendition.instead, way.encoder, cuts, segment, last)
+            stream, written = _video(binary, presentation, rendition.instead, way, cuts, segment, last)
         case VideoRendition():
-            stream, written = _video(binary, presentation, rendition, way.encoder, cuts, segment, last)
+            stream, written = _video(binary, presentation, rendition, way, cuts, segment, last)
         case AudioRendition() if way.copies:
             stream, written = _copied_audio(binary, presentation, rendition, cuts, segment, last)
         case AudioRendition():
@@ -98,8 +100,6 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: W
         # A percent sign of the folder is not the number's.
         str(folder).replace("%", "%%") + "/%d.m4s",
         **written,
-        # A player that holds the init segment of another way is told in the pictures how to decode these.
-        **({"bsf:v": "dump_extra=freq=keyframe"} if way.in_band else {}),
         map_metadata=-1,
         map_chapters=-1,
         avoid_negative_ts="disabled",
@@ -116,7 +116,7 @@ def _video(
     binary: Binary,
     presentation: Presentation,
     rendition: VideoRendition,
-    encoder: Encoder,
+    way: Way,
     cuts: Cuts,
     segment: int,
     last: int,
@@ -125,18 +125,29 @@ def _video(
     begins = cuts.start(segment)
     walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
+    retimed = segment > 0 and track.opening < OFFSET and binary.bitstream_filters >= RETIMING
     if segment:
         # Also after an exact seek: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and
         # count the seek from there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
     return _shown(source, rendition, binary), {
-        "c:v": encoder.name,
-        **encoder.options(rendition, b_frames=track.opening < OFFSET),
-        **(_decoded_after(track, begins) if segment and track.opening < OFFSET else {}),
+        "c:v": way.encoder.name,
+        **way.encoder.options(rendition, b_frames=track.opening < OFFSET),
+        **_filtered(
+            # A player that holds the init segment of another way is told in the pictures how to decode these.
+            "dump_extra=freq=keyframe" if way.in_band else None,
+            _decoded_after(track, begins) if retimed else None,
+        ),
+        # Before 7.0 the encoder does not hear of it from the filters.
+        **(
+            dict.fromkeys(("color_primaries", "color_trc", "colorspace"), "bt709")
+            if _is_tone_mapped(track, binary)
+            else {}
+        ),
         # Keyframes where the timeline has its cuts; the encoder sees to it that there are no others.
         "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
         # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
-        "fps_mode": "passthrough",
+        binary.sync_option: "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
         "segment_start_number": segment,
         **_cut_pictures_at(walls, begins, cuts, binary),
@@ -150,7 +161,12 @@ def _cut_pictures_at(walls: list[Fraction], begins: Fraction, cuts: Cuts, binary
     return {"segment_time": "0.000001"}
 
 
-def _decoded_after(track: VideoTrack, begins: Fraction) -> dict[str, str]:
+def _filtered(*filters: str | None) -> dict[str, str]:
+    used = ",".join(filter(None, filters))
+    return {"bsf:v": used} if used else {}
+
+
+def _decoded_after(track: VideoTrack, begins: Fraction) -> str | None:
     """Keep a run's first decode times after the last ones of the segment before it, which another run may have made.
 
     x264 decodes two frames ahead, and at first as long ahead as the first two frames are shown. Where these are shown
@@ -161,12 +177,12 @@ def _decoded_after(track: VideoTrack, begins: Fraction) -> dict[str, str]:
     if times is not None:
         at = bisect_left(times, begins / track.time_base)
         if at + 2 < len(times) and times[at + 2] - times[at] < times[at] - times[max(0, at - 3)]:
-            return {}
+            return None
     elif begins >= 1:
         # Up to 5.1, the filter is told another TB than the one it counts in: only ratios can be relied on.
         ratio = Fraction(5, 2) / track.frame_rate / begins
         after = f"gt((STARTPTS-STARTDTS)/STARTPTS\\,{float(ratio):.9f})"
-    return {"bsf:v": f"setts=pts=PTS:dts=if(lt(N\\,2)*{after}\\,STARTPTS-2+N\\,DTS)"}
+    return f"setts=pts=PTS:dts=if(lt(N\\,2)*{after}\\,STARTPTS-2+N\\,DTS)"
 
 
 def _audio(
@@ -258,7 +274,7 @@ def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
     if track.interlaced:
         picture = picture.filter("yadif", mode="send_frame", deint="interlaced")
     picture = picture.filter("scale", rendition.width, rendition.height, flags="bicubic", out_range="tv")
-    if track.hdr and binary.filters >= TONE_MAPPING:
+    if _is_tone_mapped(track, binary):
         picture = (
             picture.filter("zscale", tin=track.hdr, min="bt2020nc", pin="bt2020", rin="tv", t="linear", npl=100)
             .filter("format", "gbrpf32le")
@@ -267,6 +283,10 @@ def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
             .filter("zscale", t="bt709", m="bt709", r="tv")
         )
     return picture.filter("setsar", "1").filter("format", "yuv420p")
+
+
+def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
+    return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
 def _from(

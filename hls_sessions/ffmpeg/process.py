@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+QUIRKS = {"GCONV_PATH": "/nonexistent"}
+"""A statically linked ffmpeg that finds the system's modules for character sets crashes on the first name of a
+programme in MPEG-TS; no name is of use to an encoder."""
+
 LOG_LINES = 40
 """How many of the last lines on standard error are kept."""
 LOG_LINE = 400
@@ -97,6 +101,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=os.environ | QUIRKS,
             # A group of its own: a terminal's Ctrl-C is for the daemon, and a kill reaches all it started.
             start_new_session=True,
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import time
 
@@ -9,9 +10,11 @@ from hls_sessions.errors import FfmpegNotFound
 from hls_sessions.ffmpeg.binary import _from_wheel
 
 
-@pytest.fixture(scope="session", params=["PATH", "wheel"])
+@pytest.fixture(scope="session", params=os.environ.get("HLS_SESSIONS_TEST_FFMPEGS", "PATH:wheel").split(":"))
 def ffmpeg(request) -> str:
-    """Every ffmpeg there is: the system's, and that of the imageio-ffmpeg wheel."""
+    """Every ffmpeg there is: the system's, and that of the imageio-ffmpeg wheel; or those that were asked for."""
+    if os.sep in request.param:
+        return request.param
     if request.param == "PATH":
         return shutil.which("ffmpeg") or pytest.skip("there is no ffmpeg on PATH")
     try:
