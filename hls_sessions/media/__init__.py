@@ -5,7 +5,7 @@ Pure: values in, text out.
 
 from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track, same_form
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
-from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoCopy, VideoTrack
+from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.playlists import master_playlist, media_playlist
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
@@ -15,7 +15,9 @@ from hls_sessions.media.renditions import (
     Rendition,
     VideoRendition,
 )
+from hls_sessions.media.subtitles import SubtitleRendition
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, Cuts, Timeline, aac_frame_at, timeline
+from hls_sessions.media.webvtt import Cue, cue_text, webvtt_segment
 
 __all__ = [
     "AAC_FRAME",
@@ -26,18 +28,22 @@ __all__ = [
     "AudioTrack",
     "BrokenSegment",
     "CopiedVideo",
+    "Cue",
     "Cuts",
     "Media",
     "NotCopied",
     "Presentation",
     "Rendition",
     "Segment",
+    "SubtitleRendition",
+    "SubtitleTrack",
     "Timeline",
     "VideoCopy",
     "VideoRendition",
     "VideoTrack",
     "aac_frame_at",
     "audio_codecs",
+    "cue_text",
     "master_playlist",
     "media_playlist",
     "read_segment",
@@ -45,4 +51,5 @@ __all__ = [
     "same_form",
     "timeline",
     "video_codecs",
+    "webvtt_segment",
 ]

@@ -95,6 +95,22 @@ class AudioTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class SubtitleTrack:
+    """One track of text."""
+
+    index: int
+    """The stream's index in the file."""
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    forced: bool = False
+    """Whether it is meant for all who hear this language: what is said in others, signs."""
+    hearing_impaired: bool = False
+    """Whether it also tells what is heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A file that can be played."""
 
@@ -107,6 +123,12 @@ class Media:
     audio: tuple[AudioTrack, ...]
     notes: tuple[str, ...] = ()
     """What was found and left out, in sentences."""
+    subtitles: tuple[SubtitleTrack, ...] = ()
+    """The tracks of text; those of pictures are left out."""
+    size: int = field(default=0, compare=False)
+    """Bytes of the file these facts are of."""
+    modified: int = field(default=0, compare=False)
+    """When that was last written to, in nanoseconds since the epoch."""
 
     @property
     def start(self) -> Fraction:

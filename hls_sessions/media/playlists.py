@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from hls_sessions.media.renditions import AudioRendition, CopiedVideo, Presentation, VideoRendition
+    from hls_sessions.media.subtitles import SubtitleRendition
 
 VERSION = 7
 """EXT-X-MAP outside I-frame playlists needs 6; 7 is what fMP4 players look for."""
@@ -19,10 +20,14 @@ VERSION = 7
 AUDIO_GROUP = "audio"
 
 SURROUND_GROUP = "surround"
+SUBTITLE_GROUP = "subs"
+
+TELLS_WHAT_IS_HEARD = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
+"""CHARACTERISTICS of subtitles for the hard of hearing (RFC 8216, 4.3.4.1)."""
 
 
 def master_playlist(presentation: Presentation) -> str:
-    """Write the master playlist: every variant, and the sound tracks as one group of renditions."""
+    """Write the master playlist: every variant, and the sound tracks and the text tracks in groups."""
     return _text(["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)])
 
 
@@ -37,6 +42,7 @@ def media_playlist(presentation: Presentation, rendition: str, start_at: float =
     Raises:
         KeyError: there is no such rendition.
     """
+    extension = presentation.offered[rendition].extension
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION}",
@@ -44,20 +50,23 @@ def media_playlist(presentation: Presentation, rendition: str, start_at: float =
         "#EXT-X-MEDIA-SEQUENCE:0",
         "#EXT-X-PLAYLIST-TYPE:VOD",
         *([f"#EXT-X-START:TIME-OFFSET={start_at:.6f},PRECISE=YES"] if start_at else []),
-        '#EXT-X-MAP:URI="init.mp4"',
+        *(['#EXT-X-MAP:URI="init.mp4"'] if rendition in presentation.renditions else []),
     ]
     for number, length in enumerate(presentation.cuts(rendition).lengths()):
-        lines += [f"#EXTINF:{float(length):.6f},", f"{number}.m4s"]
+        lines += [f"#EXTINF:{float(length):.6f},", f"{number}.{extension}"]
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
 def _variants(presentation: Presentation) -> Iterator[str]:
+    for text in presentation.subtitles:
+        yield _subtitles(text)
+    texts = f',SUBTITLES="{SUBTITLE_GROUP}"' if presentation.subtitles else ""
     if not presentation.video:
         # Sound alone: each track is a variant of its own, and the first is the one that plays.
         for sound in sorted(presentation.audio, key=lambda rendition: not rendition.default):
             yield (
                 f"#EXT-X-STREAM-INF:BANDWIDTH={sound.peak},AVERAGE-BANDWIDTH={sound.average}"
-                f',CODECS="{sound.codecs}",NAME={_quoted(sound.name)}'
+                f',CODECS="{sound.codecs}",NAME={_quoted(sound.name)}{texts}'
             )
             yield f"{sound.id}/index.m3u8"
         return
@@ -70,18 +79,31 @@ def _variants(presentation: Presentation) -> Iterator[str]:
     # Who can play neither or both begins with the first: stereo.
     for group, sounds in groups.items() or [("", ())]:
         for video in presentation.video:
-            yield _variant(video, group, sounds)
+            yield _variant(video, group, sounds) + texts
             yield f"{video.id}/index.m3u8"
 
 
 def _rendition(sound: AudioRendition, group: str) -> str:
-    language = _quoted(sound.track.language or "")
-    language = "" if language == '""' else f",LANGUAGE={language}"
     return (
-        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(sound.name)}{language}'
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(sound.name)}{_language(sound)}'
         f",DEFAULT={'YES' if sound.default else 'NO'},AUTOSELECT=YES"
         f',CHANNELS="{sound.channels}",URI="{sound.id}/index.m3u8"'
     )
+
+
+def _subtitles(text: SubtitleRendition) -> str:
+    forced = ",FORCED=YES" if text.track.forced else ""
+    characteristics = f',CHARACTERISTICS="{TELLS_WHAT_IS_HEARD}"' if text.track.hearing_impaired else ""
+    return (
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{SUBTITLE_GROUP}",NAME={_quoted(text.name)}{_language(text)}'
+        f",DEFAULT={'YES' if text.default else 'NO'},AUTOSELECT={'YES' if text.autoselect else 'NO'}"
+        f'{forced}{characteristics},URI="{text.id}/index.m3u8"'
+    )
+
+
+def _language(rendition: AudioRendition | SubtitleRendition) -> str:
+    language = _quoted(rendition.track.language or "")
+    return "" if language == '""' else f",LANGUAGE={language}"
 
 
 def _variant(video: VideoRendition | CopiedVideo, group: str, sounds: tuple[AudioRendition, ...]) -> str:

@@ -6,11 +6,13 @@ from bisect import bisect_left
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import count, pairwise
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 from hls_sessions.media.levels import Level, level_for
+from hls_sessions.media.names import names
+from hls_sessions.media.subtitles import SubtitleRendition, subtitle_renditions
 from hls_sessions.media.timeline import AUDIO_RATE, Cuts, Timeline, timeline
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class VideoRendition:
     """Bits per second the encoder may not exceed for longer than its buffer holds."""
 
     kind = "video"
+    extension = "m4s"
     copied = False
     video_range = "SDR"
 
@@ -99,6 +102,7 @@ class CopiedVideo:
     """What is made where it turns out that it cannot be copied."""
 
     kind = "video"
+    extension = "m4s"
     copied = True
 
     @property
@@ -120,6 +124,7 @@ class AudioRendition:
     copied: bool = False
 
     kind = "audio"
+    extension = "m4s"
     codecs = "mp4a.40.2"
 
     @property
@@ -151,6 +156,7 @@ class Presentation:
     audio: tuple[AudioRendition, ...]
     surround: tuple[AudioRendition, ...] = ()
     """The sounds again, those of 5.1 channels as such: another group for who can play them. Empty where none has."""
+    subtitles: tuple[SubtitleRendition, ...] = ()
 
     @classmethod
     def of(cls, media: Media, segment_length: float = 2.0, *, copy: bool = True) -> Presentation:
@@ -165,13 +171,19 @@ class Presentation:
             media = _to_be_encoded(media)
         cuts = timeline(media, Fraction(segment_length).limit_denominator(1000))
         stereo = _audio_renditions(media.audio)
-        return cls(media, cuts, _pictures(media.video, cuts) if media.video else (), stereo, _surround(stereo))
+        pictures = _pictures(media.video, cuts) if media.video else ()
+        return cls(media, cuts, pictures, stereo, _surround(stereo), subtitle_renditions(media.subtitles))
 
     @cached_property
     def renditions(self) -> dict[str, Rendition]:
-        """All renditions by id, video first, in the master playlist's order."""
+        """All renditions of pictures and sounds by id, video first, in the master playlist's order."""
         offered: tuple[Rendition, ...] = (*self.video, *self.audio, *self.surround)
         return {rendition.id: rendition for rendition in offered}
+
+    @cached_property
+    def offered(self) -> dict[str, Rendition | SubtitleRendition]:
+        """All renditions by id, those of texts last."""
+        return self.renditions | {rendition.id: rendition for rendition in self.subtitles}
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -192,6 +204,9 @@ class Presentation:
         for sounds in filter(None, (self.audio, self.surround)):
             for sound, encoded, copied in zip(sounds, self.timeline.audio, self.timeline.copied_audio, strict=True):
                 cut[sound.id] = copied if sound.copied else encoded
+        # Text has no frames: it is cut where what it belongs to is.
+        whole = cut[(self.video[-1] if self.video else self.audio[0]).id]
+        cut |= {text.id: whole for text in self.subtitles}
         return {id_: cuts for id_, cuts in cut.items() if cuts is not None}
 
     def cuts(self, rendition: str) -> Cuts:
@@ -272,17 +287,10 @@ def _even(length: Fraction) -> int:
 
 def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, ...]:
     default = next((i for i, track in enumerate(tracks) if track.default), 0)
-    taken: set[str] = set()
-    offered = []
-    for number, track in enumerate(tracks):
-        name = _written(track.title) or _written(track.language) or f"Sound {number + 1}"
-        # NAME is unique within its group (RFC 8216, 4.3.4.1.1).
-        numbered = (f"{name} ({again})" for again in count(2))
-        unique = name if name not in taken else next(other for other in numbered if other not in taken)
-        taken.add(unique)
-        sound = AudioRendition(f"audio-{number}", track, unique, number == default)
-        offered.append(_copied(sound))
-    return tuple(offered)
+    return tuple(
+        _copied(AudioRendition(f"audio-{number}", track, name, number == default))
+        for number, (track, name) in enumerate(zip(tracks, names(tracks, "Sound"), strict=True))
+    )
 
 
 def _surround(stereo: tuple[AudioRendition, ...]) -> tuple[AudioRendition, ...]:
@@ -304,8 +312,3 @@ def _copied(sound: AudioRendition) -> AudioRendition:
         return sound
     usual = AUDIO_BIT_RATE * track.channels
     return replace(sound, channels=track.channels, bit_rate=track.copy.bit_rate or usual, copied=True)
-
-
-def _written(text: str | None) -> str:
-    """Return a file's text as a quoted-string holds it: no line breaks, no double quotes (RFC 8216, 4.2)."""
-    return "".join("'" if c == '"' else c for c in text or "" if c.isprintable()).strip()

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack, master_playlist, media_playlist
+from hls_sessions.media import (
+    AudioTrack,
+    Media,
+    Presentation,
+    SubtitleTrack,
+    VideoTrack,
+    master_playlist,
+    media_playlist,
+)
 
 ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
 """One attribute of a list (RFC 8216, 4.2)."""
@@ -39,8 +47,13 @@ def sound(title=None, language=None, *, default=False, end=Fraction(10)) -> Audi
     return AudioTrack(1, "aac", 2, 48_000, Fraction(0), end, language, title, default)
 
 
-def offer(video: VideoTrack | None = None, *audio: AudioTrack, length=2.0) -> Presentation:
-    return Presentation.of(Media(Path("/films/one.mkv"), "mov,mp4", Fraction(0), video, audio), length)
+def text(title=None, language=None, **flags) -> SubtitleTrack:
+    return SubtitleTrack(2, "subrip", language, title, **flags)
+
+
+def offer(video: VideoTrack | None = None, *audio: AudioTrack, length=2.0, subtitles=()) -> Presentation:
+    media = Media(Path("/films/one.mkv"), "mov,mp4", Fraction(0), video, audio, subtitles=tuple(subtitles))
+    return Presentation.of(media, length)
 
 
 def attributes(line: str) -> dict[str, str]:
@@ -330,3 +343,79 @@ def test_a_language_that_cannot_be_written_is_told_as_none():
     (group,) = groups(master_playlist(offer(picture(), sound("A", "\n"))))
 
     assert "LANGUAGE" not in group
+
+
+# Text
+
+
+def subtitles_of(*tracks, video=None, audio=()) -> list[dict[str, str]]:
+    """Return the attributes of all subtitle renditions in the master playlist."""
+    master = master_playlist(offer(video or picture(), *audio, subtitles=tracks))
+    media = [attributes(line) for line in tags(master, "#EXT-X-MEDIA")]
+    return [found for found in media if found["TYPE"] == "SUBTITLES"]
+
+
+def test_every_text_track_is_a_rendition_that_every_variant_names():
+    master = master_playlist(offer(picture(), sound(), subtitles=[text(language="eng"), text(language="ger")]))
+    renditions = [line for line in tags(master, "#EXT-X-MEDIA") if "TYPE=SUBTITLES" in line]
+
+    assert [attributes(line)["URI"] for line in renditions] == [
+        '"subtitles-0/index.m3u8"',
+        '"subtitles-1/index.m3u8"',
+    ]
+    assert {attributes(line)["SUBTITLES"] for line in tags(master, "#EXT-X-STREAM-INF")} == {'"subs"'}
+    assert {attributes(line)["GROUP-ID"] for line in renditions} == {'"subs"'}
+
+
+def test_sound_alone_has_its_texts_too():
+    master = master_playlist(offer(None, sound("one"), sound("two"), subtitles=[text()]))
+
+    assert [attributes(line)["SUBTITLES"] for line in tags(master, "#EXT-X-STREAM-INF")] == ['"subs"', '"subs"']
+
+
+def test_a_film_without_texts_names_none():
+    assert "SUBTITLES" not in master_playlist(offer(picture(), sound()))
+
+
+def test_a_text_is_called_by_its_title_its_language_or_its_number_and_never_as_another():
+    found = subtitles_of(text("Full", "eng"), text("Full", "eng"), text(None, "eng"), text())
+
+    assert [rendition["NAME"] for rendition in found] == ['"Full"', '"Full (2)"', '"eng"', '"Subtitles 4"']
+    assert [rendition.get("LANGUAGE") for rendition in found] == ['"eng"', '"eng"', '"eng"', None]
+
+
+def test_one_text_at_most_is_shown_unasked_and_none_that_is_forced():
+    found = subtitles_of(
+        text(language="eng", forced=True, default=True),
+        text(language="eng", default=True),
+        text(language="ger", default=True),
+    )
+
+    assert [rendition["DEFAULT"] for rendition in found] == ["NO", "YES", "NO"]
+    assert [rendition.get("FORCED") for rendition in found] == ["YES", None, None]
+
+
+def test_of_texts_that_players_cannot_tell_apart_they_choose_the_first():
+    found = subtitles_of(text(language="eng"), text("Commentary", "eng"), text(language="eng", hearing_impaired=True))
+
+    assert [rendition["AUTOSELECT"] for rendition in found] == ["YES", "NO", "YES"]
+
+
+def test_a_text_for_the_hard_of_hearing_says_so():
+    plain, sdh = subtitles_of(text(language="eng"), text(language="eng", hearing_impaired=True))
+
+    assert "CHARACTERISTICS" not in plain
+    assert "public.accessibility.transcribes-spoken-dialog" in sdh["CHARACTERISTICS"]
+
+
+@pytest.mark.parametrize("video", [picture(), None], ids=["with a picture", "sound alone"])
+def test_a_text_is_cut_where_what_it_belongs_to_is(video):
+    presentation = offer(video, sound(), subtitles=[text()])
+    texts, others = (
+        media_playlist(presentation, rendition) for rendition in ("subtitles-0", "video-720p" if video else "audio-0")
+    )
+
+    assert tags(texts, "#EXTINF") == tags(others, "#EXTINF")
+    assert tags(texts, "#EXT-X-TARGETDURATION") == tags(others, "#EXT-X-TARGETDURATION")
+    assert tags(texts, "#EXT-X-MAP") == []
+    assert [line for line in texts.splitlines() if not line.startswith("#")][:2] == ["0.vtt", "1.vtt"]
