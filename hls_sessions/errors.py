@@ -124,6 +124,17 @@ class EncoderFailed(SessionError):
         super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{said(log)}")
 
 
+class SubtitlesFailed(SessionError):
+    """A file's text tracks cannot be read."""
+
+    kind = "subtitles-failed"
+
+    def __init__(self, media: str, reason: str) -> None:
+        self.media = media
+        self.reason = reason
+        super().__init__(f"The subtitles of {media!r} cannot be read: {reason}.")
+
+
 class IllegalTransition(SessionError):
     """A session was asked for a step its state does not allow."""
 

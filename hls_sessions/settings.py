@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     probe_timeout: Seconds = 10.0
     """How long opening a file may take before it counts as not playable."""
 
+    subtitle_timeout: Seconds = 30.0
+    """How long reading a file's subtitles may get no further before it is given up."""
+
     segment_length: Annotated[float, Field(ge=1, le=12)] = 2.0
     """The wanted length of a segment."""
 

@@ -106,7 +106,8 @@ def fetch_all(http: httpx.Client, session: dict[str, Any]) -> int:
     for rendition in session["renditions"]:
         base = f"/sessions/{session['session_id']}/{rendition['id']}"
         lines = http.get(f"{base}/index.m3u8").raise_for_status().text.splitlines()
-        names = ["init.mp4", *(line for line in lines if line and not line.startswith("#"))]
+        segments = [line for line in lines if line and not line.startswith("#")]
+        names = [*(["init.mp4"] if any(line.startswith("#EXT-X-MAP:") for line in lines) else []), *segments]
         length = sum(float(line[8:].rstrip(",")) for line in lines if line.startswith("#EXTINF:"))
         begun = time.monotonic()
         answers = [http.get(f"{base}/{name}") for name in names]
@@ -114,7 +115,7 @@ def fetch_all(http: httpx.Client, session: dict[str, Any]) -> int:
         bad = [answer for answer in answers if answer.is_error]
         failures += len(bad)
         size = sum(len(answer.content) for answer in answers if answer.is_success)
-        got = f"{len(answers) - len(bad) - 1} of {len(names) - 1}"
+        got = f"{len(segments) - len(bad)} of {len(segments)}"
         rows.append((rendition["id"], got, f"{size:,}", f"{length:.3f}", f"{took:.2f}"))
         for answer in bad:
             print(f"{answer.url}: {answer.status_code} {answer.text}", file=sys.stderr)

@@ -13,7 +13,7 @@ from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 from hls_sessions.ffmpeg import Prober
-from hls_sessions.media import AudioRendition, Presentation
+from hls_sessions.media import CopiedVideo, Presentation, Rendition, SubtitleRendition, VideoRendition
 
 
 def probe(
@@ -62,13 +62,17 @@ def _facts(presentation: Presentation) -> dict[str, Any]:
                 "id": rendition.id,
                 "kind": rendition.kind,
                 "source": f"#{rendition.track.index} {rendition.track.codec}",
-                "size": None if isinstance(rendition, AudioRendition) else f"{rendition.width}x{rendition.height}",
+                "size": _size(rendition),
                 "language": getattr(rendition.track, "language", None),
                 "codecs": rendition.codecs,
                 "bandwidth": rendition.peak,
                 "segments": len(presentation.cuts(rendition.id)),
             }
-            for rendition in presentation.renditions.values()
+            for rendition in presentation.offered.values()
         ],
         "notes": list(presentation.notes),
     }
+
+
+def _size(rendition: Rendition | SubtitleRendition) -> str | None:
+    return f"{rendition.width}x{rendition.height}" if isinstance(rendition, VideoRendition | CopiedVideo) else None

@@ -1,10 +1,11 @@
-"""Everything that spells ffmpeg: the binary, its command lines, its process, and the probing of files (PyAV)."""
+"""Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
 from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import OFFSET, Run, run
 from hls_sessions.ffmpeg.encoders import SOFTWARE, Encoder
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
+from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.ways import Way, ways
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Process",
     "ProcessId",
     "Run",
+    "SubtitleReader",
     "Way",
     "examine",
     "find",

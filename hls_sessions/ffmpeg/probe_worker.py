@@ -126,6 +126,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
             "container_start": str(Fraction(container.start_time or 0, av.time_base)),
             "video": video,
             "audio": audio,
+            "subtitles": _texts(container, notes),
             "notes": notes,
         }
         return answer, index if video else Index()
@@ -298,18 +299,52 @@ def _densest(sizes: Sequence[int], packets: int) -> int:
 
 
 def _sound(container: InputContainer, stream: Any, spans: dict[int, Span]) -> dict[str, Any]:
-    language = stream.metadata.get("language")
     return (
         _timed(stream, spans)
         | _packets(container, stream)
         | {
             "channels": stream.codec_context.channels,
             "sample_rate": stream.codec_context.sample_rate,
-            "language": None if language in {None, "und", ""} else language,
+            "language": _language(stream),
             "title": stream.metadata.get("title") or None,
             "default": bool(stream.disposition & stream.disposition.default),
         }
     )
+
+
+def _texts(container: InputContainer, notes: list[str]) -> list[dict[str, Any]]:
+    """Return the subtitles that are text, and note those that are not or that nothing here can read."""
+    texts = []
+    for stream in container.streams.subtitles:
+        context: Any = stream.codec_context  # None where there is no decoder
+        if context is not None and context.codec.text_sub:
+            texts.append(_text(stream))
+            continue
+        about = ", ".join(
+            filter(None, (context.codec.canonical_name if context else "of an unknown kind", _language(stream)))
+        )
+        pictures = context is not None and context.codec.bitmap_sub
+        what = "are pictures" if pictures else "cannot be read as text"
+        notes.append(f"the subtitles #{stream.index} ({about}) {what} and are not offered")
+    return texts
+
+
+def _text(stream: Any) -> dict[str, Any]:
+    disposition = stream.disposition
+    return {
+        "index": stream.index,
+        "codec": stream.codec_context.codec.canonical_name,
+        "language": _language(stream),
+        "title": stream.metadata.get("title") or None,
+        "default": bool(disposition & disposition.default),
+        "forced": bool(disposition & disposition.forced),
+        "hearing_impaired": bool(disposition & disposition.hearing_impaired),
+    }
+
+
+def _language(stream: Any) -> str | None:
+    language: str | None = stream.metadata.get("language")
+    return None if language in {None, "und", ""} else language
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from hls_sessions.media import (
     AudioTrack,
     Media,
     NotCopied,
+    SubtitleTrack,
     VideoCopy,
     VideoTrack,
     audio_codecs,
@@ -155,14 +156,14 @@ class Prober:
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
-        return _media(version.path, answer, arrays)
+        return _media(version, answer, arrays)
 
     def _read_whole(self, version: FileVersion) -> None:
         try:
             answer, arrays = self._own_worker().ask(str(version.path), READING_TIME, whole=True)
             if "error" in answer:
                 raise ValueError(answer["error"])
-            media = _media(version.path, answer, arrays)
+            media = _media(version, answer, arrays)
         except (Unavailable, OSError, ValueError) as error:
             if not self._closed:
                 logger.warning("%s could not be read whole: %s", version.path, error)
@@ -278,14 +279,17 @@ class _Worker:
         return data
 
 
-def _media(path: Path, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
+def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
     video = answer["video"]
     return Media(
-        path=path,
+        path=version.path,
+        size=version.size,
+        modified=version.modified,
         container=answer["container"],
         container_start=Fraction(answer["container_start"]),
         video=video and _video(video, *arrays),
         audio=tuple(_audio(track, exact=is_sought_exactly(answer["container"])) for track in answer["audio"]),
+        subtitles=tuple(SubtitleTrack(**track) for track in answer["subtitles"]),
         notes=tuple(answer["notes"]),
     )
 

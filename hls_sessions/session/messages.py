@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Exit
+    from hls_sessions.media import Cue
+    from hls_sessions.otp import Reply
 
 # Asked (Ref.ask, Ref.call).
 
@@ -33,7 +35,8 @@ class Heartbeat:
 class GetSegment:
     """Ask for the file of a segment; answered with its path once it is there.
 
-    Refused with RenditionNotFound, SegmentNotFound, SegmentImpossible or EncoderFailed.
+    Refused with RenditionNotFound, SegmentNotFound, SegmentImpossible or EncoderFailed; of a text track, with
+    SubtitlesFailed, MediaNotFound or StorageFailed.
     """
 
     rendition: str
@@ -77,6 +80,16 @@ class RunExited:
     rendition: str
     run: int
     exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class TextRead:
+    """What is said in a segment of a text track is known, or that it cannot be."""
+
+    rendition: str
+    segment: int
+    cues: Reply[list[Cue]]
+    """It is done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@
         owner                            the daemon's process, as "pid start-time"
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
+        <rendition>/<n>.vtt              the same, of a text track
         <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
         <rendition>/run-<k>/pid          the run's process, as "pid start-time"
 
@@ -55,18 +56,18 @@ class SegmentDirectory:
         """Delete it and everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def segment(self, rendition: str, number: int) -> Path:
+    def segment(self, rendition: str, number: int, extension: str = "m4s") -> Path:
         """Return where a segment is, once it is published."""
-        return self.path / rendition / f"{number}.m4s"
+        return self.path / rendition / f"{number}.{extension}"
 
     def init(self, rendition: str) -> Path:
         """Return where a rendition's init segment is, once it is published."""
         return self.path / rendition / "init.mp4"
 
-    def published(self, rendition: str) -> set[int]:
+    def published(self, rendition: str, extension: str = "m4s") -> set[int]:
         """Return the segments that are there."""
         files = self._files(rendition)
-        return {int(file.stem) for file in files if file.suffix == ".m4s" and file.stem.isdecimal()}
+        return {int(file.stem) for file in files if file.suffix == f".{extension}" and file.stem.isdecimal()}
 
     def new_run(self, rendition: str, run: int) -> Path:
         """Make the folder a run writes to, empty.
@@ -108,6 +109,19 @@ class SegmentDirectory:
             _write(init, memoryview(data)[:head])
         _write(self.segment(rendition, number), memoryview(data)[head:])
         return len(data) - head
+
+    def publish_text(self, rendition: str, number: int, text: str) -> int:
+        """Make a segment of a text track visible; return its size in bytes.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        if not self.path.is_dir():
+            self._make()  # somebody has tidied up /tmp
+        path, data = self.segment(rendition, number, "vtt"), text.encode()
+        path.parent.mkdir(exist_ok=True)
+        _write(path, memoryview(data))
+        return len(data)
 
     def _make(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

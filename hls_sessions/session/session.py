@@ -28,14 +28,16 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
     StallCheck,
+    TextRead,
 )
 from hls_sessions.session.segments import SegmentDirectory, end_processes
 from hls_sessions.session.state import State, step
+from hls_sessions.session.subtitles import SubtitleLane
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary, Encoder
+    from hls_sessions.ffmpeg import Binary, Encoder, Exit, SubtitleReader
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock, ExitReason, From, Timers
     from hls_sessions.session.policy import Limits
@@ -73,6 +75,7 @@ class House:
     encoder: Encoder
     """What pictures are encoded with, as long as it works."""
     watcher: Watcher
+    subtitles: SubtitleReader
     clock: Clock
     timers: Timers
     limits: Limits
@@ -121,14 +124,17 @@ class SessionServer(GenServer):
             now=house.clock.monotonic,
         )
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
+        self._texts = {
+            text.id: SubtitleLane(text, viewing.presentation, self._directory, house.subtitles, self.ref)
+            for text in viewing.presentation.subtitles
+        }
         self._state = step(self._state, State.ACTIVE)
         self._looks_for_stalls = False
         self._remind(IdleCheck(), viewing.idle_timeout)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
-        waiting = sum(lane.waiting for lane in self._lanes.values())
-        return f"<Session {self._viewing.session_id[:8]} [{self._state.value}, {waiting} waiting]>"
+        return f"<Session {self._viewing.session_id[:8]} [{self._state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
         """Answer what can be asked. All but Peek counts as activity."""
@@ -139,6 +145,9 @@ class SessionServer(GenServer):
                 return self._info()
             case Heartbeat():
                 return None
+            case GetSegment(rendition, segment) if rendition in self._texts:
+                file = self._texts[rendition].get_segment(segment, caller)
+                return NO_REPLY if file is None else file
             case GetSegment(rendition, segment):
                 lane = self._lane(rendition)
                 answer = lane.get_segment(segment, caller)
@@ -155,9 +164,10 @@ class SessionServer(GenServer):
         match message:
             case Served(rendition, segment):
                 self._active()
-                lane = self._lane(rendition)
-                lane.visit(segment)
-                self._act(lane)
+                if rendition not in self._texts:
+                    lane = self._lane(rendition)
+                    lane.visit(segment)
+                    self._act(lane)
             case _:
                 super().handle_cast(message)
 
@@ -169,13 +179,9 @@ class SessionServer(GenServer):
                 lane.file_closed(run, path)
                 self._act(lane)
             case RunExited(rendition, run, exit_):
-                lane = self._lanes[rendition]
-                try:
-                    lane.run_exited(run, exit_)
-                except (EncoderFailed, StorageFailed) as error:
-                    self._fail(error)
-                else:
-                    self._act(lane)
+                self._run_exited(self._lanes[rendition], run, exit_)
+            case TextRead(rendition, segment, cues):
+                self._texts[rendition].text_read(segment, cues)
             case IdleCheck():
                 self._expire_if_idle()
             case EncoderIdleCheck():
@@ -192,6 +198,8 @@ class SessionServer(GenServer):
 
     def terminate(self, reason: ExitReason) -> None:
         """Give everything back. Only a crash leaves the directory, for the next life."""
+        for text in self._texts.values():
+            text.close()
         for lane in self._lanes.values():
             lane.close(KILL_TIMEOUT)
         if not isinstance(reason, Crash):
@@ -215,6 +223,14 @@ class SessionServer(GenServer):
         # A copied and an encoded rendition are cut at other places.
         return lane.cuts.at(float(other.cuts.times[number] - lane.cuts.times[0]))
 
+    def _run_exited(self, lane: Lane, run: int, exit_: Exit) -> None:
+        try:
+            lane.run_exited(run, exit_)
+        except (EncoderFailed, StorageFailed) as error:
+            self._fail(error)
+        else:
+            self._act(lane)
+
     def _act(self, lane: Lane) -> None:
         try:
             lane.act()
@@ -223,6 +239,20 @@ class SessionServer(GenServer):
         if lane.waiting and not self._looks_for_stalls:
             self._looks_for_stalls = True
             self._remind(StallCheck(), STALL_CHECK)
+
+    @property
+    def _desks(self) -> tuple[Lane | SubtitleLane, ...]:
+        return (*self._lanes.values(), *self._texts.values())
+
+    @property
+    def _faults_of_texts(self) -> dict[str, None]:
+        """Why texts cannot be had, each reason once: all are read together."""
+        return dict.fromkeys(text.fault for text in self._texts.values() if text.fault is not None)
+
+    @property
+    def _waiting(self) -> int:
+        """How many viewers wait."""
+        return sum(desk.waiting for desk in self._desks)
 
     def _active(self) -> None:
         self._last_activity = self._house.clock.monotonic()
@@ -239,7 +269,7 @@ class SessionServer(GenServer):
         return min(times) - self._house.clock.monotonic()
 
     def _expire_if_idle(self) -> None:
-        if any(lane.waiting for lane in self._lanes.values()):
+        if self._waiting:
             self._active()  # who waits is there
         left = self._expires_in()
         if left > 0:
@@ -252,8 +282,8 @@ class SessionServer(GenServer):
 
     def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)
-        for lane in self._lanes.values():
-            lane.fail_waiting(error)
+        for desk in self._desks:
+            desk.fail_waiting(error)
         self._end(State.FAILED, str(error))
 
     def _end(self, state: State, reason: str) -> None:
@@ -264,7 +294,7 @@ class SessionServer(GenServer):
         self.stop(Shutdown(Ended(self._info())))
 
     def _info(self) -> SessionInfo:
-        viewing, lanes = self._viewing, self._lanes.values()
+        viewing, lanes, desks = self._viewing, self._lanes.values(), self._desks
         return SessionInfo(
             session_id=viewing.session_id,
             state=self._state.value,
@@ -276,16 +306,17 @@ class SessionServer(GenServer):
             last_activity_at=self._last_activity_at,
             idle_timeout=viewing.idle_timeout,
             expires_in=max(0.0, self._expires_in()),
-            viewers_waiting=sum(lane.waiting for lane in lanes),
-            segments_made=sum(lane.segments_made for lane in lanes),
-            bytes_made=sum(lane.bytes_made for lane in lanes),
+            viewers_waiting=self._waiting,
+            segments_made=sum(desk.segments_made for desk in desks),
+            bytes_made=sum(desk.bytes_made for desk in desks),
             encoder_failures=sum(lane.failed_runs for lane in lanes),
             segments_refused=sum(lane.refused for lane in lanes),
-            renditions=tuple(lane.info for lane in lanes),
+            renditions=tuple(desk.info for desk in desks),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
             notes=(
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
+                *self._faults_of_texts,
             ),
             reason=self._reason,
         )

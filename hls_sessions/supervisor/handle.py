@@ -121,18 +121,19 @@ class Session:
         return media_playlist(self.presentation, rendition, self._viewing.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
-        """Return the file of a segment, waiting up to ``timeout`` seconds until it is there.
+        """Return the file of a segment, waiting up to ``timeout`` seconds until it is there; of a text track, WebVTT.
 
         Raises:
             RenditionNotFound, SegmentNotFound: the playlists have no such segment.
             SegmentImpossible, EncoderFailed: it cannot be made.
+            SubtitlesFailed, MediaNotFound, StorageFailed: the text cannot be read or written.
             SessionEnded, SessionNotFound: the session has ended.
             TimeoutError: it took longer.
         """
         return self.published(rendition, segment) or _within(self.ask_segment(rendition, segment), timeout)
 
     def init(self, rendition: str, timeout: float | None = None) -> Path:
-        """Return the file of a rendition's init segment; like ``segment``."""
+        """Return the file of a rendition's init segment; like ``segment``. Text tracks have none."""
         return _within(self.ask_init(rendition), timeout)
 
     def stop(self) -> None:
@@ -153,7 +154,7 @@ class Session:
         segments = len(self.presentation.cuts(rendition))
         if not 0 <= segment < segments:
             raise SegmentNotFound(rendition, segment, segments)
-        path = self._directory.segment(rendition, segment)
+        path = self._directory.segment(rendition, segment, self.presentation.offered[rendition].extension)
         if not path.exists():
             return None
         ref = self._registry.whereis(self.id)
@@ -200,7 +201,7 @@ class Session:
 
     def _known(self, rendition: str) -> None:
         self._not_ended()
-        if rendition not in self.presentation.renditions:
+        if rendition not in self.presentation.offered:
             raise RenditionNotFound(self.id, rendition)
 
     def _note_activity(self) -> None:

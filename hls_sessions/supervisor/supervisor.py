@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, StorageFailed, Unavailable
-from hls_sessions.ffmpeg import SOFTWARE, Prober, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -157,6 +157,7 @@ class Supervisor:
             self._open_segments_dir()
             self._sweep()
             self._prober = Prober(self.settings.probe_timeout)
+            self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
             self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
             self._root = self._start_root()
             self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
@@ -182,6 +183,7 @@ class Supervisor:
                 self._entries.forget(entry, Unavailable(_STOPPED))
                 self._clear(entry.viewing)
             self._janitor.shutdown()
+            self._subtitles.close()
             self._prober.close()
 
     # ---- sessions
@@ -351,6 +353,7 @@ class Supervisor:
             binary=self.binary,
             encoder=SOFTWARE,
             watcher=watcher,
+            subtitles=self._subtitles,
             clock=self.clock,
             timers=timers,
             limits=Limits(self.settings.max_runs, self.settings.look_ahead),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from hls_sessions.ffmpeg import find
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,8 @@ class Clip:
     audio_rate: int = 44_100
     sound_seconds: float | None = None
     """Length of the sound, where it differs from the picture's."""
+    subtitles: tuple[str, ...] = ()
+    """A text track each, as SubRip, ASS or WebVTT writes it; surrogates stand for bytes that are no UTF-8."""
     options: tuple[str, ...] = ()
     """More output options."""
 
@@ -63,8 +63,16 @@ def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
         seconds = clip.sound_seconds or clip.seconds
         inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={clip.audio_rate}:duration={seconds}"]
         outputs += ["-c:a", clip.audio]
-    part = path.with_name(f".{path.name}.part.{clip.container}")
-    command = [find(), "-v", "error", "-nostdin", "-y", *inputs, *outputs, *clip.options, f"file:{part}"]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - an argument list, no shell
+    with tempfile.TemporaryDirectory() as texts:
+        for number, text in enumerate(clip.subtitles):
+            file = Path(texts, str(number))
+            file.write_bytes(text.encode(errors="surrogateescape"))
+            inputs += ["-i", f"file:{file}"]
+        if clip.subtitles:
+            outputs += [argument for number in range(inputs.count("-i")) for argument in ("-map", str(number))]
+            outputs += ["-c:s", "mov_text" if clip.container in {"mp4", "mov", "m4a"} else "copy"]
+        part = path.with_name(f".{path.name}.part.{clip.container}")
+        command = [find(), "-v", "error", "-nostdin", "-y", *inputs, *outputs, *clip.options, f"file:{part}"]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - an argument list, no shell
     part.replace(path)
     return path

@@ -1,7 +1,8 @@
 """The media routes: playlists and segments, as plain Starlette handlers, which every second of playback goes through.
 
 A segment that is not there yet is *held* until it is, or is known to be impossible: native players give up on the
-first 503 or 404, and hls.js asks again only a few times.
+first 503 or 404, and hls.js asks again only a few times. A text is not worth a film: hls.js ends playback when a text
+is refused or comes late (1.7), so one that cannot be had, or not soon, is answered with a segment that says nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from hls_sessions.errors import SessionError
+from hls_sessions.errors import MediaNotFound, SessionError, StorageFailed, SubtitlesFailed
+from hls_sessions.ffmpeg import OFFSET
+from hls_sessions.media import webvtt_segment
 from hls_sessions.web import problems
 
 if TYPE_CHECKING:
@@ -27,15 +30,22 @@ if TYPE_CHECKING:
 
 PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp4"
+CONTENT = {"m4s": SEGMENT, "vtt": "text/vtt"}
+"""What segments are, by their extension."""
 
 # Knowing a session's id is the right to watch, from any page.
 ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
 SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
+# A text that could not be had may be had the next time.
+TEXT_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
 
 LONGEST_NUMBER = 18
 """Digits of a segment's number: more than any film has, and few enough to be read."""
+
+TEXT_PATIENCE = 8.0
+"""Seconds a text is waited for: hls.js gives a segment ten."""
 
 CLIENT_LEFT = 499
 """nginx's status for a client that has left; nobody reads it but the log."""
@@ -71,21 +81,40 @@ async def playlist(request: Request) -> Response:
 @_translating
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
-    return await _when_there(request, _session(request).ask_init(request.path_params["rendition"]))
+    return await _when_there(request, _session(request).ask_init(request.path_params["rendition"]), SEGMENT)
 
 
 @_translating
 async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = _session(request), request.path_params["rendition"]
-    number = request.path_params["segment"]
+    number, extension = request.path_params["segment"], request.url.path.rpartition(".")[2]
+    offered = session.presentation.offered.get(rendition)
+    if offered is not None and offered.extension != extension:
+        raise HTTPException(404)
     if len(number) > LONGEST_NUMBER or not (number.isascii() and number.isdecimal()):
         raise HTTPException(404)
     number = int(number)
     path = session.published(rendition, number)
-    if path is not None and (response := _file(path)) is not None:
+    if path is not None and (response := _file(path, CONTENT[extension])) is not None:
         return response
-    return await _when_there(request, session.ask_segment(rendition, number))
+    reply = session.ask_segment(rendition, number)
+    if extension == "vtt":
+        return await _text_when_there(request, session, reply)
+    return await _when_there(request, reply, SEGMENT)
+
+
+async def _text_when_there(request: Request, session: Session, reply: Reply[Path]) -> Response:
+    """Wait for a text for a while, and do without it where it cannot be had: the film goes on."""
+    try:
+        async with asyncio.timeout(TEXT_PATIENCE):
+            return await _when_there(request, reply, CONTENT["vtt"])
+    except TimeoutError:
+        why = "This has not been read yet."
+    except (SubtitlesFailed, MediaNotFound, StorageFailed) as error:
+        why = f"This cannot be read: {error.kind}."
+    silence = webvtt_segment((), session.presentation.timeline.origin, OFFSET, note=why)
+    return Response(silence, headers=TEXT_HEADERS, media_type=CONTENT["vtt"])
 
 
 def _session(request: Request) -> Session:
@@ -93,7 +122,7 @@ def _session(request: Request) -> Session:
     return session
 
 
-async def _when_there(request: Request, reply: Reply[Path]) -> Response:
+async def _when_there(request: Request, reply: Reply[Path], content: str) -> Response:
     """Wait for a file, as long as somebody is there to get it."""
     waiting = asyncio.ensure_future(_path(reply))
     leaving = asyncio.ensure_future(_disconnected(request))
@@ -101,7 +130,7 @@ async def _when_there(request: Request, reply: Reply[Path]) -> Response:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             return Response(status_code=CLIENT_LEFT)
-        return _file(await waiting) or Response(status_code=503)
+        return _file(await waiting, content) or Response(status_code=503)
     finally:
         # Cancelling the waiting cancels the reply, and the session stops counting this viewer.
         waiting.cancel()
@@ -117,9 +146,9 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-def _file(path: Path) -> FileResponse | None:
+def _file(path: Path, content: str) -> FileResponse | None:
     try:
-        return FileResponse(path, headers=SEGMENT_HEADERS, media_type=SEGMENT, stat_result=path.stat())
+        return FileResponse(path, headers=SEGMENT_HEADERS, media_type=content, stat_result=path.stat())
     except OSError:
         return None  # deleted since: the disk is a cache
 
@@ -129,4 +158,5 @@ routes = [
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
+    Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),
 ]

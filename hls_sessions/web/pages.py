@@ -20,7 +20,7 @@ HLS_JS = STATIC / "node_modules" / "hls.js" / "dist" / "hls.min.js"
 """Installed with npm from static/package.json; without it the page plays natively."""
 
 PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob:; worker-src blob:; style-src 'self'",
+    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src blob:; style-src 'self'",
     "Cache-Control": "no-cache",
 }
 

@@ -25,6 +25,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
     errors.SegmentImpossible: HTTPStatus.NOT_FOUND,
     errors.EncoderFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.SubtitlesFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,

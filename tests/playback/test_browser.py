@@ -47,6 +47,11 @@ PLAYS_ON_FROM = """async (position) => {
 }"""
 
 
+SHOWN = "Array.from(document.querySelector('video').textTracks[0]?.activeCues || [], (cue) => cue.text).join()"
+SEEKING = "document.querySelector('video').seeking"
+READ = "Array.from(document.querySelector('video').textTracks[0]?.cues || [], (cue) => cue.text).join()"
+
+
 @pytest.fixture
 def page():
     with playwright.sync_playwright() as browsers:
@@ -64,17 +69,12 @@ def page():
         browser.close()
 
 
-@pytest.mark.parametrize(
-    "player",
-    [
-        pytest.param(
-            "hls.js", marks=pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js is not installed (npm is absent)")
-        ),
-        "native",
-    ],
-)
+needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js is not installed (npm is absent)")
+
+
+@pytest.mark.parametrize("player", [pytest.param("hls.js", marks=needs_hls_js), "native"])
 def test_a_viewer_presses_play_seeks_to_the_middle_and_sees_it_go_on(daemon, hls_clip, page, player):
-    film = hls_clip(seconds=40, size="320x180", rate="30000/1001")
+    film = hls_clip(seconds=40, size="320x180", rate="30000/1001", subtitles=(TALK,))
     session = daemon.open(film)
 
     page.goto(f"{daemon.url}{session['player_url']}?player={player}")
@@ -86,6 +86,56 @@ def test_a_viewer_presses_play_seeks_to_the_middle_and_sees_it_go_on(daemon, hls
     assert page.evaluate("document.querySelector('video').error") is None
     assert abs(page.evaluate("document.querySelector('video').duration") - 40) < 0.5
     assert page.text_content("#status") == ("Playing with hls.js" if player == "hls.js" else "Playing natively")
+    assert real(page.complaints) == []
+
+
+TALK = """1
+00:00:02,000 --> 00:00:04,000
+Good <i>morning</i> & welcome
+
+2
+00:00:12,500 --> 00:00:14,000
+In the middle
+"""
+SHOWN_UNASKED = ("-disposition:s:0", "default")
+
+
+@needs_hls_js
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+@pytest.mark.parametrize("start", ["0", "5"], ids=["from zero", "from five seconds"])
+def test_a_viewer_reads_each_text_at_its_time(daemon, hls_clip, page, until, container, start):
+    options = (*SHOWN_UNASKED, "-output_ts_offset", start)
+    film = hls_clip(seconds=20, size="320x180", container=container, subtitles=(TALK,), options=options)
+    session = daemon.open(film)
+    page.goto(f"{daemon.url}{session['player_url']}?player=hls.js")
+    page.evaluate(PLAYS_ON_FROM, 0)
+    page.evaluate("document.querySelector('video').pause()")
+    until(lambda: "welcome" in page.evaluate(READ))
+
+    # hls.js counts from the first decoding, and so shows pictures and texts alike a few frames late.
+    first, second = "Good <i>morning</i> &amp; welcome", "In the middle"
+    for position, text in [(3, first), (1.9, ""), (2.2, first), (3.9, first), (4.2, ""), (13, second), (12.4, "")]:
+        page.evaluate("(position) => { document.querySelector('video').currentTime = position; }", position)
+        until(lambda text=text: not page.evaluate(SEEKING) and page.evaluate(SHOWN) == text)
+
+    assert page.evaluate("document.querySelector('video').textTracks[0].mode") == "showing"
+    assert real(page.complaints) == []
+
+
+@needs_hls_js
+def test_a_film_whose_texts_cannot_be_read_is_shown_without(start_daemon, hls_clip, page):
+    daemon = start_daemon(HLS_SESSIONS_SUBTITLE_TIMEOUT="0.000001")
+    film = hls_clip(seconds=20, size="320x180", container="mkv", subtitles=(TALK,), options=SHOWN_UNASKED)
+    session = daemon.open(film)
+    page.goto(f"{daemon.url}{session['player_url']}?player=hls.js")
+
+    begun = page.evaluate(PLAYS_ON_FROM, 0)
+    later = page.evaluate(PLAYS_ON_FROM, 12)
+
+    assert (begun, later) >= (1, 13)
+    assert any(
+        "it took too long" in note for note in daemon.http.get(f"/sessions/{session['session_id']}").json()["notes"]
+    )
     assert real(page.complaints) == []
 
 

@@ -1,0 +1,169 @@
+"""The process that reads a file's text tracks. Run as a script; imports PyAV and nothing of this package.
+
+Reads one request on standard input (a line of JSON) and writes a line of JSON for everything it comes by: a cue,
+how far it has read, the end, or why there is none. All tracks are read in one pass, and the rest of the file only
+where its container is not laid out so that it can be left out.
+
+PyAV rather than the ffmpeg program, whose WebVTT cannot be relied on: it writes the ``<``, ``&``, ``-->`` and empty
+lines of a text as they are, drawings as text, and an unknown end as one in seven weeks (5.1, 9.0). Nor does it tell
+how far it has read while nobody speaks, and one track that it has no decoder for fails all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.logging
+from av.stream import Discard
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+MEMORY_LIMIT = 4 * 1024**3
+"""Bytes of address space: room for any real index, not for a header that claims a billion entries."""
+
+NICE = 10
+"""Subtitles are read beside encoders that somebody waits for."""
+
+INTERLEAVE = 10
+"""Seconds that a text may come later in a file than the sound it belongs to: what ffmpeg's own muxers allow."""
+
+STEP = 1_000_000
+"""Microseconds between two words on how far it has read."""
+
+LONGEST = 24 * 3600
+"""Seconds; a text that is to be shown for longer has no end that makes sense."""
+
+LEGACY = {
+    "ara": "cp1256",
+    "bul": "cp1251",
+    "cze": "cp1250",
+    "ces": "cp1250",
+    "ell": "cp1253",
+    "gre": "cp1253",
+    "heb": "cp1255",
+    "hrv": "cp1250",
+    "hun": "cp1250",
+    "jpn": "cp932",
+    "kor": "cp949",
+    "pol": "cp1250",
+    "rum": "cp1250",
+    "ron": "cp1250",
+    "rus": "cp1251",
+    "tha": "cp874",
+    "tur": "cp1254",
+    "ukr": "cp1251",
+    "vie": "cp1258",
+    "chi": "gb18030",
+    "zho": "gb18030",
+}
+"""How a language was written before UTF-8; the rest of them as in Western Europe."""
+
+
+def main() -> None:
+    """Answer one request."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    os.nice(NICE)
+    av.logging.set_level(av.logging.PANIC)
+    request = json.loads(sys.stdin.buffer.readline())
+    try:
+        read(request["path"], request["container"], request["tracks"])
+    except (av.error.FFmpegError, OSError, MemoryError, IndexError) as error:
+        say("error", getattr(error, "strerror", None) or str(error) or type(error).__name__)
+    else:
+        say("end")
+
+
+def read(path: str, container_name: str, indices: list[int]) -> None:
+    """Read all texts of these streams, and say them."""
+    # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
+    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        if container.format.name != container_name:
+            raise OSError("it is not the file that was opened any more")
+        tracks = [container.streams[index] for index in indices]
+        for track in tracks:
+            # Texts that are no UTF-8 are nobody's fault here, and read below.
+            track.codec_context.options = {"sub_charenc_mode": "ignore"}
+        clock = _clock(container)
+        wanted = {*indices, *([clock.index] if clock else [])}
+        for stream in container.streams:
+            if stream.index not in wanted:
+                stream.discard = Discard.all
+        _say_all(container, tracks, clock)
+
+
+def _clock(container: InputContainer) -> Stream | None:
+    """Return a stream that tells how far has been read: one that has something all the time.
+
+    Where a container is read by its index (MP4), there is none: only what is wanted is read, which does not take long.
+    """
+    if "mp4" in container.format.name:
+        return None
+    streams: list[Stream] = [*container.streams.audio, *container.streams.video]
+    return streams[0] if streams else None
+
+
+def _say_all(container: InputContainer, tracks: list[Stream], clock: Stream | None) -> None:
+    said = None
+    try:
+        for packet in container.demux(*tracks, *([clock] if clock else [])):
+            if packet.pts is None or not packet.size:
+                continue
+            if clock is None or packet.stream.index != clock.index:
+                _say_cue(packet)
+                continue
+            now = _microseconds(packet, packet.dts if packet.dts is not None else packet.pts) - INTERLEAVE * 1_000_000
+            if said is None or now >= said + STEP:
+                said = now
+                say("at", now)
+    except av.error.InvalidDataError:
+        pass  # a damaged end: what could be read is what there is
+
+
+def _say_cue(packet: Packet[Any]) -> None:
+    stream = packet.stream
+    try:
+        decoded = stream.codec_context.decode2(packet)
+    except av.error.FFmpegError:
+        return  # one that is broken is not shown
+    if decoded is None:
+        return
+    # "read order, layer, style, name, three margins, effect, text"
+    events = [getattr(rect, "ass", b"").split(b",", 8) for rect in decoded.rects]
+    text = b"\\N".join(event[8] for event in events if len(event) == 9)  # noqa: PLR2004 - the fields named above
+    start = _microseconds(packet, packet.pts or 0) + decoded.start_display_time * 1000
+    length = _microseconds(packet, packet.duration or 0) or decoded.end_display_time * 1000
+    if length == 0 and stream.codec_context.codec.canonical_name == "ass":
+        return  # of this format, one without a length is a comment
+    end = start + length if 0 < length < LONGEST * 1_000_000 else None
+    say("cue", stream.index, start, end, _decoded(text, stream.metadata.get("language")))
+
+
+def _decoded(text: bytes, language: str | None) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode(LEGACY.get(language or "", "cp1252"), errors="replace")
+
+
+def _microseconds(packet: Packet[Any], ticks: int) -> int:
+    return round(ticks * Fraction(packet.time_base) * 1_000_000)
+
+
+def say(*words: Any) -> None:
+    """Write one line, at once: somebody may wait for it."""
+    sys.stdout.buffer.write(json.dumps(words).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,306 @@
+"""Subtitles: all text tracks of a file, read once per (path, size, modification time), in a process with limits.
+
+Reading starts when somebody asks for the first text, and who asks is answered as soon as the reading has passed what
+they asked for: a film that is not read by an index takes as long as its disk needs for all of it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
+from hls_sessions.ffmpeg.prober import FileVersion
+from hls_sessions.ffmpeg.process import bound_to_parent
+from hls_sessions.media import Cue, cue_text
+from hls_sessions.otp import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+
+    from hls_sessions.media import Media
+
+logger = logging.getLogger(__name__)
+
+WORKER = Path(__file__).with_name("subtitle_worker.py")
+"""The script that reads a file."""
+
+WORKERS = 4
+"""Files read at once; each waits for its disk most of the time."""
+
+LONGEST = 3600.0
+"""Seconds one file may take in all."""
+
+LARGEST = 32 * 1024**2
+"""Bytes of memory that one file's texts may take: a hundred tracks of talk, or one of a thousand hours."""
+
+KEPT = 64 * 1024**2
+"""Bytes of memory that all remembered texts may take together."""
+
+LONGEST_LINE = 1024**2
+"""Bytes that one text may have, as it comes from the process."""
+
+ATTEMPTS = 3
+"""How often the same file may fail until it is not tried any more."""
+
+SHOWN = 3_000_000
+"""Microseconds that a text is shown for whose end the file does not tell, or tells as before its start."""
+
+CUE_SIZE = 200
+"""Bytes of memory that a cue takes beside its text."""
+
+READING_SIZE = 4096
+"""Bytes of memory that a file without texts takes."""
+
+
+_CLOSED = "The subtitle reader is closed."
+
+
+class SubtitleReader:
+    """Reads the text tracks of files, each file once for all who ask."""
+
+    def __init__(self, timeout: float = 30.0) -> None:
+        """Make a reader that gives a file up when nothing more comes from it for ``timeout`` seconds."""
+        self._timeout = timeout
+        self._known: OrderedDict[FileVersion, _Reading] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        # A process ends with the thread that started it (see bound_to_parent): each is read by the one that did.
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="subtitles")
+
+    def ask(self, media: Media, track: int, start: Fraction | None, end: Fraction | None) -> Reply[list[Cue]]:
+        """Ask for all cues of a track that are shown between two times; answered when they are known.
+
+        Args:
+            media: a file that was probed.
+            track: the stream's index in it.
+            start: seconds on the file's clock; None for its beginning.
+            end: seconds on the file's clock, itself excluded; None for its end.
+
+        The reply fails with SubtitlesFailed when they cannot be read, with MediaNotFound when the file is gone, with
+        Unavailable when the reader is closed.
+        """
+        reply: Reply[list[Cue]] = Reply()
+        with self._lock:
+            if self._closed:
+                reply.fail(Unavailable(_CLOSED))
+                return reply
+            reading = self._reading(media)
+        reading.ask(_Question(track, _ticks(start, -_FOREVER), _ticks(end, _FOREVER), reply))
+        return reply
+
+    def close(self) -> None:
+        """End all processes, and fail whoever still waits."""
+        with self._lock:
+            self._closed = True
+            readings = list(self._known.values())
+            for process in self._processes:
+                process.kill()
+        for reading in readings:
+            reading.fail(Unavailable(_CLOSED))
+        self._threads.shutdown(cancel_futures=True)
+
+    def _reading(self, media: Media) -> _Reading:
+        version = FileVersion(media.path, media.size, media.modified)
+        reading = self._known.get(version)
+        if reading is None or (reading.error is not None and reading.attempt < ATTEMPTS):
+            attempt = 1 if reading is None else reading.attempt + 1
+            reading = self._known[version] = _Reading(attempt)
+            self._threads.submit(self._read, reading, version, media)
+        self._known.move_to_end(version)
+        return reading
+
+    def _read(self, reading: _Reading, version: FileVersion, media: Media) -> None:
+        path = str(media.path)
+        try:
+            self._follow(reading, version, media)
+        except (SubtitlesFailed, MediaNotFound, Unavailable) as error:
+            reading.fail(error)
+        except TimeoutError:
+            reading.fail(SubtitlesFailed(path, "it took too long"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to hear of it
+            logger.warning("reading the subtitles of %s ended with %r", path, error)
+            reading.fail(SubtitlesFailed(path, "the process that reads them crashed"))
+        self._forget_the_oldest()
+
+    def _follow(self, reading: _Reading, version: FileVersion, media: Media) -> None:
+        """Have a process read a file, and pass on what it says until it has said that it is at the end."""
+        path = str(version.path)
+        if FileVersion.of(version.path) != version:
+            raise SubtitlesFailed(path, "it is not the file that was opened any more")
+        tracks = [track.index for track in media.subtitles]
+        with self._process({"path": path, "container": media.container, "tracks": tracks}) as answers:
+            for line in _lines(answers, self._timeout, time.monotonic() + LONGEST):
+                match json.loads(line):
+                    case ["cue", int(track), int(start), int() | None as end, str(text)]:
+                        reading.add(track, Cue(start, start + SHOWN if end is None else end, cue_text(text)))
+                    case ["at", int(moment)]:
+                        reading.reached(moment)
+                    case ["end"]:
+                        reading.end()
+                        return
+                    case ["error", reason]:
+                        raise SubtitlesFailed(path, str(reason))
+                if reading.size > LARGEST:
+                    raise SubtitlesFailed(path, f"they are more than {LARGEST >> 20} MiB")
+
+    @contextmanager
+    def _process(self, request: dict[str, object]) -> Iterator[IO[bytes]]:
+        """Have a process answer a request, in the thread that reads its answers."""
+        with self._lock:
+            # One that is started after the others were killed would be nobody's to kill.
+            if self._closed:
+                raise Unavailable(_CLOSED)
+            # -P: the script's own folder holds modules that are not to be found by its imports.
+            process = subprocess.Popen(  # noqa: S603 - our own script, no shell
+                bound_to_parent([sys.executable, "-P", str(WORKER)]),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                start_new_session=True,
+            )
+            self._processes.add(process)
+        assert process.stdin is not None  # noqa: S101 - opened as a pipe above
+        assert process.stdout is not None  # noqa: S101 - the same
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            yield process.stdout
+        finally:
+            with self._lock:
+                self._processes.discard(process)
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
+    def _forget_the_oldest(self) -> None:
+        with self._lock:
+            size = sum(reading.size for reading in self._known.values())
+            for version, reading in list(self._known.items())[:-1]:
+                if size <= KEPT:
+                    return
+                if reading.ended:
+                    del self._known[version]
+                    size -= reading.size
+
+
+class _Question(NamedTuple):
+    """Who asks for what, in microseconds on the file's clock."""
+
+    track: int
+    start: int
+    end: int
+    reply: Reply[list[Cue]]
+
+
+class _Reading:
+    """What is known of one file's texts, and who waits for more. Any thread may use it."""
+
+    def __init__(self, attempt: int) -> None:
+        self.attempt = attempt
+        self.size = READING_SIZE
+        """Bytes of memory."""
+        self.ended = False
+        self.error: SessionError | None = None
+        self._cues: dict[int, list[Cue]] = {}
+        self._latest: dict[int, int] = {}
+        """When the latest text of a track begins: tracks are read in order."""
+        self._reached = -_FOREVER
+        """Everything that begins before this has been read, of all tracks."""
+        self._waiting: list[_Question] = []
+        self._lock = threading.Lock()
+
+    def ask(self, question: _Question) -> None:
+        with self._lock:
+            self._waiting.append(question)
+        self._settle()
+
+    def add(self, track: int, cue: Cue) -> None:
+        with self._lock:
+            self._latest[track] = max(cue.start, self._latest.get(track, cue.start))
+            if cue.text:
+                self._cues.setdefault(track, []).append(cue)
+                self.size += CUE_SIZE + sys.getsizeof(cue.text)
+        self._settle()
+
+    def reached(self, moment: int) -> None:
+        self._reached = moment
+        self._settle()
+
+    def end(self) -> None:
+        self.ended = True
+        self._settle()
+
+    def fail(self, error: SessionError) -> None:
+        with self._lock:
+            # What has ended well stays so.
+            if not self.ended:
+                self.ended, self.error, self.size = True, error, READING_SIZE
+                self._cues.clear()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Answer all whose answers are known."""
+        with self._lock:
+            ready = [question for question in self._waiting if self._knows(question)]
+            if not ready:
+                return
+            self._waiting = [q for q in self._waiting if not self._knows(q) and not q.reply.cancelled()]
+            answers = [(question.reply, self._between(question)) for question in ready]
+        for reply, cues in answers:
+            if self.error is not None:
+                # Without the traceback of those who were told before, which would grow with every one.
+                reply.fail(self.error.with_traceback(None))
+            else:
+                reply.set(cues)
+
+    def _knows(self, question: _Question) -> bool:
+        return self.ended or max(self._reached, self._latest.get(question.track, -_FOREVER)) >= question.end
+
+    def _between(self, question: _Question) -> list[Cue]:
+        cues = self._cues.get(question.track, ())
+        return [cue for cue in cues if cue.start < question.end and cue.end > question.start]
+
+
+_FOREVER = 1 << 62
+
+
+def _ticks(time: Fraction | None, otherwise: int) -> int:
+    return otherwise if time is None else round(time * 1_000_000)
+
+
+def _lines(pipe: IO[bytes], timeout: float, deadline: float) -> Iterator[bytes]:
+    """Yield lines as they come.
+
+    Raises:
+        TimeoutError: none came for ``timeout`` seconds, or it is past the deadline.
+        BrokenPipeError: there are no more.
+        ValueError: one has no end.
+    """
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        while True:
+            if not selector.select(max(0.0, min(timeout, deadline - time.monotonic()))):
+                raise TimeoutError
+            data = os.read(pipe.fileno(), 1 << 16)
+            if not data:
+                raise BrokenPipeError
+            *lines, rest = (rest + data).split(b"\n")
+            if len(rest) > LONGEST_LINE:
+                raise ValueError("a line has no end")
+            yield from lines

@@ -1,0 +1,393 @@
+"""Texts are read once per file, for all who ask, by a process that may crash or hang."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+from fractions import Fraction
+
+import pytest
+
+from hls_sessions.errors import MediaNotFound, SubtitlesFailed, Unavailable
+from hls_sessions.ffmpeg import SubtitleReader, subtitles
+from hls_sessions.media import SubtitleTrack
+from hls_sessions.testing import child_processes
+
+BOUND = 30
+PRIMING = 0.03
+"""Seconds by which a muxer may move a file in which the encoder of a sound begins before its first sample."""
+TALK = """1
+00:00:01,000 --> 00:00:02,500
+First
+
+2
+00:00:02,000 --> 00:00:04,000
+Second, <i>over</i> the first
+
+3
+00:00:06,000 --> 00:00:05,000
+Ends before it starts
+"""
+STYLED = r"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, Alignment
+Style: Default,Arial,16,&Hffffff,2
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Dialogue: 0,0:00:01.00,0:00:03.00,Default,,0,0,0,,{\pos(1,2)}{\i1}One{\i0}\N\Ntwo, {three, a --> b
+Dialogue: 0,0:00:02.00,0:00:02.00,Default,,0,0,0,,never shown
+Dialogue: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,{\p1}m 0 0 l 100 0{\p0}
+"""
+PICTURES = b"".join(
+    b"PG" + struct.pack(">IIBH", time, 0, kind, len(data)) + data
+    for time in (90_000, 180_000)
+    for kind, data in ((0x16, struct.pack(">HHBHBBBB", 320, 180, 16, 1, 128, 0, 0, 0)), (0x80, b""))
+).decode(errors="surrogateescape")
+
+
+@pytest.fixture
+def make_reader():
+    """Return what makes a reader that is closed after the test."""
+    made = []
+
+    def make(**options):
+        made.append(SubtitleReader(**options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def reader(make_reader):
+    return make_reader()
+
+
+@pytest.fixture
+def film(hls_clip, make_prober):
+    """Make a film with texts, and return its facts."""
+
+    def film(*texts, container="mkv", **like):
+        # Silent, because an encoder's priming would move everything by some milliseconds.
+        made = hls_clip(
+            **{"seconds": 8, "size": "160x90", "audio": None, "container": container, "subtitles": texts} | like
+        )
+        return make_prober(timeout=60).probe(made)
+
+    return film
+
+
+@pytest.fixture
+def double(monkeypatch, tmp_path):
+    """Have another script read the files; return what counts its runs."""
+    worker, runs = tmp_path / "worker.py", tmp_path / "runs"
+    runs.touch()
+
+    def double(script):
+        worker.write_text(DOUBLE.format(runs=str(runs)) + script)
+        monkeypatch.setattr(subtitles, "WORKER", worker)
+        return lambda: len(runs.read_text().splitlines())
+
+    return double
+
+
+DOUBLE = """
+import json, os, signal, sys
+with open({runs!r}, "a") as runs:
+    print(os.getpid(), file=runs)
+def say(*words):
+    print(json.dumps(words), flush=True)
+"""
+FIRST_AND_HANG = """
+say("cue", 1, 1000000, 2000000, "First")
+say("cue", 1, 5000000, 6000000, "Second")
+signal.pause()
+"""
+
+
+def shown(reader, media, track=0, start=None, end=None):
+    """Return what is shown between two times, in seconds: (start, end, text)."""
+    times = [time if time is None else Fraction(time) for time in (start, end)]
+    cues = reader.ask(media, media.subtitles[track].index, *times).get(BOUND)
+    return [(cue.start / 1e6, cue.end / 1e6, cue.text) for cue in cues]
+
+
+def workers() -> list[str]:
+    return [process for process in child_processes() if "subtitle_worker" in process or "/worker.py" in process]
+
+
+# What a file says of its tracks
+
+
+def test_of_each_text_track_it_is_known_what_it_is_for(film):
+    about = ("-metadata:s:s:0", "language=eng", "-metadata:s:s:0", "title=Signs", "-disposition:s:0", "forced")
+    about += ("-metadata:s:s:1", "language=und", "-disposition:s:1", "default+hearing_impaired")
+
+    media = film(TALK, STYLED, options=about)
+
+    assert media.subtitles == (
+        SubtitleTrack(1, "subrip", "eng", "Signs", forced=True),
+        SubtitleTrack(2, "ass", default=True, hearing_impaired=True),
+    )
+    assert media.notes == ()
+
+
+def test_pictures_are_noted_as_not_offered(film):
+    media = film(PICTURES, TALK, options=("-metadata:s:s:0", "language=ger"))
+
+    assert [track.codec for track in media.subtitles] == ["subrip"]
+    assert media.notes == ("the subtitles #1 (hdmv_pgs_subtitle, ger) are pictures and are not offered",)
+
+
+# What is read
+
+
+def test_every_text_is_shown_at_its_time(reader, film):
+    assert shown(reader, film(TALK)) == [
+        (1, 2.5, "First"),
+        (2, 4, "Second, <i>over</i> the first"),
+        (6, 9, "Ends before it starts"),
+    ]
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4", "webm"])
+def test_texts_are_read_from_any_container(reader, film, container):
+    sorts = {"video": "libvpx", "audio": "libopus"} if container == "webm" else {"audio": "aac"}
+    said = "WEBVTT\n\n00:01.000 --> 00:02.500\nFirst\n\n00:02.000 --> 00:04.000\nSecond\n"
+    said = (
+        said
+        if container == "webm"
+        else "1\n00:00:01,000 --> 00:00:02,500\nFirst\n\n2\n00:00:03,000 --> 00:00:04,000\nSecond\n"
+    )
+
+    texts = shown(reader, film(said, container=container, **sorts))
+
+    assert [text for *_, text in texts] == ["First", "Second"]
+    assert abs(texts[0][0] - 1) < PRIMING
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_texts_are_on_the_clock_of_their_file(reader, film, container):
+    talk = TALK.partition("3\n")[0]
+    media = film(talk, container=container, audio="aac", options=("-output_ts_offset", "5"))
+
+    begins = shown(reader, media)[0][0]
+
+    assert abs(begins - 6) < PRIMING
+    assert abs(media.start - 5) < PRIMING
+
+
+def test_of_styling_only_what_is_text_is_left(reader, film):
+    assert shown(reader, film(STYLED)) == [(1, 3, "<i>One</i>\ntwo, {three, a --&gt; b")]
+
+
+def test_all_tracks_are_read_at_once(reader, film):
+    media = film(TALK, STYLED)
+
+    assert len(shown(reader, media, 0)) == 3
+    assert len(shown(reader, media, 1)) == 1
+
+
+def test_what_is_shown_between_two_times_is_all_that_overlaps_them(reader, film):
+    media = film(TALK)
+
+    assert [text for *_, text in shown(reader, media, start=0, end=1)] == []
+    assert [text for *_, text in shown(reader, media, start=0, end="1.001")] == ["First"]
+    assert [text for *_, text in shown(reader, media, start="2.25", end="2.3")] == [
+        "First",
+        "Second, <i>over</i> the first",
+    ]
+    assert [text for *_, text in shown(reader, media, start="2.5", end=4)] == ["Second, <i>over</i> the first"]
+    assert shown(reader, media, start=4, end=6) == []
+
+
+def test_a_track_without_texts_is_empty(reader, film):
+    nothing = "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}\n"
+
+    assert shown(reader, film(nothing)) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding", "said"),
+    [
+        ("fre", "cp1252", "Ça va, Noël?"),
+        ("rus", "cp1251", "Привет"),
+        ("jpn", "cp932", "こんにちは"),
+        ("eng", "utf-8", "“Hi” 🎬"),
+    ],
+)
+def test_a_text_is_read_as_its_language_was_written(reader, film, language, encoding, said):
+    raw = f"1\n00:00:01,000 --> 00:00:02,000\n{said}\n".encode(encoding).decode(errors="surrogateescape")
+
+    media = film(raw, options=("-metadata:s:s:0", f"language={language}"))
+
+    assert shown(reader, media) == [(1, 2, said)]
+
+
+def test_lines_may_end_as_in_windows(reader, film):
+    assert shown(reader, film(TALK.replace("\n", "\r\n").replace("First", "First\r\nline")))[0][2] == "First\nline"
+
+
+def test_a_file_that_is_cut_off_says_what_it_still_has(reader, film, make_prober, tmp_path):
+    whole = film(TALK).path.read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+
+    texts = shown(reader, make_prober(timeout=60).probe(tmp_path / "cut.mkv"))
+
+    assert texts[0] == (1, 2.5, "First")
+
+
+# Once per file
+
+
+def test_a_file_is_read_once_whoever_asks(reader, film, double):
+    runs = double('say("cue", 1, 1000000, 2000000, "First")\nsay("end")')
+    media = film(TALK)
+
+    assert {tuple(shown(reader, media)) for _ in range(3)} == {((1, 2, "First"),)}
+    assert runs() == 1
+
+
+def test_nothing_is_read_before_somebody_asks(reader, film, double):
+    runs = double('say("end")')
+    film(TALK)
+
+    assert runs() == 0
+
+
+def test_a_text_is_there_as_soon_as_the_reading_has_passed_it(reader, film, double):
+    double(FIRST_AND_HANG)
+    media = film(TALK)
+
+    assert shown(reader, media, start=0, end=5) == [(1, 2, "First")]
+    assert not reader.ask(media, 1, Fraction(5), Fraction(6)).done()
+
+
+def test_silence_is_there_as_soon_as_the_reading_has_passed_it(reader, film, double):
+    double('say("at", 3000000)\nsignal.pause()')
+    media = film(TALK)
+
+    assert shown(reader, media, start=0, end=3) == []
+    assert not reader.ask(media, 1, Fraction(3), Fraction(4)).done()
+
+
+def test_a_file_that_was_changed_is_read_anew(reader, film, make_prober, tmp_path):
+    path = tmp_path / "changing.mkv"
+    path.write_bytes(film(TALK).path.read_bytes())
+    before = make_prober(timeout=60).probe(path)
+    first = shown(reader, before)
+    path.write_bytes(film(STYLED).path.read_bytes())
+    after = make_prober(timeout=60).probe(path)
+
+    assert (len(first), len(shown(reader, after))) == (3, 1)
+    assert len(shown(reader, before)) == 3
+
+
+def test_what_is_remembered_is_bounded(reader, film, double, monkeypatch, until):
+    runs = double('say("cue", 1, 0, 1000000, "a" * 5000)\nsay("end")')
+    monkeypatch.setattr(subtitles, "KEPT", 12_000)
+    one, other = film(TALK), film(STYLED)
+
+    for media in (one, other, one, one):
+        shown(reader, media)
+        until(lambda: not workers())
+
+    assert runs() == 3
+
+
+# What goes wrong
+
+
+def why(reader, media) -> str:
+    with pytest.raises(SubtitlesFailed) as failed:
+        shown(reader, media)
+    return failed.value.reason
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "the process that reads them crashed"),
+        ('print("no JSON", flush=True)\nsignal.pause()', "the process that reads them crashed"),
+        ('say("cue", 1, 0, 1, "a")', "the process that reads them crashed"),
+        (
+            'sys.stdout.write("a" * (1 << 21))\nsys.stdout.flush()\nsignal.pause()',
+            "the process that reads them crashed",
+        ),
+        ('say("error", "Input/output error")', "Input/output error"),
+        ('while True: say("cue", 1, 0, 1, "a" * 100000)', "they are more than 32 MiB"),
+    ],
+    ids=["crash", "no answer", "no end", "endless line", "error", "endless texts"],
+)
+def test_a_reading_that_fails_says_why_and_leaves_nothing_running(reader, film, double, until, script, reason):
+    double(script)
+
+    assert why(reader, film(TALK)) == reason
+    until(lambda: not workers())
+
+
+def test_a_reading_that_hangs_is_given_up(make_reader, film, double, until):
+    double("signal.pause()")
+
+    assert why(make_reader(timeout=0.2), film(TALK)) == "it took too long"
+    until(lambda: not workers())
+
+
+def test_a_reading_that_failed_is_tried_again_but_not_for_ever(reader, film, double):
+    runs = double('say("error", "no")')
+    media = film(TALK)
+
+    assert [why(reader, media) for _ in range(5)] == ["no"] * 5
+    assert runs() == 3
+
+
+def test_a_file_that_is_gone_is_not_found(reader, film, tmp_path, make_prober):
+    path = tmp_path / "gone.mkv"
+    path.write_bytes(film(TALK).path.read_bytes())
+    media = make_prober(timeout=60).probe(path)
+    path.unlink()
+
+    with pytest.raises(MediaNotFound):
+        shown(reader, media)
+
+
+def test_another_file_under_the_same_name_is_not_read(reader, film, tmp_path, make_prober):
+    path = tmp_path / "changed.mkv"
+    path.write_bytes(film(TALK).path.read_bytes())
+    media = make_prober(timeout=60).probe(path)
+    path.write_bytes(film(STYLED).path.read_bytes())
+
+    assert "not the file" in why(reader, media)
+
+
+def test_a_process_that_is_killed_fails_the_reading(reader, film, double, tmp_path):
+    double(FIRST_AND_HANG)
+    media = film(TALK)
+    waiting = reader.ask(media, 1, None, None)
+    shown(reader, media, start=0, end=5)
+    os.kill(int((tmp_path / "runs").read_text()), signal.SIGKILL)
+
+    with pytest.raises(SubtitlesFailed):
+        waiting.get(BOUND)
+
+
+def test_closing_ends_what_is_read_and_whoever_waits_is_told(reader, film, double):
+    double(FIRST_AND_HANG)
+    media = film(TALK)
+    waiting = reader.ask(media, 1, None, None)
+    shown(reader, media, start=0, end=5)
+    reader.close()
+
+    for reply in (waiting, reader.ask(media, 1, None, None)):
+        with pytest.raises(Unavailable):
+            reply.get(BOUND)
+    assert workers() == []
+
+
+def test_a_reader_may_be_closed_that_was_never_asked(make_reader):
+    make_reader().close()
