@@ -1,7 +1,8 @@
-"""RFC 8216's rules for playlists, each with its section. Text in, findings out."""
+"""RFC 8216's rules for playlists and WebVTT segments, each with its section. Text in, findings out."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ FLOAT_DURATIONS = 3
 """The protocol version that allows EXTINF to be a decimal (section 7)."""
 MAP_ANYWHERE = 6
 """The protocol version that allows EXT-X-MAP in ordinary playlists (section 7)."""
+
+_CUE_TIME = r"(?:(\d{2,}):)?([0-5]\d):([0-5]\d)\.(\d{3})"
+_CUE_TIMES = re.compile(rf"{_CUE_TIME}[ \t]+-->[ \t]+{_CUE_TIME}(?:[ \t]|$)")
+"""When a cue is shown (https://www.w3.org/TR/webvtt1/#webvtt-cue-timings)."""
 
 
 def judge_text(text: str, where: str, report: Report) -> None:
@@ -45,10 +50,11 @@ def judge_master(playlist: M3U8, where: str, report: Report) -> None:
             report.add(where, "4.3.4.2", f"The variant {variant.uri} announces no BANDWIDTH.")
         elif info.average_bandwidth and info.average_bandwidth > info.bandwidth:
             report.add(where, "4.3.4.2", f"The variant {variant.uri} has a higher average than peak bandwidth.")
-        if info.audio and ("AUDIO", info.audio) not in groups:
-            report.add(
-                where, "4.3.4.2", f"The variant {variant.uri} names the audio group {info.audio!r}: there is none."
-            )
+        for kind, group in (("AUDIO", info.audio), ("SUBTITLES", info.subtitles)):
+            if group and (kind, group) not in groups:
+                report.add(
+                    where, "4.3.4.2", f"The variant {variant.uri} names the {kind} group {group!r}: there is none."
+                )
 
 
 def judge_media(playlist: M3U8, where: str, report: Report) -> None:
@@ -68,3 +74,24 @@ def judge_media(playlist: M3U8, where: str, report: Report) -> None:
             report.add(
                 where, "4.3.3.1", f"Segment {number} lasts {segment.duration:g} s, over the target of {target} s."
             )
+
+
+def judge_webvtt(text: str, where: str, report: Report) -> None:
+    """Judge a segment of subtitles (section 3.5)."""
+    lines = text.removeprefix("\ufeff").splitlines()
+    if not lines or lines[0].split(maxsplit=1)[:1] != ["WEBVTT"]:
+        report.add(where, "3.5", "It does not begin with WEBVTT.")
+        return
+    header = lines[: lines.index("")] if "" in lines else lines
+    if not any(line.startswith("X-TIMESTAMP-MAP=") for line in header):
+        report.add(where, "3.5", "It has no X-TIMESTAMP-MAP, so its cues are not on the clock of the other renditions.")
+    for line in lines[len(header) :]:
+        times = _CUE_TIMES.match(line)
+        if "-->" in line and (
+            times is None or _milliseconds(*times.groups()[:4]) >= _milliseconds(*times.groups()[4:])
+        ):
+            report.add(where, "3.5", f"A cue is shown at no time: {line!r}.")
+
+
+def _milliseconds(hours: str | None, minutes: str, seconds: str, milliseconds: str) -> int:
+    return (int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)) * 1000 + int(milliseconds)

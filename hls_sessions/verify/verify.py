@@ -14,7 +14,7 @@ import m3u8
 
 from hls_sessions.ffmpeg.packets import Track, Unreadable, count_frames, read_tracks
 from hls_sessions.verify.findings import Looked, Report
-from hls_sessions.verify.rules import judge_master, judge_media, judge_text
+from hls_sessions.verify.rules import judge_master, judge_media, judge_text, judge_webvtt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,8 @@ class _Rendition:
     url: str
     bandwidth: int | None
     """What its variant announces, where it has one."""
+    is_text: bool = False
+    """Whether it is subtitles."""
 
 
 def verify(url: str, source: Path | None = None) -> Report:
@@ -88,9 +90,9 @@ class _Player:
                 yield _Rendition(variant.absolute_uri, variant.stream_info.bandwidth)
             seen.add(variant.absolute_uri)
         for media in playlist.media:
-            if media.uri and media.type in {"AUDIO", "VIDEO"} and media.absolute_uri not in seen:
+            if media.uri and media.type in {"AUDIO", "VIDEO", "SUBTITLES"} and media.absolute_uri not in seen:
                 seen.add(media.absolute_uri)
-                yield _Rendition(media.absolute_uri, None)
+                yield _Rendition(media.absolute_uri, None, media.type == "SUBTITLES")
 
     def play(self, rendition: _Rendition, truth: dict[str, Track], offsets: dict[str, Fraction]) -> int | None:
         """Judge one rendition from its first segment to its last; return its target duration."""
@@ -112,6 +114,10 @@ class _Player:
             looked.segments += 1
             looked.bytes += len(data)
             looked.seconds += segment.duration
+            if rendition.is_text:
+                if not segment.init_section:  # else it is text in fragments of MP4
+                    self._judge_cues(address, data)
+                continue
             self._judge_rate(address, len(data), segment.duration, playlist.target_duration, rendition.bandwidth)
             for track in self._tracks(address, init + data, looked):
                 tracks.setdefault(track.kind, []).append(track)
@@ -161,6 +167,12 @@ class _Player:
             self._report.add(where, "decoding", f"It cannot be decoded: {error}.")
             return []
         return tracks
+
+    def _judge_cues(self, where: str, data: bytes) -> None:
+        try:
+            judge_webvtt(data.decode(), where, self._report)
+        except UnicodeDecodeError:
+            self._report.add(where, "3.5", "It is not UTF-8, as WebVTT is.")
 
     def _judge_rate(self, where: str, size: int, seconds: float, target: float | None, bandwidth: int | None) -> None:
         if bandwidth and target and seconds >= target * HALF_TARGET and size * 8 > bandwidth * seconds:

@@ -18,7 +18,8 @@ from hls_sessions.verify import Unreachable, verify
 
 @pytest.fixture
 def film(hls_clip):
-    return hls_clip(seconds=6, size="160x90", rate="30000/1001")
+    talk = "1\n00:00:00,500 --> 00:00:02,500\nFirst\n"
+    return hls_clip(seconds=6, size="160x90", rate="30000/1001", subtitles=(talk,))
 
 
 @pytest.fixture
@@ -33,6 +34,11 @@ def recording(hls_supervisor, film, tmp_path):
         for number in range(len(session.presentation.cuts(rendition))):
             (target / f"{number}.m4s").write_bytes(session.segment(rendition, number, 30).read_bytes())
         (target / "init.mp4").write_bytes(session.init(rendition, 30).read_bytes())
+    texts = folder / "subtitles-0"
+    texts.mkdir()
+    (texts / "index.m3u8").write_text(session.media_playlist("subtitles-0"))
+    for number in range(len(session.presentation.cuts("subtitles-0"))):
+        (texts / f"{number}.vtt").write_bytes(session.segment("subtitles-0", number, 30).read_bytes())
     (folder / "master.m3u8").write_text(session.master_playlist())
     return folder
 
@@ -66,7 +72,7 @@ def test_a_right_recording_is_right(url, film):
     report = verify(url, film)
 
     assert report.findings == []
-    assert [looked.segments for looked in report.renditions] == [4, 4]
+    assert [looked.segments for looked in report.renditions] == [4, 4, 4]
     assert report.renditions[0].frames == 180
     assert report.renditions[0].worst_deviation_ms == 0
 
@@ -104,13 +110,33 @@ def test_a_segment_that_is_cut_off_is_found(url, recording):
         ("video-90p/index.m3u8", "#EXT-X-VERSION:7", "#EXT-X-VERSION:2", "7"),
         ("video-90p/index.m3u8", r"#EXTINF:1.001\d*,", "#EXTINF:1.4,", "4.3.2.1"),
         ("master.m3u8", r",BANDWIDTH=\d+|:BANDWIDTH=\d+", ":BANDWIDTH=1000", "4.3.4.2"),
-        ("master.m3u8", 'AUDIO="audio"\n', 'AUDIO="other"\n', "4.3.4.2"),
+        ("master.m3u8", 'AUDIO="audio",S', 'AUDIO="other",S', "4.3.4.2"),
+        ("master.m3u8", 'SUBTITLES="subs"', 'SUBTITLES="other"', "4.3.4.2"),
+        ("subtitles-0/index.m3u8", "#EXTINF:1.001\\d*,", "#EXTINF:4,", "4.3.3.1"),
+        ("subtitles-0/0.vtt", "WEBVTT", "WEBSRT", "3.5"),
+        ("subtitles-0/0.vtt", "X-TIMESTAMP-MAP=.*\n", "", "3.5"),
+        ("subtitles-0/0.vtt", r"00:00:00.\d+ -->", "00:00:03.000 -->", "3.5"),
+        ("subtitles-0/0.vtt", r"00:00:00.\d+ -->", "soon -->", "3.5"),
     ],
 )
 def test_each_broken_rule_is_found(url, recording, file, pattern, replacement, rule):
     change(recording / file, pattern, replacement)
 
     assert rule in rules(verify(url))
+
+
+def test_a_text_that_is_no_utf_8_is_found(url, recording):
+    (recording / "subtitles-0" / "0.vtt").write_bytes(b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00.000\n\n\xe9\n")
+
+    assert rules(verify(url)) == {"3.5"}
+
+
+def test_a_text_in_fragments_of_mp4_is_not_read_as_webvtt(url, recording):
+    change(recording / "subtitles-0" / "index.m3u8", "#EXTINF", '#EXT-X-MAP:URI="0.vtt"\n#EXTINF')
+    for number in range(1, 4):
+        (recording / "subtitles-0" / f"{number}.vtt").write_bytes(b"\0\0\0\x08moof")
+
+    assert verify(url).findings == []
 
 
 def test_another_film_than_its_source_is_found(url, hls_clip):
