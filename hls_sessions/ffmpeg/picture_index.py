@@ -18,6 +18,7 @@ import av
 
 from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.sample_tables import Samples, Unusable, read_samples
+from hls_sessions.media import refreshes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,11 +33,13 @@ PACKETS = 64
 REORDER = 17
 """The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
 
-LOOKS = 4
-"""How many keyframes of a Matroska are looked at: an encoder that leaves its GOPs open does so throughout."""
+LOOKS = 8
+"""How many keyframes are looked at: an encoder that leaves its GOPs open does so throughout, as a rule."""
 
 MOST_BETWEEN = 12
 """Seconds between two keyframes beyond which an index counts as leaving some out."""
+
+STRAY = "its index is not that of its keyframes"
 
 OPEN = "its GOPs are open: what is shown before a keyframe needs what comes after"
 
@@ -88,7 +91,7 @@ def read_whole(container: InputContainer, stream: VideoStream) -> Index:
     for packet in container.demux(stream):
         if packet.pts is None or packet.is_discard or packet.is_corrupt:
             continue
-        if packet.is_keyframe:
+        if packet.is_keyframe and _refreshes(packet):
             sync.append(len(shown))
         shown.append(packet.pts)
         sizes.append(packet.size)
@@ -155,8 +158,8 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
         raise Unusable("its sample tables are not those of its frames")
     if len(times) < len(shown):
         return Index(times, last[-1].end, uncut="its edit list begins or ends within a GOP")
-    index = Index(times, last[-1].end, ahead=samples.ahead * base)
-    return _cut(index, shown, samples.sync, samples.sizes)
+    index = _cut(Index(times, last[-1].end, ahead=samples.ahead * base), shown, samples.sync, samples.sizes)
+    return replace(index, uncut=index.uncut or _fault(container, stream, index.points))
 
 
 def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
@@ -178,15 +181,29 @@ def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
     # A cue says where its cluster is. What other tracks have in it counts as the picture's: a few bytes too many.
     places = [entry.pos for entry in entries] + [max(container.size, entries[-1].pos)]
     sizes = array("q", (max(0, after - before) for before, after in pairwise(places)))
-    step = max(1, len(points) // LOOKS)
-    for point in points[1::step]:
+    fault = _fault(container, stream, points)
+    return Index(points=points, sizes=sizes, ahead=_ahead(stream), uncut=fault, unread=fault == STRAY)
+
+
+def _fault(container: InputContainer, stream: VideoStream, points: Sequence[int]) -> str | None:
+    """Look at some of the keyframes, and say why a picture cannot be cut there; None when it can be."""
+    for point in points[1 :: max(1, len(points) // LOOKS)]:
         container.seek(point, stream=stream)
-        first, *more = ((p.pts, p.is_keyframe) for p in islice(container.demux(stream), REORDER) if p.pts is not None)
-        if first != (point, True):
-            return Index(uncut="its index is not that of its keyframes", unread=True)
-        if any(shown < point for shown, _ in more):
-            return Index(uncut=OPEN)
-    return Index(points=points, sizes=sizes, ahead=_ahead(stream))
+        packets = [(p.pts, p) for p in islice(container.demux(stream), REORDER) if p.pts is not None]
+        if not packets or packets[0][0] != point or not packets[0][1].is_keyframe:
+            return STRAY
+        if not _refreshes(packets[0][1]) or any(shown < point for shown, _ in packets):
+            return OPEN
+    return None
+
+
+def _refreshes(packet: Packet[Any]) -> bool:
+    """Whether a decoder may begin with a keyframe of an MP4 or a Matroska."""
+    context = packet.stream.codec_context
+    record, at = context.extradata or b"", {"h264": 4, "hevc": 21}.get(context.name)
+    if at is None or len(record) <= at:
+        return True
+    return refreshes(context.name, bytes(packet), (record[at] & 3) + 1)
 
 
 def _announced_end(container: InputContainer, base: Fraction) -> int:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+from hls_sessions.media.nal import brings_parameters, refreshes
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NON_SYNC = 0x00010000
 """sample_is_non_sync_sample, of the sample flags (8.8.3.1)."""
 
-_PARAMETER_SETS = {7, 8}
-"""The NAL units of H.264 that say how the others are coded: sequence and picture parameter set (table 7-1)."""
-_SLICES = {1, 5}
+_NAL_CODECS = {b"avc1": ("h264", b"avcC", 4), b"hvc1": ("hevc", b"hvcC", 21)}
+"""Sample entries whose samples are NAL units: the codec, its configuration box, and where in that the length of a NAL
+unit's length is (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
 
 
 class BrokenSegment(ValueError):
@@ -62,24 +64,25 @@ def read_segment(data: bytes | memoryview) -> Segment:
     moov, trak = _init(view, top)
     scale = _time_scale(view, trak)
     samples: list[_Sample] = []
-    in_band = False
+    opening = memoryview(b"")
     for moof, mdat in _fragments(top[2:]):
         found = list(_samples(view, moof, mdat.end - mdat.payload))
         if found and not samples:
-            in_band = _brings_parameters(view, trak, mdat.payload, min(mdat.payload + found[0].size, mdat.end))
+            opening = view[mdat.payload : min(mdat.payload + found[0].size, mdat.end)]
         if sum(sample.size for sample in found) != mdat.end - mdat.payload:
             raise BrokenSegment("its samples do not fill its media data")
         samples += found
     if not samples:
         raise BrokenSegment("it holds no sample")
+    codec, length = _nal_units(view, _sample_entry(view, trak))
     return Segment(
         head=moov.end,
         track=bytes(view[trak.start : trak.end]),
         first=Fraction(min(sample.time for sample in samples), scale),
         end=Fraction(max(sample.time + sample.duration for sample in samples), scale),
         samples=len(samples),
-        starts_with_keyframe=samples[0].keyframe,
-        in_band=in_band,
+        starts_with_keyframe=samples[0].keyframe and refreshes(codec, opening, length),
+        in_band=brings_parameters(codec, opening, length),
     )
 
 
@@ -170,7 +173,7 @@ def _form(track: bytes) -> _Form:
     if entry.kind != b"avc1":
         return _Form(_time_scale(view, trak), entry.kind, bytes(view[entry.payload : entry.end]), 0)
     size = bytes(view[entry.payload + 24 : entry.payload + 28])
-    return _Form(_time_scale(view, trak), entry.kind, size, _nal_length(view, entry))
+    return _Form(_time_scale(view, trak), entry.kind, size, _nal_units(view, entry)[1])
 
 
 def _sample_entry(view: memoryview, trak: Box) -> Box:
@@ -183,22 +186,12 @@ def _sample_entry(view: memoryview, trak: Box) -> Box:
     raise BrokenSegment("its sample entry is missing")
 
 
-def _nal_length(view: memoryview, entry: Box) -> int:
-    """Return how many bytes each NAL unit's length has, of an AVC sample entry (ISO/IEC 14496-15, 5.3.3)."""
-    return (_number("B", view, _child(view, entry, b"avcC", skip=78), 4) & 3) + 1
-
-
-def _brings_parameters(view: memoryview, trak: Box, start: int, end: int) -> bool:
-    """Whether a picture of H.264 has both parameter sets before its first slice."""
-    entry = _sample_entry(view, trak)
-    if entry.kind != b"avc1":
-        return False
-    length = _nal_length(view, entry)
-    found: set[int] = set()
-    while start + length < end and not found & _SLICES:
-        found.add(view[start + length] & 0x1F)
-        start += length + int.from_bytes(view[start : start + length])
-    return found >= _PARAMETER_SETS
+def _nal_units(view: memoryview, entry: Box) -> tuple[str, int]:
+    """Return a sample entry's codec and how many bytes each NAL unit's length has; nothing where there are none."""
+    if entry.kind not in _NAL_CODECS:
+        return "", 0
+    codec, box, at = _NAL_CODECS[entry.kind]
+    return codec, (_number("B", view, _child(view, entry, box, skip=78), at) & 3) + 1
 
 
 def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:

@@ -196,6 +196,19 @@ def test_open_gops_are_not_copied(hls_clip, hls_supervisor, container):
     assert "its GOPs are open" in note
 
 
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_keyframes_that_look_back_over_themselves_are_no_cuts(hls_clip, hls_supervisor, container):
+    options = ("-flags", "-cgop", "-sc_threshold", "0")
+    film = hls_clip(**PLAYABLE | {"size": "160x90", "seconds": 2.7, "gop": 19}, container=container, options=options)
+    session = hls_supervisor().open(film)
+    copied = [name for name in session.presentation.renditions if name == "video-copy"]
+
+    for rendition in copied:
+        init, segments = fetched(session, rendition)
+        assert all(judge.frames(init + segment) == len(judge.packets(init + segment)) for segment in segments)
+    assert copied or any("its GOPs are open" in note for note in session.info().notes)
+
+
 @pytest.mark.parametrize(
     ("container", "options"),
     [("mp4", ("-movflags", "frag_keyframe+empty_moov")), ("mkv", ("-live", "1"))],
