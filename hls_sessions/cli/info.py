@@ -49,6 +49,11 @@ def print_session(session: dict[str, Any], url: str) -> None:
         ("RENDITION", "SIZE", "CODECS", "BANDWIDTH", "ON DISK", "ENCODER"),
         ((*_rendition(rendition), _encoders(session["runs"], rendition["id"])) for rendition in session["renditions"]),
     )
+    gaps = [(rendition["id"], gap) for rendition in session["renditions"] for gap in rendition["gaps"]]
+    if gaps:
+        print_rows(
+            ("GAP IN", "SEGMENTS", "REASON"), ((where, f"{g['first']}-{g['last']}", g["reason"]) for where, g in gaps)
+        )
 
 
 def _rendition(rendition: dict[str, Any]) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -95,6 +96,44 @@ def read_track(init: bytes) -> bytes:
     view = memoryview(init)
     _, trak = _init(view, list(_boxes(view, 0, len(view))))
     return bytes(view[trak.start : trak.end])
+
+
+def read_time_scale(init: bytes) -> int:
+    """Return how many ticks a second has in an init segment's track.
+
+    Raises:
+        BrokenSegment: it is not an init segment.
+    """
+    view = memoryview(init)
+    _, trak = _init(view, list(_boxes(view, 0, len(view))))
+    return _time_scale(view, trak)
+
+
+def read_sound(init: bytes) -> tuple[int, int] | None:
+    """Return the audio object type and the channel configuration of an init segment with AAC; None of any other.
+
+    Both begin the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1), which the esds box holds (ISO/IEC 14496-14, 3.1.2).
+
+    Raises:
+        BrokenSegment: it is not an init segment.
+    """
+    view = memoryview(init)
+    _, trak = _init(view, list(_boxes(view, 0, len(view))))
+    entry = _sample_entry(view, trak)
+    if entry.kind != b"mp4a":
+        return None
+    # It follows the fixed fields of a sound's entry (ISO/IEC 14496-12, 12.2.3).
+    esds = _child(view, entry, b"esds", skip=28)
+    config = _AAC_CONFIG.search(view[esds.payload : esds.end])
+    if config is None:
+        return None
+    bits = int.from_bytes(config[1])
+    return bits >> 11, bits >> 3 & 0xF
+
+
+_LENGTH = rb"[\x80-\xff]{0,3}[\x02-\x7f]"
+_AAC_CONFIG = re.compile(rb"\x04" + _LENGTH + rb"\x40.{12}\x05" + _LENGTH + rb"(..)", re.DOTALL)
+"""A DecoderConfigDescriptor of AAC, and in it a DecoderSpecificInfo (ISO/IEC 14496-1, 7.2.6.6): its first two bytes."""
 
 
 def same_form(track: bytes, other: bytes) -> bool:

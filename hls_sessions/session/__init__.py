@@ -1,6 +1,7 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
 from hls_sessions.session.messages import (
+    GapInfo,
     GetInfo,
     GetInit,
     GetSegment,
@@ -19,6 +20,7 @@ from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
     "Ended",
+    "GapInfo",
     "GetInfo",
     "GetInit",
     "GetSegment",

@@ -23,7 +23,9 @@ class Refused(Exception):
     """A file is not the segment it should be; the message says why."""
 
 
-def check(segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: bytes | None) -> None:
+def check(
+    segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: bytes | None, *, damaged: bool = False
+) -> None:
     """See that a whole file begins with a keyframe at its boundary and belongs to its rendition's init segment.
 
     Args:
@@ -32,6 +34,7 @@ def check(segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: by
         cuts: where its rendition is cut.
         origin: the file's time at which the presentation begins.
         track: the trak box of the published init segment; None while there is none.
+        damaged: whether its beginning is known to be missing from the file, so that it may begin within.
 
     Raises:
         Refused: it is not; the message says what is wrong.
@@ -51,6 +54,8 @@ def check(segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: by
     if not cuts.exact or number == 0:
         # Where frame times are only expected, or announced by a header, the first frame is the first after the cut.
         earliest, latest = earliest - cuts.slack, cuts.end(number) - cuts.start(number)
+    elif damaged:
+        latest = cuts.end(number) - cuts.start(number) - cuts.slack
     if not earliest <= late <= latest:
         raise Refused(f"its first frame is {float(late):+.6f} s off its boundary")
     expected = cuts.counts[number] if cuts.counts else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
@@ -14,11 +14,11 @@ from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
 from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
-from hls_sessions.session.messages import RenditionInfo
+from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.policy import Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
@@ -272,6 +272,7 @@ class Lane:
             bandwidth=rendition.peak,
             segments=len(self.cuts),
             published=len(self.published),
+            gaps=tuple(self._gaps()),
             width=getattr(rendition, "width", None),
             height=getattr(rendition, "height", None),
             language=getattr(rendition.track, "language", None),
@@ -280,6 +281,13 @@ class Lane:
         )
 
     # ---- within
+
+    def _gaps(self) -> Iterator[GapInfo]:
+        """Yield what is impossible: neighbours for the same reason as one."""
+        numbered = enumerate(sorted(self._impossible.items()))
+        for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
+            numbers = [number for _, (number, _) in group]
+            yield GapInfo(numbers[0], numbers[-1], reason)
 
     def _segment_for_init(self) -> int:
         """Return the segment to make for those who wait for the init segment: the nearest to the latest of them."""
@@ -333,7 +341,9 @@ class Lane:
         try:
             data = file.read_bytes()
             segment = read_segment(data)
-            check(segment, number, self.cuts, origin, self._track)
+            # What was refused for its beginning every time has lost its beginning: the rest is what can be played.
+            damaged = run.way is self._ways[-1] and self._failures[number] >= ATTEMPTS - 1
+            check(segment, number, self.cuts, origin, self._track, damaged=damaged)
             if not went_on and is_short(segment, number, self.cuts, origin):
                 return False
             if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():

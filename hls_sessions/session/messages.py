@@ -127,6 +127,15 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class GapInfo:
+    """Segments that turned out impossible to make, one after another."""
+
+    first: int
+    last: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RenditionInfo:
     """One rendition, and how much of it is on disk."""
 
@@ -139,6 +148,8 @@ class RenditionInfo:
     """How many the playlist has."""
     published: int
     """How many are on disk."""
+    gaps: tuple[GapInfo, ...] = ()
+    """Where the file turned out not to hold what its playlist promises."""
     width: int | None = None
     height: int | None = None
     language: str | None = None

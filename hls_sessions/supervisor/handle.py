@@ -15,7 +15,8 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import master_playlist, media_playlist
+from hls_sessions.ffmpeg import OFFSET
+from hls_sessions.media import gap, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.session import (
     GetInfo,
@@ -135,6 +136,21 @@ class Session:
     def init(self, rendition: str, timeout: float | None = None) -> Path:
         """Return the file of a rendition's init segment; like ``segment``. Text tracks have none."""
         return _within(self.ask_init(rendition), timeout)
+
+    def gap(self, rendition: str, segment: int, init: Path) -> bytes:
+        """Return what keeps a player going in place of a segment that is impossible: nothing of the film, in time.
+
+        Args:
+            rendition: the rendition's id.
+            segment: one that its playlist has.
+            init: the rendition's init segment.
+
+        Raises:
+            OSError: the init segment is gone.
+        """
+        cuts, origin = self.presentation.cuts(rendition), self.presentation.timeline.origin
+        start, end = (time - origin + OFFSET for time in (cuts.times[segment], cuts.end(segment)))
+        return gap(init.read_bytes(), start, end)
 
     def stop(self) -> None:
         """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""

@@ -12,7 +12,10 @@ class Finding:
     where: str
     """The playlist or segment, as its URL's path."""
     rule: str
-    """The rule it breaks: an RFC 8216 section, or ``exactness``, ``continuity``, ``decoding``, ``delivery``."""
+    """The rule it breaks: an RFC 8216 section, or ``exactness``, ``continuity``, ``decoding``, ``delivery``, ``gap``.
+
+    A ``gap`` is what the file does not hold, and the server says so.
+    """
     sentence: str
 
 

@@ -26,6 +26,9 @@ TIMEOUT = 120.0
 TOLERANCE = Fraction(1, 1000)
 """Seconds a packet may be off the source's time."""
 
+IMPOSSIBLE = "Segment-Impossible"
+"""The header with which a server says why it answers with nothing of the film in place of a segment."""
+
 HALF_TARGET = Fraction(1, 2)
 """A peak is taken over segments of at least half a target duration (RFC 8216, 4.3.4.2)."""
 
@@ -104,13 +107,19 @@ class _Player:
             return None
         playlist = m3u8.loads(text, uri=rendition.url)
         judge_media(playlist, where, self._report)
-        tracks: dict[str, list[Track]] = {}
-        for segment in playlist.segments:
+        tracks: dict[str, dict[int, Track]] = {}
+        gaps: set[int] = set()
+        for number, segment in enumerate(playlist.segments):
             address = _path(segment.absolute_uri)
             init = self._bytes(segment.init_section.absolute_uri) if segment.init_section else b""
-            data = self._bytes(segment.absolute_uri)
-            if data is None or init is None:
+            answer = self._fetch(segment.absolute_uri)
+            if answer is None or init is None:
                 continue
+            if (reason := answer.headers.get(IMPOSSIBLE)) is not None:
+                gaps.add(number)
+                self._report.add(address, "gap", f"The server cannot make it, and has sent a gap: {reason}.")
+                continue
+            data = answer.content
             looked.segments += 1
             looked.bytes += len(data)
             looked.seconds += segment.duration
@@ -120,12 +129,12 @@ class _Player:
                 continue
             self._judge_rate(address, len(data), segment.duration, playlist.target_duration, rendition.bandwidth)
             for track in self._tracks(address, init + data, looked):
-                tracks.setdefault(track.kind, []).append(track)
+                tracks.setdefault(track.kind, {})[number] = track
         for kind, pieces in tracks.items():
             lengths = [Fraction(segment.duration) for segment in playlist.segments]
-            self._judge_joins(where, kind, pieces, lengths)
-            if kind in truth:
-                self._judge_exactness(where, kind, pieces, truth[kind], looked, offsets)
+            self._judge_joins(where, kind, pieces, lengths, gaps)
+            if kind in truth and not gaps:
+                self._judge_exactness(where, kind, list(pieces.values()), truth[kind], looked, offsets)
         return int(playlist.target_duration) if playlist.target_duration else None
 
     def _playlist(self, url: str) -> str | None:
@@ -141,6 +150,10 @@ class _Player:
         return text
 
     def _bytes(self, url: str) -> bytes | None:
+        answer = self._fetch(url)
+        return None if answer is None else answer.content
+
+    def _fetch(self, url: str) -> httpx.Response | None:
         try:
             answer = self._http.get(url)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -151,7 +164,7 @@ class _Player:
                 _path(url), "delivery", f"It is answered with {answer.status_code} {answer.reason_phrase}."
             )
             return None
-        return answer.content
+        return answer
 
     def _tracks(self, where: str, data: bytes, looked: Looked) -> list[Track]:
         try:
@@ -181,20 +194,23 @@ class _Player:
                 where, "4.3.4.2", f"It has {rate:,.0f} bit/s; its variant announces {bandwidth:,} at most."
             )
 
-    def _judge_joins(self, where: str, kind: str, pieces: list[Track], lengths: list[Fraction]) -> None:
+    def _judge_joins(
+        self, where: str, kind: str, pieces: dict[int, Track], lengths: list[Fraction], gaps: set[int]
+    ) -> None:
         """See that each segment goes on where the one before it ended, and lasts as long as its EXTINF says."""
-        starts = [piece.times[0] for piece in pieces]
-        for number, (before, after) in enumerate(pairwise(pieces)):
+        for (number, before), (following, after) in pairwise(pieces.items()):
+            if gaps.intersection(range(number, following)):
+                continue  # which was said
             step = _usual_step([*before.times, *after.times])
             gap = after.times[0] - before.times[-1]
             if gap <= 0:
-                self._report.add(where, "continuity", f"The {kind} of segment {number + 1} repeats what was before it.")
+                self._report.add(where, "continuity", f"The {kind} of segment {following} repeats what was before it.")
             elif step and gap > 2 * step:
                 self._report.add(
-                    where, "continuity", f"{float(gap - step):.3f} s of {kind} are missing before segment {number + 1}."
+                    where, "continuity", f"{float(gap - step):.3f} s of {kind} are missing before segment {following}."
                 )
-            if len(pieces) == len(lengths):
-                off = starts[number + 1] - starts[number] - lengths[number]
+            if following == number + 1:
+                off = after.times[0] - before.times[0] - lengths[number]
                 if abs(off) > step + TOLERANCE:
                     self._report.add(
                         where, "4.3.2.1", f"Segment {number} lasts {float(off):+.3f} s other than EXTINF says."

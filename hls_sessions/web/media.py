@@ -1,8 +1,9 @@
 """The media routes: playlists and segments, as plain Starlette handlers, which every second of playback goes through.
 
 A segment that is not there yet is *held* until it is, or is known to be impossible: native players give up on the
-first 503 or 404, and hls.js asks again only a few times. A text is not worth a film: hls.js ends playback when a text
-is refused or comes late (1.7), so one that cannot be had, or not soon, is answered with a segment that says nothing.
+first 503 or 404, and hls.js asks again only a few times. One that is impossible is answered with a gap, which both
+pass over, and a header that says why. A text is not worth a film: hls.js ends playback when a text is refused or comes
+late (1.7), so one that cannot be had, or not soon, is answered with a segment that says nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from hls_sessions.errors import MediaNotFound, SessionError, StorageFailed, SubtitlesFailed
+from hls_sessions.errors import MediaNotFound, SegmentImpossible, SessionError, StorageFailed, SubtitlesFailed
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import webvtt_segment
 from hls_sessions.web import problems
@@ -40,6 +41,11 @@ PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
 SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
 # A text that could not be had may be had the next time.
 TEXT_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
+
+# What was impossible for this session may not be for the next.
+GAP_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
+IMPOSSIBLE = "Segment-Impossible"
+"""The header of a gap: why there is no segment."""
 
 LONGEST_NUMBER = 18
 """Digits of a segment's number: more than any film has, and few enough to be read."""
@@ -101,7 +107,10 @@ async def segment(request: Request) -> Response:
     reply = session.ask_segment(rendition, number)
     if extension == "vtt":
         return await _text_when_there(request, session, reply)
-    return await _when_there(request, reply, SEGMENT)
+    try:
+        return await _when_there(request, reply, SEGMENT)
+    except SegmentImpossible as impossible:
+        return await _gap(request, session, impossible)
 
 
 async def _text_when_there(request: Request, session: Session, reply: Reply[Path]) -> Response:
@@ -117,20 +126,39 @@ async def _text_when_there(request: Request, session: Session, reply: Reply[Path
     return Response(silence, headers=TEXT_HEADERS, media_type=CONTENT["vtt"])
 
 
+async def _gap(request: Request, session: Session, impossible: SegmentImpossible) -> Response:
+    """Answer in place of a segment that is impossible; with the error itself where nothing can be made at all."""
+    try:
+        init = await _unless_left(request, session.ask_init(impossible.rendition))
+        if init is None:
+            return Response(status_code=CLIENT_LEFT)
+        content = session.gap(impossible.rendition, impossible.segment, init)
+    except (SegmentImpossible, OSError):
+        raise impossible from None
+    reason = impossible.reason.encode("ascii", "replace").decode()
+    return Response(content, media_type=SEGMENT, headers=GAP_HEADERS | {IMPOSSIBLE: reason})
+
+
 def _session(request: Request) -> Session:
     session: Session = request.app.state.supervisor.find(request.path_params["session_id"])
     return session
 
 
 async def _when_there(request: Request, reply: Reply[Path], content: str) -> Response:
-    """Wait for a file, as long as somebody is there to get it."""
+    """Answer with a file when it is there."""
+    path = await _unless_left(request, reply)
+    if path is None:
+        return Response(status_code=CLIENT_LEFT)
+    return _file(path, content) or Response(status_code=503)
+
+
+async def _unless_left(request: Request, reply: Reply[Path]) -> Path | None:
+    """Wait for a file, as long as somebody is there to get it; None when nobody is."""
     waiting = asyncio.ensure_future(_path(reply))
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not waiting.done():
-            return Response(status_code=CLIENT_LEFT)
-        return _file(await waiting, content) or Response(status_code=503)
+        return await waiting if waiting.done() else None
     finally:
         # Cancelling the waiting cancels the reply, and the session stops counting this viewer.
         waiting.cancel()

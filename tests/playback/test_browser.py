@@ -50,6 +50,8 @@ PLAYS_ON_FROM = """async (position) => {
 SHOWN = "Array.from(document.querySelector('video').textTracks[0]?.activeCues || [], (cue) => cue.text).join()"
 SEEKING = "document.querySelector('video').seeking"
 READ = "Array.from(document.querySelector('video').textTracks[0]?.cues || [], (cue) => cue.text).join()"
+PLAYS_ON_TO = PLAYS_ON_FROM.replace("if (position > 0) video.currentTime = position;", "")
+"""The same without a seek: through all that is before."""
 
 
 @pytest.fixture
@@ -70,9 +72,10 @@ def page():
 
 
 needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js is not installed (npm is absent)")
+PLAYERS = [pytest.param("hls.js", marks=needs_hls_js), "native"]
 
 
-@pytest.mark.parametrize("player", [pytest.param("hls.js", marks=needs_hls_js), "native"])
+@pytest.mark.parametrize("player", PLAYERS)
 def test_a_viewer_presses_play_seeks_to_the_middle_and_sees_it_go_on(daemon, hls_clip, page, player):
     film = hls_clip(seconds=40, size="320x180", rate="30000/1001", subtitles=(TALK,))
     session = daemon.open(film)
@@ -87,6 +90,21 @@ def test_a_viewer_presses_play_seeks_to_the_middle_and_sees_it_go_on(daemon, hls
     assert abs(page.evaluate("document.querySelector('video').duration") - 40) < 0.5
     assert page.text_content("#status") == ("Playing with hls.js" if player == "hls.js" else "Playing natively")
     assert real(page.complaints) == []
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_viewer_sees_a_film_with_a_hole_go_on_after_it(daemon, hls_clip, page, player):
+    film = make_hole(hls_clip(seconds=16, size="320x180", gop=25))
+    session = daemon.open(film)
+
+    page.goto(f"{daemon.url}{session['player_url']}?player={player}")
+    assert page.evaluate(PLAYS_ON_FROM, 0) >= 1
+    page.evaluate("document.querySelector('video').playbackRate = 4")
+
+    assert page.evaluate(PLAYS_ON_TO, 14) >= 15
+    assert page.evaluate("document.querySelector('video').error") is None
+    assert real(page.complaints) == []
+    assert daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"][0]["gaps"]
 
 
 TALK = """1
@@ -144,6 +162,16 @@ def test_the_page_of_an_unknown_session_says_so(daemon, page):
 
     assert page.text_content("h1") == "Nothing to watch here"
     assert "no-such-session" in page.text_content("main")
+
+
+def make_hole(whole):
+    """Make a film of another, a quarter of which, from the middle on, is lost."""
+    film = whole.with_name(f"hole-{whole.name}")
+    data = bytearray(whole.read_bytes())
+    middle, hole = len(data) // 2, len(data) // 4
+    data[middle : middle + hole] = bytes(hole)
+    film.write_bytes(data)
+    return film
 
 
 def real(complaints: list[str]) -> list[str]:

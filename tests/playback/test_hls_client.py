@@ -8,6 +8,7 @@ import subprocess
 import judge
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.verify import verify
 
 
 def test_ffmpeg_plays_the_whole_url_and_decodes_as_many_frames_as_the_source_has(daemon, hls_clip):
@@ -26,3 +27,51 @@ def test_ffmpeg_plays_the_whole_url_and_decodes_as_many_frames_as_the_source_has
     frames = [line for line in played.stdout.splitlines() if not line.startswith("#")]
     assert len(frames) == len(judge.source_times(film))
     assert played.stderr == ""
+
+
+def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
+    whole = hls_clip(seconds=16, size="320x180", gop=25)
+    film = whole.with_name("hole-for-ffmpeg.mp4")
+    data = bytearray(whole.read_bytes())
+    middle, hole = len(data) // 2, len(data) // 4
+    data[middle : middle + hole] = bytes(hole)
+    film.write_bytes(data)
+    session = daemon.open(film)
+
+    count = ("-map", "0:v:0", "-map", "0:a:0", "-fps_mode", "passthrough", "-f", "framecrc", "-")
+    played = subprocess.run(
+        [
+            shutil.which("ffmpeg") or find(),
+            "-v",
+            "error",
+            "-copyts",
+            "-i",
+            daemon.url + session["playlist_url"],
+            *count,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    [picture, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
+    assert picture["gaps"]
+    rows = [line.split(",") for line in played.stdout.splitlines() if not line.startswith("#")]
+    last = max(int(row[2]) for row in rows if row[0].strip() == "0")
+    bases = [line for line in played.stdout.splitlines() if line.startswith("#tb 0:")]
+    numerator, denominator = map(int, bases[0].split()[-1].split("/"))
+    assert last * numerator / denominator > 15.5
+
+
+def test_verify_says_where_the_holes_of_a_film_are_and_why(daemon, hls_clip):
+    film = hls_clip(seconds=16, size="320x180", gop=25).with_name("hole-for-ffmpeg.mp4")
+    session = daemon.open(film)
+
+    report = verify(daemon.url + session["playlist_url"])
+
+    gaps = [finding.sentence for finding in report.findings if finding.rule == "gap"]
+    assert gaps
+    assert all("off its boundary" in sentence for sentence in gaps)
+    # A segment whose beginning alone is lost is shorter than it was announced to be.
+    assert {finding.rule for finding in report.findings} <= {"gap", "4.3.2.1"}

@@ -125,3 +125,14 @@ def test_a_segment_that_ends_long_before_the_next_boundary_may_have_been_cut_off
 @pytest.mark.parametrize("cuts", [KNOWN, EXPECTED])
 def test_the_last_segment_ends_where_the_file_ends(cuts):
     assert not is_short(segment(2, frames=3), 2, cuts, ORIGIN)
+
+
+@pytest.mark.parametrize("late", [FRAME, Fraction(3, 2)])
+def test_a_segment_whose_beginning_is_damaged_may_begin_within(late):
+    check(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)
+
+
+@pytest.mark.parametrize("late", [-FRAME, Fraction(2)])
+def test_a_segment_whose_beginning_is_damaged_holds_nothing_of_its_neighbours(late):
+    with pytest.raises(Refused, match="off its boundary"):
+        check(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)

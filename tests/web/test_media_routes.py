@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import threading
 from urllib.parse import urlsplit
 
 import pytest
 
+from hls_sessions.ffmpeg import OFFSET, find
+from hls_sessions.media import gap
 from hls_sessions.testing import hanging_ffmpeg
 
 
@@ -107,3 +110,45 @@ def test_a_rendition_that_is_not_offered_is_not_found(http, session, path):
 )
 def test_nothing_but_segments_is_served(http, session, path):
     assert http.get(f"{base(session)}/video-90p/{path}").status_code == 404
+
+
+@pytest.fixture
+def ending_before(start_daemon, tmp_path):
+    """Start a daemon whose encoders end, when begun at one of these segments, as if the film did."""
+
+    def ending_before(segments):
+        script = tmp_path / "ffmpeg"
+        cases = "".join(f'*"-segment_start_number {number} "*) exit 0 ;; ' for number in segments)
+        script.write_text(f'#!/bin/sh\ncase "$* " in {cases}esac\nexec {shlex.quote(find())} "$@"\n')
+        script.chmod(0o755)
+        return start_daemon("--ffmpeg", str(script))
+
+    return ending_before
+
+
+def test_a_segment_that_is_impossible_is_answered_with_a_gap_that_says_why(ending_before, hls_clip):
+    daemon = ending_before([1, 2])
+    session = daemon.open(hls_clip(size="160x90"))
+    whole = daemon.http.get(f"{base(session)}/video-90p/3.m4s")
+    init = daemon.http.get(f"{base(session)}/video-90p/init.mp4")
+
+    answers = [daemon.http.get(f"{base(session)}/video-90p/{number}.m4s") for number in (1, 2)]
+
+    assert {answer.status_code for answer in (whole, *answers)} == {200}
+    assert "segment-impossible" not in whole.headers
+    assert {answer.headers["segment-impossible"] for answer in answers} == {"the file ends before it"}
+    assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
+    assert answers[0].content == gap(init.content, OFFSET + 1, OFFSET + 2)
+    picture, _ = daemon.http.get(base(session)).json()["renditions"]
+    assert picture["gaps"] == [{"first": 1, "last": 2, "reason": "the file ends before it"}]
+
+
+def test_where_nothing_can_be_made_there_is_no_gap_but_an_error_that_says_why(ending_before, hls_clip):
+    daemon = ending_before(range(4))
+    session = daemon.open(hls_clip(size="160x90"))
+
+    answer = daemon.http.get(f"{base(session)}/video-90p/1.m4s")
+
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "/problems/segment-impossible"
+    assert answer.json()["reason"] == "the file ends before it"

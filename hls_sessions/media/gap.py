@@ -1,0 +1,82 @@
+"""What a player is given in place of a segment that cannot be made. Bytes in, bytes out.
+
+A native player ends at a missing segment, and so it is given one that is whole, in time, and holds nothing of the
+film: a fragment without a sample, and before it an index that says how long that lasts (hls.js takes a segment without
+a length for a fault, and gives up after a few). Of a picture a player then shows the last one and goes on with the
+sound. Where the sound is plain AAC it is given silence, as a hole within a segment is:
+without it no browser would show the picture either.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from hls_sessions.media.boxes import read_sound, read_time_scale
+from hls_sessions.media.timeline import AAC_FRAME
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+_LOW_COMPLEXITY = 2
+"""The audio object type of plain AAC (ISO/IEC 14496-3, 1.5.1.1)."""
+
+_SILENCE = {
+    1: bytes.fromhex("01182007"),
+    2: bytes.fromhex("211004608c1c"),
+    6: bytes.fromhex("011820010880230460231004608c0c230000e0"),
+}
+"""One frame of plain AAC in which nothing is heard, by channel configuration: channel elements without a spectrum."""
+
+
+def gap(init: bytes, start: Fraction, end: Fraction) -> bytes:
+    """Return a media segment without anything of the film.
+
+    Args:
+        init: the init segment of its rendition.
+        start: when it begins, in seconds on the written clock.
+        end: when the next segment begins.
+
+    Raises:
+        BrokenSegment: that is not an init segment.
+    """
+    scale = read_time_scale(init)
+    first = round(start * scale)
+    codec, channels = read_sound(init) or (0, 0)
+    silence = _SILENCE.get(channels) if codec == _LOW_COMPLEXITY else None
+    frames = round((end - start) * scale / AAC_FRAME) if silence else 0
+    fragment = _fragment(first, AAC_FRAME, [silence or b""] * frames)
+    index = _index(first, round((end - start) * scale), scale, len(fragment))
+    return _box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix") + index + fragment
+
+
+def _fragment(time: int, duration: int, samples: list[bytes]) -> bytes:
+    """Write one fragment of track 1 (8.8.4 to 8.8.8, 8.8.12), whose samples last equally long and are all keyframes."""
+    media = b"".join(samples)
+    sizes = b"".join(struct.pack(">I", len(sample)) for sample in samples)
+    moof = b""
+    for _ in range(2):  # its own size is where the media data begins
+        moof = _box(
+            b"moof",
+            _box(b"mfhd", struct.pack(">II", 0, 1)),
+            _box(
+                b"traf",
+                # default-base-is-moof, and a duration for all samples.
+                _box(b"tfhd", struct.pack(">III", 0x020008, 1, duration)),
+                _box(b"tfdt", struct.pack(">IQ", 0x01000000, time)),
+                # Where the data begins, and a size for each.
+                _box(b"trun", struct.pack(">III", 0x000201, len(samples), len(moof) + 8), sizes),
+            ),
+        )
+    return moof + _box(b"mdat", media)
+
+
+def _index(time: int, duration: int, scale: int, size: int) -> bytes:
+    """Write an index of one fragment (8.16.3), which begins with a point of access (SAP type 1)."""
+    entry = struct.pack(">HHIII", 0, 1, size, duration, 0x90000000)
+    return _box(b"sidx", struct.pack(">IIIQQ", 0x01000000, 1, scale, time, 0), entry)
+
+
+def _box(kind: bytes, *payload: bytes) -> bytes:
+    content = b"".join(payload)
+    return struct.pack(">I4s", len(content) + 8, kind) + content

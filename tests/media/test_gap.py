@@ -1,0 +1,80 @@
+"""A gap: what a player is given in place of a segment that cannot be made."""
+
+from __future__ import annotations
+
+import subprocess
+from fractions import Fraction
+
+import judge
+import pytest
+
+from hls_sessions.ffmpeg import find
+from hls_sessions.media import BrokenSegment, gap, read_segment
+
+START, END = Fraction(10), Fraction(12)
+
+
+def init_of(path):
+    data = path.read_bytes()
+    return data[: read_segment(data).head]
+
+
+def test_a_gap_of_the_picture_is_a_fragment_at_its_time_that_holds_no_sample(encoded):
+    init = init_of(encoded.video[1])
+
+    made = gap(init, START, END)
+
+    at = made.index(b"tfdt") + 8
+    assert int.from_bytes(made[at : at + 8]) == START * 12_800
+    with pytest.raises(BrokenSegment, match="it holds no sample"):
+        read_segment(init + made)
+
+
+def test_a_gap_says_how_long_it_lasts(encoded):
+    made = gap(init_of(encoded.video[1]), START, END)
+
+    at = made.index(b"sidx") + 4
+    scale, duration = (int.from_bytes(made[at + begin : at + begin + 4]) for begin in (8, 36))
+    assert duration == (END - START) * scale
+
+
+@pytest.fixture
+def sound(tmp_path):
+    """Make a sound as an encoder is told to, and return its init segment."""
+
+    def sound(*options):
+        path = tmp_path / "sound.mp4"
+        fragmented = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer")
+        source = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=0.1")
+        subprocess.run([find(), "-v", "error", *source, *options, *fragmented, path], check=True)
+        return init_of(path)
+
+    return sound
+
+
+@pytest.mark.parametrize("channels", ["1", "2", "6"])
+def test_a_gap_of_the_sound_is_silence_from_its_beginning_to_its_end(sound, tmp_path, channels):
+    init = sound("-ac", channels)
+    path = tmp_path / "gap.mp4"
+
+    path.write_bytes(init + gap(init, START, END))
+
+    segment = read_segment(path.read_bytes())
+    assert segment.first == START
+    assert abs(segment.end - END) <= Fraction(1024, 44_100)
+    assert judge.frames(path.read_bytes()) == segment.samples
+    listen = [find(), "-hide_banner", "-i", path, "-af", "volumedetect", "-f", "null", "-"]
+    assert "max_volume: -91.0 dB" in subprocess.run(listen, capture_output=True, text=True, check=True).stderr
+
+
+@pytest.mark.parametrize("options", [("-ac", "3"), ("-c:a", "mp2"), ("-c:a", "alac")])
+def test_a_gap_of_a_sound_whose_silence_is_not_known_holds_no_sample(sound, options):
+    init = sound(*options)
+
+    with pytest.raises(BrokenSegment, match="it holds no sample"):
+        read_segment(init + gap(init, START, END))
+
+
+def test_nothing_can_be_put_after_what_is_no_init_segment():
+    with pytest.raises(BrokenSegment):
+        gap(b"no boxes", START, END)
