@@ -103,7 +103,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
         if picture is not None:
             index = read_whole(container, picture) if whole else read_index(container, picture)
         streams = [*([picture] if picture is not None else []), *sounds]
-        spans = _spans(container, streams, index)
+        spans = _spans(container, streams, index, notes)
         video = None
         if picture is not None and look is not None and picture.index in spans:
             video = _timed(picture, spans) | {
@@ -202,14 +202,15 @@ def _opening(container: InputContainer, stream: VideoStream) -> Fraction:
     return two * stream.time_base or 2 / _frame_rate(stream)
 
 
-def _spans(container: InputContainer, streams: list[Stream], index: Index) -> dict[int, Span]:
+def _spans(container: InputContainer, streams: list[Stream], index: Index, notes: list[str]) -> dict[int, Span]:
     """Return when each stream begins and ends, as ticks by stream index."""
     spans: dict[int, Span] = {}
     # A fragmented MP4 counts no frames in its header, and its lengths are those of its first fragments.
     whole_index = "mp4" in container.format.name and all(stream.frames for stream in streams)
     # Its lengths are those of decoding, too: right for a sound, but a picture may be shown for longer.
     known = whole_index and (index.times or all(stream.type == "audio" for stream in streams))
-    read = {} if known else _read_ends(container, streams)
+    cut_off = any(_ends_before_its_index(container, stream) for stream in streams)
+    read = {} if known and not cut_off else _read_ends(container, streams, notes)
     for stream in streams:
         assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
         start = stream.start_time if stream.start_time is not None else 0
@@ -226,17 +227,73 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index) -> di
     return spans
 
 
-def _read_ends(container: InputContainer, streams: list[Stream]) -> dict[int, int]:
-    """Read the last seconds of the file, all of it where no length is announced, for where each stream ends."""
+def _ends_before_its_index(container: InputContainer, stream: Stream) -> bool:
+    """Whether the last packet that the container's index tells of lies beyond the end of the file."""
+    entries = stream.index_entries
+    return len(entries) > 0 and entries[-1].pos + entries[-1].size > container.size
+
+
+def _read_ends(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int]:
+    """Read the last seconds of the file, all of it where no length is announced, for where each stream ends.
+
+    Where there is nothing, the file was cut off, and the last seconds that are there are read.
+    """
     begins = container.start_time or 0
     target = max(begins, begins + (container.duration or 0) - TAIL * av.time_base)
+    ends = _ends_from(container, streams, target)
+    latest = _latest(streams, ends)
+    if target == begins or latest * av.time_base >= target:
+        return ends
+    there = latest * av.time_base if ends else _last_place(container, streams, begins, target)
+    ends = _ends_from(container, streams, max(begins, int(there) - TAIL * av.time_base))
+    latest = _latest(streams, ends)
+    if ends:
+        announced, found = (container.duration or 0) / av.time_base, float(latest - Fraction(begins, av.time_base))
+        notes.append(f"the file ends after {found:.1f} s, not after the {announced:.1f} s that it announces")
+    for stream in streams:
+        # What is not heard of in the last seconds ended before them, or goes no further than the file.
+        unknown = min(_announced_end(container, stream), int(latest / (stream.time_base or 1)))
+        ends.setdefault(stream.index, unknown)
+    return ends
+
+
+def _latest(streams: list[Stream], ends: dict[int, int]) -> Fraction:
+    """Return when the last of the streams ends, in seconds; before everything when none of them is known to."""
+    known = (ends[stream.index] * (stream.time_base or Fraction(1)) for stream in streams if stream.index in ends)
+    return max(known, default=Fraction(-1 << 40))
+
+
+def _last_place(container: InputContainer, streams: list[Stream], begins: int, target: int) -> int:
+    """Return about the last time at which a file that was cut off holds something, in microseconds."""
+    there, gone = begins, target
+    while gone - there > TAIL * av.time_base // 2:
+        middle = (there + gone) // 2
+        there, gone = (middle, gone) if _holds_something_at(container, streams, middle) else (there, middle)
+    return there
+
+
+def _holds_something_at(container: InputContainer, streams: list[Stream], time: int) -> bool:
+    """Whether any packet can be read at or after a time."""
+    try:
+        _seek(container, time)
+        return any(packet.size and not packet.is_corrupt for packet in islice(container.demux(*streams), REORDER))
+    except av.error.FFmpegError:
+        return False
+
+
+def _seek(container: InputContainer, target: int) -> None:
     try:
         container.seek(target)
     except av.error.FFmpegError:
         # A Matroska that was cut off has no index, and finds nothing before its first keyframe.
         container.seek(target, backward=False)
+
+
+def _ends_from(container: InputContainer, streams: list[Stream], target: int) -> dict[int, int]:
+    """Read from a time to the end of the file for where each stream ends."""
     last: dict[int, Span] = {}
     try:
+        _seek(container, target)
         for packet in container.demux(*streams):
             # One that an edit list leaves out is read to decode others, and not shown.
             if packet.pts is not None and not packet.is_discard:

@@ -292,3 +292,27 @@ def test_a_title_that_is_no_utf_8_does_not_hide_the_film(probe, hls_clip, tmp_pa
     path.write_bytes(path.read_bytes().replace(b"MARK", b"\xff\xfeRK"))
 
     assert probe(path).audio[0].title.endswith("RK")
+
+
+# A file that was cut off ends where its data does, whatever its header says
+
+
+@pytest.mark.parametrize(
+    ("container", "options"),
+    [("mp4", ("-movflags", "+faststart")), ("m4a", ("-movflags", "+faststart")), ("flv", ()), ("mkv", ())],
+)
+def test_a_file_that_was_cut_off_ends_with_the_last_packet_it_holds(
+    probe, hls_clip, demux, tmp_path, container, options
+):
+    video = None if container == "m4a" else "libx264"
+    whole = hls_clip(**SMALL, seconds=40, container=container, video=video, options=options)
+    film = tmp_path / f"cut-off.{container}"
+    film.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 5])
+
+    media = probe(film)
+
+    assert media.end < 30
+    for track in media.tracks:
+        assert abs(track.end - demux(film, track.index).end) < Fraction(1, 10)
+    [note] = media.notes
+    assert note.startswith(f"the file ends after {float(media.duration):.1f} s, not after the 40.")
