@@ -305,7 +305,14 @@ def _from(
             seek |= {"seek_timestamp": 1} if absolute else {}
             seek |= {"noaccurate_seek": None} if noaccurate else {}
     # The prefix and the whitelist keep a file's name from being read as a protocol and its content from naming others.
-    return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
+    if media.part is None:
+        return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
+    return ffmpeg.input(part_url(media.path, *media.part), protocol_whitelist="file,pipe,subfile", **seek)
+
+
+def part_url(path: Path | str, start: int, end: int) -> str:
+    """Spell some bytes of a file as an input of its own: all that follows the second comma is the file's URL."""
+    return f"subfile,,start,{start},end,{end},,:file:{path}"
 
 
 def is_sought_exactly(container: str) -> bool:

@@ -12,6 +12,7 @@ import os
 import resource
 import sys
 from array import array
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import accumulate, islice
 from operator import sub
@@ -21,15 +22,19 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.logging
 
+from hls_sessions.ffmpeg.clock_jumps import longest_part
+from hls_sessions.ffmpeg.commands import part_url
 from hls_sessions.ffmpeg.picture_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
 from hls_sessions.ffmpeg.sample_tables import Unusable, read_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from av.container import InputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
+
+    from hls_sessions.ffmpeg.clock_jumps import Part
 
 MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
@@ -85,13 +90,11 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
     """
     if whole:
         os.nice(19)
-    # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+    with _opened(path) as (container, part, notes):
         if set(container.format.name.split(",")) & NOT_MEDIA:
             raise Unplayable(f"it is text or a list of other files ({container.format.name}), not media")
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise Unplayable("it is a still picture")
-        notes: list[str] = []
         picture = _picture(container)
         sounds = [s for s in container.streams.audio if s.codec_context.sample_rate and s.codec_context.channels]
         if picture is None and not sounds:
@@ -128,8 +131,24 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
             "audio": audio,
             "subtitles": _texts(container, notes),
             "notes": notes,
+            "part": part,
         }
         return answer, index if video else Index()
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[tuple[InputContainer, Part | None, list[str]]]:
+    """Open a file, or the part of it that is to be played, and begin the notes."""
+    # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
+    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+        part, parts = longest_part(container)
+        if part is None:
+            yield container, None, []
+            return
+    note = f"its clock jumps: the longest of its {parts} parts is played, bytes {part.start} to {part.end}"
+    options = {"protocol_whitelist": "file,subfile"}
+    with av.open(part_url(path, *part), options=options, metadata_errors="replace") as container:
+        yield container, part, [note]
 
 
 def _picture(container: InputContainer) -> VideoStream | None:

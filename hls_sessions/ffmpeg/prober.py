@@ -291,6 +291,7 @@ def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]
         audio=tuple(_audio(track, exact=is_sought_exactly(answer["container"])) for track in answer["audio"]),
         subtitles=tuple(SubtitleTrack(**track) for track in answer["subtitles"]),
         notes=tuple(answer["notes"]),
+        part=answer["part"] and tuple(answer["part"]),
     )
 
 

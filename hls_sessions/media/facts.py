@@ -129,6 +129,8 @@ class Media:
     """Bytes of the file these facts are of."""
     modified: int = field(default=0, compare=False)
     """When that was last written to, in nanoseconds since the epoch."""
+    part: tuple[int, int] | None = None
+    """The bytes of the file that play, where its clock jumps before or after them; None for all of it."""
 
     @property
     def start(self) -> Fraction:

@@ -100,6 +100,17 @@ def test_a_films_name_is_one_argument_behind_the_prefix_whatever_it_is(rendition
     assert option(plan(shown, rendition, 1).argv, "-i") == f"file:{shown.media.path}"
 
 
+@given(renditions, names)
+def test_of_a_film_of_which_a_part_plays_nothing_else_is_read(rendition, name):
+    shown = film(3)
+    part = replace(shown, media=replace(shown.media, path=Path("/films", name), part=(188, 188_000)))
+
+    argv = plan(part, rendition, 1).argv
+
+    assert option(argv, "-i") == f"subfile,,start,188,end,188000,,:file:{part.media.path}"
+    assert option(argv, "-protocol_whitelist") == "file,pipe,subfile"
+
+
 @given(renditions, names.filter(lambda name: name not in {".", ".."}))
 def test_a_percent_sign_of_the_folder_is_not_the_segments_number(rendition, name):
     argv = plan(FILM, rendition, 0, folder=Path("/tmp", name)).argv

@@ -316,3 +316,69 @@ def test_a_file_that_was_cut_off_ends_with_the_last_packet_it_holds(
         assert abs(track.end - demux(film, track.index).end) < Fraction(1, 10)
     [note] = media.notes
     assert note.startswith(f"the file ends after {float(media.duration):.1f} s, not after the 40.")
+
+
+# A clock that jumps
+
+
+def joined(hls_clip, tmp_path, *parts):
+    """Join recordings byte by byte, each of so many seconds and with a clock that begins at a time."""
+    film = tmp_path / "joined.ts"
+    clips = [hls_clip(**SMALL, seconds=n, container="ts", options=("-output_ts_offset", str(at))) for n, at in parts]
+    film.write_bytes(b"".join(clip.read_bytes() for clip in clips))
+    return film, [clip.stat().st_size for clip in clips]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param([(20, 0), (10, 36_000)], id="on by hours"),
+        pytest.param([(20, 36_000), (10, 0)], id="back by hours"),
+        pytest.param([(20, 0), (10, 0)], id="back to the beginning"),
+        pytest.param([(20, 0), (10, 60)], id="on by a minute"),
+        pytest.param([(20, 0), (10, 3_000), (10, 0)], id="twice"),
+    ],
+)
+def test_of_a_recording_whose_clock_jumps_the_longest_part_is_found(probe, hls_clip, tmp_path, parts):
+    film, sizes = joined(hls_clip, tmp_path, *parts)
+
+    media = probe(film)
+
+    assert abs(media.duration - 20) < Fraction(1, 2)
+    start, end = media.part
+    assert start == 0
+    # The first packet of the next recording is the first that tells its time; what precedes it are tables.
+    assert 0 <= end - sizes[0] <= 5 * 188
+    assert media.notes == (f"its clock jumps: the longest of its {len(parts)} parts is played, bytes 0 to {end}",)
+
+
+def test_the_longest_part_may_be_a_later_one(probe, hls_clip, tmp_path):
+    film, sizes = joined(hls_clip, tmp_path, (5, 36_000), (20, 0))
+
+    media = probe(film)
+
+    assert 0 <= media.part[0] - sizes[0] <= 5 * 188
+    assert media.part[1] == sum(sizes)
+    assert abs(media.duration - 20) < Fraction(1, 2)
+
+
+def test_a_clock_that_wraps_around_does_not_jump(probe, hls_clip):
+    film = hls_clip(**SMALL, seconds=20, container="ts", options=("-output_ts_offset", str(2**33 / 90_000 - 10)))
+
+    media = probe(film)
+
+    assert media.part is None
+    assert abs(media.duration - 20) < Fraction(1, 2)
+
+
+def test_a_recording_that_is_dense_here_and_thin_there_does_not_jump(probe, hls_clip, tmp_path):
+    dense = ("-b:v", "6M", "-minrate", "6M", "-maxrate", "6M", "-bufsize", "1M", "-x264-params", "nal-hrd=cbr")
+    film = tmp_path / "uneven.ts"
+    options = ("-output_ts_offset", "0")
+    first = hls_clip(**SMALL, seconds=5, container="ts", audio=None, options=(*dense, *options))
+    second = hls_clip(
+        size="16x16", rate="2", seconds=120, container="ts", audio=None, options=("-output_ts_offset", "5.0")
+    )
+    film.write_bytes(first.read_bytes() + second.read_bytes())
+
+    assert probe(film).part is None

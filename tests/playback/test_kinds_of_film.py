@@ -95,6 +95,19 @@ def test_a_film_whose_clock_starts_late_plays_from_its_beginning(play, hls_clip,
     assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
 
 
+def test_of_two_recordings_that_were_joined_the_longer_plays_to_its_last_frame(play, hls_clip):
+    long = hls_clip(seconds=8, size="160x90", container="ts", options=("-output_ts_offset", "3600"))
+    short = hls_clip(seconds=3, size="160x90", container="ts")
+    film = long.with_name("joined, its clock jumps.ts")
+    film.write_bytes(short.read_bytes() + long.read_bytes())
+
+    session, made = play(film)
+
+    assert "its clock jumps" in session.info().notes[0]
+    assert judge.frames(made["video-90p"]) == len(judge.source_times(long))
+    assert judge.is_increasing(judge.times(made["video-90p"]))
+
+
 @pytest.mark.parametrize("rate", ["5", "50", "60000/1001"])
 def test_few_and_many_frames_per_second_play(play, hls_clip, rate):
     film = hls_clip(seconds=5, size="160x90", rate=rate)
