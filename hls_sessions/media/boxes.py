@@ -112,23 +112,26 @@ def read_time_scale(init: bytes) -> int:
 def read_sound(init: bytes) -> tuple[int, int] | None:
     """Return the audio object type and the channel configuration of an init segment with AAC; None of any other.
 
-    Both begin the AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1), which the esds box holds (ISO/IEC 14496-14, 3.1.2).
-
     Raises:
         BrokenSegment: it is not an init segment.
     """
     view = memoryview(init)
     _, trak = _init(view, list(_boxes(view, 0, len(view))))
-    entry = _sample_entry(view, trak)
-    if entry.kind != b"mp4a":
-        return None
-    # It follows the fixed fields of a sound's entry (ISO/IEC 14496-12, 12.2.3).
-    esds = _child(view, entry, b"esds", skip=28)
-    config = _AAC_CONFIG.search(view[esds.payload : esds.end])
-    if config is None:
-        return None
-    bits = int.from_bytes(config[1])
-    return bits >> 11, bits >> 3 & 0xF
+    config = _aac_config(view, trak)
+    return None if config is None else (config >> 11, config >> 3 & 0xF)
+
+
+def same_sound(track: bytes, other: bytes) -> bool:
+    """Whether two trak boxes are of AAC that one decoder plays: of one type, one rate and as many channels."""
+    try:
+        sounds = {
+            (_time_scale(view, trak), _aac_config(view, trak))
+            for view in (memoryview(track), memoryview(other))
+            for trak in _boxes(view, 0, len(view))
+        }
+    except BrokenSegment:
+        return False
+    return len(sounds) == 1 and None not in sounds.pop()
 
 
 _LENGTH = rb"[\x80-\xff]{0,3}[\x02-\x7f]"
@@ -203,6 +206,20 @@ def _time_scale(view: memoryview, trak: Box) -> int:
     if scale == 0:
         raise BrokenSegment("its time scale is zero")
     return scale
+
+
+def _aac_config(view: memoryview, trak: Box) -> int | None:
+    """Return what an AudioSpecificConfig begins with: object type, rate, channels (ISO/IEC 14496-3, 1.6.2.1).
+
+    It is in the esds box (ISO/IEC 14496-14, 3.1.2). None for what is not AAC.
+    """
+    entry = _sample_entry(view, trak)
+    if entry.kind != b"mp4a":
+        return None
+    # It follows the fixed fields of a sound's entry (ISO/IEC 14496-12, 12.2.3).
+    esds = _child(view, entry, b"esds", skip=28)
+    config = _AAC_CONFIG.search(view[esds.payload : esds.end])
+    return int.from_bytes(config[1]) if config else None
 
 
 def _form(track: bytes) -> _Form:

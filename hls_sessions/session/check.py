@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import AAC_FRAME, AUDIO_RATE, same_form
+from hls_sessions.media import AAC_FRAME, AUDIO_RATE, same_form, same_sound
 
 if TYPE_CHECKING:
     from hls_sessions.media import Cuts, Segment
@@ -43,9 +43,9 @@ def check(
         raise Refused("its first frame is not a keyframe")
     if track is not None and segment.track != track:
         # It was made in another way than the init segment (ffmpeg/ways.py).
-        if not segment.in_band:
+        if not segment.in_band and not same_sound(segment.track, track):
             raise Refused("its codec configuration is not the init segment's")
-        if not same_form(segment.track, track):
+        if segment.in_band and not same_form(segment.track, track):
             raise Refused("its time scale, its size or its codec is not the init segment's")
     late = segment.first - OFFSET + origin - cuts.start(number)
     earliest, latest = -TOLERANCE, TOLERANCE

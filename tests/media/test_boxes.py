@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import subprocess
 from fractions import Fraction
 
 import av
@@ -12,7 +13,8 @@ from boxes import MDHD, box, picture, track, units
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hls_sessions.media import BrokenSegment, Segment, read_segment, read_track, same_form
+from hls_sessions.ffmpeg import find
+from hls_sessions.media import BrokenSegment, Segment, read_segment, read_track, same_form, same_sound
 
 
 def as_pyav_sees(path):
@@ -344,3 +346,34 @@ def test_a_segment_with_damage_is_understood_or_refused(encoded, kind, data):
         whole[at : at + data.draw(st.sampled_from([len(damage), 0, 4]))] = damage
 
     is_understood_or_refused(bytes(whole))
+
+
+@pytest.fixture
+def sound_track(tmp_path):
+    """Encode a sound as an encoder is told to, and return its trak box."""
+
+    def sound_track(*options):
+        path = tmp_path / "sound.mp4"
+        fragmented = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer")
+        source = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=0.1")
+        subprocess.run([find(), "-v", "error", "-y", *source, *options, *fragmented, path], check=True)
+        return read_segment(path.read_bytes()).track
+
+    return sound_track
+
+
+def test_aac_of_another_bit_rate_is_the_same_sound(sound_track):
+    one, other = sound_track("-b:a", "64k"), sound_track("-b:a", "128k")
+
+    assert one != other
+    assert same_sound(one, other)
+
+
+@pytest.mark.parametrize("options", [("-ac", "2"), ("-ar", "48000"), ("-c:a", "alac"), ("-c:a", "mp2")])
+def test_a_sound_of_other_channels_another_rate_or_codec_is_another_sound(sound_track, options):
+    assert not same_sound(sound_track(), sound_track(*options))
+    assert not same_sound(sound_track("-c:a", "alac"), sound_track("-c:a", "alac"))
+
+
+def test_what_is_no_track_is_no_sound():
+    assert not same_sound(b"no", b"boxes")

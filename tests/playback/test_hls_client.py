@@ -29,14 +29,19 @@ def test_ffmpeg_plays_the_whole_url_and_decodes_as_many_frames_as_the_source_has
     assert played.stderr == ""
 
 
-def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
+def with_a_hole(hls_clip):
+    """Make a film a quarter of which, from the middle on, is lost."""
     whole = hls_clip(seconds=16, size="320x180", gop=25)
     film = whole.with_name("hole-for-ffmpeg.mp4")
     data = bytearray(whole.read_bytes())
     middle, hole = len(data) // 2, len(data) // 4
     data[middle : middle + hole] = bytes(hole)
     film.write_bytes(data)
-    session = daemon.open(film)
+    return film
+
+
+def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
+    session = daemon.open(with_a_hole(hls_clip))
 
     count = ("-map", "0:v:0", "-map", "0:a:0", "-fps_mode", "passthrough", "-f", "framecrc", "-")
     played = subprocess.run(
@@ -55,7 +60,7 @@ def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
         timeout=60,
     )
 
-    [picture, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
+    picture, *_ = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
     assert picture["gaps"]
     rows = [line.split(",") for line in played.stdout.splitlines() if not line.startswith("#")]
     last = max(int(row[2]) for row in rows if row[0].strip() == "0")
@@ -65,8 +70,7 @@ def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
 
 
 def test_verify_says_where_the_holes_of_a_film_are_and_why(daemon, hls_clip):
-    film = hls_clip(seconds=16, size="320x180", gop=25).with_name("hole-for-ffmpeg.mp4")
-    session = daemon.open(film)
+    session = daemon.open(with_a_hole(hls_clip))
 
     report = verify(daemon.url + session["playlist_url"])
 

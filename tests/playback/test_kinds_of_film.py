@@ -161,3 +161,19 @@ def test_a_film_with_a_hole_plays_around_it_in_sight_and_sound(hls_supervisor, h
         assert made[rendition, 0]
         assert made[rendition, last]
     assert session.info().state == "active"
+
+
+def test_a_copied_sound_with_damaged_packets_is_one_that_every_player_decodes(hls_supervisor, hls_clip, ffmpeg):
+    whole = hls_clip(seconds=16, size="320x180", gop=25)
+    film = whole.with_name("damaged-sound.mp4")
+    data = bytearray(whole.read_bytes())
+    middle, hole = len(data) // 2, len(data) // 8
+    data[middle : middle + hole] = bytes(hole)
+    film.write_bytes(data)
+    session = hls_supervisor(ffmpeg=ffmpeg).open(film)
+
+    made = everything(session, "audio-0")
+
+    assert judge.frames(made) == len(judge.times(made))
+    assert judge.is_increasing(judge.times(made))
+    assert float(judge.times(made)[-1]) == pytest.approx(16, abs=0.1)
