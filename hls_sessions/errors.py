@@ -136,14 +136,14 @@ class SubtitlesFailed(SessionError):
 
 
 class IllegalTransition(SessionError):
-    """A session was asked for a step its state does not allow."""
+    """A session was asked for a step its state does not allow. Nothing has changed."""
 
     kind = "illegal-transition"
 
-    def __init__(self, state: str, to: str) -> None:
+    def __init__(self, state: str, step: str, sentence: str) -> None:
         self.state = state
-        self.to = to
-        super().__init__(f"A session that is {state} cannot become {to}.")
+        self.step = step
+        super().__init__(sentence)
 
 
 class FfmpegNotFound(SessionError):

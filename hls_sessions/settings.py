@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     idle_timeout: Seconds = 1800.0
     """A session nobody asks anything of for this long expires."""
 
+    history_ttl: Seconds = 86_400.0
+    """How long a session that has ended still says when and why; of the latest thousand."""
+
     encoder_idle_timeout: Seconds = 60.0
     """The encoders of a rendition that no segment was asked of for this long are stopped."""
 

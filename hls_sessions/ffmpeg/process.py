@@ -26,6 +26,9 @@ LOG_LINES = 40
 LOG_LINE = 400
 """Characters kept of one line."""
 
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+"""Seconds of one clock tick, in which the kernel counts processor time."""
+
 
 class ProcessId(NamedTuple):
     """A process for certain: its pid, and when it started, because pids are used again."""
@@ -69,6 +72,8 @@ class Exit(NamedTuple):
     """The exit code; negative for a signal, as in subprocess."""
     log: tuple[str, ...]
     """Its last lines on standard error."""
+    seconds: float = 0.0
+    """Processor seconds it computed for."""
 
     @property
     def was_killed(self) -> bool:
@@ -120,8 +125,12 @@ class Process:
     @property
     def processor_time(self) -> int:
         """Clock ticks it has computed for (proc(5), fields 14 and 15 of stat); zero when it has ended."""
-        fields = _stat(self.pid)
-        return 0 if fields is None else int(fields[11]) + int(fields[12])
+        return _processor_time(self.pid)
+
+    @property
+    def seconds(self) -> float:
+        """Processor seconds it has computed for; zero when it has ended, and its Exit tells."""
+        return self.processor_time * TICK
 
     def hold(self) -> None:
         """Stop its clock: it keeps what it has and uses no processor."""
@@ -155,7 +164,17 @@ class Process:
             while line := stderr.readline(LOG_LINE * 4):
                 if text := line.decode(errors="replace").strip():
                     self._log.append(text[:LOG_LINE])
-        self._on_exit(Exit(self._popen.wait(), self.log))
+        # Until it is reaped, the kernel still knows what an ended process has used.
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        seconds = _processor_time(self.pid) * TICK
+        self._on_exit(Exit(self._popen.wait(), self.log, seconds))
+
+
+def _processor_time(pid: int) -> int:
+    """Return the clock ticks a process has computed for; zero when there is none."""
+    fields = _stat(pid)
+    return 0 if fields is None else int(fields[11]) + int(fields[12])
 
 
 def _stat(pid: int) -> list[str] | None:

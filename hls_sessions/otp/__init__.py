@@ -63,7 +63,7 @@ from hls_sessions.otp.reasons import (
 from hls_sessions.otp.ref import Ref
 from hls_sessions.otp.registry import Registry
 from hls_sessions.otp.reply import Reply
-from hls_sessions.otp.shield import KillSignal
+from hls_sessions.otp.shield import KillSignal, shielded
 from hls_sessions.otp.supervision import (
     ChildCount,
     ChildInfo,
@@ -146,6 +146,7 @@ __all__ = [
     "delete_child",
     "is_abnormal",
     "restart_child",
+    "shielded",
     "start_child",
     "terminate_child",
     "which_children",

@@ -1,5 +1,6 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
+from hls_sessions.session.life import Life, Transition
 from hls_sessions.session.messages import (
     GapInfo,
     GetInfo,
@@ -14,18 +15,20 @@ from hls_sessions.session.messages import (
 )
 from hls_sessions.session.policy import Limits
 from hls_sessions.session.segments import SegmentDirectory, end_processes, orphans
-from hls_sessions.session.session import Ended, House, SessionServer, Viewing
-from hls_sessions.session.state import State
+from hls_sessions.session.session import House, SessionServer, Viewing
+from hls_sessions.session.state import State, Step, Who
+from hls_sessions.session.tally import ACTOR
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
-    "Ended",
+    "ACTOR",
     "GapInfo",
     "GetInfo",
     "GetInit",
     "GetSegment",
     "Heartbeat",
     "House",
+    "Life",
     "Limits",
     "Peek",
     "RenditionInfo",
@@ -35,9 +38,12 @@ __all__ = [
     "SessionInfo",
     "SessionServer",
     "State",
+    "Step",
+    "Transition",
     "Viewing",
     "Watcher",
     "WatcherServer",
+    "Who",
     "end_processes",
     "orphans",
 ]

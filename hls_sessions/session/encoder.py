@@ -13,16 +13,19 @@ from hls_sessions.session.segments import record_process
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Run
+    from hls_sessions.ffmpeg import Exit, Run
     from hls_sessions.otp import Ref
+    from hls_sessions.session.tally import Tally
     from hls_sessions.session.watcher import Watcher
 
 
 class EncoderRun:
     """A run from its start to its end. Made in its session's thread, so that it dies with it."""
 
-    def __init__(self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher) -> None:
-        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited.
+    def __init__(
+        self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher, tally: Tally
+    ) -> None:
+        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; what it cost is tallied.
 
         Raises:
             OSError: the folder cannot be watched or the process not started; nothing is left running.
@@ -39,13 +42,20 @@ class EncoderRun:
         """Whether its end was asked for: what it writes from then on is not looked at."""
         self.fault: str | None = None
         """Why its end was asked for, when that was its own fault."""
+        self.cause: str | None = None
+        """The same in a word or two, to count by."""
         self.faulty_source = False
         """Whether the fault was in what it made while it did its work: another run would do no better."""
         self._worked = -1, 0.0
         """How much processor time it had used when it was last seen to have used more, and when that was."""
+
+        def exited(exit_: Exit) -> None:
+            tally.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            owner.send(RunExited(rendition, number, exit_))
+
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
-            self._process = Process(plan.argv, lambda exit_: owner.send(RunExited(rendition, number, exit_)))
+            self._process = Process(plan.argv, exited)
         except BaseException:
             self._unwatch()
             raise
@@ -76,6 +86,11 @@ class EncoderRun:
         """What an operator sees of it."""
         return RunInfo(self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.way))
 
+    @property
+    def seconds(self) -> float:
+        """Processor seconds it has computed for, while it runs."""
+        return self._process.seconds
+
     def file(self, segment: int) -> Path:
         """Return where it writes a segment."""
         return self.folder / f"{segment}.m4s"
@@ -99,9 +114,10 @@ class EncoderRun:
         self._worked = -1, 0.0
         self._process.go_on()
 
-    def stop(self, fault: str | None = None) -> None:
-        """Kill it. RunExited follows."""
+    def stop(self, cause: str | None = None, fault: str | None = None) -> None:
+        """Kill it, for a fault of its own if that has a cause. RunExited follows."""
         self.stopping = True
+        self.cause = self.cause or cause
         self.fault = self.fault or fault
         self._process.kill()
 

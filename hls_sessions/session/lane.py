@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
+    from hls_sessions.session.life import Life
     from hls_sessions.session.segments import SegmentDirectory
     from hls_sessions.session.watcher import Watcher
 
@@ -52,6 +53,7 @@ class Workshop:
     """What pictures are encoded with, as long as it works."""
     directory: SegmentDirectory
     watcher: Watcher
+    life: Life
     limits: Limits
     encoder_idle_timeout: float
     """Seconds a viewer's place is kept, and runs for it, without a request."""
@@ -71,10 +73,6 @@ class Lane:
         self.published = workshop.directory.published(rendition.id)
         self.given_up: list[str] = []
         """Why each way before the present one was given up, in sentences."""
-        self.segments_made = 0
-        self.bytes_made = 0
-        self.failed_runs = 0
-        self.refused = 0
         self._workshop = workshop
         self._ways = ways(rendition, workshop.encoder)
         self._waiting: dict[int, list[From]] = {}
@@ -84,6 +82,8 @@ class Lane:
         self._runs: dict[int, EncoderRun] = {}
         self._run_number = 0
         self._failures: Counter[int] = Counter()
+        self._lost: dict[int, str] = {}
+        """Segments whose encoder was lost before they were made, and to what."""
         self._impossible: dict[int, str] = {}
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
@@ -169,7 +169,7 @@ class Lane:
         now = self._workshop.now()
         for run in self._runs.values():
             if run.is_stalled(now, STALLED):
-                run.stop(fault=f"its encoder did nothing for {STALLED:g} seconds")
+                run.stop("stalled", fault=f"its encoder did nothing for {STALLED:g} seconds")
 
     # ---- doing
 
@@ -314,14 +314,18 @@ class Lane:
         try:
             folder = workshop.directory.new_run(self.rendition.id, number)
             plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self.way, segment, folder)
-            run = EncoderRun(self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher)
+            run = EncoderRun(
+                self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.life.tally
+            )
         except OSError as error:
             reason = f"its encoder could not be started ({error.strerror or error})"
-            self._note_failure(segment, reason, (), self.way)
+            self._note_failure(segment, "could not start", reason, (), self.way)
             self._give_up(segment, reason)
             return False
         run.used = workshop.now()
         self._runs[number] = run
+        if (cause := self._lost.pop(segment, None)) is not None:
+            workshop.life.tally.restarted(cause)
         logger.info("started %r", run)
         return True
 
@@ -347,17 +351,17 @@ class Lane:
             if not went_on and is_short(segment, number, self.cuts, origin):
                 return False
             if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():
-                self.bytes_made += self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
-                self.segments_made += 1
+                size = self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
+                self._workshop.life.tally.made(size)
         except (BrokenSegment, Refused) as refusal:
             if went_on:
-                self.refused += 1
-                run.stop(fault=str(refusal))
+                self._workshop.life.tally.refused()
+                run.stop("refused", fault=str(refusal))
                 run.faulty_source = True
             return False
         except OSError as error:
             self._storage_fault = error
-            run.stop(fault=f"it could not be written ({error.strerror or error})")
+            run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
             return False
         self._storage_fault = None
         file.unlink(missing_ok=True)
@@ -370,6 +374,7 @@ class Lane:
         """Let everyone know who waits for a segment, or for the init segment, that it is there."""
         self.published.add(number)
         self._failures.pop(number, None)
+        self._lost.pop(number, None)
         directory = self._workshop.directory
         for caller in self._waiting.pop(number, ()):
             caller.reply(directory.segment(self.rendition.id, number))
@@ -380,15 +385,17 @@ class Lane:
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
         ended_early = exit_.code == 0 and run.fault is None
         reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
-        self._note_failure(run.next, reason, exit_.log, run.way)
+        cause = "ended early" if ended_early else run.cause or "crashed"
+        self._note_failure(run.next, cause, reason, exit_.log, run.way)
         if not ended_early and self._is_done_with_its_way(run, exit_):
             self._step_down(f"{run.way} was given up at segment {run.next}: {reason}.{said(exit_.log)}")
         else:
             # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
-    def _note_failure(self, segment: int, reason: str, log: tuple[str, ...], way: Way) -> None:
-        self.failed_runs += 1
+    def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], way: Way) -> None:
+        self._workshop.life.tally.failed()
+        self._lost[segment] = cause
         self._failures[segment] += way is self.way  # what a way does after it was given up is not held against another
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
 

@@ -170,14 +170,25 @@ class SessionInfo:
     duration: float
     directory: str
     created_at: datetime
+    started_at: datetime | None
+    """When it became playable."""
     last_activity_at: datetime
     idle_timeout: float
     expires_in: float
     """Seconds until it expires if nothing more is asked of it."""
     viewers_waiting: int
+    seconds_in: dict[str, float]
+    """Seconds spent in each state that is not final."""
     segments_made: int
     bytes_made: int
+    segments_served: int
+    """Handed to a viewer; the same one counts each time."""
+    bytes_served: int
+    encoder_seconds: float
+    """Processor seconds of all its encoders."""
     encoder_failures: int
+    restarts: dict[str, int]
+    """How often its actor was restarted, and its encoders, by cause."""
     segments_refused: int
     renditions: tuple[RenditionInfo, ...]
     runs: tuple[RunInfo, ...]

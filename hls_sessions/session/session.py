@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.errors import EncoderFailed, RenditionNotFound, SessionError, StorageFailed
+from hls_sessions.errors import EncoderFailed, IllegalTransition, RenditionNotFound, SessionError, StorageFailed
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.session.lane import Lane, Workshop
+from hls_sessions.session.life import QUIET
 from hls_sessions.session.messages import (
     EncoderIdleCheck,
     FileClosed,
@@ -31,7 +32,7 @@ from hls_sessions.session.messages import (
     TextRead,
 )
 from hls_sessions.session.segments import SegmentDirectory, end_processes
-from hls_sessions.session.state import State, step
+from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SubtitleLane
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, SubtitleReader
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock, ExitReason, From, Timers
+    from hls_sessions.session.life import Life
     from hls_sessions.session.policy import Limits
     from hls_sessions.session.watcher import Watcher
 
@@ -83,27 +85,16 @@ class House:
     """Seconds without a segment request after which a rendition's encoders are stopped."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a session ended by itself; the detail of its exit reason."""
-
-    info: SessionInfo
-
-    def __str__(self) -> str:
-        return f"{self.info.state}: {self.info.reason}"
-
-
 class SessionServer(GenServer):
     """One viewing. A restart finds its directory and goes on with what is there."""
 
     refusals = (SessionError,)
 
-    def init(self, viewing: Viewing, house: House) -> None:
-        """Open the directory and take over what is in it."""
+    def init(self, viewing: Viewing, house: House, life: Life) -> None:
+        """Open the directory and take over what is in it; and the life, where an earlier actor left off."""
         self._viewing = viewing
         self._house = house
-        self._state = State.PENDING
-        self._reason: str | None = None
+        self._life = life
         self._last_activity = house.clock.monotonic()
         self._last_activity_at = datetime.fromtimestamp(house.clock.time(), UTC)
         self._directory = SegmentDirectory(viewing.directory)
@@ -118,6 +109,7 @@ class SessionServer(GenServer):
             encoder=house.encoder,
             directory=self._directory,
             watcher=house.watcher,
+            life=life,
             limits=house.limits,
             encoder_idle_timeout=house.encoder_idle_timeout,
             owner=self.ref,
@@ -125,16 +117,17 @@ class SessionServer(GenServer):
         )
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
         self._texts = {
-            text.id: SubtitleLane(text, viewing.presentation, self._directory, house.subtitles, self.ref)
+            text.id: SubtitleLane(text, viewing.presentation, self._directory, house.subtitles, self.ref, life)
             for text in viewing.presentation.subtitles
         }
-        self._state = step(self._state, State.ACTIVE)
+        if life.state is State.PENDING:
+            life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
         self._looks_for_stalls = False
         self._remind(IdleCheck(), viewing.idle_timeout)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
-        return f"<Session {self._viewing.session_id[:8]} [{self._state.value}, {self._waiting} waiting]>"
+        return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
         """Answer what can be asked. All but Peek counts as activity."""
@@ -275,7 +268,8 @@ class SessionServer(GenServer):
         if left > 0:
             self._remind(IdleCheck(), left)
         else:
-            self._end(State.EXPIRED, f"nothing was asked of it for {self._viewing.idle_timeout:g} seconds")
+            reason = f"nothing was asked of it for {self._viewing.idle_timeout:g} seconds"
+            self._end(Step.EXPIRE, Who.REAPER, reason, Circumstances(overdue=True))
 
     def _expires_in(self) -> float:
         return self._last_activity + self._viewing.idle_timeout - self._house.clock.monotonic()
@@ -284,39 +278,47 @@ class SessionServer(GenServer):
         logger.error("%r gave up: %s", self, error)
         for desk in self._desks:
             desk.fail_waiting(error)
-        self._end(State.FAILED, str(error))
+        self._end(Step.FAIL, Who.SESSION, str(error))
 
-    def _end(self, state: State, reason: str) -> None:
-        if self._state.is_final:
-            return
-        self._state = step(self._state, state)
-        self._reason = reason
-        self.stop(Shutdown(Ended(self._info())))
+    def _end(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> None:
+        try:
+            taken = self._life.take(step, by, reason, now)
+        except IllegalTransition:
+            return  # somebody else ended it a moment ago
+        self.stop(Shutdown(taken))
 
     def _info(self) -> SessionInfo:
-        viewing, lanes, desks = self._viewing, self._lanes.values(), self._desks
+        viewing, life, lanes = self._viewing, self._life, self._lanes.values()
+        sums, end = life.tally.sums, life.end
+        running = sum(run.seconds for lane in lanes for run in lane.runs)
         return SessionInfo(
             session_id=viewing.session_id,
-            state=self._state.value,
+            state=life.state.value,
             user=viewing.user,
             media=str(viewing.presentation.media.path),
             duration=float(viewing.presentation.media.duration),
             directory=str(viewing.directory),
             created_at=viewing.created_at,
+            started_at=life.started_at,
             last_activity_at=self._last_activity_at,
             idle_timeout=viewing.idle_timeout,
             expires_in=max(0.0, self._expires_in()),
             viewers_waiting=self._waiting,
-            segments_made=sum(desk.segments_made for desk in desks),
-            bytes_made=sum(desk.bytes_made for desk in desks),
-            encoder_failures=sum(lane.failed_runs for lane in lanes),
-            segments_refused=sum(lane.refused for lane in lanes),
-            renditions=tuple(desk.info for desk in desks),
+            seconds_in=life.seconds,
+            segments_made=sums.segments_made,
+            bytes_made=sums.bytes_made,
+            segments_served=sums.segments_served,
+            bytes_served=sums.bytes_served,
+            encoder_seconds=sums.encoder_seconds + running,
+            encoder_failures=sums.encoder_failures,
+            restarts=sums.restarts,
+            segments_refused=sums.segments_refused,
+            renditions=tuple(desk.info for desk in self._desks),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
             notes=(
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
                 *self._faults_of_texts,
             ),
-            reason=self._reason,
+            reason=None if end is None else end.reason,
         )

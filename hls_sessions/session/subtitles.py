@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
     from hls_sessions.otp import From, Ref, Reply
+    from hls_sessions.session.life import Life
     from hls_sessions.session.segments import SegmentDirectory
 
 
@@ -32,18 +33,18 @@ class SubtitleLane:
         directory: SegmentDirectory,
         reader: SubtitleReader,
         owner: Ref,
+        life: Life,
     ) -> None:
         """Take over what an earlier life has published. ``owner`` hears TextRead for every segment asked for."""
         self.rendition = rendition
         self.cuts = presentation.cuts(rendition.id)
-        self.segments_made = 0
-        self.bytes_made = 0
         self.fault: str | None = None
         """Why the last text could not be had; None once one could."""
         self._presentation = presentation
         self._directory = directory
         self._reader = reader
         self._owner = owner
+        self._life = life
         self._published = directory.published(rendition.id, rendition.extension)
         self._waiting: dict[int, list[From]] = {}
         self._asked: dict[int, Reply[list[Cue]]] = {}
@@ -72,7 +73,7 @@ class SubtitleLane:
         callers = self._waiting.pop(number, [])
         try:
             text = webvtt_segment(cues.get(0), self._presentation.timeline.origin, OFFSET)
-            self.bytes_made += self._directory.publish_text(self.rendition.id, number, text)
+            size = self._directory.publish_text(self.rendition.id, number, text)
         except OSError as error:
             _fail(callers, StorageFailed(str(self._directory.path), error.strerror or str(error)))
         except SessionError as error:
@@ -80,7 +81,7 @@ class SubtitleLane:
             _fail(callers, error)
         else:
             self.fault = None
-            self.segments_made += 1
+            self._life.tally.made(size)
             self._published.add(number)
             for caller in callers:
                 caller.reply(self._file(number))

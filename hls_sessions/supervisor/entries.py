@@ -7,17 +7,20 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound
+from hls_sessions.errors import IllegalTransition, SessionNotFound
+from hls_sessions.session import Step, Who
+from hls_sessions.supervisor.handle import end_error
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.otp import Ref
-    from hls_sessions.session import Viewing
+    from hls_sessions.errors import SessionError
+    from hls_sessions.otp import Clock, Ref
+    from hls_sessions.session import Life, Viewing
     from hls_sessions.supervisor.handle import Session
 
 REMEMBERED = 1000
-"""Ended sessions that still say how they ended."""
+"""Ended sessions that still say how they ended, at most."""
 
 
 @dataclass(eq=False)
@@ -25,20 +28,31 @@ class Entry:
     """One session that is to exist."""
 
     viewing: Viewing
+    life: Life
     session: Session
-    closing: bool = False
-    """Whether its end was asked for: it is nobody's to find for a viewing any more."""
     actor: Ref | None = None
     """Its latest actor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is remembered of one session that has ended."""
+
+    life: Life
+    until: float
+    """When it is forgotten, on the clock."""
 
 
 class Entries:
     """All entries, by id and by viewing. Any thread may use them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock, history_ttl: float) -> None:
+        """Begin without any; what has ended is remembered for so many seconds."""
+        self._clock = clock
+        self._history_ttl = history_ttl
         self._by_id: dict[str, Entry] = {}
         self._by_viewing: dict[tuple[str, Path], Entry] = {}
-        self._ended: OrderedDict[str, SessionEnded] = OrderedDict()
+        self._past: OrderedDict[str, Past] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -65,43 +79,58 @@ class Entries:
         """
         with self._lock:
             entry = self._by_id.get(session_id)
-            ended = self._ended.get(session_id)
         if entry is not None:
             return entry
-        # Without the traceback of those who were told before, which would grow with every one.
-        raise (ended or SessionNotFound(session_id)).with_traceback(None)
+        raise end_error(self.life(session_id))
+
+    def life(self, session_id: str) -> Life:
+        """Return the life of one, also of one that has ended, for as long as it is remembered.
+
+        Raises:
+            SessionNotFound: there is none of this id, or none any more.
+        """
+        with self._lock:
+            self._forget_the_past()
+            known = self._by_id.get(session_id) or self._past.get(session_id)
+        if known is None:
+            raise SessionNotFound(session_id)
+        return known.life
 
     def of_viewing(self, user: str, path: Path) -> Entry | None:
         """Return the one in which this user watches this file."""
         with self._lock:
             entry = self._by_viewing.get((user, path))
-        return None if entry is None or entry.closing else entry
+        return None if entry is None or entry.life.state.is_final else entry
 
-    def claim(self, session_id: str) -> Entry:
-        """Return one that is to be ended, to the first who asks.
+    def complete(self, session_id: str, reason: str) -> Entry:
+        """Take the step that ends one for its viewer, and return it to the first who asks.
 
         Raises:
             SessionEnded, SessionNotFound: there is none, or another ends it.
         """
         entry = self.find(session_id)
-        with self._lock:
-            claimed, entry.closing = entry.closing, True
-        if claimed:
-            raise SessionNotFound(session_id)
+        try:
+            entry.life.take(Step.COMPLETE, Who.VIEWER, reason)
+        except IllegalTransition:
+            raise end_error(entry.life) from None
         return entry
 
     def forget(self, entry: Entry, error: SessionError) -> None:
-        """Take one out; remember how it ended, and tell who waits for it."""
+        """Take one out; remember its life, and tell who waits for it."""
         session_id = entry.viewing.session_id
         with self._lock:
             self._by_id.pop(session_id, None)
             if (key := _key(entry)) is not None and self._by_viewing.get(key) is entry:
                 del self._by_viewing[key]
-            if isinstance(error, SessionEnded):
-                self._ended[session_id] = error
-                while len(self._ended) > REMEMBERED:
-                    self._ended.popitem(last=False)
+            self._past[session_id] = Past(entry.life, self._clock.monotonic() + self._history_ttl)
+            self._past.move_to_end(session_id)
+            self._forget_the_past()
         entry.session.ended(error)
+
+    def _forget_the_past(self) -> None:
+        now = self._clock.monotonic()
+        while self._past and (len(self._past) > REMEMBERED or next(iter(self._past.values())).until <= now):
+            self._past.popitem(last=False)
 
 
 def _key(entry: Entry) -> tuple[str, Path] | None:

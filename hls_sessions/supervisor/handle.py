@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
-    from hls_sessions.session import SessionInfo, Viewing
+    from hls_sessions.session import Life, SessionInfo, Transition, Viewing
 
 TRIES = 3
 """How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
@@ -52,8 +51,9 @@ class Session:
     session has ended for good.
     """
 
-    def __init__(self, viewing: Viewing, registry: Registry, close: Callable[[str], None]) -> None:
+    def __init__(self, viewing: Viewing, life: Life, registry: Registry, close: Callable[[str], None]) -> None:
         self._viewing = viewing
+        self._life = life
         self._registry = registry
         self._close = close
         self._directory = SegmentDirectory(viewing.directory)
@@ -84,6 +84,11 @@ class Session:
     def directory(self) -> Path:
         """Where its segments are."""
         return self._viewing.directory
+
+    @property
+    def history(self) -> tuple[Transition, ...]:
+        """Every step of its life so far, the oldest first; also when it has ended."""
+        return self._life.history
 
     # ---- asking, in a thread
 
@@ -171,7 +176,7 @@ class Session:
         if not 0 <= segment < segments:
             raise SegmentNotFound(rendition, segment, segments)
         path = self._directory.segment(rendition, segment, self.presentation.offered[rendition].extension)
-        if not path.exists():
+        if not self._serve(path):
             return None
         ref = self._registry.whereis(self.id)
         if ref is not None:
@@ -180,7 +185,9 @@ class Session:
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply when the viewer has left."""
-        return self._ask(GetSegment(rendition, index(segment)))
+        answer = self._ask(GetSegment(rendition, index(segment)))
+        answer.add_done_callback(self._count_served)
+        return answer
 
     def ask_init(self, rendition: str) -> Reply[Path]:
         """Ask for the file of a rendition's init segment."""
@@ -214,6 +221,19 @@ class Session:
         except CallTimeout as error:
             reply.cancel()
             raise Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.") from error
+
+    def _serve(self, path: Path) -> bool:
+        """Count a segment as served; False when it is not there."""
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return False
+        self._life.tally.served(size)
+        return True
+
+    def _count_served(self, answer: Reply[Path]) -> None:
+        with suppress(Exception):  # who has left, or was refused, was served nothing
+            self._serve(answer.get(0))
 
     def _known(self, rendition: str) -> None:
         self._not_ended()
@@ -288,12 +308,12 @@ def _leave(reply: Reply[Any]) -> None:
     reply.cancel()
 
 
-def end_error(info: SessionInfo, now: float) -> SessionError:
-    """Return what is answered for a session that has ended: completed ones are forgotten, others say why."""
-    if info.state == State.COMPLETED.value:
-        return SessionNotFound(info.session_id)
-    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    return SessionEnded(info.session_id, info.state, info.reason or "", at)
+def end_error(life: Life) -> SessionError:
+    """Return what is answered for a session that has ended: one that its viewer ended is not there, others say why."""
+    end = life.end
+    if end is None or end.to_state == State.COMPLETED.value:
+        return SessionNotFound(life.session_id)
+    return SessionEnded(life.session_id, end.to_state, end.reason, end.at.isoformat(timespec="seconds"))
 
 
 def _within(reply: Reply[Path], timeout: float | None) -> Path:

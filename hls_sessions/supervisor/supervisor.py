@@ -20,7 +20,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, StorageFailed, Unavailable
+from hls_sessions.errors import (
+    IllegalTransition,
+    SessionEnded,
+    SessionError,
+    SessionNotFound,
+    StorageFailed,
+    Unavailable,
+)
 from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
@@ -47,15 +54,18 @@ from hls_sessions.otp import (
 )
 from hls_sessions.otp import Supervisor as OtpSupervisor
 from hls_sessions.session import (
-    Ended,
+    ACTOR,
     House,
+    Life,
     Limits,
     SegmentDirectory,
     SessionServer,
-    State,
+    Step,
+    Transition,
     Viewing,
     Watcher,
     WatcherServer,
+    Who,
     end_processes,
     orphans,
 )
@@ -120,7 +130,7 @@ class Supervisor:
         self.started_at: float | None = None
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
-        self._entries = Entries()
+        self._entries = Entries(self.clock, self.settings.history_ttl)
         self._presentations: OrderedDict[int, Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
@@ -169,6 +179,8 @@ class Supervisor:
             root, self._root = self._root, None
             if root is None:
                 return
+            for entry in self._entries.all():
+                self._complete(entry)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
             self._tell_all(_STOPPED)
             try:
@@ -180,6 +192,7 @@ class Supervisor:
             with self._opening:
                 entries = self._entries.all()
             for entry in entries:
+                self._complete(entry)
                 self._entries.forget(entry, Unavailable(_STOPPED))
                 self._clear(entry.viewing)
             self._janitor.shutdown()
@@ -241,6 +254,7 @@ class Supervisor:
             try:
                 self._start_child(entry)
             except BaseException as error:
+                self._fail(entry, f"it could not be started: {_start_failure(error)}")
                 self._end(entry)
                 raise _start_failure(error) from error
         if presentation.media.video and presentation.media.video.unread:
@@ -267,7 +281,15 @@ class Supervisor:
         Raises:
             SessionEnded, SessionNotFound: there is none of this id.
         """
-        self._end(self._entries.claim(session_id))
+        self._end(self._entries.complete(session_id, "its viewer or an operator stopped it"))
+
+    def history(self, session_id: str) -> tuple[Transition, ...]:
+        """Return every step of a session's life, the oldest first; of an ended one, as long as it is remembered.
+
+        Raises:
+            SessionNotFound: there is none of this id.
+        """
+        return self._entries.life(session_id).history
 
     def probe(self, media: str | Path) -> Presentation:
         """Return what would be offered of a file, without opening a session.
@@ -341,7 +363,6 @@ class Supervisor:
 
     def _end(self, entry: Entry) -> None:
         """End a session, and return when everything it cost is gone."""
-        entry.closing = True
         with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
             self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
         self._entries.forget(entry, SessionNotFound(entry.viewing.session_id))
@@ -372,7 +393,7 @@ class Supervisor:
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
         ref = DynamicSupervisor.start_link(clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up)
-        for entry in (entry for entry in self._entries.all() if not entry.closing):
+        for entry in (entry for entry in self._entries.all() if not entry.life.state.is_final):
             try:
                 start_child(ref, self._child(entry))
             except StartError as error:
@@ -391,13 +412,17 @@ class Supervisor:
         )
 
     def _start_session(self, entry: Entry) -> Ref:
-        if entry.actor is not None:
+        if (earlier := entry.actor) is not None:
             # Where the supervisor of the sessions was killed, its children may still be clearing up.
             try:
-                entry.actor.wait(KILL_AFTER)
+                earlier.wait(KILL_AFTER)
             except CallTimeout:
-                entry.actor.kill()
-        ref = entry.actor = SessionServer.start_link(entry.viewing, self._house)
+                earlier.kill()
+            if entry.life.state.is_final:
+                raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
+        ref = entry.actor = SessionServer.start_link(entry.viewing, self._house, entry.life)
+        if earlier is not None:
+            entry.life.tally.restarted(ACTOR)
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.viewing.session_id)
@@ -407,9 +432,9 @@ class Supervisor:
     def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
         """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
         match reason:
-            case Shutdown(Ended(info)):
-                self._entries.forget(entry, end_error(info, self.clock.time()))
-                logger.info("session %s %s: %s", info.session_id, info.state, info.reason)
+            case Shutdown(Transition() as end):
+                self._entries.forget(entry, end_error(entry.life))
+                logger.info("session %s %s: %s", entry.viewing.session_id, end.to_state, end.reason)
             case Crash(error):
                 logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
             case _:
@@ -422,10 +447,10 @@ class Supervisor:
         except (SessionEnded, SessionNotFound):
             return  # it was closed meanwhile
         error = reason.error if isinstance(reason, Crash) else reason
-        at = datetime.fromtimestamp(self.clock.time(), UTC).isoformat(timespec="seconds")
         why = f"its actor crashed too often, the last time with {error!r}"
-        logger.error("session %s failed: %s", spec.id, why)
-        self._entries.forget(entry, SessionEnded(str(spec.id), State.FAILED.value, why, at))
+        if self._fail(entry, why):
+            logger.error("session %s failed: %s", spec.id, why)
+        self._entries.forget(entry, end_error(entry.life))
         self._janitor.submit(self._clear, entry.viewing)
 
     def _new_entry(self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float) -> Entry:
@@ -439,7 +464,23 @@ class Supervisor:
             idle_timeout=idle_timeout,
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
-        return Entry(viewing, Session(viewing, self._registry, self.close))
+        life = Life(session_id, self.clock)
+        return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
+
+    @staticmethod
+    def _complete(entry: Entry) -> None:
+        """Take the step that ends a session with all others."""
+        with suppress(IllegalTransition):
+            entry.life.take(Step.COMPLETE, Who.SUPERVISOR, "the supervisor stopped")
+
+    @staticmethod
+    def _fail(entry: Entry, why: str) -> bool:
+        """Take the step that gives a session up; False when it has ended already."""
+        try:
+            entry.life.take(Step.FAIL, Who.SUPERVISOR, why)
+        except IllegalTransition:
+            return False
+        return True
 
     @staticmethod
     def _clear(viewing: Viewing) -> None:

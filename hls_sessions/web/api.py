@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionError
-from hls_sessions.session import SessionInfo
+from hls_sessions.session import SessionInfo, Transition
 from hls_sessions.supervisor import Health, Supervisor
 
 router = APIRouter()
@@ -88,6 +88,12 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
     """Say that the viewer is still there."""
     await supervisor.find(session_id).ask_heartbeat()
+
+
+@router.get("/sessions/{session_id}/history")
+async def history(session_id: str, supervisor: Supervised) -> list[Transition]:
+    """Return every step of a session's life, the oldest first; of an ended one, as long as it is remembered."""
+    return list(supervisor.history(session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)

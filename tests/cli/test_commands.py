@@ -76,6 +76,20 @@ def test_json_is_what_the_api_answers(run, daemon, film):
     assert info.keys() == started.keys() == session.keys()
 
 
+def test_history_shows_every_step_also_of_a_session_that_has_ended(run, daemon, film):
+    session = daemon.open(film)["session_id"]
+    run("stop", session)
+
+    rows = run("history", session).stdout.splitlines()
+    steps = json.loads(run("history", session, "--json").stdout)
+
+    assert [row.split()[1:4] for row in rows[1:]] == [
+        ["pending", "active", "session"],
+        ["active", "completed", "viewer"],
+    ]
+    assert [step["step"] for step in steps] == ["start", "complete"]
+
+
 def test_stop_ends_sessions_and_says_which(run, daemon, film):
     ids = [daemon.open(film)["session_id"] for _ in range(2)]
 

@@ -1,62 +1,125 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from hls_sessions.errors import IllegalTransition
-from hls_sessions.session.state import STEPS, State, step
+from hls_sessions.session.life import QUIET
+from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who, follow
 
-TABLE = {
-    "pending": {"active", "completed", "failed", "expired"},
-    "active": {"completed", "failed", "expired"},
-    "completed": set(),
-    "failed": set(),
-    "expired": set(),
+ALWAYS = {"complete": "completed", "fail": "failed", "expire": "expired"}
+WANTED = {
+    "pending": {"start": "active"} | ALWAYS,
+    "active": {"pause": "paused"} | ALWAYS,
+    "paused": {"resume": "active"} | ALWAYS,
+    "completed": {},
+    "failed": {},
+    "expired": {},
+}
+MAY = {
+    Step.START: {Who.SESSION},
+    Step.PAUSE: {Who.VIEWER},
+    Step.RESUME: {Who.VIEWER},
+    Step.COMPLETE: {Who.VIEWER, Who.SUPERVISOR},
+    Step.FAIL: {Who.SESSION, Who.SUPERVISOR},
+    Step.EXPIRE: {Who.REAPER},
 }
 
-LEGAL = [(State(state), State(to)) for state, steps in TABLE.items() for to in sorted(steps)]
-ILLEGAL = [pair for pair in product(State, State) if pair not in LEGAL]
+LEGAL = [(State(state), Step(step), State(to)) for state, steps in WANTED.items() for step, to in steps.items()]
+ILLEGAL = [pair for pair in product(State, Step) if pair not in {(state, step) for state, step, _ in LEGAL}]
+OVERDUE = Circumstances(overdue=True)
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_table_names_every_state():
-    assert set(STEPS) == set(State) == {State(name) for name in TABLE}
+def test_the_table_is_what_was_wanted():
+    assert {(state, step): rule.to for (state, step), rule in TABLE.items()} == {
+        (state, step): to for state, step, to in LEGAL
+    }
 
 
-@pytest.mark.parametrize(("state", "to"), LEGAL)
-def test_a_step_of_the_table_is_taken(state, to):
-    assert step(state, to) is to
+@pytest.mark.parametrize(("state", "step", "to"), LEGAL)
+def test_a_step_of_the_table_is_taken_by_those_who_may_ask_and_by_nobody_else(state, step, to):
+    for who in Who:
+        if who in MAY[step]:
+            assert follow(state, step, who, "a reason", OVERDUE) is to
+        else:
+            with pytest.raises(IllegalTransition, match=rf"A session does not {step.value} for its {who.value}, only"):
+                follow(state, step, who, "a reason", OVERDUE)
 
 
-@pytest.mark.parametrize(("state", "to"), ILLEGAL)
-def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, to):
+@pytest.mark.parametrize(("state", "step"), ILLEGAL)
+def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, step):
     with pytest.raises(IllegalTransition) as refused:
-        step(state, to)
+        follow(state, step, next(iter(MAY[step])), "a reason", OVERDUE)
 
-    assert str(refused.value) == f"A session that is {state.value} cannot become {to.value}."
-    assert refused.value.facts() == {"state": state.value, "to": to.value}
+    assert str(refused.value) == f"A session that is {state.value} cannot {step.value}."
+    assert refused.value.facts() == {"state": state.value, "step": step.value}
 
 
-@pytest.mark.parametrize(("state", "to"), ILLEGAL)
-def test_a_refused_step_changes_nothing(state, to):
-    table, now = dict(STEPS), state
+@pytest.mark.parametrize("state", [State.PENDING, State.ACTIVE, State.PAUSED])
+@pytest.mark.parametrize(
+    ("now", "unless"),
+    [
+        (Circumstances(viewers_waiting=1, overdue=True), "while a viewer waits for a segment"),
+        (QUIET, "before its time without a viewer has run out"),
+    ],
+)
+def test_a_session_does_not_expire_under_a_viewer(state, now, unless):
+    with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot expire {unless}\.$"):
+        follow(state, Step.EXPIRE, Who.REAPER, "nobody came", now)
 
-    with pytest.raises(IllegalTransition):
-        now = step(now, to)
 
-    assert now is state
-    assert table == STEPS
+@pytest.mark.parametrize("reason", ["", " ", "\n"])
+def test_every_step_has_a_reason(reason):
+    with pytest.raises(IllegalTransition, match=r"^A session does not pause without a reason\.$"):
+        follow(State.ACTIVE, Step.PAUSE, Who.VIEWER, reason, QUIET)
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_state_is_final_when_no_step_leads_out_of_it(state):
-    assert state.is_final == (TABLE[state.value] == set())
+    assert state.is_final == (not WANTED[state.value])
 
 
 def test_every_state_but_the_first_can_be_reached_from_it():
     reached, seen = {State.PENDING}, set()
     while reached - seen:
         seen |= (frontier := reached - seen)
-        reached |= {to for state in frontier for to in STEPS[state]}
+        reached |= {rule.to for (state, _), rule in TABLE.items() if state in frontier}
 
     assert reached == set(State)
+
+
+# ---- the diagram
+
+
+def states(*arguments) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "scripts" / "states.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_readme_shows_the_table():
+    checked = states("--check")
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_a_readme_that_shows_another_table_is_found_out_and_drawn_anew(tmp_path):
+    readme = shutil.copy(ROOT / "README.md", tmp_path)
+    drawn = Path(readme).read_text()
+    Path(readme).write_text(drawn.replace("active --> paused: pause", "active --> paused: rest"))
+
+    assert states("--check", readme).returncode == 1
+    assert states(readme).returncode == 0
+    assert Path(readme).read_text() == drawn
+
+
+def test_a_readme_without_a_place_for_the_diagram_is_found_out(tmp_path):
+    (tmp_path / "README.md").write_text("Nothing is drawn here.\n")
+
+    assert states("--check", str(tmp_path / "README.md")).returncode == 1
+    assert states(str(tmp_path / "README.md")).returncode == 1

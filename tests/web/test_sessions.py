@@ -80,6 +80,16 @@ def test_a_stopped_session_is_gone_and_stopping_it_again_says_so(http, session):
     assert http.get(f"/sessions/{session['session_id']}").status_code == 404
 
 
+def test_the_history_of_a_session_can_be_read_after_its_end_too(http, session):
+    base = f"/sessions/{session['session_id']}"
+    begun = http.get(f"{base}/history").json()
+    http.delete(base)
+
+    assert [(step["from_state"], step["to_state"], step["by"]) for step in begun] == [("pending", "active", "session")]
+    assert [step["to_state"] for step in http.get(f"{base}/history").json()] == ["active", "completed"]
+    assert http.get("/sessions/x/history").status_code == 404
+
+
 def test_a_session_may_have_an_idle_timeout_of_its_own(http, film):
     session = http.post("/sessions", json={"media": film.name, "idle_timeout": 7200}).json()
 

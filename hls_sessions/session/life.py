@@ -1,0 +1,120 @@
+"""The life of one session as a book: its state, every step it took, what it has made. It outlives its actors.
+
+The actor writes most of it, its handle and its supervisor the rest, each from a thread of their own; so every
+method may be called from any thread, and no crash of an actor loses anything.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hls_sessions.otp import shielded
+from hls_sessions.session.state import Circumstances, State, Step, Who, follow
+from hls_sessions.session.tally import Tally
+
+if TYPE_CHECKING:
+    from hls_sessions.otp import Clock
+
+REMEMBERED = 1000
+"""Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
+more."""
+
+QUIET = Circumstances()
+"""Nobody waits, and nothing is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step that was taken."""
+
+    at: datetime
+    step: str
+    from_state: str
+    to_state: str
+    by: str
+    """Who asked for it: ``viewer``, ``session``, ``reaper`` or ``supervisor``."""
+    reason: str
+
+
+class Life:
+    """One session's book."""
+
+    def __init__(self, session_id: str, clock: Clock) -> None:
+        """Begin a life, which is pending."""
+        self.session_id = session_id
+        self.tally = Tally()
+        self._clock = clock
+        self._state = State.PENDING
+        self._since = clock.monotonic()
+        self._seconds = dict.fromkeys(State, 0.0)
+        self._history: deque[Transition] = deque(maxlen=REMEMBERED)
+        self._started_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Life {self.session_id[:8]} [{self._state.value}]>"
+
+    @shielded
+    def take(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> Transition:
+        """Take one step, and return its record. Of many who ask at once, one after the other is judged.
+
+        Args:
+            step: what is to be done.
+            by: who asks for it.
+            reason: why, in words.
+            now: what the table's guards judge.
+
+        Raises:
+            IllegalTransition: the table does not allow it; nothing has changed.
+        """
+        with self._lock:
+            to = follow(self._state, step, by, reason, now)
+            taken = Transition(_date(self._clock), step.value, self._state.value, to.value, by.value, reason)
+            moment = self._clock.monotonic()
+            self._seconds[self._state] += moment - self._since
+            self._state, self._since = to, moment
+            self._history.append(taken)
+            if step is Step.START:
+                self._started_at = taken.at
+        return taken
+
+    @property
+    def state(self) -> State:
+        """Where it is."""
+        return self._state
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it became playable; None when it never has."""
+        return self._started_at
+
+    @property
+    @shielded
+    def history(self) -> tuple[Transition, ...]:
+        """Every step, the oldest first."""
+        with self._lock:
+            return tuple(self._history)
+
+    @property
+    def end(self) -> Transition | None:
+        """The step that ended it; None while it lives."""
+        history = self.history
+        return history[-1] if history and State(history[-1].to_state).is_final else None
+
+    @property
+    @shielded
+    def seconds(self) -> dict[str, float]:
+        """The seconds spent in each state so far; those of a final state are not counted."""
+        with self._lock:
+            seconds = {state.value: spent for state, spent in self._seconds.items() if not state.is_final}
+            if not self._state.is_final:
+                seconds[self._state.value] += self._clock.monotonic() - self._since
+        return seconds
+
+
+def _date(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.time(), UTC)

@@ -1,0 +1,197 @@
+"""What a session says of itself: when it began, where its time went, what it made, served and cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from hls_sessions.errors import SessionEnded, SessionNotFound
+from hls_sessions.testing import failing_ffmpeg, hanging_ffmpeg, runs_of
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+def crash(supervisor, session):
+    """Send the session's actor a message it cannot take, and wait until it has crashed over it."""
+    ref = supervisor._registry.wait_for(session.id).get(BOUND)
+    ref.cast(object())
+    ref.wait(BOUND)
+
+
+def test_it_says_when_it_began_and_where_its_time_went(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film)
+    hls_clock.advance(12)
+
+    info = session.info()
+
+    assert info.created_at == info.started_at
+    assert (info.last_activity_at - info.started_at).total_seconds() == 12
+    assert info.seconds_in == {"pending": 0, "active": 12, "paused": 0}
+
+
+def test_every_segment_that_is_served_counts_from_disk_or_newly_made(hls_supervisor, film):
+    session = hls_supervisor().open(film)
+
+    made = session.segment(VIDEO, 0, BOUND)
+    session.segment(VIDEO, 0, BOUND)
+    sound = session.segment(AUDIO, 0, BOUND)
+
+    info = glance(session)
+    assert info.segments_served == 3
+    assert info.bytes_served == 2 * made.stat().st_size + sound.stat().st_size
+
+
+def test_who_has_left_was_served_nothing(hls_supervisor, film, tmp_path):
+    session = hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path))).open(film)
+
+    session.ask_segment(VIDEO, 0).cancel()
+
+    assert glance(session).segments_served == 0
+
+
+def test_what_was_made_is_what_lies_on_disk(hls_supervisor, film, until):
+    session = hls_supervisor().open(film)
+    session.segment(VIDEO, 0, BOUND)
+    until(lambda: not glance(session).runs)
+
+    info, files = glance(session), list(session.directory.glob(f"{VIDEO}/*.m4s"))
+    assert info.segments_made == len(files)
+    assert info.bytes_made == sum(file.stat().st_size for file in files)
+
+
+def test_the_processor_time_of_its_encoders_is_known_while_they_run_and_when_they_have_ended(
+    hls_supervisor, film, double, until
+):
+    session = hls_supervisor(ffmpeg=str(double("while :; do :; done")), max_runs=1).open(film)
+    asked = session.ask_segment(VIDEO, 0)
+    until(lambda: glance(session).encoder_seconds > 0)
+    asked.cancel()
+    before = glance(session).encoder_seconds
+
+    session.ask_segment(VIDEO, 4)  # the only run is moved
+    until(lambda: [run.first for run in glance(session).runs] == [4])
+
+    assert glance(session).encoder_seconds >= before
+
+
+def test_the_replacement_of_a_crashed_encoder_counts_as_a_restart(hls_supervisor, film, tmp_path):
+    session = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, times=2))).open(film)
+
+    session.segment(VIDEO, 2, BOUND)
+
+    assert glance(session).restarts == {"crashed": 2}
+    assert glance(session).encoder_failures == 2
+
+
+def test_the_replacement_of_an_encoder_that_did_nothing_counts_as_another_restart(
+    hls_supervisor, film, tmp_path, hls_clock, until
+):
+    ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+    session = hls_supervisor(ffmpeg=str(ffmpeg), clock=hls_clock).open(film)
+    waiting = session.ask_segment(VIDEO, 1)
+    until(lambda: runs_of(ffmpeg) == 1)
+
+    while not glance(session).restarts:
+        hls_clock.advance(2.5)
+    waiting.get(BOUND)
+
+    assert glance(session).restarts == {"stalled": 1}
+
+
+def test_an_encoder_that_was_only_moved_is_no_restart(hls_supervisor, film):
+    session = hls_supervisor().open(film)
+
+    session.segment(VIDEO, 3, BOUND)
+    session.segment(VIDEO, 0, BOUND)
+
+    assert glance(session).restarts == {}
+
+
+def test_a_crash_of_its_actor_loses_nothing(hls_supervisor, film, until):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    until(lambda: not glance(session).runs)
+    before, history = glance(session), session.history
+
+    crash(supervisor, session)
+
+    after = glance(session)
+    assert after.restarts == {"actor": 1}
+    assert after.started_at == before.started_at
+    assert after.seconds_in["active"] > before.seconds_in["active"]
+    assert after.segments_made == before.segments_made
+    assert after.bytes_served == before.bytes_served
+    assert after.encoder_seconds == before.encoder_seconds > 0
+    assert session.history == history
+
+
+# ---- the end
+
+
+def test_the_history_tells_how_it_ended(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock)
+    stopped, idle = supervisor.open(film), supervisor.open(film, idle_timeout=5)
+
+    stopped.stop()
+    hls_clock.advance(5)
+    with pytest.raises(SessionEnded):
+        idle.info()
+
+    assert [(step.step, step.by, step.to_state) for step in supervisor.history(stopped.id)] == [
+        ("start", "session", "active"),
+        ("complete", "viewer", "completed"),
+    ]
+    assert [(step.step, step.by, step.reason) for step in supervisor.history(idle.id)][1:] == [
+        ("expire", "reaper", "nothing was asked of it for 5 seconds")
+    ]
+    assert idle.history == supervisor.history(idle.id)
+
+
+def test_the_end_of_the_supervisor_completes_what_still_lives(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+
+    supervisor.stop()
+
+    assert [(step.step, step.by, step.reason) for step in session.history][1:] == [
+        ("complete", "supervisor", "the supervisor stopped")
+    ]
+
+
+def test_an_actor_that_crashes_too_often_fails_its_session_by_its_supervisor(hls_supervisor, film, until):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+
+    for _ in range(4):
+        crash(supervisor, session)
+    until(lambda: len(session.history) == 2)
+
+    assert (session.history[-1].step, session.history[-1].by) == ("fail", "supervisor")
+    assert "its actor crashed too often" in session.history[-1].reason
+
+
+def test_the_history_of_an_ended_session_is_forgotten_after_a_while(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock, history_ttl=100)
+    session = supervisor.open(film)
+    session.stop()
+
+    hls_clock.advance(99)
+    assert supervisor.history(session.id)
+    hls_clock.advance(1)
+
+    with pytest.raises(SessionNotFound):
+        supervisor.history(session.id)
+
+
+def test_the_history_of_a_living_session_is_not_forgotten(hls_supervisor, film, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock, history_ttl=100)
+    session = supervisor.open(film)
+
+    hls_clock.advance(200)
+
+    assert [step.step for step in supervisor.history(session.id)] == ["start"]
