@@ -13,7 +13,8 @@ The library's door::
 """
 
 from hls_sessions.errors import SessionError
+from hls_sessions.session import Snapshot
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor import Session, Supervisor
 
-__all__ = ["Session", "SessionError", "Settings", "Supervisor"]
+__all__ = ["Session", "SessionError", "Settings", "Snapshot", "Supervisor"]

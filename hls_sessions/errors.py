@@ -146,6 +146,16 @@ class IllegalTransition(SessionError):
         super().__init__(sentence)
 
 
+class SnapshotRefused(SessionError):
+    """The snapshot is not of the session or the file it is to be resumed with."""
+
+    kind = "snapshot-refused"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The snapshot cannot be resumed: {reason}.")
+
+
 class FfmpegNotFound(SessionError):
     """No usable ffmpeg binary."""
 

@@ -6,7 +6,9 @@ from hls_sessions.cli.doctor import doctor
 from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
+from hls_sessions.cli.pause import pause
 from hls_sessions.cli.probe import probe
+from hls_sessions.cli.resume import resume
 from hls_sessions.cli.serve import serve
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stop import stop
@@ -25,6 +27,8 @@ app.command()(start)
 app.command("list")(list_sessions)
 app.command()(info)
 app.command()(history)
+app.command()(pause)
+app.command()(resume)
 app.command()(stop)
 app.command()(probe)
 app.command()(doctor)

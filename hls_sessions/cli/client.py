@@ -38,8 +38,8 @@ class Daemon:
         """GET, and return the JSON."""
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """POST JSON, and return the JSON."""
+    def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """POST JSON or nothing, and return the JSON."""
         return self._ask("POST", path, json=body)
 
     def delete(self, path: str) -> None:

@@ -7,8 +7,10 @@ from hls_sessions.session.messages import (
     GetInit,
     GetSegment,
     Heartbeat,
+    Pause,
     Peek,
     RenditionInfo,
+    Resume,
     RunInfo,
     Served,
     SessionInfo,
@@ -16,6 +18,7 @@ from hls_sessions.session.messages import (
 from hls_sessions.session.policy import Limits
 from hls_sessions.session.segments import SegmentDirectory, end_processes, orphans
 from hls_sessions.session.session import House, SessionServer, Viewing
+from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.state import State, Step, Who
 from hls_sessions.session.tally import ACTOR
 from hls_sessions.session.watcher import Watcher, WatcherServer
@@ -30,13 +33,16 @@ __all__ = [
     "House",
     "Life",
     "Limits",
+    "Pause",
     "Peek",
     "RenditionInfo",
+    "Resume",
     "RunInfo",
     "SegmentDirectory",
     "Served",
     "SessionInfo",
     "SessionServer",
+    "Snapshot",
     "State",
     "Step",
     "Transition",
@@ -45,5 +51,6 @@ __all__ = [
     "WatcherServer",
     "Who",
     "end_processes",
+    "judge_file",
     "orphans",
 ]

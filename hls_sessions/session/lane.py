@@ -18,7 +18,7 @@ from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.policy import Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
@@ -211,6 +211,28 @@ class Lane:
                     self._runs[run].go_on()
         return True
 
+    def rest(self) -> None:
+        """Stop all runs. What is on disk stays, and who waits still does."""
+        for run in self._runs.values():
+            run.stop()
+
+    def restore(self, places: Iterable[int], runs: Iterable[tuple[int, bool]]) -> None:
+        """Be as before a rest: viewers at these places, runs that make these segments next and are held or not.
+
+        A run whose earlier segments are no longer there is left to the policy, which starts at the first missing one.
+
+        Raises:
+            EncoderFailed: a run could not even be started, too often.
+        """
+        self._cursors.clear()
+        for place in places:
+            self.visit(place)
+        for segment, held in runs:
+            goes_on = segment in self._cursors or segment - 1 in self.published
+            busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
+            if goes_on and not busy and segment not in self.published and self._start(segment) and held:
+                self._runs[self._run_number].hold()
+
     def close(self, timeout: float) -> None:
         """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
         runs, self._runs = list(self._runs.values()), {}
@@ -234,6 +256,11 @@ class Lane:
     def place(self) -> int | None:
         """The segment the latest viewer is at."""
         return next(reversed(self._cursors), None)
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The segments viewers are at, the latest to ask last."""
+        return tuple(self._cursors)
 
     @property
     def latest(self) -> tuple[float, int] | None:

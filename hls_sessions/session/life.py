@@ -18,6 +18,7 @@ from hls_sessions.session.tally import Tally
 
 if TYPE_CHECKING:
     from hls_sessions.otp import Clock
+    from hls_sessions.session.snapshot import Snapshot
 
 REMEMBERED = 1000
 """Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
@@ -53,13 +54,16 @@ class Life:
         self._seconds = dict.fromkeys(State, 0.0)
         self._history: deque[Transition] = deque(maxlen=REMEMBERED)
         self._started_at: datetime | None = None
+        self._snapshot: Snapshot | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Life {self.session_id[:8]} [{self._state.value}]>"
 
     @shielded
-    def take(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> Transition:
+    def take(
+        self, step: Step, by: Who, reason: str, now: Circumstances = QUIET, snapshot: Snapshot | None = None
+    ) -> Transition:
         """Take one step, and return its record. Of many who ask at once, one after the other is judged.
 
         Args:
@@ -67,6 +71,7 @@ class Life:
             by: who asks for it.
             reason: why, in words.
             now: what the table's guards judge.
+            snapshot: how it was, for a pause.
 
         Raises:
             IllegalTransition: the table does not allow it; nothing has changed.
@@ -78,6 +83,7 @@ class Life:
             self._seconds[self._state] += moment - self._since
             self._state, self._since = to, moment
             self._history.append(taken)
+            self._snapshot = snapshot
             if step is Step.START:
                 self._started_at = taken.at
         return taken
@@ -86,6 +92,11 @@ class Life:
     def state(self) -> State:
         """Where it is."""
         return self._state
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """How it was when it was paused; None when it is not."""
+        return self._snapshot
 
     @property
     def started_at(self) -> datetime | None:

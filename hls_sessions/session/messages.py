@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Exit
     from hls_sessions.media import Cue
     from hls_sessions.otp import Reply
+    from hls_sessions.session.snapshot import Snapshot
 
 # Asked (Ref.ask, Ref.call).
 
@@ -48,6 +49,24 @@ class GetInit:
     """Ask for the file of a rendition's init segment; answered and refused like GetSegment."""
 
     rendition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Ask for a rest; answered with a Snapshot when no encoder runs any more. Refused with IllegalTransition."""
+
+    position: float | None = None
+    """Where the viewer is, in seconds; None for where the segment asked for last begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Ask to go on, as it was at the pause or as a snapshot says; answered with a SessionInfo.
+
+    Refused with IllegalTransition or SnapshotRefused.
+    """
+
+    snapshot: Snapshot | None = None
 
 
 # Told (Ref.cast).
@@ -90,6 +109,13 @@ class TextRead:
     segment: int
     cues: Reply[list[Cue]]
     """It is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoThere:
+    """A new session's own reminder to begin where an earlier one was."""
+
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)

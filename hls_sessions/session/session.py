@@ -7,12 +7,20 @@ the state, the clock and the answers.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.errors import EncoderFailed, IllegalTransition, RenditionNotFound, SessionError, StorageFailed
+from hls_sessions.errors import (
+    EncoderFailed,
+    IllegalTransition,
+    RenditionNotFound,
+    SessionError,
+    SnapshotRefused,
+    StorageFailed,
+)
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.session.lane import Lane, Workshop
 from hls_sessions.session.life import QUIET
@@ -22,9 +30,12 @@ from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
     GetSegment,
+    GoThere,
     Heartbeat,
     IdleCheck,
+    Pause,
     Peek,
+    Resume,
     RunExited,
     Served,
     SessionInfo,
@@ -32,6 +43,7 @@ from hls_sessions.session.messages import (
     TextRead,
 )
 from hls_sessions.session.segments import SegmentDirectory, end_processes
+from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SubtitleLane
 
@@ -65,8 +77,12 @@ class Viewing:
     created_at: datetime
     idle_timeout: float
     """Seconds without anything after which it expires."""
+    segment_length: float = 2.0
+    """The wanted length of a segment, in seconds."""
     start_at: float = 0.0
     """Seconds from the beginning at which its viewer wants to begin."""
+    resumed_from: Snapshot | None = None
+    """How an earlier session was that this one goes on from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +138,10 @@ class SessionServer(GenServer):
         }
         if life.state is State.PENDING:
             life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
+            if viewing.resumed_from is not None:
+                self.ref.send(GoThere(viewing.resumed_from))
+        self._pausing: list[tuple[From, Snapshot]] = []
+        """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
         self._remind(IdleCheck(), viewing.idle_timeout)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
@@ -133,24 +153,29 @@ class SessionServer(GenServer):
         """Answer what can be asked. All but Peek counts as activity."""
         if not isinstance(request, Peek):
             self._active()
+        answer: Any = None
         match request:
             case GetInfo() | Peek():
-                return self._info()
+                answer = self._info()
             case Heartbeat():
-                return None
+                pass
             case GetSegment(rendition, segment) if rendition in self._texts:
-                file = self._texts[rendition].get_segment(segment, caller)
-                return NO_REPLY if file is None else file
+                path = self._texts[rendition].get_segment(segment, caller)
+                answer = NO_REPLY if path is None else path
             case GetSegment(rendition, segment):
                 lane = self._lane(rendition)
-                answer = lane.get_segment(segment, caller)
+                answer = self._serve(lane, lane.get_segment(segment, caller), f"segment {segment}")
             case GetInit(rendition):
                 lane = self._lane(rendition)
-                answer = lane.get_init(self._place_near(lane), caller)
+                answer = self._serve(lane, lane.get_init(self._place_near(lane), caller), "the init segment")
+            case Pause(position):
+                answer = self._pause(position, caller)
+            case Resume(snapshot):
+                self._resume(snapshot)
+                answer = self._info()
             case _:
-                return super().handle_call(request, caller)
-        self._act(lane)
-        return NO_REPLY if answer is None else answer
+                answer = super().handle_call(request, caller)
+        return answer
 
     def handle_cast(self, message: Any) -> None:
         """Note that a segment was served from disk."""
@@ -175,6 +200,8 @@ class SessionServer(GenServer):
                 self._run_exited(self._lanes[rendition], run, exit_)
             case TextRead(rendition, segment, cues):
                 self._texts[rendition].text_read(segment, cues)
+            case GoThere(snapshot):
+                self._go_there(snapshot)
             case IdleCheck():
                 self._expire_if_idle()
             case EncoderIdleCheck():
@@ -223,8 +250,107 @@ class SessionServer(GenServer):
             self._fail(error)
         else:
             self._act(lane)
+        self._answer_the_pausing()
+
+    def _pause(self, position: float | None, caller: From) -> Any:
+        """Stop all encoders, and answer when they are gone."""
+        snapshot = self._snapshot(position)
+        self._life.take(Step.PAUSE, Who.VIEWER, "its viewer asked for a pause", snapshot=snapshot)
+        for lane in self._lanes.values():
+            lane.rest()
+        self._pausing.append((caller, snapshot))
+        self._answer_the_pausing()
+        return NO_REPLY
+
+    def _answer_the_pausing(self) -> None:
+        if not any(run.stopping for lane in self._lanes.values() for run in lane.runs):
+            for caller, snapshot in self._pausing:
+                caller.reply(snapshot)
+            self._pausing.clear()
+
+    def _snapshot(self, position: float | None) -> Snapshot:
+        viewing, lanes = self._viewing, self._lanes.values()
+        if position is None:
+            position = self._position
+        places = [
+            Place(rendition=id_, segment=at, time=float(lane.cuts.times[at] - lane.cuts.times[0]))
+            for id_, lane in self._lanes.items()
+            for at in lane.places
+        ]
+        runs = [
+            PausedRun(rendition=run.rendition, next=run.next, held=run.state.held)
+            for lane in lanes
+            for run in lane.runs
+            if not run.stopping
+        ]
+        # Not validated: these are our own values, and a path may hold bytes that are no text.
+        return Snapshot.model_construct(
+            session_id=viewing.session_id,
+            user=viewing.user,
+            media=str(viewing.presentation.media.path),
+            taken_at=datetime.fromtimestamp(self._house.clock.time(), UTC),
+            position=min(position, float(viewing.presentation.media.duration)),
+            renditions=tuple(places),
+            runs=tuple(runs),
+            settings=SessionSettings(segment_length=viewing.segment_length, idle_timeout=viewing.idle_timeout),
+        )
+
+    @property
+    def _position(self) -> float:
+        """Where the segment that was asked for last begins, in seconds; where the viewer began, before any was."""
+        asked = [(*lane.latest, lane.cuts.times) for lane in self._lanes.values() if lane.latest is not None]
+        if not asked:
+            return self._viewing.start_at
+        _, place, times = max(asked)
+        return float(times[place] - times[0])
+
+    def _resume(self, snapshot: Snapshot | None) -> None:
+        """Be again as at the pause, or as an earlier snapshot of this session says."""
+        if snapshot is not None:
+            self._is_of_this_session(snapshot)
+        wanted = snapshot or self._life.snapshot
+        self._life.take(Step.RESUME, Who.VIEWER, "its viewer went on")
+        if wanted is not None:
+            self._restore(wanted)
+
+    def _is_of_this_session(self, snapshot: Snapshot) -> None:
+        viewing = self._viewing
+        if snapshot.media != str(viewing.presentation.media.path):
+            raise SnapshotRefused("it is of another file")
+        if snapshot.settings.segment_length != viewing.segment_length:
+            raise SnapshotRefused("it is of segments of another length")
+        judge_numbers(snapshot, viewing.presentation)
+
+    def _go_there(self, snapshot: Snapshot) -> None:
+        """Begin where an earlier session was, with nothing on disk: the policy starts an encoder at each place."""
+        for id_, lane in self._lanes.items():
+            # A time was rounded when it was written down; half a frame more is surely within its segment.
+            slack = float(lane.cuts.slack)
+            lane.restore([lane.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
+            self._act(lane)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        try:
+            for id_, lane in self._lanes.items():
+                places = [place.segment for place in snapshot.places(id_)]
+                lane.restore(places, ((run.next, run.held) for run in snapshot.paused(id_)))
+        except (EncoderFailed, StorageFailed) as error:
+            self._fail(error)
+        for lane in self._lanes.values():
+            self._act(lane)
+
+    def _serve(self, lane: Lane, path: Path | None, wanted: str) -> Any:
+        """Answer a viewer with a file, or see that it is made."""
+        if path is None and self._life.state is State.PAUSED:
+            # A player that gets nothing gives up, and cannot know that it must resume first.
+            with suppress(IllegalTransition):  # ended a moment ago: who waits will be told
+                self._life.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {lane.rendition.id}")
+        self._act(lane)
+        return NO_REPLY if path is None else path
 
     def _act(self, lane: Lane) -> None:
+        if self._life.state is not State.ACTIVE:
+            return
         try:
             lane.act()
         except (EncoderFailed, StorageFailed) as error:
@@ -257,7 +383,7 @@ class SessionServer(GenServer):
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         times = [time for lane in self._lanes.values() if (time := lane.next_forgotten) is not None]
-        if not times:
+        if not times or self._life.state is State.PAUSED:
             return self._house.encoder_idle_timeout
         return min(times) - self._house.clock.monotonic()
 

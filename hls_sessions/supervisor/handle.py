@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from math import inf
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ from hls_sessions.session import (
     GetInit,
     GetSegment,
     Heartbeat,
+    Pause,
     Peek,
+    Resume,
     SegmentDirectory,
     Served,
     State,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
-    from hls_sessions.session import Life, SessionInfo, Transition, Viewing
+    from hls_sessions.session import Life, SessionInfo, Snapshot, Transition, Viewing
 
 TRIES = 3
 """How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
@@ -110,6 +113,35 @@ class Session:
             Unavailable: it did not answer in time.
         """
         self._soon(self.ask_heartbeat())
+
+    def pause(self, position: float | None = None) -> Snapshot:
+        """Stop all encoders, and return how the session was. What is on disk can still be watched.
+
+        A viewer who asks for a segment that must be made resumes the session; so does ``resume``.
+
+        Args:
+            position: where the viewer is, in seconds; by default where the segment asked for last begins.
+
+        Raises:
+            ValueError: there is no such position.
+            IllegalTransition: it is paused already.
+            SessionEnded, SessionNotFound: it has ended.
+            Unavailable: it did not answer in time.
+        """
+        snapshot: Snapshot = self._soon(self.ask_pause(position))
+        return snapshot
+
+    def resume(self, snapshot: Snapshot | None = None) -> SessionInfo:
+        """Go on as it was at the pause, or as an earlier snapshot says.
+
+        Raises:
+            IllegalTransition: it is not paused.
+            SnapshotRefused: the snapshot is not of this session's file.
+            SessionEnded, SessionNotFound: it has ended; ``Supervisor.resume`` makes a new one.
+            Unavailable: it did not answer in time.
+        """
+        info: SessionInfo = self._soon(self.ask_resume(snapshot))
+        return info
 
     def master_playlist(self) -> str:
         """Return the master playlist. Counts as activity; no encoder is needed for it."""
@@ -204,6 +236,16 @@ class Session:
     def ask_heartbeat(self) -> Reply[None]:
         """Say that the viewer is still there."""
         return self._ask(Heartbeat())
+
+    def ask_pause(self, position: float | None = None) -> Reply[Snapshot]:
+        """Ask for a pause."""
+        if position is not None and not 0 <= position < inf:
+            raise ValueError(f"A position is a number of seconds from the beginning, not {position}.")
+        return self._ask(Pause(position))
+
+    def ask_resume(self, snapshot: Snapshot | None = None) -> Reply[SessionInfo]:
+        """Ask to go on."""
+        return self._ask(Resume(snapshot))
 
     # ---- for the supervisor
 

@@ -25,6 +25,7 @@ from hls_sessions.errors import (
     SessionEnded,
     SessionError,
     SessionNotFound,
+    SnapshotRefused,
     StorageFailed,
     Unavailable,
 )
@@ -60,6 +61,7 @@ from hls_sessions.session import (
     Limits,
     SegmentDirectory,
     SessionServer,
+    Snapshot,
     Step,
     Transition,
     Viewing,
@@ -67,6 +69,7 @@ from hls_sessions.session import (
     WatcherServer,
     Who,
     end_processes,
+    judge_file,
     orphans,
 )
 from hls_sessions.settings import Settings
@@ -131,7 +134,7 @@ class Supervisor:
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
         self._entries = Entries(self.clock, self.settings.history_ttl)
-        self._presentations: OrderedDict[int, Presentation] = OrderedDict()
+        self._presentations: OrderedDict[tuple[int, float], Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
         self._lock = threading.Lock()
@@ -238,7 +241,51 @@ class Supervisor:
         timeout = self.settings.idle_timeout if idle_timeout is None else idle_timeout
         if not 0 < timeout < inf:
             raise ValueError(f"idle_timeout is a positive number of seconds, not {timeout}.")
-        presentation = self.probe(media)
+        return self._open(self.probe(media), user, start_at, timeout)
+
+    def resume(self, snapshot: Snapshot) -> Session:
+        """Go on from a snapshot, also of a session that has ended or was an earlier daemon's; return the session.
+
+        A session that is paused goes on as the snapshot says. Where there is none any more, a new one begins at that
+        position, or the one is returned that its user has of the file.
+
+        Raises:
+            SnapshotRefused: the snapshot is not of this file, or of that session.
+            MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+            StorageFailed: its directory cannot be made.
+            Unavailable: the supervisor does not run.
+        """
+        return self.resume_or_open(snapshot)[0]
+
+    def resume_or_open(self, snapshot: Snapshot) -> tuple[Session, bool]:
+        """Do as ``resume`` does, and say also whether the session is new."""
+        self._running()
+        with suppress(SessionEnded, SessionNotFound):
+            session = self.find(snapshot.session_id)
+            if session.user != snapshot.user:
+                raise SnapshotRefused("it is of another user")
+            return self._go_on(session, snapshot), False
+        settings = snapshot.settings
+        presentation = self._probe(snapshot.media, settings.segment_length)
+        judge_file(snapshot, presentation)
+        session, new = self._open(presentation, snapshot.user, snapshot.position, settings.idle_timeout, snapshot)
+        return session if new else self._go_on(session), new
+
+    @staticmethod
+    def _go_on(session: Session, snapshot: Snapshot | None = None) -> Session:
+        """Have a session go on; one that does not pause is left as it is."""
+        with suppress(IllegalTransition):
+            session.resume(snapshot)
+        return session
+
+    def _open(
+        self,
+        presentation: Presentation,
+        user: str | None,
+        start_at: float,
+        idle_timeout: float,
+        snapshot: Snapshot | None = None,
+    ) -> tuple[Session, bool]:
         path = presentation.media.path
         while user is not None and (found := self._entries.of_viewing(user, path)) is not None:
             try:
@@ -249,7 +296,7 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
-            entry = self._new_entry(presentation, user, start_at, timeout)
+            entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
             try:
                 self._start_child(entry)
@@ -297,17 +344,21 @@ class Supervisor:
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
         """
+        return self._probe(media, self.settings.segment_length)
+
+    def _probe(self, media: str | Path, segment_length: float) -> Presentation:
         self._running()
         facts = self._prober.probe(self.library.find(media))
+        key = id(facts), segment_length
         with self._lock:
-            known = self._presentations.get(id(facts))
+            known = self._presentations.get(key)
         if known is not None:
             return known
-        presentation = Presentation.of(facts, self.settings.segment_length, copy=self.settings.copy_streams)
+        presentation = Presentation.of(facts, segment_length, copy=self.settings.copy_streams)
         with self._lock:
             # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
             # the presentation keeps them alive, so no other facts can have their id.
-            self._presentations[id(facts)] = presentation
+            self._presentations[key] = presentation
             while len(self._presentations) > PRESENTATIONS:
                 self._presentations.popitem(last=False)
         return presentation
@@ -453,7 +504,14 @@ class Supervisor:
         self._entries.forget(entry, end_error(entry.life))
         self._janitor.submit(self._clear, entry.viewing)
 
-    def _new_entry(self, presentation: Presentation, user: str | None, start_at: float, idle_timeout: float) -> Entry:
+    def _new_entry(
+        self,
+        presentation: Presentation,
+        user: str | None,
+        start_at: float,
+        idle_timeout: float,
+        snapshot: Snapshot | None,
+    ) -> Entry:
         session_id = str(uuid4())
         viewing = Viewing(
             session_id=session_id,
@@ -462,6 +520,8 @@ class Supervisor:
             directory=self._segments_dir / session_id,
             created_at=datetime.fromtimestamp(self.clock.time(), UTC),
             idle_timeout=idle_timeout,
+            segment_length=self.settings.segment_length if snapshot is None else snapshot.settings.segment_length,
+            resumed_from=snapshot,
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
         life = Life(session_id, self.clock)

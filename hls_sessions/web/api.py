@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, Field
 
-from hls_sessions.errors import SessionError
-from hls_sessions.session import SessionInfo, Transition
+from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
+from hls_sessions.session import SessionInfo, Snapshot, Transition
 from hls_sessions.supervisor import Health, Supervisor
 
 router = APIRouter()
@@ -33,6 +33,12 @@ class OpenRequest(BaseModel):
     user: str | None = Field(None, min_length=1, max_length=256, description="Opening again returns the same session")
     start_at: float = Field(0.0, ge=0, allow_inf_nan=False, description="Seconds at which to begin")
     idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+
+
+class PauseRequest(BaseModel):
+    """Where the viewer is."""
+
+    position: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds from the beginning")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +94,38 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
     """Say that the viewer is still there."""
     await supervisor.find(session_id).ask_heartbeat()
+
+
+@router.post("/sessions/{session_id}/pause")
+async def pause(session_id: str, supervisor: Supervised, wanted: PauseRequest | None = None) -> Snapshot:
+    """Stop a session's encoders; answered with a snapshot to go on from when they are gone."""
+    return await supervisor.find(session_id).ask_pause(None if wanted is None else wanted.position)
+
+
+@router.post("/sessions/{session_id}/resume", responses={201: {"model": SessionAnswer}})
+async def resume(
+    session_id: str, supervisor: Supervised, request: Request, response: Response, snapshot: Snapshot | None = None
+) -> SessionAnswer:
+    """Go on: as at the pause, or as a snapshot says. With one, a session that is gone has a successor: 201."""
+    if snapshot is not None and snapshot.session_id != session_id:
+        raise SnapshotRefused("it is of another session")
+    try:
+        return answer(await supervisor.find(session_id).ask_resume(snapshot), prefix_of(request))
+    except (SessionEnded, SessionNotFound):
+        if snapshot is None:
+            raise
+    return await resume_from(snapshot, supervisor, request, response)
+
+
+@router.post("/resume", status_code=201, responses={200: {"model": SessionAnswer}})
+async def resume_from(
+    snapshot: Snapshot, supervisor: Supervised, request: Request, response: Response
+) -> SessionAnswer:
+    """Go on from a snapshot: 200 in a session that is there, 201 in a new one at that position."""
+    session, new = await run_in_threadpool(supervisor.resume_or_open, snapshot)
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
+    return answer(await session.ask_info(), prefix_of(request))
 
 
 @router.get("/sessions/{session_id}/history")

@@ -27,6 +27,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.EncoderFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SubtitlesFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
+    errors.SnapshotRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -90,6 +90,31 @@ def test_history_shows_every_step_also_of_a_session_that_has_ended(run, daemon, 
     assert [step["step"] for step in steps] == ["start", "complete"]
 
 
+def test_pause_and_resume_say_what_they_did(run, daemon, film):
+    session = daemon.open(film)["session_id"]
+
+    paused = run("pause", session[:8], "--position", "3")
+    refused = run("pause", session)
+    resumed = run("resume", session[:8])
+
+    assert paused.stdout == f"paused {session} at 0:03\n"
+    assert (refused.returncode, refused.stderr) == (1, "hls-sessions: A session that is paused cannot pause.\n")
+    assert resumed.returncode == 0
+    assert session in resumed.stdout
+
+
+def test_a_snapshot_in_a_file_is_resumed_when_its_session_is_gone(run, daemon, film, tmp_path):
+    session = daemon.open(film, user="anna")["session_id"]
+    file = tmp_path / "snapshot.json"
+    file.write_text(run("pause", session, "--json").stdout)
+    run("stop", session)
+
+    resumed = json.loads(run("resume", "--snapshot", str(file), "--json").stdout)
+
+    assert (resumed["user"], resumed["media"]) == ("anna", str(film))
+    assert resumed["session_id"] != session
+
+
 def test_stop_ends_sessions_and_says_which(run, daemon, film):
     ids = [daemon.open(film)["session_id"] for _ in range(2)]
 
@@ -117,6 +142,9 @@ def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
         (["info", "../health"], 3, "There is no session '../health'."),
         (["info", "a b/c?d#"], 3, "There is no session 'a b/c?d#'."),
         (["info", "no-such-session"], 3, "There is no session 'no-such-session'."),
+        (["resume"], 2, "Name a session, or a snapshot."),
+        (["resume", "--snapshot", __file__], 2, "is no snapshot"),
+        (["pause", "no-such-session"], 3, "There is no session 'no-such-session'."),
         (["start", "missing.mp4"], 4, "There is no file 'missing.mp4' under the media roots."),
         (["start", "/etc/passwd"], 4, "outside the media roots"),
         (["list", "--url", "http://127.0.0.1:9"], 5, "cannot be reached"),
