@@ -13,8 +13,30 @@ The library's door::
 """
 
 from hls_sessions.errors import SessionError
-from hls_sessions.session import Snapshot
+from hls_sessions.session import (
+    Ended,
+    Event,
+    Evicted,
+    Restarted,
+    SegmentReady,
+    Snapshot,
+    Started,
+    StateChanged,
+)
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor import Session, Supervisor
 
-__all__ = ["Session", "SessionError", "Settings", "Snapshot", "Supervisor"]
+__all__ = [
+    "Ended",
+    "Event",
+    "Evicted",
+    "Restarted",
+    "SegmentReady",
+    "Session",
+    "SessionError",
+    "Settings",
+    "Snapshot",
+    "Started",
+    "StateChanged",
+    "Supervisor",
+]

@@ -1,5 +1,6 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
+from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged
 from hls_sessions.session.life import Life, Transition
 from hls_sessions.session.messages import (
     GapInfo,
@@ -20,11 +21,12 @@ from hls_sessions.session.segments import SegmentDirectory, end_processes, orpha
 from hls_sessions.session.session import House, SessionServer, Viewing
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.state import State, Step, Who
-from hls_sessions.session.tally import ACTOR
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
-    "ACTOR",
+    "Ended",
+    "Event",
+    "Evicted",
     "GapInfo",
     "GetInfo",
     "GetInit",
@@ -36,14 +38,18 @@ __all__ = [
     "Pause",
     "Peek",
     "RenditionInfo",
+    "Restarted",
     "Resume",
     "RunInfo",
     "SegmentDirectory",
+    "SegmentReady",
     "Served",
     "SessionInfo",
     "SessionServer",
     "Snapshot",
+    "Started",
     "State",
+    "StateChanged",
     "Step",
     "Transition",
     "Viewing",

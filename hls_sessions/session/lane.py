@@ -105,7 +105,9 @@ class Lane:
         if path.exists():
             self.published.add(number)
             return path
-        self.published.discard(number)
+        if number in self.published:
+            self.published.discard(number)
+            self._workshop.life.evicted(self.rendition.id, number)
         if number in self._impossible:
             raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
         if self._failures[number] >= ATTEMPTS:
@@ -352,7 +354,7 @@ class Lane:
         run.used = workshop.now()
         self._runs[number] = run
         if (cause := self._lost.pop(segment, None)) is not None:
-            workshop.life.tally.restarted(cause)
+            workshop.life.replaced(self.rendition.id, segment, cause)
         logger.info("started %r", run)
         return True
 
@@ -379,7 +381,7 @@ class Lane:
                 return False
             if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():
                 size = self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
-                self._workshop.life.tally.made(size)
+                self._workshop.life.made(self.rendition.id, number, size)
         except (BrokenSegment, Refused) as refusal:
             if went_on:
                 self._workshop.life.tally.refused()
@@ -422,8 +424,11 @@ class Lane:
 
     def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], way: Way) -> None:
         self._workshop.life.tally.failed()
-        self._lost[segment] = cause
         self._failures[segment] += way is self.way  # what a way does after it was given up is not held against another
+        if any(run.first == segment and not run.stopping for run in self._runs.values()):
+            self._workshop.life.replaced(self.rendition.id, segment, cause)  # it was stopped, and did not end at once
+        else:
+            self._lost[segment] = cause
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))
 
     def _is_done_with_its_way(self, run: EncoderRun, exit_: Exit) -> bool:

@@ -10,14 +10,18 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from hls_sessions.otp import shielded
+from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
-from hls_sessions.session.tally import Tally
+from hls_sessions.session.tally import ACTOR, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hls_sessions.otp import Clock
+    from hls_sessions.session.events import Event
     from hls_sessions.session.snapshot import Snapshot
 
 REMEMBERED = 1000
@@ -44,9 +48,20 @@ class Transition:
 class Life:
     """One session's book."""
 
-    def __init__(self, session_id: str, clock: Clock) -> None:
-        """Begin a life, which is pending."""
+    def __init__(
+        self,
+        session_id: str,
+        clock: Clock,
+        tell: Callable[[Event], None] = lambda _: None,
+        *,
+        user: str | None = None,
+        media: str = "",
+    ) -> None:
+        """Begin a life, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
         self.session_id = session_id
+        self._tell = tell
+        self._user, self._media = user, media
+        self._is_told_of_the_end = False
         self.tally = Tally()
         self._clock = clock
         self._state = State.PENDING
@@ -84,9 +99,57 @@ class Life:
             self._state, self._since = to, moment
             self._history.append(taken)
             self._snapshot = snapshot
+            # Within the lock, so that the steps are told of in their order.
+            self._tell(
+                StateChanged(
+                    session_id=self.session_id,
+                    at=taken.at,
+                    step=taken.step,
+                    from_state=taken.from_state,
+                    to_state=taken.to_state,
+                    by=taken.by,
+                    reason=reason,
+                    snapshot=snapshot,
+                )
+            )
             if step is Step.START:
                 self._started_at = taken.at
+                self._tell(Started(session_id=self.session_id, at=taken.at, user=self._user, media=self._media))
         return taken
+
+    # ---- what happens in it
+
+    def made(self, rendition: str, segment: int, size: int) -> None:
+        """Note that a segment of so many bytes was published."""
+        self.tally.made(size)
+        self._tell(SegmentReady(**self._now(), rendition=rendition, segment=segment, size=size))
+
+    def evicted(self, rendition: str, segment: int) -> None:
+        """Note that a segment that was published is on disk no more."""
+        self._tell(Evicted(**self._now(), rendition=rendition, segment=segment))
+
+    def replaced(self, rendition: str, segment: int, cause: str) -> None:
+        """Note that an encoder took the place of one that was lost, and to what."""
+        self.tally.restarted(cause)
+        self._tell(Restarted(**self._now(), what="encoder", cause=cause, rendition=rendition, segment=segment))
+
+    def came_back(self, cause: str) -> None:
+        """Note that its actor was restarted, and why."""
+        self.tally.restarted(ACTOR)
+        self._tell(Restarted(**self._now(), what=ACTOR, cause=cause))
+
+    @shielded
+    def over(self) -> None:
+        """Note that nothing more will happen: it has ended, and its encoders are gone."""
+        end = self.end
+        with self._lock:
+            told, self._is_told_of_the_end = self._is_told_of_the_end, True
+        if end is not None and not told:
+            sums, seconds = self.tally.sums, self.seconds
+            ended = Ended(**self._now(), state=end.to_state, reason=end.reason, seconds_in=seconds, sums=sums)
+            self._tell(ended)
+
+    # ---- what is known of it
 
     @property
     def state(self) -> State:
@@ -125,6 +188,16 @@ class Life:
             if not self._state.is_final:
                 seconds[self._state.value] += self._clock.monotonic() - self._since
         return seconds
+
+    def _now(self) -> Moment:
+        return {"session_id": self.session_id, "at": _date(self._clock)}
+
+
+class Moment(TypedDict):
+    """What every event says: in whose life, and when."""
+
+    session_id: str
+    at: datetime
 
 
 def _date(clock: Clock) -> datetime:

@@ -60,7 +60,9 @@ class SubtitleLane:
         path = self._file(number)
         if path.exists():
             return path
-        self._published.discard(number)
+        if number in self._published:
+            self._published.discard(number)
+            self._life.evicted(self.rendition.id, number)
         self._waiting.setdefault(number, []).append(caller)
         if number not in self._asked:
             self._ask(number)
@@ -81,7 +83,7 @@ class SubtitleLane:
             _fail(callers, error)
         else:
             self.fault = None
-            self._life.tally.made(size)
+            self._life.made(self.rendition.id, number, size)
             self._published.add(number)
             for caller in callers:
                 caller.reply(self._file(number))

@@ -1,8 +1,9 @@
 """Which sessions exist: opening, finding, listing, closing, and clearing away what an earlier life left."""
 
+from hls_sessions.supervisor.events import Subscription
 from hls_sessions.supervisor.handle import Session
 from hls_sessions.supervisor.health import Health
 from hls_sessions.supervisor.library import Library
 from hls_sessions.supervisor.supervisor import Supervisor
 
-__all__ = ["Health", "Library", "Session", "Supervisor"]
+__all__ = ["Health", "Library", "Session", "Subscription", "Supervisor"]

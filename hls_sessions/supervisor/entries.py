@@ -125,6 +125,7 @@ class Entries:
             self._past[session_id] = Past(entry.life, self._clock.monotonic() + self._history_ttl)
             self._past.move_to_end(session_id)
             self._forget_the_past()
+        entry.life.over()
         entry.session.ended(error)
 
     def _forget_the_past(self) -> None:

@@ -55,7 +55,6 @@ from hls_sessions.otp import (
 )
 from hls_sessions.otp import Supervisor as OtpSupervisor
 from hls_sessions.session import (
-    ACTOR,
     House,
     Life,
     Limits,
@@ -74,6 +73,7 @@ from hls_sessions.session import (
 )
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor.entries import Entries, Entry
+from hls_sessions.supervisor.events import LIMIT, E, Events
 from hls_sessions.supervisor.handle import Session, end_error
 from hls_sessions.supervisor.health import Health, health_of
 from hls_sessions.supervisor.library import Library
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Binary
     from hls_sessions.otp import Clock, ExitReason, Ref
+    from hls_sessions.supervisor.events import Subscription
 
 logger = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ class Supervisor:
         self.started_at: float | None = None
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
+        self._events = Events()
         self._entries = Entries(self.clock, self.settings.history_ttl)
         self._presentations: OrderedDict[tuple[int, float], Presentation] = OrderedDict()
         self._opening = threading.Lock()
@@ -172,6 +174,7 @@ class Supervisor:
             self._prober = Prober(self.settings.probe_timeout)
             self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
             self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
+            self._events.start()
             self._root = self._start_root()
             self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
             self.started_at = self.clock.time()
@@ -182,6 +185,7 @@ class Supervisor:
             root, self._root = self._root, None
             if root is None:
                 return
+            self._events.end_streams()
             for entry in self._entries.all():
                 self._complete(entry)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
@@ -201,6 +205,7 @@ class Supervisor:
             self._janitor.shutdown()
             self._subtitles.close()
             self._prober.close()
+            self._events.stop(self.settings.shutdown_timeout)
 
     # ---- sessions
 
@@ -338,6 +343,32 @@ class Supervisor:
         """
         return self._entries.life(session_id).history
 
+    # ---- what happens
+
+    def subscribe(self, event: type[E] | str, callback: Callable[[E], object], *, limit: int = LIMIT) -> Subscription:
+        """Have a callback called with every event of a kind: ``subscribe(SegmentReady, print)``.
+
+        It is called in a thread of its own, with one event after the other, in the order in which they happened. What
+        it raises is logged and goes no further. One so slow that ``limit`` events wait for it misses the next, which
+        its subscription counts. Subscribe before ``start`` to miss nothing; ``stop`` lets it hear what waits.
+
+        Args:
+            event: a kind of event or its name: ``started``, ``state_changed``, ``segment_ready``, ``restarted``,
+                ``evicted`` or ``ended``; ``Event`` for all of them.
+            callback: what is called with it.
+            limit: how many events may wait.
+
+        Raises:
+            ValueError: there is no such event.
+        """
+        return self._events.subscribe(event, callback, limit)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Call a callback no more."""
+        self._events.unsubscribe(subscription)
+
+    # ---- looking
+
     def probe(self, media: str | Path) -> Presentation:
         """Return what would be offered of a file, without opening a session.
 
@@ -473,7 +504,7 @@ class Supervisor:
                 raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
         ref = entry.actor = SessionServer.start_link(entry.viewing, self._house, entry.life)
         if earlier is not None:
-            entry.life.tally.restarted(ACTOR)
+            entry.life.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.viewing.session_id)
@@ -524,7 +555,8 @@ class Supervisor:
             resumed_from=snapshot,
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
-        life = Life(session_id, self.clock)
+        media = str(presentation.media.path)
+        life = Life(session_id, self.clock, self._events.publish, user=user, media=media)
         return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
 
     @staticmethod

@@ -1,0 +1,99 @@
+"""What happens in the lives of sessions, for whoever wants to hear of it. All values are frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the HTTP edge reads the types at run time
+from typing import ClassVar
+
+from hls_sessions.session.snapshot import Snapshot  # noqa: TC001 - the same
+from hls_sessions.session.tally import Sums  # noqa: TC001 - the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Anything that happens. ``name`` is a stable word for programs."""
+
+    name: ClassVar[str] = "event"
+
+    session_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """A session became playable for the first time."""
+
+    name: ClassVar[str] = "started"
+
+    user: str | None
+    media: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateChanged(Event):
+    """A session took a step."""
+
+    name: ClassVar[str] = "state_changed"
+
+    step: str
+    from_state: str
+    to_state: str
+    by: str
+    reason: str
+    snapshot: Snapshot | None = None
+    """How the session was, when it was paused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentReady(Event):
+    """A segment passed its check and is on disk."""
+
+    name: ClassVar[str] = "segment_ready"
+
+    rendition: str
+    segment: int
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted(Event):
+    """What had failed is at work again: a session's actor, or an encoder."""
+
+    name: ClassVar[str] = "restarted"
+
+    what: str
+    """``actor`` or ``encoder``."""
+    cause: str
+    rendition: str | None = None
+    segment: int | None = None
+    """Where the new encoder begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evicted(Event):
+    """A segment that was on disk is found to be there no more. It is made again for whoever asks."""
+
+    name: ClassVar[str] = "evicted"
+
+    rendition: str
+    segment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Event):
+    """A session has ended: its encoders are gone, and its directory is or will be in a moment."""
+
+    name: ClassVar[str] = "ended"
+
+    state: str
+    reason: str
+    seconds_in: dict[str, float]
+    sums: Sums
+
+
+KINDS: dict[str, type[Event]] = {
+    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Ended)
+}
+"""All kinds of events, by name."""
