@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     idle_timeout: Seconds = 1800.0
     """A session nobody asks anything of for this long expires."""
 
+    subscriber_ttl: Seconds = 90.0
+    """A session whose last subscriber has left, and which nobody asks anything of for this long, expires."""
+
+    reap_interval: Seconds = 10.0
+    """How often the reaper looks for sessions that are overdue."""
+
     history_ttl: Seconds = 86_400.0
     """How long a session that has ended still says when and why; of the latest thousand."""
 

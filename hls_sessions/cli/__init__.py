@@ -3,6 +3,7 @@
 import typer
 
 from hls_sessions.cli.doctor import doctor
+from hls_sessions.cli.events import events
 from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
@@ -26,6 +27,7 @@ app.command()(serve)
 app.command()(start)
 app.command("list")(list_sessions)
 app.command()(info)
+app.command()(events)
 app.command()(history)
 app.command()(pause)
 app.command()(resume)

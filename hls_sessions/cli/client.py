@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import httpx
@@ -11,6 +12,9 @@ import typer
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Url = Annotated[
     str | None,
@@ -42,6 +46,24 @@ class Daemon:
         """POST JSON or nothing, and return the JSON."""
         return self._ask("POST", path, json=body)
 
+    def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """GET server-sent events, and yield each one's name and data until the daemon ends them."""
+        name = ""
+        try:
+            # Nothing may happen for long; a daemon that is there says so every few seconds.
+            with self._http.stream("GET", path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise typer.Exit(_complain_of(answer))
+                for line in answer.iter_lines():
+                    field, _, value = line.partition(": ")
+                    if field == "event":
+                        name = value
+                    elif field == "data":
+                        yield name, json.loads(value)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
     def delete(self, path: str) -> None:
         """DELETE."""
         self._ask("DELETE", path)
@@ -64,14 +86,17 @@ class Daemon:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            complain(f"The daemon at {self.url} cannot be reached: {error}.")
-            raise typer.Exit(Exit.NO_DAEMON) from error
+            raise self._unreachable(error) from error
         except httpx.InvalidURL as error:
             complain(f"{self.url!r} is not an address: {error}.")
             raise typer.Exit(Exit.USAGE) from error
         if answer.is_success:
             return answer.json() if answer.content else None
         raise typer.Exit(_complain_of(answer))
+
+    def _unreachable(self, error: httpx.HTTPError) -> typer.Exit:
+        complain(f"The daemon at {self.url} cannot be reached: {error}.")
+        return typer.Exit(Exit.NO_DAEMON)
 
 
 def _complain_of(answer: httpx.Response) -> Exit:

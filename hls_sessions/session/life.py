@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from hls_sessions.otp import shielded
 from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged
+from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
 from hls_sessions.session.tally import ACTOR, Tally
 
@@ -56,9 +57,12 @@ class Life:
         *,
         user: str | None = None,
         media: str = "",
+        idle_timeout: float = 1800.0,
+        subscriber_ttl: float = 90.0,
     ) -> None:
         """Begin a life, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
         self.session_id = session_id
+        self.presence = Presence(clock, idle_timeout, subscriber_ttl)
         self._tell = tell
         self._user, self._media = user, media
         self._is_told_of_the_end = False

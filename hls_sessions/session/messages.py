@@ -28,6 +28,11 @@ class Peek:
 
 
 @dataclass(frozen=True, slots=True)
+class Reap:
+    """Ask to look at once whether its time has run out; answered with whether it expires. Is no activity."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Say that the viewer is still there; answered with None."""
 
@@ -120,7 +125,7 @@ class GoThere:
 
 @dataclass(frozen=True, slots=True)
 class IdleCheck:
-    """The session's own reminder to see whether anybody is still there."""
+    """A reminder, its own or the reaper's, to see whether anybody is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +207,10 @@ class SessionInfo:
     idle_timeout: float
     expires_in: float
     """Seconds until it expires if nothing more is asked of it."""
+    subscriber_count: int
+    """How many listen to its events."""
+    last_subscriber_left_at: datetime | None
+    """When the last of them left; None while there is one, and before there was any."""
     viewers_waiting: int
     seconds_in: dict[str, float]
     """Seconds spent in each state that is not final."""

@@ -35,6 +35,7 @@ from hls_sessions.session.messages import (
     IdleCheck,
     Pause,
     Peek,
+    Reap,
     Resume,
     RunExited,
     Served,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, SubtitleReader
     from hls_sessions.media import Presentation
-    from hls_sessions.otp import Clock, ExitReason, From, Timers
+    from hls_sessions.otp import Clock, ExitReason, From, Timer, Timers
     from hls_sessions.session.life import Life
     from hls_sessions.session.policy import Limits
     from hls_sessions.session.watcher import Watcher
@@ -111,8 +112,6 @@ class SessionServer(GenServer):
         self._viewing = viewing
         self._house = house
         self._life = life
-        self._last_activity = house.clock.monotonic()
-        self._last_activity_at = datetime.fromtimestamp(house.clock.time(), UTC)
         self._directory = SegmentDirectory(viewing.directory)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
@@ -140,19 +139,21 @@ class SessionServer(GenServer):
             life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
             if viewing.resumed_from is not None:
                 self.ref.send(GoThere(viewing.resumed_from))
+        else:
+            life.presence.touch()  # nobody could ask anything while there was no actor
         self._pausing: list[tuple[From, Snapshot]] = []
         """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
-        self._remind(IdleCheck(), viewing.idle_timeout)
+        self._idle_timer = self._remind(IdleCheck(), life.presence.due_in)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
         return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what can be asked. All but Peek counts as activity."""
-        if not isinstance(request, Peek):
-            self._active()
+        """Answer what can be asked. All but Peek and Reap counts as activity."""
+        if not isinstance(request, Peek | Reap):
+            self._life.presence.touch()
         answer: Any = None
         match request:
             case GetInfo() | Peek():
@@ -173,6 +174,9 @@ class SessionServer(GenServer):
             case Resume(snapshot):
                 self._resume(snapshot)
                 answer = self._info()
+            case Reap():
+                self._expire_if_idle()
+                answer = self._life.state is State.EXPIRED
             case _:
                 answer = super().handle_call(request, caller)
         return answer
@@ -181,7 +185,7 @@ class SessionServer(GenServer):
         """Note that a segment was served from disk."""
         match message:
             case Served(rendition, segment):
-                self._active()
+                self._life.presence.touch()
                 if rendition not in self._texts:
                     lane = self._lane(rendition)
                     lane.visit(segment)
@@ -373,12 +377,8 @@ class SessionServer(GenServer):
         """How many viewers wait."""
         return sum(desk.waiting for desk in self._desks)
 
-    def _active(self) -> None:
-        self._last_activity = self._house.clock.monotonic()
-        self._last_activity_at = datetime.fromtimestamp(self._house.clock.time(), UTC)
-
-    def _remind(self, message: Any, seconds: float) -> None:
-        self._house.timers.send_after(self.ref, message, seconds)
+    def _remind(self, message: Any, seconds: float) -> Timer:
+        return self._house.timers.send_after(self.ref, message, seconds)
 
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
@@ -388,17 +388,16 @@ class SessionServer(GenServer):
         return min(times) - self._house.clock.monotonic()
 
     def _expire_if_idle(self) -> None:
-        if self._waiting:
-            self._active()  # who waits is there
-        left = self._expires_in()
-        if left > 0:
-            self._remind(IdleCheck(), left)
+        presence, waiting = self._life.presence, self._waiting
+        if waiting:
+            presence.touch()  # who waits is there
+        why = presence.overdue
+        self._house.timers.cancel(self._idle_timer)
+        if why is None:
+            self._idle_timer = self._remind(IdleCheck(), presence.due_in)
         else:
-            reason = f"nothing was asked of it for {self._viewing.idle_timeout:g} seconds"
-            self._end(Step.EXPIRE, Who.REAPER, reason, Circumstances(overdue=True))
-
-    def _expires_in(self) -> float:
-        return self._last_activity + self._viewing.idle_timeout - self._house.clock.monotonic()
+            now = Circumstances(viewers_waiting=waiting, overdue=True)
+            self._end(Step.EXPIRE, Who.REAPER, why, now)
 
     def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)
@@ -415,7 +414,7 @@ class SessionServer(GenServer):
 
     def _info(self) -> SessionInfo:
         viewing, life, lanes = self._viewing, self._life, self._lanes.values()
-        sums, end = life.tally.sums, life.end
+        sums, presence, end = life.tally.sums, life.presence, life.end
         running = sum(run.seconds for lane in lanes for run in lane.runs)
         return SessionInfo(
             session_id=viewing.session_id,
@@ -426,9 +425,11 @@ class SessionServer(GenServer):
             directory=str(viewing.directory),
             created_at=viewing.created_at,
             started_at=life.started_at,
-            last_activity_at=self._last_activity_at,
+            last_activity_at=presence.last_activity_at,
             idle_timeout=viewing.idle_timeout,
-            expires_in=max(0.0, self._expires_in()),
+            expires_in=max(0.0, presence.due_in),
+            subscriber_count=presence.subscribers,
+            last_subscriber_left_at=presence.last_subscriber_left_at,
             viewers_waiting=self._waiting,
             seconds_in=life.seconds,
             segments_made=sums.segments_made,

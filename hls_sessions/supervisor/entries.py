@@ -128,6 +128,11 @@ class Entries:
         entry.life.over()
         entry.session.ended(error)
 
+    def tidy(self) -> None:
+        """Forget what was remembered long enough."""
+        with self._lock:
+            self._forget_the_past()
+
     def _forget_the_past(self) -> None:
         now = self._clock.monotonic()
         while self._past and (len(self._past) > REMEMBERED or next(iter(self._past.values())).until <= now):

@@ -25,6 +25,7 @@ from hls_sessions.session import (
     Heartbeat,
     Pause,
     Peek,
+    Reap,
     Resume,
     SegmentDirectory,
     Served,
@@ -248,6 +249,16 @@ class Session:
         return self._ask(Resume(snapshot))
 
     # ---- for the supervisor
+
+    def reap(self) -> bool:
+        """Have it look whether its time has run out. True when it ends for that, or has.
+
+        Raises:
+            Unavailable: it did not answer in time.
+        """
+        with suppress(SessionEnded, SessionNotFound):
+            self._soon(self._ask(Reap()))
+        return self._life.state is State.EXPIRED
 
     def ended(self, error: SessionError) -> None:
         """Note that the session has ended for good, and answer whoever waits for its return."""

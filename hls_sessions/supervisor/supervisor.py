@@ -5,7 +5,8 @@
     root (rest_for_one)
      ├─ timers            the thread in which timers fire
      ├─ segment watcher   one watchdog observer for all sessions
-     └─ sessions          dynamic; a session each, with a limit of restarts of its own
+     ├─ sessions          dynamic; a session each, with a limit of restarts of its own
+     └─ reaper            has overdue sessions look at their time
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,7 @@ from hls_sessions.otp import (
 from hls_sessions.otp import Supervisor as OtpSupervisor
 from hls_sessions.session import (
     House,
+    IdleCheck,
     Life,
     Limits,
     SegmentDirectory,
@@ -77,9 +79,11 @@ from hls_sessions.supervisor.events import LIMIT, E, Events
 from hls_sessions.supervisor.handle import Session, end_error
 from hls_sessions.supervisor.health import Health, health_of
 from hls_sessions.supervisor.library import Library
+from hls_sessions.supervisor.reaper import Reaper
+from hls_sessions.supervisor.stream import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -343,7 +347,58 @@ class Supervisor:
         """
         return self._entries.life(session_id).history
 
+    def reap(self) -> list[str]:
+        """Run one cycle of the reaper now, and return the ids of those it ended, when everything they cost is gone.
+
+        Tests that let time pass on a clock of their own need no more than this to have it take effect.
+
+        Raises:
+            Unavailable: the supervisor does not run, or a session did not answer in time.
+        """
+        self._running()
+        due = [entry for entry in self._entries.all() if entry.life.presence.overdue or entry.life.end]
+        reaped = [entry for entry in due if entry.session.reap()]
+        for entry in reaped:
+            if entry.actor is not None:
+                entry.actor.wait(KILL_AFTER)
+        self._entries.tidy()
+        return [entry.viewing.session_id for entry in reaped]
+
     # ---- what happens
+
+    @contextmanager
+    def stream(self, session_id: str | None = None) -> Iterator[Stream]:
+        """Listen to one session's events, or to all, in an event loop: ``async for event in stream``.
+
+        Who listens to one session is counted as its subscriber, and keeps it from expiring. The stream ends with the
+        session, when the supervisor stops, or when a thousand events wait because its reader is too slow.
+
+        Raises:
+            SessionEnded, SessionNotFound: there is no such session.
+            Unavailable: the supervisor does not run.
+        """
+        stream = Stream(session_id)
+        self._events.join(stream)
+        try:
+            if session_id is None:
+                yield stream
+            else:
+                with self._subscribed(self._entries.find(session_id)):
+                    yield stream
+        finally:
+            self._events.leave(stream)
+
+    @contextmanager
+    def _subscribed(self, entry: Entry) -> Iterator[None]:
+        presence = entry.life.presence
+        presence.subscriber_came()
+        try:
+            yield
+        finally:
+            presence.subscriber_left()
+            # It has less time from now on.
+            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
+                actor.send(IdleCheck())
 
     def subscribe(self, event: type[E] | str, callback: Callable[[E], object], *, limit: int = LIMIT) -> Subscription:
         """Have a callback called with every event of a kind: ``subscribe(SegmentReady, print)``.
@@ -432,6 +487,14 @@ class Supervisor:
         finally:
             watch.cancel()
 
+    def _remind(self) -> None:
+        """Remind the sessions whose time has run out, in case they do not know."""
+        for entry in self._entries.all():
+            actor = self._registry.whereis(entry.viewing.session_id)
+            if actor is not None and entry.life.presence.overdue:
+                actor.send(IdleCheck())
+        self._entries.tidy()
+
     def _ask_sessions(self, ask: Callable[[Ref], object]) -> None:
         """Ask the supervisor of the sessions; again, when it ended over it and is being restarted."""
         while True:
@@ -467,6 +530,7 @@ class Supervisor:
                 ChildSpec("timers", lambda: TimerServer.start_link(timers)),
                 ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
                 ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
+                ChildSpec("reaper", lambda: Reaper.start_link(self._remind, timers, self.settings.reap_interval)),
             ],
             strategy=Strategy.REST_FOR_ONE,
             clock=self.clock,
@@ -556,7 +620,15 @@ class Supervisor:
             start_at=min(max(0.0, start_at), float(presentation.media.duration)),
         )
         media = str(presentation.media.path)
-        life = Life(session_id, self.clock, self._events.publish, user=user, media=media)
+        life = Life(
+            session_id,
+            self.clock,
+            self._events.publish,
+            user=user,
+            media=media,
+            idle_timeout=idle_timeout,
+            subscriber_ttl=self.settings.subscriber_ttl,
+        )
         return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
 
     @staticmethod

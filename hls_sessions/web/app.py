@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, media, pages, problems
+from hls_sessions.web import api, events, media, pages, problems
 from hls_sessions.web.access import TokenRequired
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
     app.router.routes.extend(media.routes)
     app.router.routes.extend(pages.routes)
     app.include_router(api.router)
+    app.include_router(events.router)
     if token is not None:
         app.add_middleware(TokenRequired, token=token)
     return app

@@ -115,6 +115,28 @@ def test_a_snapshot_in_a_file_is_resumed_when_its_session_is_gone(run, daemon, f
     assert resumed["session_id"] != session
 
 
+def test_events_are_printed_until_the_session_ends(daemon, film):
+    session = daemon.open(film)["session_id"]
+    base, command = f"/sessions/{session}", [sys.executable, "-m", "hls_sessions", "events", session[:8]]
+    environment = os.environ | {"HLS_SESSIONS_URL": daemon.url}
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as people,
+        subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, text=True, env=environment) as programs,
+    ):
+        lines, objects = [people.stdout.readline()], [programs.stdout.readline()]
+        daemon.http.get(f"{base}/video-90p/1.m4s")
+        daemon.http.delete(base)
+        lines += people.stdout
+        objects += programs.stdout
+
+    told = [json.loads(line) for line in objects]
+    assert (people.returncode, programs.returncode) == (0, 0)
+    assert all(f"  {session}  {event['event']}  " in line for line, event in zip(lines, told, strict=True))
+    assert {"session", "segment_ready", "state_changed", "ended"} == {event["event"] for event in told}
+    assert lines[0].endswith("session  is active\n")
+    assert lines[-1].endswith("ended  its viewer or an operator stopped it\n")
+
+
 def test_stop_ends_sessions_and_says_which(run, daemon, film):
     ids = [daemon.open(film)["session_id"] for _ in range(2)]
 
@@ -144,6 +166,8 @@ def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
         (["info", "no-such-session"], 3, "There is no session 'no-such-session'."),
         (["resume"], 2, "Name a session, or a snapshot."),
         (["resume", "--snapshot", __file__], 2, "is no snapshot"),
+        (["events", "no-such-session"], 3, "There is no session 'no-such-session'."),
+        (["events", "--url", "http://127.0.0.1:9"], 5, "cannot be reached"),
         (["pause", "no-such-session"], 3, "There is no session 'no-such-session'."),
         (["start", "missing.mp4"], 4, "There is no file 'missing.mp4' under the media roots."),
         (["start", "/etc/passwd"], 4, "outside the media roots"),

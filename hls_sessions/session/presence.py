@@ -1,0 +1,94 @@
+"""Who is there, and when a session that nobody wants any more expires. The one place that decides it.
+
+A session expires when nothing was asked of it for its idle time. One that had subscribers (players and pages that
+listen to its events) need not wait so long: when the last has left, and nothing else is asked, it expires soon.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hls_sessions.otp import shielded
+
+if TYPE_CHECKING:
+    from hls_sessions.otp import Clock
+
+
+class Presence:
+    """One session's viewers, as far as its time is concerned. Any thread may use it."""
+
+    def __init__(self, clock: Clock, idle_timeout: float, subscriber_ttl: float) -> None:
+        """Begin now.
+
+        Args:
+            clock: what time it is.
+            idle_timeout: seconds without anything after which it is overdue.
+            subscriber_ttl: the same, once its last subscriber has left.
+        """
+        self._clock = clock
+        self._idle_timeout = idle_timeout
+        self._subscriber_ttl = subscriber_ttl
+        self._subscribers = 0
+        self._left_at: datetime | None = None
+        self._lock = threading.Lock()
+        self.touch()
+
+    def touch(self) -> None:
+        """Note that something was asked."""
+        self._last = self._clock.monotonic()
+        self._last_at = datetime.fromtimestamp(self._clock.time(), UTC)
+
+    @shielded
+    def subscriber_came(self) -> None:
+        """Note that one more listens."""
+        with self._lock:
+            self._subscribers += 1
+            self._left_at = None
+            self.touch()
+
+    @shielded
+    def subscriber_left(self) -> None:
+        """Note that one listens no more."""
+        with self._lock:
+            self._subscribers -= 1
+            self.touch()
+            if self._subscribers == 0:
+                self._left_at = self._last_at
+
+    @property
+    def subscribers(self) -> int:
+        """How many listen."""
+        return self._subscribers
+
+    @property
+    def last_subscriber_left_at(self) -> datetime | None:
+        """When the last one left; None while there is one, and before there was any."""
+        return self._left_at
+
+    @property
+    def last_activity_at(self) -> datetime:
+        """When something was last asked."""
+        return self._last_at
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until it is overdue, if nothing more is asked and no subscriber comes or leaves."""
+        if self._subscribers:
+            return self._idle_timeout  # who listens is there
+        return self._last + self._patience - self._clock.monotonic()
+
+    @property
+    def overdue(self) -> str | None:
+        """Why its time has run out; None when it has not."""
+        if self.due_in > 0:
+            return None
+        reason = f"nothing was asked of it for {self._patience:g} seconds"
+        return reason if self._left_at is None else f"{reason} after its last subscriber left"
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without anything. The leaving of a subscriber is something, so both count from the same moment."""
+        gone = self._left_at is not None
+        return min(self._idle_timeout, self._subscriber_ttl) if gone else self._idle_timeout

@@ -1,0 +1,54 @@
+"""Server-sent events: what happens in one session or in all, for as long as somebody reads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from hls_sessions.session import SessionInfo
+from hls_sessions.supervisor import Stream
+from hls_sessions.web.api import Supervised, answer, prefix_of
+
+router = APIRouter()
+
+
+async def stream_of_all(supervisor: Supervised) -> AsyncIterator[Stream]:
+    """Open a stream for the length of a request."""
+    with supervisor.stream() as stream:
+        yield stream
+
+
+async def stream_of_one(session_id: str, supervisor: Supervised) -> AsyncIterator[tuple[Stream, SessionInfo]]:
+    """Open a stream of one session, and see how it is. Before the answer begins, so that there may be none."""
+    with supervisor.stream(session_id) as stream:
+        yield stream, await supervisor.find(session_id).ask_glance()
+
+
+@router.get("/sessions/{session_id}/events", response_class=EventSourceResponse)
+async def session_events(
+    opened: Annotated[tuple[Stream, SessionInfo], Depends(stream_of_one)], request: Request
+) -> AsyncIterator[ServerSentEvent]:
+    """Tell how a session is, and then all that happens in it, until it ends. Who reads is counted as a subscriber."""
+    stream, info = opened
+    yield ServerSentEvent(event="session", data=answer(info, prefix_of(request)))
+    async for event in _told(stream):
+        yield event
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def all_events(stream: Annotated[Stream, Depends(stream_of_all)]) -> AsyncIterator[ServerSentEvent]:
+    """Tell all that happens in all sessions, until the daemon stops."""
+    # A first word, so that who asked knows that nothing is missed from here on.
+    yield ServerSentEvent(comment="listening")
+    async for event in _told(stream):
+        yield event
+
+
+async def _told(stream: Stream) -> AsyncIterator[ServerSentEvent]:
+    async for event in stream:
+        yield ServerSentEvent(event=event.name, data=event)
+    if stream.stopping:
+        yield ServerSentEvent(event="stopping", data={"reason": "the supervisor stops"})
