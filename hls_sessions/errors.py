@@ -181,6 +181,17 @@ class StorageFailed(SessionError):
         super().__init__(f"The segment directory {path} cannot be used: {reason}.")
 
 
+class StateUnusable(SessionError):
+    """The folder for what outlives the daemon cannot be used (permissions, another daemon)."""
+
+    kind = "state-unusable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"The state directory {path} cannot be used: {reason}.")
+
+
 class Unavailable(SessionError):
     """The supervisor is stopping, or the session's actor did not come back in time."""
 

@@ -1,0 +1,43 @@
+"""What is yet to be written: bounded, in order, and of each thing the latest alone."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+Batch = dict["Hashable", Any]
+"""Rows by what they replace, in the order in which they are to be written."""
+
+
+class Journal:
+    """A queue in which a row takes the place of an earlier one of the same key. Its user keeps threads apart."""
+
+    def __init__(self, limit: int) -> None:
+        """Make a journal that holds so many rows at most."""
+        self._limit = limit
+        self._rows: Batch = {}
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, row: Any, key: Hashable = None) -> bool:
+        """Put a row last, or in the place of the one it replaces; None replaces none. False when there is no room."""
+        if key is None:
+            key = next(self._numbers)
+        if key not in self._rows and len(self._rows) >= self._limit:
+            return False
+        self._rows[key] = row
+        return True
+
+    def take(self) -> Batch:
+        """Return all of it, and be empty."""
+        batch, self._rows = self._rows, {}
+        return batch
+
+    def give_back(self, batch: Batch) -> None:
+        """Put back what could not be written, before all else; what was replaced meanwhile stays replaced."""
+        self._rows = batch | self._rows

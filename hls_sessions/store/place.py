@@ -1,0 +1,74 @@
+"""The folder in which state outlives the daemon, held by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from hls_sessions.errors import StateUnusable
+
+LOCK = "lock"
+DATABASE = "history.db"
+
+
+def default_state_dir() -> Path:
+    """Return this user's folder for it, by the XDG Base Directory Specification."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    # The specification has a relative path ignored.
+    base = Path(home) if home.startswith("/") else Path("~/.local/state").expanduser()
+    return base / "hls_sessions"
+
+
+class Place:
+    """One state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name a folder; ``take`` makes it."""
+        self.folder = folder.expanduser().absolute()
+        self.database = self.folder / DATABASE
+        self._lock: IO[str] | None = None
+
+    def take(self) -> None:
+        """Make the folder where it is missing, and keep others out of it until ``leave``.
+
+        Raises:
+            StateUnusable: another process holds it, or it cannot be made or written to.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = (self.folder / LOCK).open("a+", encoding="utf-8")
+        except OSError as error:
+            raise StateUnusable(str(self.folder), error.strerror or str(error)) from error
+        try:
+            # The kernel gives a lock back with its process, however that ends. No child inherits the descriptor.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.access(self.folder, os.W_OK):
+                raise PermissionError(0, "it cannot be written to")
+        except BlockingIOError:
+            holder = _holder(lock)
+            lock.close()
+            raise StateUnusable(str(self.folder), f"another daemon uses it{holder}") from None
+        except OSError as error:
+            lock.close()
+            raise StateUnusable(str(self.folder), error.strerror or str(error)) from error
+        with contextlib.suppress(OSError):  # it is for people; a full disk is no reason not to start
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+        self._lock = lock
+
+    def leave(self) -> None:
+        """Let others in. The lock's file stays: deleting it would let two in at once."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            with contextlib.suppress(OSError):
+                lock.close()
+
+
+def _holder(lock: IO[str]) -> str:
+    lock.seek(0)
+    pid = lock.read().strip()
+    return f" (process {pid})" if pid else ""

@@ -1,0 +1,74 @@
+"""What is kept, as values. Moments are seconds since the epoch, lengths seconds, sizes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """One session, whole: recording it again replaces what was known of it."""
+
+    id: str
+    user: str | None
+    media: str
+    """The file's path."""
+    duration: float
+    segment_length: float
+    """The wanted length of a segment: with the file, all that its timeline depends on."""
+    start_at: float
+    idle_timeout: float
+    directory: str
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    """None while it lives."""
+    updated_at: float
+    state: str
+    reason: str | None = None
+    """Why it ended, when it did."""
+    position: float | None = None
+    """Where its viewer last was, in seconds from the beginning."""
+    first_segment_after: float | None = None
+    """Seconds its viewer waited for the first segment."""
+    segments_made: int = 0
+    bytes_made: int = 0
+    segments_served: int = 0
+    bytes_served: int = 0
+    segments_refused: int = 0
+    encoder_failures: int = 0
+    encoder_seconds: float = 0.0
+    """Processor seconds of its encoders."""
+    restarts: Mapping[str, int] = field(default_factory=dict)
+    """How often something of it was started again, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRow:
+    """One step of a session from one state to another."""
+
+    session_id: str
+    at: float
+    step: str
+    before: str
+    after: str
+    by: str
+    """Who asked for it."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRow:
+    """What was read of one version of a file: another size or modification time is another version."""
+
+    path: str
+    size: int
+    modified: int
+    """Nanoseconds since the epoch."""
+    answer: bytes
+    """In the form of whoever probed it."""
+    used_at: float

@@ -1,0 +1,104 @@
+"""The tables, and how a file of an older version becomes one of this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+APPLICATION_ID = 0x484C5353
+"""SQLite's ``application_id`` of our files: "HLSS"."""
+
+VERSION = 1
+"""SQLite's ``user_version`` of a file with the tables below."""
+
+MIGRATIONS: dict[int, tuple[str, ...]] = {}
+"""By version: the statements that make a file of it one of the next. Who changes a table adds an entry, and one to
+VERSION."""
+
+
+class AnyText(TypeDecorator[str]):
+    """Text that need not be Unicode, as the names of files are not: what cannot be UTF-8 is kept as bytes."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Encode what SQLite's text cannot hold."""
+        del dialect
+        if value is None or not any("\ud800" <= letter <= "\udfff" for letter in value):
+            return value
+        return value.encode("utf-8", "surrogatepass")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Decode it again."""
+        del dialect
+        return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+
+
+class Base(DeclarativeBase):
+    """What the tables share."""
+
+
+class Session(Base):
+    """``SessionRow``, a column per field."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    user: Mapped[str | None] = mapped_column(AnyText)
+    media: Mapped[str] = mapped_column(AnyText)
+    duration: Mapped[float]
+    segment_length: Mapped[float]
+    start_at: Mapped[float]
+    idle_timeout: Mapped[float]
+    directory: Mapped[str] = mapped_column(AnyText)
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+    updated_at: Mapped[float]
+    state: Mapped[str]
+    reason: Mapped[str | None] = mapped_column(AnyText)
+    position: Mapped[float | None]
+    first_segment_after: Mapped[float | None]
+    segments_made: Mapped[int]
+    bytes_made: Mapped[int]
+    segments_served: Mapped[int]
+    bytes_served: Mapped[int]
+    segments_refused: Mapped[int]
+    encoder_failures: Mapped[int]
+    encoder_seconds: Mapped[float]
+    restarts: Mapped[dict[str, int]] = mapped_column(JSON)
+
+    __table_args__ = (Index("sessions_by_end", "ended_at"),)
+
+
+class Transition(Base):
+    """``TransitionRow``; ``number`` keeps the order of those of one moment."""
+
+    __tablename__ = "transitions"
+
+    number: Mapped[int] = mapped_column(primary_key=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
+    at: Mapped[float]
+    step: Mapped[str]
+    before: Mapped[str]
+    after: Mapped[str]
+    by: Mapped[str]
+    reason: Mapped[str] = mapped_column(AnyText)
+
+
+class Probe(Base):
+    """``ProbeRow``; one version of a file at a time."""
+
+    __tablename__ = "probes"
+
+    path: Mapped[str] = mapped_column(AnyText, primary_key=True)
+    size: Mapped[int]
+    modified: Mapped[int]
+    answer: Mapped[bytes] = mapped_column(LargeBinary)
+    used_at: Mapped[float] = mapped_column(index=True)

@@ -1,0 +1,309 @@
+"""The store: recording never waits and never fails; asking returns what was recorded before."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
+
+from hls_sessions.errors import StateUnusable
+from hls_sessions.store import schema
+from hls_sessions.store.damage import is_damage
+from hls_sessions.store.database import Database, sentence
+from hls_sessions.store.place import Place
+from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
+from hls_sessions.store.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    from sqlalchemy import Connection
+
+    from hls_sessions.store.journal import Batch
+    from hls_sessions.store.retention import Retention
+
+    Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 2.0
+"""Seconds an asker waits for what was recorded before to be written; then it is answered without."""
+
+UNFIT = (ValueError, TypeError, OverflowError)
+"""What SQLite's driver raises for a value that no column can hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How the store is."""
+
+    path: str | None
+    """The file; None for memory."""
+    waiting: int
+    """Rows that are yet to be written."""
+    lost: int
+    """Rows that never will be: there was no room, or the database refused them."""
+    failures: int
+    """How often writing or reading failed."""
+    trouble: str | None
+    """Why nothing can be written now; None when it can."""
+    set_aside: str | None
+    """Where a database went that could not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows were deleted."""
+
+    sessions: int
+    probes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    """Asks the writer to delete what was kept for long enough."""
+
+    rule: Retention
+    now: float
+    done: Future[Forgotten]
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """Asks the writer to note that a probe was of use."""
+
+    path: str
+    at: float
+
+
+def usable(folder: Path) -> str | None:
+    """Return why a store cannot be opened in a folder now, or None when it can."""
+    store = Store(folder)
+    try:
+        store.open()
+    except StateUnusable as error:
+        return error.reason
+    store.close()
+    return None
+
+
+class Store:
+    """Sessions, transitions and probes, in a folder of their own or in memory. Any thread may use it."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Name the folder; None for memory."""
+        self._place = None if folder is None else Place(folder)
+        self._database = Database(None if self._place is None else self._place.database)
+        self._refused = 0
+        self._unread = 0
+        self._unreadable: str | None = None
+        """What the log says already of why it could not be read."""
+
+    def open(self) -> None:
+        """Take the folder and open the database; set aside one that is damaged or another program's.
+
+        Raises:
+            StateUnusable: the folder cannot be written to, or another process uses it.
+        """
+        if self._place is not None:
+            self._place.take()
+        try:
+            self._database.open()
+        except BaseException:
+            self._leave()
+            raise
+        self._writer = Writer(self._write)
+
+    def close(self) -> None:
+        """Write the rest, and let others have the folder. Idempotent."""
+        self._writer.stop()
+        self._database.close()
+        self._leave()
+
+    # ---- recording
+
+    def record_session(self, row: SessionRow) -> None:
+        """Have a session's row written, in the place of what is known of it."""
+        self._writer.add(row, ("session", row.id))
+
+    def record_transition(self, row: TransitionRow) -> None:
+        """Have a step of a session written, whose row was recorded before."""
+        self._writer.add(row)
+
+    def record_probe(self, row: ProbeRow) -> None:
+        """Have what was read of a file written, in the place of what is known of it."""
+        self._writer.add(row, ("probe", row.path))
+
+    def forget(self, rule: Retention, now: float) -> Future[Forgotten]:
+        """Have deleted what was kept for long enough; the future says how much that was, when it is done.
+
+        Args:
+            rule: what that is.
+            now: seconds since the epoch.
+        """
+        done: Future[Forgotten] = Future()
+        if not self._writer.add(_Forget(rule, now, done)):
+            done.cancel()
+        return done
+
+    def flush(self, timeout: float = PATIENCE) -> bool:
+        """Wait until all that was recorded is written; False when it takes longer, or cannot be written now."""
+        return self._writer.flush(timeout)
+
+    # ---- asking
+
+    def sessions(self) -> list[SessionRow]:
+        """Return all sessions, the oldest first."""
+        table = schema.Session
+        query = select(*_columns(SessionRow, table)).order_by(table.created_at, table.id)
+        return self._read(lambda connection: [SessionRow(**row._mapping) for row in connection.execute(query)], [])  # noqa: SLF001 - SQLAlchemy's public name
+
+    def session(self, session_id: str) -> SessionRow | None:
+        """Return one session; None when nothing is known of it."""
+        query = select(*_columns(SessionRow, schema.Session)).where(schema.Session.id == session_id)
+
+        def read(connection: Connection) -> SessionRow | None:
+            row = connection.execute(query).one_or_none()
+            return None if row is None else SessionRow(**row._mapping)  # noqa: SLF001 - as above
+
+        return self._read(read, None)
+
+    def transitions(self, session_id: str) -> list[TransitionRow]:
+        """Return a session's steps, in order."""
+        table = schema.Transition
+        query = select(*_columns(TransitionRow, table)).where(table.session_id == session_id).order_by(table.number)
+        return self._read(lambda connection: [TransitionRow(*row) for row in connection.execute(query)], [])
+
+    def probe(self, path: str, size: int, modified: int, now: float) -> bytes | None:
+        """Return what was read of this version of a file, and note that it was of use; None when nothing is known."""
+        table = schema.Probe
+        query = select(table.answer).where(table.path == path, table.size == size, table.modified == modified)
+        found = self._read(lambda connection: connection.execute(query).scalar_one_or_none(), None)
+        if found is not None:
+            self._writer.add(_Used(path, now), ("used", path))
+        return found
+
+    @property
+    def condition(self) -> Condition:
+        """How it is."""
+        path, aside = self._database.path, self._database.set_aside
+        return Condition(
+            path=None if path is None else str(path),
+            waiting=self._writer.waiting,
+            lost=self._writer.lost + self._refused,
+            failures=self._writer.failures + self._unread,
+            trouble=self._writer.trouble,
+            set_aside=None if aside is None else str(aside),
+        )
+
+    # ---- within
+
+    def _leave(self) -> None:
+        if self._place is not None:
+            self._place.leave()
+
+    def _read(self, read: Callable[[Connection], Answer], otherwise: Answer) -> Answer:
+        """Read what was recorded before; where that fails, say so in the log, once, and return something else."""
+        self._writer.flush(PATIENCE)
+        try:
+            with self._database.reading() as connection:
+                return read(connection)
+        except SQLAlchemyError as error:
+            self._unread += 1
+            if (unreadable := sentence(error)) != self._unreadable:
+                self._unreadable = unreadable
+                logger.error("the history cannot be read: %s", unreadable)  # noqa: TRY400 - the sentence says it all
+            return otherwise
+
+    def _write(self, batch: Batch) -> None:
+        """Write a batch, in the writer's thread; begin anew where the file is gone or has been damaged meanwhile."""
+        if self._database.is_gone:
+            logger.warning("the database %s is gone; a new one is begun", self._database.path)
+            self._begin_anew()
+        try:
+            self._write_all(list(batch.values()))
+        except OperationalError:
+            raise  # a full disk, a lock, missing rights: it may work later
+        except DatabaseError as error:
+            if is_damage(error.orig):
+                self._begin_anew()
+                raise
+            self._write_singly(batch)
+        except (SQLAlchemyError, *UNFIT):
+            self._write_singly(batch)
+
+    def _begin_anew(self) -> None:
+        self._database.close()
+        if self._place is not None:
+            self._place.leave()
+            self._place.take()
+        self._database.open()
+
+    def _write_singly(self, batch: Batch) -> None:
+        """Write what can be written of a batch that was refused as a whole, and take it out of the batch."""
+        for key, row in list(batch.items()):
+            try:
+                self._write_all([row])
+            except OperationalError:
+                raise  # what is left of the batch is tried again
+            except (SQLAlchemyError, *UNFIT) as error:
+                self._refused += 1
+                logger.error("the history cannot hold %r: %s", row, sentence(error))  # noqa: TRY400 - a row, not a fault of ours
+            del batch[key]
+
+    def _write_all(self, rows: Sequence[Any]) -> None:
+        deleted: list[tuple[Future[Forgotten], Forgotten]] = []
+        with self._database.writing() as connection:
+            for kind, statement in _UPSERTS.items():
+                if values := [_values(row) for row in rows if isinstance(row, kind)]:
+                    connection.execute(statement, values)
+            for row in rows:
+                match row:
+                    case _Used(path, at):
+                        connection.execute(update(schema.Probe).where(schema.Probe.path == path).values(used_at=at))
+                    case _Forget(rule, now, done):
+                        deleted.append((done, _forget(connection, rule, now)))
+        for done, forgotten in deleted:
+            if not done.done():
+                done.set_result(forgotten)
+
+
+def _forget(connection: Connection, rule: Retention, now: float) -> Forgotten:
+    table = schema.Session
+    known = connection.execute(select(table.state).where(table.ended_at.is_not(None)).distinct()).scalars().all()
+    over = [and_(table.state == state, table.ended_at <= now - rule.of(state)) for state in known]
+    sessions = connection.execute(delete(table).where(or_(*over))).rowcount if over else 0
+    probes = connection.execute(delete(schema.Probe).where(schema.Probe.used_at <= now - rule.probes)).rowcount
+    return Forgotten(sessions, probes)
+
+
+def _columns(row: type[Any], table: type[schema.Base]) -> list[Any]:
+    return [getattr(table, field.name) for field in fields(row)]
+
+
+def _values(row: Any) -> dict[str, Any]:
+    values = {field.name: getattr(row, field.name) for field in fields(row)}
+    return values | {"restarts": dict(row.restarts)} if isinstance(row, SessionRow) else values
+
+
+def _upsert(table: type[schema.Base], key: str) -> Any:
+    statement = insert(table)
+    columns = [column.name for column in table.__table__.columns if column.name != key]
+    return statement.on_conflict_do_update(
+        index_elements=[key], set_={name: statement.excluded[name] for name in columns}
+    )
+
+
+_UPSERTS: dict[type[Any], Any] = {
+    SessionRow: _upsert(schema.Session, "id"),
+    TransitionRow: insert(schema.Transition),
+    ProbeRow: _upsert(schema.Probe, "path"),
+}
+"""How each kind of row is written, in the order that their references need."""

@@ -1,0 +1,54 @@
+"""What waits to be written: in order, bounded, and of each thing the latest alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from hls_sessions.store.journal import Journal
+
+
+@pytest.fixture
+def journal():
+    return Journal(limit=3)
+
+
+def rows(journal):
+    return list(journal.take().values())
+
+
+def test_rows_come_in_the_order_in_which_they_were_added(journal):
+    for row in "abc":
+        journal.add(row)
+
+    assert rows(journal) == ["a", "b", "c"]
+    assert rows(journal) == []
+
+
+def test_a_row_takes_the_place_of_the_one_it_replaces(journal):
+    journal.add("a", "key")
+    journal.add("b")
+    journal.add("c", "key")
+
+    assert rows(journal) == ["c", "b"]
+
+
+def test_a_full_journal_takes_only_what_replaces_something(journal):
+    journal.add("a", "key")
+    journal.add("b")
+    journal.add("c")
+
+    assert not journal.add("d")
+    assert journal.add("e", "key")
+    assert rows(journal) == ["e", "b", "c"]
+
+
+def test_what_is_given_back_comes_first_but_for_what_was_replaced_meanwhile(journal):
+    journal.add("a", "key")
+    journal.add("b")
+    batch = journal.take()
+    journal.add("c")
+    journal.add("d", "key")
+
+    journal.give_back(batch)
+
+    assert rows(journal) == ["d", "b", "c"]
