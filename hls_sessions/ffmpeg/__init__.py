@@ -3,6 +3,7 @@
 from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import OFFSET, Run, run
 from hls_sessions.ffmpeg.encoders import SOFTWARE, Encoder
+from hls_sessions.ffmpeg.memory import FileVersion, Memory
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
@@ -14,6 +15,8 @@ __all__ = [
     "Binary",
     "Encoder",
     "Exit",
+    "FileVersion",
+    "Memory",
     "Prober",
     "Process",
     "ProcessId",

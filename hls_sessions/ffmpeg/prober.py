@@ -13,13 +13,15 @@ import time
 from array import array
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hls_sessions.errors import MediaNotFound, NotPlayable, Unavailable
+from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import OFFSET, is_sought_exactly
+from hls_sessions.ffmpeg.memory import FileVersion, pack, unpack
 from hls_sessions.ffmpeg.process import bound_to_parent
 from hls_sessions.media import (
     AudioCopy,
@@ -32,6 +34,9 @@ from hls_sessions.media import (
     audio_codecs,
     video_codecs,
 )
+
+if TYPE_CHECKING:
+    from hls_sessions.ffmpeg.memory import Memory
 
 logger = logging.getLogger(__name__)
 
@@ -46,33 +51,13 @@ REMEMBERED = 512
 """Files whose facts are kept."""
 
 
-class FileVersion(NamedTuple):
-    """What a cached probe stands for: another size or modification time is another file."""
-
-    path: Path
-    size: int
-    modified: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileVersion:
-        """Look at a file.
-
-        Raises:
-            MediaNotFound: it is gone.
-        """
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise MediaNotFound(str(path)) from error
-        return cls(path, stat.st_size, stat.st_mtime_ns)
-
-
 class Prober:
     """Reads the facts of media files, each once, two at a time, in processes that may crash or hang."""
 
-    def __init__(self, timeout: float = 10.0) -> None:
-        """Make a prober whose files each get ``timeout`` seconds."""
+    def __init__(self, timeout: float = 10.0, memory: Memory | None = None) -> None:
+        """Make a prober whose files each get ``timeout`` seconds, and which asks its memory first."""
         self._timeout = timeout
+        self._memory = memory
         self._known: OrderedDict[FileVersion, Future[Media]] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
@@ -83,6 +68,7 @@ class Prober:
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
         self._reading: dict[FileVersion, Future[None]] = {}
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="probe-whole")
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="probe-keep")
 
     def probe(self, path: Path) -> Media:
         """Return a file's facts; a second caller for the same file waits for the first one's answer.
@@ -138,6 +124,7 @@ class Prober:
             worker.kill()
         for threads in (self._threads, self._reader):
             threads.shutdown(cancel_futures=True)
+        self._keeper.shutdown()
         for worker in workers:
             worker.reap()
 
@@ -147,6 +134,8 @@ class Prober:
             raise NotPlayable(path, "it is not a regular file")
         if version.size == 0:
             raise NotPlayable(path, "it is empty")
+        if (known := self._recall(version)) is not None:
+            return known
         try:
             answer, arrays = self._ask(path)
         except TimeoutError as error:
@@ -156,18 +145,41 @@ class Prober:
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
-        return _media(version, answer, arrays)
+        facts = json.dumps(answer)
+        media = _media(version, answer, arrays)
+        self._keep(version, facts, arrays)
+        return media
+
+    def _recall(self, version: FileVersion) -> Media | None:
+        """Return what the memory knows of a file; None when that is nothing of use."""
+        packed = None if self._memory is None else self._memory.recall(version)
+        kept = None if packed is None else unpack(packed)
+        return None if kept is None else _media(version, *kept)
+
+    def _keep(self, version: FileVersion, facts: str, arrays: list[array[int]]) -> None:
+        """Have the memory keep an answer, behind the back of who waits for it."""
+        if (memory := self._memory) is None:
+            return
+
+        def keep() -> None:
+            if (packed := pack(facts, arrays)) is not None:
+                memory.keep(version, packed)
+
+        with suppress(RuntimeError):  # it was closed meanwhile
+            self._keeper.submit(keep)
 
     def _read_whole(self, version: FileVersion) -> None:
         try:
             answer, arrays = self._own_worker().ask(str(version.path), READING_TIME, whole=True)
             if "error" in answer:
                 raise ValueError(answer["error"])
+            facts = json.dumps(answer)
             media = _media(version, answer, arrays)
         except (Unavailable, OSError, ValueError) as error:
             if not self._closed:
                 logger.warning("%s could not be read whole: %s", version.path, error)
             return
+        self._keep(version, facts, arrays)
         known: Future[Media] = Future()
         known.set_result(media)
         with self._lock:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
-from hls_sessions.ffmpeg.prober import FileVersion
+from hls_sessions.ffmpeg.memory import FileVersion
 from hls_sessions.ffmpeg.process import bound_to_parent
 from hls_sessions.media import Cue, cue_text
 from hls_sessions.otp import Reply

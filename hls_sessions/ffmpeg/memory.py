@@ -1,0 +1,93 @@
+"""Answers of the probing process as bytes, for a memory that outlives the daemon; whose memory is not said here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from array import array
+from functools import cache
+from importlib.metadata import version
+from itertools import accumulate
+from operator import sub
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from hls_sessions.errors import MediaNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class FileVersion(NamedTuple):
+    """What a cached probe stands for: another size or modification time is another file."""
+
+    path: Path
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileVersion:
+        """Look at a file.
+
+        Raises:
+            MediaNotFound: it is gone.
+        """
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise MediaNotFound(str(path)) from error
+        return cls(path, stat.st_size, stat.st_mtime_ns)
+
+
+class Memory(Protocol):
+    """Keeps answers by the version of the file they are about. Must not raise; may be used by any thread."""
+
+    def recall(self, file: FileVersion) -> bytes | None:
+        """Return what was kept; None when nothing was."""
+        ...
+
+    def keep(self, file: FileVersion, answer: bytes) -> None:
+        """Keep an answer."""
+        ...
+
+
+def pack(facts: str, arrays: Sequence[array[int]]) -> bytes | None:
+    """Return an answer as bytes: its facts, as JSON, and its arrays; None for one that is better asked for again.
+
+    Of the arrays the differences are kept. Those of times hardly differ: a few KB for the frames of two hours.
+    """
+    try:
+        steps = [array("q", map(sub, numbers, (0, *numbers))) for numbers in arrays]
+    except OverflowError:
+        return None  # nonsense of a damaged file
+    head = json.dumps({"maker": _maker(), "lengths": [len(each) for each in steps]})
+    return zlib.compress(b"\n".join([head.encode(), facts.encode(), b"".join(each.tobytes() for each in steps)]))
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], list[array[int]]] | None:
+    """Return what was packed; None when it was damaged, or packed from the answer of another version of the worker."""
+    try:
+        head, facts, rest = zlib.decompress(data).split(b"\n", 2)
+        kept = json.loads(head)
+        if kept["maker"] != _maker():
+            return None
+        steps, lengths = array("q", rest), kept["lengths"]
+        if len(steps) != sum(lengths):
+            return None
+        ends = zip(lengths, accumulate(lengths), strict=True)
+        answer: dict[str, Any] = json.loads(facts)
+        return answer, [array("q", accumulate(steps[end - length : end])) for length, end in ends]
+    except (zlib.error, ValueError, KeyError, TypeError, OverflowError):
+        return None
+
+
+@cache
+def _maker() -> str:
+    """Name what reads the files: another program, or another PyAV, may answer otherwise."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for folder in ("ffmpeg", "media"):  # what the worker's process is made of
+        for source in sorted((package / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    return f"{digest.hexdigest()[:16]} av {version('av')}"
