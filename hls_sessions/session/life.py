@@ -59,6 +59,7 @@ class Life:
         media: str = "",
         idle_timeout: float = 1800.0,
         subscriber_ttl: float = 90.0,
+        start_at: float = 0.0,
     ) -> None:
         """Begin a life, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
         self.session_id = session_id
@@ -67,6 +68,10 @@ class Life:
         self._user, self._media = user, media
         self._is_told_of_the_end = False
         self.tally = Tally()
+        self.position = start_at
+        """Where its viewer last was, in seconds from the beginning."""
+        self.first_segment_after: float | None = None
+        """How many seconds the first segment took, from the first request for one."""
         self._clock = clock
         self._state = State.PENDING
         self._since = clock.monotonic()

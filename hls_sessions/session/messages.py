@@ -212,6 +212,12 @@ class SessionInfo:
     last_subscriber_left_at: datetime | None
     """When the last of them left; None while there is one, and before there was any."""
     viewers_waiting: int
+    in_vain_for: float
+    """For how long nothing has come for those who wait; 0 when nobody does."""
+    first_segment_after: float | None
+    """How long the first segment took, from the first request for one."""
+    position: float
+    """Where its viewer last was, in seconds from the beginning."""
     seconds_in: dict[str, float]
     """Seconds spent in each state that is not final."""
     segments_made: int

@@ -47,6 +47,7 @@ from hls_sessions.session.segments import SegmentDirectory, end_processes
 from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SubtitleLane
+from hls_sessions.session.waits import Waits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,6 +113,7 @@ class SessionServer(GenServer):
         self._viewing = viewing
         self._house = house
         self._life = life
+        self._waits = Waits(house.clock.monotonic, life.tally.sums.segments_made, life.first_segment_after)
         self._directory = SegmentDirectory(viewing.directory)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
@@ -161,13 +163,17 @@ class SessionServer(GenServer):
             case Heartbeat():
                 pass
             case GetSegment(rendition, segment) if rendition in self._texts:
+                self._waits.asked(self._waiting)
                 path = self._texts[rendition].get_segment(segment, caller)
                 answer = NO_REPLY if path is None else path
             case GetSegment(rendition, segment):
                 lane = self._lane(rendition)
+                self._waits.asked(self._waiting)
                 answer = self._serve(lane, lane.get_segment(segment, caller), f"segment {segment}")
+                self._note_position(lane, segment)
             case GetInit(rendition):
                 lane = self._lane(rendition)
+                self._waits.asked(self._waiting)
                 answer = self._serve(lane, lane.get_init(self._place_near(lane), caller), "the init segment")
             case Pause(position):
                 answer = self._pause(position, caller)
@@ -189,6 +195,7 @@ class SessionServer(GenServer):
                 if rendition not in self._texts:
                     lane = self._lane(rendition)
                     lane.visit(segment)
+                    self._note_position(lane, segment)
                     self._act(lane)
             case _:
                 super().handle_cast(message)
@@ -275,7 +282,7 @@ class SessionServer(GenServer):
     def _snapshot(self, position: float | None) -> Snapshot:
         viewing, lanes = self._viewing, self._lanes.values()
         if position is None:
-            position = self._position
+            position = self._life.position
         places = [
             Place(rendition=id_, segment=at, time=float(lane.cuts.times[at] - lane.cuts.times[0]))
             for id_, lane in self._lanes.items()
@@ -298,15 +305,6 @@ class SessionServer(GenServer):
             runs=tuple(runs),
             settings=SessionSettings(segment_length=viewing.segment_length, idle_timeout=viewing.idle_timeout),
         )
-
-    @property
-    def _position(self) -> float:
-        """Where the segment that was asked for last begins, in seconds; where the viewer began, before any was."""
-        asked = [(*lane.latest, lane.cuts.times) for lane in self._lanes.values() if lane.latest is not None]
-        if not asked:
-            return self._viewing.start_at
-        _, place, times = max(asked)
-        return float(times[place] - times[0])
 
     def _resume(self, snapshot: Snapshot | None) -> None:
         """Be again as at the pause, or as an earlier snapshot of this session says."""
@@ -334,6 +332,7 @@ class SessionServer(GenServer):
             self._act(lane)
 
     def _restore(self, snapshot: Snapshot) -> None:
+        self._life.position = snapshot.position
         try:
             for id_, lane in self._lanes.items():
                 places = [place.segment for place in snapshot.places(id_)]
@@ -352,7 +351,15 @@ class SessionServer(GenServer):
         self._act(lane)
         return NO_REPLY if path is None else path
 
+    def _note_position(self, lane: Lane, segment: int) -> None:
+        """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
+        presentation = self._viewing.presentation
+        if lane.rendition.kind == "video" or not presentation.video:
+            self._life.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
+
     def _act(self, lane: Lane) -> None:
+        self._waits.made(self._life.tally.sums.segments_made)
+        self._life.first_segment_after = self._waits.first
         if self._life.state is not State.ACTIVE:
             return
         try:
@@ -431,6 +438,9 @@ class SessionServer(GenServer):
             subscriber_count=presence.subscribers,
             last_subscriber_left_at=presence.last_subscriber_left_at,
             viewers_waiting=self._waiting,
+            in_vain_for=self._waits.in_vain(self._waiting),
+            first_segment_after=self._waits.first,
+            position=life.position,
             seconds_in=life.seconds,
             segments_made=sums.segments_made,
             bytes_made=sums.bytes_made,
