@@ -38,6 +38,10 @@ class Settings(BaseSettings):
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
     """Where each session makes its own directory, named by its id."""
 
+    state_dir: Path | None = None
+    """Where history and probed files are kept between starts. Unset: in memory; ``serve`` takes the user's state folder
+    (``~/.local/state/hls_sessions``)."""
+
     ffmpeg: str | Path | None = None
     """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
 
@@ -73,6 +77,30 @@ class Settings(BaseSettings):
 
     max_runs: Annotated[int, Field(ge=1, le=8)] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""
+
+    max_sessions: Annotated[int, Field(ge=1)] = 100
+    """How many sessions this machine should have at once: utilisation is counted against it."""
+
+    max_encoders: Annotated[int, Field(ge=1)] | None = None
+    """How many encoders this machine should run at once, for its health to be judged by. Unset: it is not."""
+
+    stuck_after: Seconds = 30.0
+    """A session in which somebody waits, and nothing has come for this long, counts as stuck."""
+
+    janitor_interval: Seconds = 60.0
+    """How often what was kept for long enough is forgotten, and what nobody owns is cleared away."""
+
+    keep_failed: Seconds = 3600.0
+    """How long the history of a failed session is kept after its end."""
+
+    keep_completed: Seconds = 21_600.0
+    """How long that of a completed one is."""
+
+    keep_anything: Seconds = 86_400.0
+    """How long that of any other is; none is kept for longer."""
+
+    keep_probes: Seconds = 2_592_000.0
+    """How long what was read of a file is kept after its last use."""
 
     shutdown_timeout: Seconds = 4.0
     """How long stopping may take before what is left is killed."""

@@ -1,11 +1,12 @@
-"""Whether the daemon can do its work, and what is wrong where it cannot."""
+"""Whether the daemon can do its work, what is wrong where it cannot, and what soon will be."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime  # noqa: TC003 - the HTTP edge reads Health's types at run time
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,14 +14,44 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Binary
 
-WARNING_FREE = 0.10
-"""Share of the segments' disk that should stay free."""
-CRITICAL_FREE = 0.02
+WARNING: Final = 0.7
+"""Share of what there is (sessions, encoders, the segments' disk) from which on its use is a warning."""
+CRITICAL: Final = 0.9
+"""Share from which on it is critical: no more viewers should be sent here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is in use, and how much there should be at most; None for no limit."""
+
+    sessions: int
+    max_sessions: int
+    encoders: int
+    max_encoders: int | None
+    stuck: int
+    """Sessions that do not answer, or in which somebody waits in vain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What the daemon does beside its work: its history, and its janitor."""
+
+    history: str
+    """Where the history is: the file, or "memory"."""
+    trouble: str | None
+    """Why the history cannot be written; None when it can."""
+    janitor_ran_at: datetime | None
+    """When the janitor last ran; None when it has not yet."""
+    janitor_overdue: float
+    """Seconds since it should have run; zero or less when it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``status`` is ``healthy``, ``warning`` or ``critical``; ``reasons`` say why, in sentences."""
+    """``status`` is ``healthy``, ``warning`` or ``critical``; ``reasons`` say why, in sentences.
+
+    Anybody may read it, so it names no session: who knows a session's id may watch it.
+    """
 
     status: str
     reasons: tuple[str, ...]
@@ -29,17 +60,66 @@ class Health:
     """Its version."""
     uptime: float
     """Seconds since the start."""
+    max_sessions: int
+    encoders: int
+    max_encoders: int | None
+    stuck_sessions: int
+    disk_used: float | None
+    """Share of the segments' disk; None when it cannot be looked at."""
+    disk_free_bytes: int | None
+    history: str
+    janitor_ran_at: datetime | None
 
 
-def health_of(binary: Binary, segments_dir: Path, *, running: bool, sessions: int, uptime: float) -> Health:
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The segments' disk, in bytes. ``free`` is what this user may still write."""
+
+    total: int
+    used: int
+    free: int
+
+    @property
+    def share(self) -> float:
+        """How much of it is used, as df(1) counts: what is kept for root is neither used nor free."""
+        return self.used / (self.used + self.free) if self.used + self.free else 1.0
+
+
+def disk_of(folder: Path) -> Disk | None:
+    """Look at the disk of a folder; None when it is not there."""
+    try:
+        return Disk(*shutil.disk_usage(folder))
+    except OSError:
+        return None
+
+
+def health_of(
+    binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *, running: bool, uptime: float
+) -> Health:
     """Judge a daemon. Looks at the disk."""
-    critical = list(_critical(binary, segments_dir, running=running))
-    warnings = list(_warnings(segments_dir)) if not critical else []
-    status = "critical" if critical else "warning" if warnings else "healthy"
-    return Health(status, (*critical, *warnings), sessions, binary.version, uptime)
+    disk = disk_of(segments_dir)
+    faults = list(_faults(binary, segments_dir, running=running))
+    shares = list(_shares(segments_dir, load, disk))
+    critical = [*faults, *(sentence for share, sentence in shares if share >= CRITICAL)]
+    warnings = [*(sentence for share, sentence in shares if WARNING <= share < CRITICAL), *_worries(load, upkeep)]
+    return Health(
+        status="critical" if critical else "warning" if warnings else "healthy",
+        reasons=(*critical, *warnings),
+        sessions=load.sessions,
+        ffmpeg=binary.version,
+        uptime=uptime,
+        max_sessions=load.max_sessions,
+        encoders=load.encoders,
+        max_encoders=load.max_encoders,
+        stuck_sessions=load.stuck,
+        disk_used=None if disk is None else disk.share,
+        disk_free_bytes=None if disk is None else disk.free,
+        history=upkeep.history,
+        janitor_ran_at=upkeep.janitor_ran_at,
+    )
 
 
-def _critical(binary: Binary, segments_dir: Path, *, running: bool) -> Iterator[str]:
+def _faults(binary: Binary, segments_dir: Path, *, running: bool) -> Iterator[str]:
     if not running:
         yield "The supervisor does not run."
     if binary.missing_encoders:
@@ -48,15 +128,21 @@ def _critical(binary: Binary, segments_dir: Path, *, running: bool) -> Iterator[
         yield f"ffmpeg at {binary.path} is gone."
     if not segments_dir.is_dir() or not os.access(segments_dir, os.W_OK):
         yield f"The segments directory {segments_dir} cannot be written to."
-    elif _free(segments_dir) < CRITICAL_FREE:
-        yield f"The disk of {segments_dir} is full."
 
 
-def _warnings(segments_dir: Path) -> Iterator[str]:
-    if (free := _free(segments_dir)) < WARNING_FREE:
-        yield f"Only {free:.0%} of the disk of {segments_dir} is free."
+def _shares(segments_dir: Path, load: Load, disk: Disk | None) -> Iterator[tuple[float, str]]:
+    """Yield what is limited: the share in use, and a sentence."""
+    yield load.sessions / load.max_sessions, f"{load.sessions} of {load.max_sessions} sessions are open."
+    if load.max_encoders is not None:
+        yield load.encoders / load.max_encoders, f"{load.encoders} of {load.max_encoders} encoders run."
+    if disk is not None:
+        yield disk.share, f"The disk of {segments_dir} is {disk.share:.0%} full."
 
 
-def _free(folder: Path) -> float:
-    usage = shutil.disk_usage(folder)
-    return usage.free / usage.total
+def _worries(load: Load, upkeep: Upkeep) -> Iterator[str]:
+    if load.stuck:
+        yield f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain."
+    if upkeep.trouble is not None:
+        yield f"The history {upkeep.history} cannot be written: {upkeep.trouble}."
+    if upkeep.janitor_overdue > 0:
+        yield f"The janitor is {upkeep.janitor_overdue:.0f} seconds late."

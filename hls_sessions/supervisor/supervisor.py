@@ -6,7 +6,8 @@
      ├─ timers            the thread in which timers fire
      ├─ segment watcher   one watchdog observer for all sessions
      ├─ sessions          dynamic; a session each, with a limit of restarts of its own
-     └─ reaper            has overdue sessions look at their time
+     ├─ reaper            has overdue sessions look at their time
+     └─ janitor           forgets what was kept for long enough, clears away what nobody owns
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.metadata import version
 from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -76,11 +78,14 @@ from hls_sessions.session import (
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor.entries import Entries, Entry
 from hls_sessions.supervisor.events import LIMIT, E, Events
-from hls_sessions.supervisor.handle import Session, end_error
-from hls_sessions.supervisor.health import Health, health_of
+from hls_sessions.supervisor.handle import CALL_TIMEOUT, Session, end_error
+from hls_sessions.supervisor.health import Health, Load, Upkeep, health_of
+from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer, Round
 from hls_sessions.supervisor.library import Library
 from hls_sessions.supervisor.reaper import Reaper
+from hls_sessions.supervisor.stats import Stats, stats_of
 from hls_sessions.supervisor.stream import Stream
+from hls_sessions.supervisor.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,12 +95,18 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Binary
     from hls_sessions.otp import Clock, ExitReason, Ref
+    from hls_sessions.session import Event
+    from hls_sessions.store import Store
     from hls_sessions.supervisor.events import Subscription
+    from hls_sessions.supervisor.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
 SESSIONS = "sessions"
 """The name of the supervisor of the sessions."""
+
+JANITOR = "janitor"
+"""The name of the janitor."""
 
 PRESENTATIONS = 512
 """Files whose timeline is kept."""
@@ -107,6 +118,14 @@ SESSION_BACKOFF = Backoff(first=0.05, factor=4.0, limit=2.0)
 
 KILL_AFTER = 3.0
 """Seconds an actor may take to end before the next one of its session is started."""
+
+JANITOR_INTENSITY = Intensity(restarts=3, seconds=60.0)
+
+LOOK = 1.0
+"""Seconds all sessions together have to say how they are; who says nothing counts as stuck."""
+
+PATIENCE = 10.0
+"""Seconds the janitor waits until the history has forgotten what it is to."""
 
 _STOPPED = "The supervisor has stopped."
 
@@ -148,6 +167,8 @@ class Supervisor:
         self._life = threading.Lock()
         """Held while it starts and while it stops."""
         self._root: Ref | None = None
+        self._round: Round | None = None
+        """The janitor's last."""
 
     def __enter__(self) -> Self:
         self.start()
@@ -168,18 +189,23 @@ class Supervisor:
 
         Raises:
             StorageFailed: the segments directory cannot be made.
+            StateUnusable: the state directory cannot be made or written to, or another daemon uses it.
             Unavailable: it runs already.
         """
         with self._life:
             if self._root is not None:
                 raise Unavailable("The supervisor runs already.")
             self._open_segments_dir()
-            self._sweep()
-            self._prober = Prober(self.settings.probe_timeout)
+            self._open_history()
             self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
             self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
             self._events.start()
-            self._root = self._start_root()
+            try:
+                self._sweep()
+                self._root = self._start_root()
+            except BaseException:
+                self._store.close()
+                raise
             self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
             self.started_at = self.clock.time()
 
@@ -210,6 +236,7 @@ class Supervisor:
             self._subtitles.close()
             self._prober.close()
             self._events.stop(self.settings.shutdown_timeout)
+            self._store.close()
 
     # ---- sessions
 
@@ -307,6 +334,7 @@ class Supervisor:
                 return found.session, False
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
+            self._recorder.opened(entry.viewing, entry.life)
             try:
                 self._start_child(entry)
             except BaseException as error:
@@ -325,7 +353,13 @@ class Supervisor:
             SessionEnded: it failed or expired; says when and why.
             SessionNotFound: there is none of this id.
         """
-        return self._entries.find(session_id).session
+        try:
+            return self._entries.find(session_id).session
+        except SessionNotFound:
+            # Of one that ended in an earlier life, the history says how.
+            if self.is_running and (ended := self._recorder.past(session_id)) is not None:
+                raise ended from None
+            raise
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
@@ -340,12 +374,17 @@ class Supervisor:
         self._end(self._entries.complete(session_id, "its viewer or an operator stopped it"))
 
     def history(self, session_id: str) -> tuple[Transition, ...]:
-        """Return every step of a session's life, the oldest first; of an ended one, as long as it is remembered.
+        """Return every step of a session's life, the oldest first; of an ended one, as long as it is kept.
 
         Raises:
             SessionNotFound: there is none of this id.
         """
-        return self._entries.life(session_id).history
+        try:
+            return self._entries.life(session_id).history
+        except SessionNotFound:
+            if self.is_running and (steps := self._recorder.past_steps(session_id)):
+                return steps
+            raise
 
     def reap(self) -> list[str]:
         """Run one cycle of the reaper now, and return the ids of those it ended, when everything they cost is gone.
@@ -449,11 +488,58 @@ class Supervisor:
                 self._presentations.popitem(last=False)
         return presentation
 
+    # ---- how it is
+
+    def stats(self) -> Stats:
+        """Return figures over all sessions that are known. Asks every session, and reads the history.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        self._running()
+        return self._stats(self._look())
+
     def health(self) -> Health:
-        """Say whether it can do its work. Looks at the disk."""
-        running = self.is_running
-        uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
-        return health_of(self.binary, self._segments_dir, running=running, sessions=len(self._entries), uptime=uptime)
+        """Say whether it can do its work. Asks every session, and looks at the disk."""
+        return self._health(self._look())
+
+    def metrics(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the figures for Prometheus, and their content type.
+
+        Args:
+            accept: the formats that are understood, as an HTTP Accept header says it.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        from hls_sessions.supervisor.metrics import Figures, exposition  # noqa: PLC0415 - few processes are scraped
+
+        self._running()
+        found = self._look()
+        figures = Figures(
+            version=version("hls_sessions"),
+            started_at=self.started_at or 0.0,
+            stats=self._stats(found),
+            health=self._health(found),
+            totals=self._recorder.totals(),
+            history=self._store.condition,
+            janitor=self._round,
+        )
+        return exposition(figures, accept)
+
+    def tidy(self) -> Round:
+        """Have the janitor go a round now, and return it when it is over.
+
+        Raises:
+            Unavailable: the supervisor does not run, or the janitor crashed.
+        """
+        self._running()
+        try:
+            janitor = self._registry.wait_for(JANITOR).get(CALL_TIMEOUT)
+            done: Round = janitor.call(GO_ROUND, 2 * PATIENCE)
+        except (CallTimeout, NoProcess, ServerExited) as error:
+            raise Unavailable(f"The janitor did not go its round: {error}.") from error
+        return done
 
     @property
     def is_running(self) -> bool:
@@ -465,6 +551,61 @@ class Supervisor:
     def _running(self) -> None:
         if not self.is_running:
             raise Unavailable("The supervisor does not run.")
+
+    def _look(self) -> Survey:
+        """See how the sessions are."""
+        if not self.is_running and not self._entries:
+            return Survey()
+        return survey(self.sessions(), LOOK)
+
+    def _stats(self, found: Survey) -> Stats:
+        return stats_of(
+            self._recorder.rows(),
+            found,
+            now=self.clock.time(),
+            max_sessions=self.settings.max_sessions,
+            stuck_after=self.settings.stuck_after,
+        )
+
+    def _health(self, found: Survey) -> Health:
+        running, settings = self.is_running, self.settings
+        load = Load(
+            sessions=len(self._entries),
+            max_sessions=settings.max_sessions,
+            encoders=len(found.runs),
+            max_encoders=settings.max_encoders,
+            stuck=len(found.stuck(settings.stuck_after)),
+        )
+        uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
+        return health_of(self.binary, self._segments_dir, load, self._upkeep(), running=running, uptime=uptime)
+
+    def _upkeep(self) -> Upkeep:
+        if not self.is_running or self.started_at is None:
+            return Upkeep("memory", None, None, 0.0)
+        condition, last = self._store.condition, self._round
+        ran_at = None if last is None else last.at
+        since = self.clock.time() - (ran_at.timestamp() if ran_at else self.started_at)
+        return Upkeep(condition.path or "memory", condition.trouble, ran_at, since - 2 * self.settings.janitor_interval)
+
+    def _go_round(self) -> Round:
+        """Go the janitor's round, in its thread."""
+        self._recorder.refresh()
+        forgotten = None
+        with suppress(TimeoutError, CancelledError):  # what cannot be written now will be forgotten later
+            forgotten = self._store.forget(self._retention, self.clock.time()).result(PATIENCE)
+        self._round = Round(
+            number=self._round.number + 1 if self._round else 1,
+            at=datetime.fromtimestamp(self.clock.time(), UTC),
+            sessions_forgotten=forgotten.sessions if forgotten else 0,
+            probes_forgotten=forgotten.probes if forgotten else 0,
+            directories_cleared=self._sweep(),
+        )
+        return self._round
+
+    def _hear(self, event: Event) -> None:
+        """Pass on what happens in a session's life: first to the history, which never waits."""
+        self._recorder.heard(event)
+        self._events.publish(event)
 
     def _tell_all(self, why: str) -> None:
         """Answer all who wait for an actor to come back: none will."""
@@ -531,6 +672,7 @@ class Supervisor:
                 ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
                 ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
                 ChildSpec("reaper", lambda: Reaper.start_link(self._remind, timers, self.settings.reap_interval)),
+                ChildSpec(JANITOR, self._start_janitor, shutdown=1.0, intensity=JANITOR_INTENSITY),
             ],
             strategy=Strategy.REST_FOR_ONE,
             clock=self.clock,
@@ -545,6 +687,12 @@ class Supervisor:
             except StartError as error:
                 self._gave_up(self._child(entry), error.reason)
         self._registry.register(SESSIONS, ref)
+        return ref
+
+    def _start_janitor(self) -> Ref:
+        ref = JanitorServer.start_link(self._go_round, self.settings.janitor_interval, self._house.timers)
+        self._registry.unregister(JANITOR)
+        self._registry.register(JANITOR, ref)
         return ref
 
     def _child(self, entry: Entry) -> ChildSpec:
@@ -623,11 +771,12 @@ class Supervisor:
         life = Life(
             session_id,
             self.clock,
-            self._events.publish,
+            self._hear,
             user=user,
             media=media,
             idle_timeout=idle_timeout,
             subscriber_ttl=self.settings.subscriber_ttl,
+            start_at=viewing.start_at,
         )
         return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
 
@@ -664,12 +813,31 @@ class Supervisor:
         except OSError as error:
             raise StorageFailed(str(self._segments_dir), error.strerror or str(error)) from error
 
-    def _sweep(self) -> None:
-        """End the processes and delete the directories of a daemon that was killed."""
+    def _open_history(self) -> None:
+        # SQLAlchemy is loaded by those alone that run sessions: the commands answer sooner without it.
+        from hls_sessions.store import Retention, Store  # noqa: PLC0415
+        from hls_sessions.supervisor.recorder import ProbeMemory, Recorder  # noqa: PLC0415
+
+        settings = self.settings
+        self._retention = Retention(
+            settings.keep_failed, settings.keep_completed, settings.keep_anything, settings.keep_probes
+        )
+        self._round = None
+        self._store: Store = Store(settings.state_dir)
+        self._store.open()
+        self._recorder: Recorder = Recorder(self._store, self.clock, self._retention)
+        self._recorder.settle()
+        self._prober = Prober(settings.probe_timeout, ProbeMemory(self._store, self.clock))
+
+    def _sweep(self) -> int:
+        """End the processes and delete the directories of daemons that were killed; return how many directories."""
+        cleared = 0
         for directory in orphans(self._segments_dir):
             killed = end_processes(directory)
             directory.destroy()
             logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
+            cleared += 1
+        return cleared
 
 
 def _start_failure(error: BaseException) -> BaseException:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
+from threading import Event
 from typing import NamedTuple
 
 import pytest
 
 from hls_sessions import Supervisor
 from hls_sessions.ffmpeg import find
+from hls_sessions.session import SessionServer
+from hls_sessions.testing import hanging_ffmpeg
+
+BOUND = 30
 
 
 class Usage(NamedTuple):
@@ -42,24 +49,109 @@ def test_health_counts_sessions_and_seconds(hls_supervisor, film, hls_clock, fre
     assert (health.sessions, health.uptime) == (1, 90)
 
 
-def test_a_disk_that_is_almost_full_is_a_warning(hls_supervisor, free, hls_segments_dir):
+@pytest.mark.parametrize(
+    ("percent", "status"), [(31, "healthy"), (30, "warning"), (11, "warning"), (10, "critical"), (0, "critical")]
+)
+def test_a_disk_is_a_warning_from_70_percent_on_and_critical_from_90(
+    hls_supervisor, free, hls_segments_dir, percent, status
+):
     supervisor = hls_supervisor()
-    free(9)
+    free(percent)
 
     health = supervisor.health()
 
-    assert health.status == "warning"
-    assert health.reasons == (f"Only 9% of the disk of {hls_segments_dir} is free.",)
+    sentence = f"The disk of {hls_segments_dir} is {100 - percent}% full."
+    assert health.status == status
+    assert health.reasons == (() if status == "healthy" else (sentence,))
+    assert health.disk_used == pytest.approx((100 - percent) / 100)
 
 
-def test_a_full_disk_is_critical(hls_supervisor, free, hls_segments_dir):
-    supervisor = hls_supervisor()
-    free(1)
+def test_what_is_kept_for_root_is_neither_used_nor_free(hls_supervisor, free, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(total=100, used=60, free=20))
+
+    health = hls_supervisor().health()
+
+    assert (health.status, health.disk_used, health.disk_free_bytes) == ("warning", 0.75, 20)
+
+
+@pytest.mark.parametrize(("sessions", "status"), [(6, "healthy"), (7, "warning"), (8, "warning"), (9, "critical")])
+def test_sessions_are_a_warning_from_70_percent_on_and_critical_from_90(hls_supervisor, free, film, sessions, status):
+    supervisor = hls_supervisor(max_sessions=10)
+    for _ in range(sessions):
+        supervisor.open(film)
 
     health = supervisor.health()
 
-    assert health.status == "critical"
-    assert health.reasons == (f"The disk of {hls_segments_dir} is full.",)
+    assert health.status == status
+    assert health.reasons == (() if status == "healthy" else (f"{sessions} of 10 sessions are open.",))
+
+
+def test_encoders_are_judged_where_there_is_a_limit(hls_supervisor, free, film, tmp_path):
+    supervisor = hls_supervisor(max_encoders=2, ffmpeg=hanging_ffmpeg(tmp_path))
+    session = supervisor.open(film)
+    session.ask_segment("video-90p", 0)
+    session.ask_segment("audio-0", 0)
+    session.info()
+
+    health = supervisor.health()
+
+    assert (health.status, health.reasons) == ("critical", ("2 of 2 encoders run.",))
+
+
+def test_a_session_whose_viewer_waits_in_vain_is_stuck(hls_supervisor, free, film, tmp_path, hls_clock):
+    supervisor = hls_supervisor(ffmpeg=hanging_ffmpeg(tmp_path), clock=hls_clock, stuck_after=5, janitor_interval=600)
+    supervisor.open(film)
+    stuck = supervisor.open(film)
+    stuck.ask_segment("video-90p", 0)
+    stuck.info()
+    hls_clock.advance(4.9)
+    assert supervisor.health().status == "healthy"
+    hls_clock.advance(0.1)
+
+    health = supervisor.health()
+
+    assert (health.status, health.stuck_sessions) == ("warning", 1)
+    assert health.reasons == ("1 of 2 sessions are stuck: they do not answer, or a viewer waits in vain.",)
+    assert supervisor.stats().stuck == (stuck.id,)
+
+
+def test_a_session_that_does_not_answer_is_stuck(hls_supervisor, free, film, monkeypatch):
+    monkeypatch.setattr("hls_sessions.supervisor.supervisor.LOOK", 0.1)
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    let_go = Event()
+    server = supervisor._registry.whereis(session.id)
+    monkeypatch.setattr(SessionServer, "_info", lambda _: let_go.wait(BOUND))
+    try:
+        health = supervisor.health()
+        assert (health.status, health.stuck_sessions) == ("warning", 1)
+        assert session.id not in str(health)  # who knows it may watch
+    finally:
+        monkeypatch.undo()
+        let_go.set()
+    assert server.is_alive()
+
+
+def test_a_history_that_cannot_be_written_is_a_warning(hls_supervisor, free, film, tmp_path, until):
+    supervisor = hls_supervisor(state_dir=tmp_path / "state")
+    database = tmp_path / "state" / "history.db"
+    with closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        supervisor.open(film)
+        until(lambda: supervisor.health().status == "warning")
+
+        assert supervisor.health().reasons == (f"The history {database} cannot be written: database is locked.",)
+
+
+def test_health_says_when_the_janitor_last_ran_and_when_it_is_late(hls_supervisor, free, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock, janitor_interval=60)
+    assert supervisor.health().janitor_ran_at is None
+    done = supervisor.tidy()
+    assert supervisor.health().janitor_ran_at == done.at
+
+    hls_clock.set_time(hls_clock.time() + 300)  # as if it had not run for so long
+
+    assert supervisor.health().reasons == ("The janitor is 180 seconds late.",)
 
 
 def test_a_segments_directory_that_is_gone_is_critical(hls_supervisor, free, hls_segments_dir):
@@ -111,5 +203,5 @@ def test_all_that_is_critical_is_said(hls_segments_dir, free):
 
     assert supervisor.health().reasons == (
         "The supervisor does not run.",
-        f"The disk of {hls_segments_dir} is full.",
+        f"The disk of {hls_segments_dir} is 100% full.",
     )

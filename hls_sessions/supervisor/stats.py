@@ -1,0 +1,132 @@
+"""Figures over all sessions that are known: those that live, and those that have ended and are still kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from hls_sessions.store import SessionRow
+    from hls_sessions.supervisor.survey import Survey
+
+HOUR: Final = 3600.0
+
+AGES: Final = {"under 1 h": HOUR, "1-6 h": 6 * HOUR, "6-24 h": 24 * HOUR, "over 24 h": float("inf")}
+"""Below how many seconds an age belongs to which group, in order."""
+
+STATES: Final = ("pending", "active", "paused", "completed", "failed", "expired")
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long viewers waited for their first segment, in seconds; None where nobody has."""
+
+    count: int
+    average: float | None
+    median: float | None
+    p95: float | None
+    longest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """One session, and how many seconds ago it was opened."""
+
+    session_id: str
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures at one moment. Ages are counted from the opening, in seconds; sizes are bytes."""
+
+    at: datetime
+    sessions: int
+    """Known ones."""
+    living: int
+    max_sessions: int
+    utilisation: float
+    """Living sessions, as a share of the most there should be."""
+    by_state: dict[str, int]
+    by_age: dict[str, int]
+    average_age: float | None
+    oldest: Aged | None
+    newest: Aged | None
+    encoders: int
+    encoders_held: int
+    """Those of them that wait until their viewer comes nearer."""
+    viewers_waiting: int
+    stuck: tuple[str, ...]
+    """Sessions that do not answer, or in which somebody waits in vain."""
+    segments_made: int
+    bytes_made: int
+    segments_served: int
+    bytes_served: int
+    segments_refused: int
+    encoder_failures: int
+    encoder_seconds: float
+    """Processor seconds of all encoders."""
+    restarts: dict[str, int]
+    """What was started again, by reason."""
+    first_segment: Waits
+
+
+def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sessions: int, stuck_after: float) -> Stats:
+    """Compute the figures.
+
+    Args:
+        rows: all known sessions, as they are now.
+        survey: what those that live say.
+        now: seconds since the epoch.
+        max_sessions: how many should live at most.
+        stuck_after: seconds that a viewer may wait in vain.
+    """
+    living = sum(row.ended_at is None for row in rows)
+    # A clock that was set back makes nobody younger than new.
+    ages = sorted((Aged(row.id, max(0.0, now - row.created_at)) for row in rows), key=lambda aged: aged.age)
+    return Stats(
+        at=datetime.fromtimestamp(now, UTC),
+        sessions=len(rows),
+        living=living,
+        max_sessions=max_sessions,
+        utilisation=living / max_sessions,
+        by_state=dict.fromkeys(STATES, 0) | Counter(row.state for row in rows),
+        by_age=dict.fromkeys(AGES, 0) | Counter(_group(aged.age) for aged in ages),
+        average_age=sum(aged.age for aged in ages) / len(ages) if ages else None,
+        oldest=ages[-1] if ages else None,
+        newest=ages[0] if ages else None,
+        encoders=len(survey.runs),
+        encoders_held=sum(run.held for run in survey.runs),
+        viewers_waiting=sum(info.viewers_waiting for info in survey.infos),
+        stuck=survey.stuck(stuck_after),
+        segments_made=sum(row.segments_made for row in rows),
+        bytes_made=sum(row.bytes_made for row in rows),
+        segments_served=sum(row.segments_served for row in rows),
+        bytes_served=sum(row.bytes_served for row in rows),
+        segments_refused=sum(row.segments_refused for row in rows),
+        encoder_failures=sum(row.encoder_failures for row in rows),
+        encoder_seconds=sum(row.encoder_seconds for row in rows),
+        restarts=dict(sorted(sum((Counter(row.restarts) for row in rows), Counter[str]()).items())),
+        first_segment=_waits(row.first_segment_after for row in rows),
+    )
+
+
+def _group(age: float) -> str:
+    return next(name for name, bound in AGES.items() if age < bound)
+
+
+def _waits(waits: Iterable[float | None]) -> Waits:
+    known = sorted(wait for wait in waits if wait is not None)
+    if not known:
+        return Waits(0, None, None, None, None)
+    return Waits(len(known), sum(known) / len(known), _percentile(known, 0.5), _percentile(known, 0.95), known[-1])
+
+
+def _percentile(ordered: Sequence[float], share: float) -> float:
+    """Return the least value that this share of all does not exceed (the nearest-rank method)."""
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
