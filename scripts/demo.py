@@ -34,7 +34,10 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hls_sessions-demo-") as folder, contextlib.suppress(KeyboardInterrupt):
         film = arguments.file or made(Path(folder))
-        with daemon(film.parent) as url, httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
+        with (
+            daemon(film.parent, Path(folder) / "state") as url,
+            httpx.Client(base_url=url, timeout=120, trust_env=False) as http,
+        ):
             session = opened(http, film)
             first = fetched(http, session, session["renditions"][0]["id"], 0)
             session = http.get(f"/sessions/{session['session_id']}").json()
@@ -67,9 +70,10 @@ def made(folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def daemon(root: Path) -> Iterator[str]:
+def daemon(root: Path, state: Path) -> Iterator[str]:
     """Run the daemon while its address is used."""
     command = [sys.executable, "-m", "hls_sessions", "serve", "--media", str(root), "--port", "0"]
+    command += ["--state-dir", str(state)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

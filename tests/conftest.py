@@ -31,6 +31,14 @@ def pytest_addoption(parser):
     group.addoption("--soak-seed", type=int, default=0, metavar="N", help="which ones come first")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory):
+    """No daemon of a test writes into its developer's state folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _nothing_left(hls_nothing_left):
     """Every test gives back every process, thread and session directory it took."""
@@ -113,6 +121,7 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
             str(hls_segments_dir),
         ]
         command += [argument for root in roots for argument in ("--media", str(root))]
+        environment = {"XDG_STATE_HOME": str(tmp_path / "state-home")} | environment
         process = subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, text=True, env=os.environ | environment
         )

@@ -4,6 +4,7 @@ import typer
 
 from hls_sessions.cli.doctor import doctor
 from hls_sessions.cli.events import events
+from hls_sessions.cli.health import health
 from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
@@ -12,6 +13,7 @@ from hls_sessions.cli.probe import probe
 from hls_sessions.cli.resume import resume
 from hls_sessions.cli.serve import serve
 from hls_sessions.cli.start import start
+from hls_sessions.cli.stats import stats
 from hls_sessions.cli.stop import stop
 from hls_sessions.cli.verify import verify
 
@@ -32,6 +34,8 @@ app.command()(history)
 app.command()(pause)
 app.command()(resume)
 app.command()(stop)
+app.command()(stats)
+app.command()(health)
 app.command()(probe)
 app.command()(doctor)
 app.command()(verify)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 Url = Annotated[
     str | None,
@@ -41,6 +42,10 @@ class Daemon:
     def get(self, path: str, **query: str | None) -> Any:
         """GET, and return the JSON."""
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def health(self) -> Any:
+        """Return the daemon's health, which it answers with 503 where that is critical."""
+        return self._ask("GET", "/health", accepted={HTTPStatus.SERVICE_UNAVAILABLE})
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """POST JSON or nothing, and return the JSON."""
@@ -82,7 +87,7 @@ class Daemon:
             raise typer.Exit(Exit.USAGE)
         return matches[0] if matches else session
 
-    def _ask(self, method: str, path: str, **options: Any) -> Any:
+    def _ask(self, method: str, path: str, accepted: Collection[int] = (), **options: Any) -> Any:
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -90,7 +95,8 @@ class Daemon:
         except httpx.InvalidURL as error:
             complain(f"{self.url!r} is not an address: {error}.")
             raise typer.Exit(Exit.USAGE) from error
-        if answer.is_success:
+        is_problem = answer.headers.get("Content-Type") != "application/json"
+        if answer.is_success or (answer.status_code in accepted and not is_problem):
             return answer.json() if answer.content else None
         raise typer.Exit(_complain_of(answer))
 

@@ -37,6 +37,10 @@ def serve(
     segments_dir: Annotated[
         Path | None, typer.Option(help="Where sessions keep their segments.  [default: /tmp]")
     ] = None,
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(help="Where history and probed files are kept.  [default: ~/.local/state/hls_sessions]"),
+    ] = None,
     ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
@@ -58,12 +62,15 @@ def serve(
         port=port,
         token=token,
         segments_dir=segments_dir,
+        state_dir=state_dir,
         ffmpeg=ffmpeg,
         idle_timeout=idle_timeout,
     )
     if not settings.media:
         complain("No media root: name at least one folder with --media.")
         raise typer.Exit(Exit.USAGE)
+    if settings.state_dir is None:
+        settings = settings.model_copy(update={"state_dir": _default_state_dir()})
     try:
         serve_web(Supervisor(settings), on_ready=lambda url: print(f"hls-sessions ready on {url}", flush=True))  # noqa: T201 - the line that says it is ready
     except NotADirectoryError as error:
@@ -77,3 +84,18 @@ def serve(
     logging.shutdown()
     sys.stdout.flush()
     os._exit(Exit.OK)
+
+
+def _default_state_dir() -> Path | None:
+    """Return the user's state folder; None, with a word on standard error, where it cannot be used.
+
+    A folder that was asked for must be usable. This one was not: a second daemon, or one without a home, does its work
+    with what it can remember.
+    """
+    from hls_sessions.store import default_state_dir, usable  # noqa: PLC0415 - as above
+
+    folder = default_state_dir()
+    if (reason := usable(folder)) is None:
+        return folder
+    complain(f"The history is kept in memory, because {folder} cannot be used: {reason}. --state-dir names another.")
+    return None

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
 from hls_sessions.session import SessionInfo, Snapshot, Transition
-from hls_sessions.supervisor import Health, Supervisor
+from hls_sessions.supervisor import Health, Stats, Supervisor
 
 router = APIRouter()
 
@@ -131,7 +132,7 @@ async def resume_from(
 @router.get("/sessions/{session_id}/history")
 async def history(session_id: str, supervisor: Supervised) -> list[Transition]:
     """Return every step of a session's life, the oldest first; of an ended one, as long as it is remembered."""
-    return list(supervisor.history(session_id))
+    return list(await run_in_threadpool(supervisor.history, session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
@@ -142,10 +143,23 @@ async def stop_session(session_id: str, supervisor: Supervised) -> None:
 
 @router.get("/health")
 async def health(supervisor: Supervised, response: Response) -> Health:
-    """Say whether the daemon can do its work, and what is wrong where it cannot."""
+    """Say whether the daemon can do its work, and what is wrong where it cannot: 503 where no viewer should be sent."""
     found = await run_in_threadpool(supervisor.health)
     response.status_code = 503 if found.status == "critical" else 200
     return found
+
+
+@router.get("/stats")
+async def stats(supervisor: Supervised) -> Stats:
+    """Return figures over all sessions: those that live, and those that have ended and are kept."""
+    return await run_in_threadpool(supervisor.stats)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(supervisor: Supervised, request: Request) -> Response:
+    """Return the figures for Prometheus."""
+    text, kind = await run_in_threadpool(supervisor.metrics, request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": kind})
 
 
 def prefix_of(request: Request) -> str:

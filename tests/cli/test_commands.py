@@ -157,6 +157,48 @@ def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
     assert daemon.http.get("/sessions").json() == []
 
 
+def test_stats_shows_the_figures(run, daemon, film):
+    session = daemon.open(film)["session_id"]
+    daemon.http.get(f"/sessions/{session}/video-90p/0.m4s").raise_for_status()
+
+    shown = run("stats")
+
+    lines = dict(line.split("  ", 1) for line in shown.stdout.splitlines())
+    assert shown.returncode == 0
+    assert lines["sessions"].strip() == "1 of 100 live (1%)"
+    assert lines["by state"].strip() == "1 active"
+    assert lines["by age"].strip() == "1 under 1 h"
+    assert lines["oldest"].strip().startswith(session)
+    assert lines["first segment"].strip().endswith("(1 viewers)")
+    assert json.loads(run("stats", "--json").stdout).keys() == daemon.http.get("/stats").json().keys()
+
+
+def test_stats_of_a_daemon_that_has_done_nothing_yet(run):
+    shown = run("stats")
+
+    assert shown.returncode == 0
+    assert "0 of 100 live (0%)" in shown.stdout
+
+
+def test_health_says_how_the_daemon_is(run, daemon):
+    shown = run("health")
+
+    assert shown.returncode == 0
+    assert shown.stdout.split()[:2] == ["status", daemon.http.get("/health").json()["status"]]
+    assert json.loads(run("health", "--json").stdout).keys() == daemon.http.get("/health").json().keys()
+
+
+def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
+    daemon = start_daemon(HLS_SESSIONS_MAX_SESSIONS="1")
+    daemon.open(film)
+    command = [sys.executable, "-m", "hls_sessions", "health", "--url", daemon.url]
+
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert shown.returncode == 1
+    assert "1 of 1 sessions are open." in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

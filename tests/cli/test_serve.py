@@ -122,3 +122,67 @@ def test_settings_come_from_the_environment_and_a_file(start_daemon, hls_clip, t
     from_option = start_daemon("--idle-timeout", "360", HLS_SESSIONS_IDLE_TIMEOUT="240").open(film)
 
     assert [s["idle_timeout"] for s in (from_file, from_environment, from_option)] == [120, 240, 360]
+
+
+# ---- what outlives it
+
+
+def test_the_next_daemon_remembers_what_the_last_one_did(start_daemon, film, tmp_path):
+    first = start_daemon()
+    first.http.delete(f"/sessions/{first.open(film)['session_id']}")
+    assert first.stop() == 0
+
+    second = start_daemon()
+
+    assert second.http.get("/stats").json()["by_state"]["completed"] == 1
+    assert second.http.get("/health").json()["history"] == str(tmp_path / "state-home" / "hls_sessions" / "history.db")
+
+
+def test_a_session_of_a_daemon_that_was_killed_is_gone_and_says_why(start_daemon, film, until):
+    first = start_daemon()
+    session = first.open(film)["session_id"]
+    until(lambda: first.http.get("/stats").json()["living"] == 1)  # which waits until it is written
+    first.stop(signal.SIGKILL)
+
+    gone = start_daemon().http.get(f"/sessions/{session}")
+
+    assert gone.status_code == 410
+    assert gone.json()["reason"] == "its daemon was killed"
+
+
+def test_a_second_daemon_in_the_default_folder_remembers_nothing_and_says_so(start_daemon, film, capfd):
+    first = start_daemon()
+    second = start_daemon()
+
+    assert second.http.get("/health").json()["history"] == "memory"
+    assert f"another daemon uses it (process {first.process.pid})" in capfd.readouterr().err
+    assert second.open(film)["state"] == "active"
+
+
+def test_a_daemon_without_a_home_remembers_nothing_and_says_so(start_daemon, tmp_path, capfd):
+    (tmp_path / "file").touch()
+
+    daemon = start_daemon(XDG_STATE_HOME=str(tmp_path / "file"))
+
+    assert daemon.http.get("/health").json()["history"] == "memory"
+    assert "The history is kept in memory" in capfd.readouterr().err
+
+
+def test_a_state_folder_that_was_asked_for_must_be_usable(start_daemon, tmp_path):
+    first = start_daemon("--state-dir", str(tmp_path / "state"))
+
+    refused = serve("--media", str(tmp_path), "--port", "0", "--state-dir", str(tmp_path / "state"))
+
+    assert refused.returncode == 1
+    assert f"another daemon uses it (process {first.process.pid})" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_damaged_history_does_not_keep_a_daemon_from_starting(start_daemon, tmp_path, capfd):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "history.db").write_bytes(b"noise" * 1000)
+
+    daemon = start_daemon("--state-dir", str(tmp_path / "state"))
+
+    assert daemon.http.get("/health").status_code == 200
+    assert "cannot be used: file is not a database. It was set aside as" in capfd.readouterr().err
