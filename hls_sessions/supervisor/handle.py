@@ -231,8 +231,14 @@ class Session:
         return self._ask(GetInfo())
 
     def ask_glance(self) -> Reply[SessionInfo]:
-        """Ask for the session as it is now, without counting as activity."""
-        return self._ask(Peek())
+        """Ask for the session as it is now, without counting as activity. One that is idle need not even wake."""
+        actor = self._registry.whereis(self.id)
+        seen = None if actor is None else actor.glance()
+        if seen is None:
+            return self._ask(Peek())
+        answer: Reply[SessionInfo] = Reply()
+        answer.set(seen)
+        return answer
 
     def ask_heartbeat(self) -> Reply[None]:
         """Say that the viewer is still there."""

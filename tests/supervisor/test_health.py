@@ -121,7 +121,8 @@ def test_a_session_that_does_not_answer_is_stuck(hls_supervisor, free, film, mon
     session = supervisor.open(film)
     let_go = Event()
     server = supervisor._registry.whereis(session.id)
-    monkeypatch.setattr(SessionServer, "_info", lambda _: let_go.wait(BOUND))
+    monkeypatch.setattr(SessionServer, "handle_cast", lambda *_: let_go.wait(BOUND))
+    server.cast("work")
     try:
         health = supervisor.health()
         assert (health.status, health.stuck_sessions) == ("warning", 1)

@@ -1,0 +1,123 @@
+"""How a server is, seen without waking it."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+
+import pytest
+
+from hls_sessions.otp import GenServer
+
+BOUND = 30
+
+
+class Sum(GenServer):
+    """Adds up what it is told; glances say the sum, and in whose thread."""
+
+    def init(self, at_work=None, go_on=None):
+        self.sum = 0
+        self.at_work = at_work
+        self.go_on = go_on
+
+    def handle_call(self, request, caller):
+        return self.sum
+
+    def handle_cast(self, number):
+        if self.at_work is not None:
+            self.at_work.set()
+            self.go_on.wait(BOUND)
+        self.sum += number
+
+    def handle_glance(self):
+        return self.sum, threading.current_thread()
+
+
+@pytest.fixture
+def start():
+    refs = []
+
+    def start(*arguments):
+        refs.append(Sum.start(*arguments))
+        return refs[-1]
+
+    yield start
+    for ref in refs:
+        ref.stop(timeout=BOUND)
+
+
+def test_an_idle_server_is_seen_in_the_thread_of_who_looks(start, until):
+    ref = start()
+
+    until(lambda: ref.glance() is not None)
+
+    assert ref.glance() == (0, threading.current_thread())
+
+
+def test_a_server_at_work_is_not_seen(start, until):
+    at_work, go_on = threading.Event(), threading.Event()
+    ref = start(at_work, go_on)
+    ref.cast(1)
+    at_work.wait(BOUND)
+
+    assert ref.glance() is None
+    go_on.set()
+    until(lambda: ref.glance() is not None)
+    assert ref.glance()[0] == 1
+
+
+def test_what_was_sent_before_has_been_handled_when_a_server_is_seen(start):
+    ref = start()
+    seen = []
+
+    for number in range(1, 2001):
+        ref.cast(1)
+        glance = ref.glance()
+        if glance is not None:
+            seen.append(glance[0] == number)
+
+    assert all(seen)
+    assert ref.call("sum") == 2000
+
+
+def test_a_server_handles_nothing_while_it_is_seen(start, until):
+    ref = start()
+    until(lambda: ref.glance() is not None)
+    server = ref.process.look.__self__
+    looking, seen = threading.Event(), []
+
+    def look():
+        before = server.sum
+        looking.set()
+        sender.join(0.05)  # it cannot even put its message
+        seen.append((before, server.sum))
+
+    def send():
+        looking.wait(BOUND)
+        ref.cast(1)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    until(lambda: ref.process.inbox.while_idle(look) is None and seen)
+    sender.join()
+
+    assert seen == [(0, 0)]
+    assert ref.call("sum") == 1
+
+
+def test_a_dead_server_is_not_seen_and_not_kept_alive(start):
+    ref = start()
+    server = weakref.ref(ref.process.look.__self__)
+    ref.stop(timeout=BOUND)
+
+    assert ref.glance() is None
+    gc.collect()
+    assert server() is None
+
+
+def test_a_killed_server_is_not_seen(start):
+    ref = start()
+    ref.kill()
+
+    assert ref.glance() is None
