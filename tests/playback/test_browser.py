@@ -107,6 +107,49 @@ def test_a_viewer_sees_a_film_with_a_hole_go_on_after_it(daemon, hls_clip, page,
     assert daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"][0]["gaps"]
 
 
+PLAYABLE = {"seconds": 30, "size": "320x180", "gop": 52, "pixels": "yuv420p"}
+LEVELS = "document.querySelector('video').hls.levels.map((level) => level.url[0].split('/').at(-2))"
+LEVEL = "document.querySelector('video').hls.currentLevel"
+
+
+@needs_hls_js
+def test_a_viewer_changes_between_what_is_copied_and_what_is_encoded(daemon, hls_clip, page):
+    session = daemon.open(hls_clip(**PLAYABLE))
+    page.goto(f"{daemon.url}{session['player_url']}?player=hls.js")
+    page.evaluate(PLAYS_ON_FROM, 0)
+    levels = page.evaluate(LEVELS)
+    assert sorted(levels) == ["video-180p", "video-copy"]
+    assert page.evaluate(LEVEL) == levels.index("video-copy")
+
+    for at, wanted in enumerate(["video-180p", "video-copy", "video-180p"]):
+        # The level is loaded anew from here on, whatever is in the buffer.
+        page.evaluate("(level) => { document.querySelector('video').hls.currentLevel = level; }", levels.index(wanted))
+        assert page.evaluate(PLAYS_ON_TO, 5 + 4 * at) >= 6 + 4 * at
+        assert page.evaluate(LEVEL) == levels.index(wanted)
+
+    assert page.evaluate("document.querySelector('video').error") is None
+    assert page.text_content("#status") == "Playing with hls.js"
+    assert real(page.complaints) == []
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize(
+    "like", [{}, {"container": "mkv", "audio": "ac3", "options": ("-ac", "6")}], ids=["mp4", "mkv, 5.1"]
+)
+def test_a_viewer_plays_and_seeks_in_what_is_copied(daemon, hls_clip, page, player, like):
+    session = daemon.open(hls_clip(**PLAYABLE, **like))
+
+    page.goto(f"{daemon.url}{session['player_url']}?player={player}")
+    begun = page.evaluate(PLAYS_ON_FROM, 0)
+    middle = page.evaluate(PLAYS_ON_FROM, 15)
+
+    assert begun >= 1
+    assert 16 <= middle < 25
+    assert page.evaluate("document.querySelector('video').error") is None
+    assert daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"][0]["published"] > 0
+    assert real(page.complaints) == []
+
+
 TALK = """1
 00:00:02,000 --> 00:00:04,000
 Good <i>morning</i> & welcome

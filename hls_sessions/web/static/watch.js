@@ -25,6 +25,7 @@ function playWithHlsJs() {
   });
   hls.loadSource(playlist);
   hls.attachMedia(video);
+  video.hls = hls; // for the browser's console
 }
 
 function playNatively() {
