@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
 OFFSET = Fraction(1, 4)
 """Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
-above zero."""
-
-"""It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
+above zero. It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
 
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
@@ -51,7 +49,7 @@ EXACT_SEEK = ("mp4", "matroska")
 """Containers in which a seek lands on the keyframe before a time."""
 
 RETIMING = {"setts"}
-"""The bitstream filter that sets decode times; ffmpeg has it from 4.4 on."""
+"""The bitstream filter that sets decode times; ffmpeg has it from 4.4 on, and gets no B-frames before."""
 
 SEEK_MARGIN = 12
 """Seconds read before the wanted frame elsewhere (MPEG-TS): a seek lands anywhere, and a keyframe must come first."""
@@ -127,18 +125,21 @@ def _video(
     begins = cuts.start(segment)
     walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
-    retimed = segment > 0 and track.opening < OFFSET and binary.bitstream_filters >= RETIMING
+    # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another way has
+    # ended decodes ahead as that did.
+    retimes = binary.bitstream_filters >= RETIMING
+    b_frames = track.opening < OFFSET and (retimes or way.in_band)
     if segment:
         # Also after an exact seek: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and
         # count the seek from there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
     return _shown(source, rendition, binary), {
         "c:v": way.encoder.name,
-        **way.encoder.options(rendition, b_frames=track.opening < OFFSET),
+        **way.encoder.options(rendition, b_frames=b_frames),
         **_filtered(
             # A player that holds the init segment of another way is told in the pictures how to decode these.
             "dump_extra=freq=keyframe" if way.in_band else None,
-            _decoded_after(track, begins) if retimed else None,
+            _decoded_after(track, begins) if segment and b_frames and retimes else None,
         ),
         # Before 7.0 the encoder does not hear of it from the filters.
         **(
