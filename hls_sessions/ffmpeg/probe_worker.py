@@ -167,7 +167,7 @@ def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> d
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
         frame = None
-        notes.append(f"the picture ({stream.codec_context.name}) cannot be decoded: {error.strerror}")
+        notes.append(f"the picture ({stream.codec_context.codec.canonical_name}) cannot be decoded: {error.strerror}")
     if frame is None:
         notes.append("no picture can be decoded")
         return None
@@ -342,7 +342,7 @@ def _timed(stream: Stream, spans: dict[int, Span]) -> dict[str, Any]:
     span = spans[stream.index]
     return {
         "index": stream.index,
-        "codec": stream.codec_context.name,
+        "codec": stream.codec_context.codec.canonical_name,
         "start": str(span.start * stream.time_base),
         "end": str(span.end * stream.time_base),
     }

@@ -23,6 +23,9 @@ FILMS = {
     "VP9 in WebM": Clip(
         **PLAYABLE, video="libvpx-vp9", audio="libopus", audio_rate=48_000, container="webm", options=("-cpu-used", "8")
     ),
+    "AV1 in MP4": Clip(
+        **PLAYABLE | {"seconds": 5.0}, video="libsvtav1", options=("-preset", "12", "-svtav1-params", "pred-struct=1")
+    ),
     "a clock that starts late": Clip(**PLAYABLE, container="mkv", options=("-output_ts_offset", "100")),
     "variable frame rate": Clip(**PLAYABLE, options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")),
 }
