@@ -312,7 +312,8 @@ def _from(
     seek: dict[str, Any] = {}
     if time is not None:
         landing = time - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
-        if landing > media.container_start:
+        # Before its picture a Matroska has no place to seek to: it would land on the picture.
+        if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - (0 if absolute else media.container_start))}
             seek |= {"seek_timestamp": 1} if absolute else {}
             seek |= {"noaccurate_seek": None} if noaccurate else {}

@@ -24,6 +24,7 @@ import av.logging
 
 from hls_sessions.ffmpeg.clock_jumps import longest_part
 from hls_sessions.ffmpeg.commands import part_url
+from hls_sessions.ffmpeg.late_starts import late_starts
 from hls_sessions.ffmpeg.picture_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
 from hls_sessions.ffmpeg.sample_tables import Unusable, read_samples
 
@@ -96,7 +97,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise Unplayable("it is a still picture")
         picture = _picture(container)
-        sounds = [s for s in container.streams.audio if s.codec_context.sample_rate and s.codec_context.channels]
+        sounds = _sounds(container, notes)
         if picture is None and not sounds:
             raise Unplayable("it holds neither picture nor sound")
         look = _look(container, picture, notes) if picture is not None else None
@@ -159,6 +160,17 @@ def _picture(container: InputContainer) -> VideoStream | None:
         if not stream.disposition & stream.disposition.attached_pic and stream.codec_context.width
     ]
     return next((s for s in pictures if s.disposition & s.disposition.default), pictures[0] if pictures else None)
+
+
+def _sounds(container: InputContainer, notes: list[str]) -> list[Stream]:
+    """Return the sounds of which anything is known; libavformat reads the first seconds for that."""
+    sounds: list[Stream] = []
+    for stream in container.streams.audio:
+        if stream.codec_context.sample_rate and stream.codec_context.channels:
+            sounds.append(stream)
+        else:
+            notes.append(f"the sound (stream {stream.index}) is left out: nothing of it is in the first seconds")
+    return sounds
 
 
 def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> dict[str, Any] | None:
@@ -230,9 +242,12 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
     known = whole_index and (index.times or all(stream.type == "audio" for stream in streams))
     cut_off = any(_ends_before_its_index(container, stream) for stream in streams)
     read = {} if known and not cut_off else _read_ends(container, streams, notes)
+    starts = {} if whole_index else _late_starts(container, streams, notes)
     for stream in streams:
         assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
-        start = stream.start_time if stream.start_time is not None else 0
+        start = starts.get(stream.index, stream.start_time or 0)
+        if start is None:
+            continue
         if stream.type == "video" and index.times:
             end = index.end
         elif stream.index in read:
@@ -244,6 +259,22 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
         if end > start:
             spans[stream.index] = Span(start, end)
     return spans
+
+
+def _late_starts(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int | None]:
+    """Return when the streams begin that begin late, and note which those are."""
+    with av.open(container.name, options=container.options, metadata_errors="replace") as fresh:
+        starts = late_starts(container, fresh, streams)
+    for stream in streams:
+        if stream.index not in starts:
+            continue
+        kind, start = "picture" if stream.type == "video" else "sound", starts[stream.index]
+        if start is None:
+            notes.append(f"the {kind} (stream {stream.index}) is left out: it holds nothing")
+        else:
+            after = start * (stream.time_base or 0) - Fraction(container.start_time or 0, av.time_base)
+            notes.append(f"the {kind} (stream {stream.index}) begins only after {float(after):.1f} s")
+    return starts
 
 
 def _ends_before_its_index(container: InputContainer, stream: Stream) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 from contextlib import suppress
 from fractions import Fraction
 
+import av
 import pytest
 
 from hls_sessions.errors import NotPlayable
@@ -382,3 +383,39 @@ def test_a_recording_that_is_dense_here_and_thin_there_does_not_jump(probe, hls_
     film.write_bytes(first.read_bytes() + second.read_bytes())
 
     assert probe(film).part is None
+
+
+# A track that begins late
+
+
+@pytest.mark.parametrize("late", ["video", "audio"])
+def test_a_track_that_begins_long_after_the_other_is_found_where_it_begins(probe, hls_clip, demux, tmp_path, late):
+    clip = hls_clip(**SMALL, seconds=40, gop=25)
+    film = tmp_path / "late.mkv"
+    first, second = ("1:v", "0:a") if late == "video" else ("0:v", "1:a")
+    delayed = ("-i", str(clip), "-itsoffset", "17", "-i", str(clip))
+    remux(film, "-map", first, "-map", second, "-t", "40", source=delayed)
+
+    media = probe(film)
+
+    track = media.video if late == "video" else media.audio[0]
+    other = media.audio[0] if late == "video" else media.video
+    with av.open(str(film)) as container:
+        packets = [p for p in container.demux(container.streams[track.index]) if p.pts is not None]
+        begins = min(packet.pts * packet.time_base for packet in packets)
+    assert track.start == begins
+    assert abs(begins - 17) < Fraction(1, 10)
+    assert abs(other.start) < Fraction(1, 10)
+    kind = "picture" if late == "video" else "sound"
+    assert f"the {kind} (stream {track.index}) begins only after 17.0 s" in media.notes
+
+
+def test_a_track_that_holds_nothing_is_left_out_and_told(probe, hls_clip, tmp_path):
+    clip = hls_clip(**SMALL, seconds=6)
+    film = tmp_path / "empty.mkv"
+    remux(film, "-map", "0:v", "-map", "1:a", "-t", "5.5", source=("-i", clip, "-itsoffset", "5.6", "-i", clip))
+
+    media = probe(film)
+
+    assert media.audio == ()
+    assert any("is left out" in note for note in media.notes)
