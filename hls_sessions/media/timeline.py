@@ -8,7 +8,7 @@ frame (video) or of an AAC frame on an absolute grid (audio), so any two encoder
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice, pairwise
 from math import ceil
@@ -49,6 +49,8 @@ class Cuts:
     """How long before a boundary a cut may be asked for and still fall on it: less than half a frame."""
     counts: tuple[int, ...] | None
     """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
+    lead: int = 0
+    """How many segments come before the track begins, and hold nothing of it; the next begins with its first frame."""
 
     @property
     def exact(self) -> bool:
@@ -60,7 +62,7 @@ class Cuts:
 
     def start(self, segment: int) -> Fraction:
         """When the first frame of a segment begins."""
-        return self.first if segment == 0 else self.times[segment]
+        return self.first if segment == self.lead else self.times[segment]
 
     def end(self, segment: int) -> Fraction:
         """When a segment ends."""
@@ -130,15 +132,34 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
             wanted, uncopied = grid, str(reason)
         video = _video_cuts(media.video, origin, wanted, copied)
     # Sound is cut where the picture is, so that a player that seeks asks for both at the same place.
-    walls = video.times[1:-1] + tuple(t for t in grid if t > video.times[-1]) if video else grid
+    walls = grid
+    if video:
+        before = (time for time in grid if time <= video.first - SHORTEST_LAST)
+        walls = (*before, *video.times[1:-1], *(time for time in grid if time > video.times[-1]))
+    copies = (_copied_audio_cuts(track, track.copy, origin, walls) if track.copy else None for track in media.audio)
     return Timeline(
         origin,
         video,
-        tuple(_audio_cuts(track, origin, walls) for track in media.audio),
+        tuple(_led(_audio_cuts(track, origin, walls), grid, priming=1) for track in media.audio),
         copied,
-        tuple(_copied_audio_cuts(track, track.copy, origin, walls) if track.copy else None for track in media.audio),
+        tuple(cuts and _led(cuts, grid) for cuts in copies),
         uncopied,
     )
+
+
+def _led(cuts: Cuts, grid: Iterable[Fraction], priming: int = 0) -> Cuts:
+    """Cut what precedes a late sound into segments of their own, so that none is long, and its own begin with it.
+
+    An encoder's priming is then not in its first segment, which is begun like any other. The first segment of a late
+    picture lasts until it begins: where segments without a picture come first, hls.js waits for one for ever.
+    """
+    before = [time for time in grid if time <= cuts.first - SHORTEST_LAST]
+    if not before:
+        return cuts
+    times = (cuts.times[0], *before, cuts.first, *cuts.times[1:])
+    lead = len(before) + 1
+    counts = None if cuts.counts is None else ((0,) * lead + (max(0, cuts.counts[0] - priming), *cuts.counts[1:]))
+    return replace(cuts, times=times, counts=counts, lead=lead)
 
 
 def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[Fraction]:

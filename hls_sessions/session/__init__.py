@@ -1,6 +1,7 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
 from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged
+from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.life import Life, Transition
 from hls_sessions.session.messages import (
     GapInfo,
@@ -61,6 +62,7 @@ __all__ = [
     "WatcherServer",
     "Who",
     "end_processes",
+    "gap_of",
     "judge_file",
     "orphans",
 ]

@@ -14,6 +14,7 @@ from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
 from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
+from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.policy import Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 
@@ -97,6 +98,7 @@ class Lane:
         Raises:
             SegmentNotFound: the playlist has no such segment.
             SegmentImpossible: it was tried, and the file does not hold it.
+            StorageFailed: it comes before the track begins, and cannot be written.
         """
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
@@ -112,6 +114,8 @@ class Lane:
             raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
         if self._failures[number] >= ATTEMPTS:
             del self._failures[number]
+        if number < self.cuts.lead and self._workshop.directory.init(self.rendition.id).exists():
+            return self._publish_lead(number)
         self._waiting.setdefault(number, []).append(caller)
         return None
 
@@ -187,8 +191,11 @@ class Lane:
 
     def _situation(self) -> Situation:
         given_up = {segment for segment, times in self._failures.items() if times >= ATTEMPTS}
-        waiting, settled = list(self._waiting), self.published | self._impossible.keys() | given_up
-        if self._waiting_for_init and not waiting:
+        lead = self.cuts.lead
+        waiting = [segment for segment in self._waiting if segment >= lead]
+        settled = self.published | self._impossible.keys() | given_up | set(range(lead))
+        # What comes before the track begins needs the init segment, and nothing else that a run makes.
+        if not waiting and (self._waiting_for_init or self._waiting):
             waiting = [self._segment_for_init()]
             settled.discard(waiting[0])
         return Situation(
@@ -321,7 +328,9 @@ class Lane:
     def _segment_for_init(self) -> int:
         """Return the segment to make for those who wait for the init segment: the nearest to the latest of them."""
         place = self.place or 0
-        nearest = (*range(place, len(self.cuts)), *range(place))
+        lead = self.cuts.lead
+        place = max(place, lead)
+        nearest = (*range(place, len(self.cuts)), *range(lead, place))
         return next((segment for segment in nearest if segment not in self._impossible), place)
 
     def _forget_the_gone(self) -> None:
@@ -410,6 +419,23 @@ class Lane:
         for caller in self._waiting_for_init:
             caller.reply(directory.init(self.rendition.id))
         self._waiting_for_init.clear()
+        for early in [segment for segment in self._waiting if segment < self.cuts.lead]:
+            for caller in self._waiting.pop(early):
+                try:
+                    caller.reply(self._publish_lead(early))
+                except StorageFailed as error:
+                    caller.fail(error)
+
+    def _publish_lead(self, number: int) -> Path:
+        """Write a segment that comes before the track begins, for which the init segment must be there."""
+        directory, origin = self._workshop.directory, self._workshop.presentation.timeline.origin
+        try:
+            init = directory.init(self.rendition.id).read_bytes()
+            directory.publish_gap(self.rendition.id, number, gap_of(number, self.cuts, origin, init))
+        except OSError as error:
+            raise StorageFailed(str(directory.path), error.strerror or str(error)) from error
+        self.published.add(number)
+        return directory.segment(self.rendition.id, number)
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
         ended_early = exit_.code == 0 and run.fault is None
@@ -463,9 +489,10 @@ class Lane:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
         self._impossible[segment] = reason
         callers = self._waiting.pop(segment, [])
-        if not self.published and len(self._impossible) >= min(ATTEMPTS, len(self.cuts)):
+        if not self.published and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
             # Not one segment could be made, so nothing will bring the init segment.
-            callers, self._waiting_for_init = callers + self._waiting_for_init, []
+            early = [self._waiting.pop(number) for number in list(self._waiting) if number < self.cuts.lead]
+            callers, self._waiting_for_init = [*callers, *self._waiting_for_init, *chain(*early)], []
         for caller in callers:
             caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
 

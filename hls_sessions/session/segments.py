@@ -123,6 +123,14 @@ class SegmentDirectory:
         _write(path, memoryview(data))
         return len(data)
 
+    def publish_gap(self, rendition: str, number: int, data: bytes) -> None:
+        """Make a segment visible of which the file holds nothing.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        _write(self.segment(rendition, number), memoryview(data))
+
     def _make(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))

@@ -15,8 +15,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import gap, master_playlist, media_playlist
+from hls_sessions.media import master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.session import (
     GetInfo,
@@ -30,6 +29,7 @@ from hls_sessions.session import (
     SegmentDirectory,
     Served,
     State,
+    gap_of,
 )
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ class Session:
             OSError: the init segment is gone.
         """
         cuts, origin = self.presentation.cuts(rendition), self.presentation.timeline.origin
-        start, end = (time - origin + OFFSET for time in (cuts.times[segment], cuts.end(segment)))
-        return gap(init.read_bytes(), start, end)
+        return gap_of(segment, cuts, origin, init.read_bytes())
 
     def stop(self) -> None:
         """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""

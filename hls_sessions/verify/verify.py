@@ -26,6 +26,9 @@ TIMEOUT = 120.0
 TOLERANCE = Fraction(1, 1000)
 """Seconds a packet may be off the source's time."""
 
+EMPTY = "Segment-Empty"
+"""The header with which a server says that its track begins later."""
+
 IMPOSSIBLE = "Segment-Impossible"
 """The header with which a server says why it answers with nothing of the film in place of a segment."""
 
@@ -113,7 +116,7 @@ class _Player:
             address = _path(segment.absolute_uri)
             init = self._bytes(segment.init_section.absolute_uri) if segment.init_section else b""
             answer = self._fetch(segment.absolute_uri)
-            if answer is None or init is None:
+            if answer is None or init is None or EMPTY in answer.headers:
                 continue
             if (reason := answer.headers.get(IMPOSSIBLE)) is not None:
                 gaps.add(number)

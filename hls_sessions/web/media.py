@@ -47,6 +47,9 @@ GAP_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
 IMPOSSIBLE = "Segment-Impossible"
 """The header of a gap: why there is no segment."""
 
+EMPTY = {"Segment-Empty": "its track begins later"}
+"""The header of what comes before a track begins, and holds nothing of it."""
+
 AT_ONCE = 0.1
 """Seconds that a request may take before anybody looks whether its client has left."""
 
@@ -106,14 +109,21 @@ async def segment(request: Request) -> Response:
     number = int(number)
     path = session.published(rendition, number)
     if path is not None and (response := _file(path, CONTENT[extension])) is not None:
-        return response
+        return _marked(response, session, rendition, number)
     reply = session.ask_segment(rendition, number)
     if extension == "vtt":
         return await _text_when_there(request, session, reply)
     try:
-        return await _when_there(request, reply, SEGMENT)
+        return _marked(await _when_there(request, reply, SEGMENT), session, rendition, number)
     except SegmentImpossible as impossible:
         return await _gap(request, session, impossible)
+
+
+def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
+    """Say of a segment that it holds nothing, where its track begins later."""
+    if number < session.presentation.cuts(rendition).lead:
+        response.headers.update(EMPTY)
+    return response
 
 
 async def _text_when_there(request: Request, session: Session, reply: Reply[Path]) -> Response:

@@ -191,21 +191,39 @@ def test_a_sound_that_starts_between_two_samples_counts_from_the_nearest():
     assert cuts.first == Fraction(1104, 48_000)
 
 
-def test_a_sound_that_starts_late_has_no_segment_before_it():
+def test_what_precedes_a_late_sound_is_cut_like_the_rest_and_the_sound_begins_a_segment():
     cut = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20))))
 
     (cuts,) = cut.audio
-    assert cuts.times[0] == cut.origin
-    assert cuts.first == cuts.start(0) == 7
-    assert 8 <= cuts.times[1] < 8 + AAC
+    assert cuts.lead == 5
+    assert cuts.times[:6] == (0, 1, 2, 4, 6, 7)
+    assert cuts.start(0) == 0
+    assert cuts.first == cuts.start(5) == 7
+    assert 8 <= cuts.times[6] < 8 + AAC
+    assert cuts.longest() < 2 + AAC
 
 
-def test_a_picture_that_starts_late_has_no_segment_before_it():
+def test_the_first_segment_of_a_late_sound_holds_no_priming():
+    (late,) = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20)))).audio
+
+    assert late.counts[: late.lead] == (0,) * late.lead
+    assert late.counts[late.lead] == (late.times[late.lead + 1] - late.first) / AAC
+
+
+def test_the_first_segment_of_a_late_picture_lasts_until_it_begins_and_the_sound_is_cut_all_the_same():
     cut = timeline(film(steady("25", 10, start=Fraction(3)), sound(end=Fraction(13))))
 
-    assert cut.video.times[0] == cut.origin == 0
+    assert cut.video.lead == 0
     assert cut.video.start(0) == 3
-    assert cut.video.times[1] == 4
+    assert cut.video.times[:2] == (0, 4)
+    assert [int(time) for time in cut.audio[0].times[:5]] == [0, 1, 2, 4, 6]
+
+
+def test_a_track_that_is_hardly_late_has_no_segment_before_it():
+    (cuts,) = timeline(film(steady("25", 20), sound(start=Fraction(1, 3), end=Fraction(20)))).audio
+
+    assert cuts.lead == 0
+    assert cuts.first == cuts.start(0) == Fraction(1, 3)
 
 
 def test_a_sound_that_ends_early_has_fewer_segments():
@@ -390,8 +408,9 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
 def test_every_cut_of_a_sound_is_on_its_own_grid_of_aac_frames(media, length):
     for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
         assert abs(cuts.first - track.start) <= Fraction(1, 96_000)
-        assert {((time - cuts.first) / AAC).denominator for time in cuts.times[1:-1]} <= {1}
-        assert all(time > cuts.first for time in cuts.times[1:])
+        own = cuts.times[cuts.lead + 1 :]
+        assert {((time - cuts.first) / AAC).denominator for time in own[:-1]} <= {1}
+        assert all(time > cuts.first for time in own)
 
 
 @given(films().filter(lambda media: media.video and media.audio), lengths)
@@ -399,7 +418,7 @@ def test_no_sound_is_cut_before_the_picture_is_within_the_picture(media, length)
     cut = timeline(media, length)
 
     for cuts in cut.audio:
-        within = [time for time in cuts.times[1:-1] if time < cut.video.times[-1]]
+        within = [time for time in cuts.times[cuts.lead + 1 : -1] if cut.video.first < time < cut.video.times[-1]]
         assert all(any(0 <= time - wall < AAC for wall in cut.video.times[1:-1]) for time in within)
 
 

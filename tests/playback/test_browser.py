@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
+from hls_sessions.ffmpeg import find
 from hls_sessions.web.pages import HLS_JS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -197,6 +199,22 @@ def test_a_film_whose_texts_cannot_be_read_is_shown_without(start_daemon, hls_cl
     assert any(
         "it took too long" in note for note in daemon.http.get(f"/sessions/{session['session_id']}").json()["notes"]
     )
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_viewer_sees_a_film_whose_sound_begins_late_from_its_beginning(daemon, hls_clip, page, player):
+    clip = hls_clip(seconds=14, size="320x180", gop=25)
+    film = clip.with_name("late-sound-in-a-browser.mp4")
+    inputs = ("-i", str(clip), "-itsoffset", "9", "-i", str(clip))
+    maps = ("-map", "0:v", "-map", "1:a", "-t", "14", "-c", "copy")
+    subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(film)], check=True)
+    session = daemon.open(film)
+
+    page.goto(f"{daemon.url}{session['player_url']}?player={player}")
+
+    assert 1 <= page.evaluate(PLAYS_ON_FROM, 0) < 5
+    page.evaluate("document.querySelector('video').playbackRate = 4")
+    assert page.evaluate(PLAYS_ON_TO, 11) >= 12
     assert real(page.complaints) == []
 
 

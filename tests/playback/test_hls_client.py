@@ -69,6 +69,19 @@ def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
     assert last * numerator / denominator > 15.5
 
 
+def test_verify_finds_nothing_wrong_with_a_sound_that_begins_late(daemon, hls_clip):
+    clip = hls_clip(seconds=14, size="160x90", gop=25)
+    film = clip.with_name("late-sound.mp4")
+    inputs = ("-i", str(clip), "-itsoffset", "7", "-i", str(clip))
+    maps = ("-map", "0:v", "-map", "1:a", "-t", "14", "-c", "copy")
+    subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(film)], check=True)
+    session = daemon.open(film)
+
+    report = verify(daemon.url + session["playlist_url"], film)
+
+    assert report.findings == []
+
+
 def test_verify_says_where_the_holes_of_a_film_are_and_why(daemon, hls_clip):
     session = daemon.open(with_a_hole(hls_clip))
 

@@ -108,6 +108,33 @@ def test_of_two_recordings_that_were_joined_the_longer_plays_to_its_last_frame(p
     assert judge.is_increasing(judge.times(made["video-90p"]))
 
 
+def late(hls_clip, kind, container):
+    """Make a film whose picture or sound begins seven seconds after the other."""
+    clip = hls_clip(seconds=14, size="160x90", gop=25)
+    film = clip.with_name(f"late {kind}.{container}")
+    first, second = ("1:v", "0:a") if kind == "video" else ("0:v", "1:a")
+    inputs = ("-i", str(clip), "-itsoffset", "7", "-i", str(clip))
+    maps = ("-map", first, "-map", second, "-t", "14", "-c", "copy")
+    subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(film)], check=True)
+    return film
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_track_that_begins_late_plays_in_time(play, hls_clip, kind, container):
+    session, made = play(late(hls_clip, kind, container))
+
+    for rendition in session.presentation.renditions:
+        cuts = session.presentation.cuts(rendition)
+        assert judge.frames(made[rendition]) == len(judge.times(made[rendition]))
+        assert judge.is_increasing(judge.times(made[rendition]))
+        assert cuts.lead == (5 if rendition.startswith(kind) and kind == "audio" else 0)
+        assert kind == "video" or cuts.longest() < 3
+        if rendition.startswith(kind):
+            own = session.init(rendition).read_bytes() + session.segment(rendition, cuts.lead).read_bytes()
+            assert abs(float(judge.times(own)[0]) - 7) < 0.1
+
+
 @pytest.mark.parametrize("rate", ["5", "50", "60000/1001"])
 def test_few_and_many_frames_per_second_play(play, hls_clip, rate):
     film = hls_clip(seconds=5, size="160x90", rate=rate)

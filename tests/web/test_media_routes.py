@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import socket
+import subprocess
 import threading
 from urllib.parse import urlsplit
 
@@ -110,6 +111,19 @@ def test_a_rendition_that_is_not_offered_is_not_found(http, session, path):
 )
 def test_nothing_but_segments_is_served(http, session, path):
     assert http.get(f"{base(session)}/video-90p/{path}").status_code == 404
+
+
+def test_what_precedes_a_late_track_says_that_it_is_empty(http, media):
+    film = media / "late.mp4"
+    sources = ("-f", "lavfi", "-i", "testsrc2=size=160x90:duration=6", "-itsoffset", "3", "-f", "lavfi")
+    subprocess.run([find(), "-v", "error", *sources, "-i", "sine=duration=3", film], check=True)
+    session = http.post("/sessions", json={"media": film.name}).json()
+
+    answers = [http.get(f"{base(session)}/audio-0/{number}.m4s") for number in (0, 3, 2, 0)]
+
+    assert {answer.status_code for answer in answers} == {200}
+    empty = [answer.headers.get("segment-empty") for answer in answers]
+    assert empty == ["its track begins later", None, "its track begins later", "its track begins later"]
 
 
 @pytest.fixture
