@@ -129,9 +129,9 @@ def _video(
     # ended decodes ahead as that did.
     retimes = binary.bitstream_filters >= RETIMING
     b_frames = track.opening < OFFSET and (retimes or way.in_band)
-    if segment:
-        # Also after an exact seek: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and
-        # count the seek from there.
+    if segment or begins > cuts.times[0]:
+        # What precedes the first picture has no time, and a decoder guesses one. Also after an exact seek: versions of
+        # ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
     return _shown(source, rendition, binary), {
         "c:v": way.encoder.name,

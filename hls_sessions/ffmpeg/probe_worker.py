@@ -43,6 +43,12 @@ MEMORY_LIMIT = 4 * 1024**3
 NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_dash_manifest"}
 """Demuxers of text, and of lists that point at other files or hosts: a media file names nothing but itself."""
 
+RAW = {"h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg", "mpegvideo", "obu", "vc1"}
+"""Demuxers of pictures without a container. libavformat gives them no times, and nothing can be sought in them."""
+
+ANIMATED = {"gif", "apng"}
+"""Demuxers of pictures that may move or stand still."""
+
 HDR = {16: "smpte2084", 18: "arib-std-b67"}
 """Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
 
@@ -92,10 +98,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
     if whole:
         os.nice(19)
     with _opened(path) as (container, part, notes):
-        if set(container.format.name.split(",")) & NOT_MEDIA:
-            raise Unplayable(f"it is text or a list of other files ({container.format.name}), not media")
-        if container.format.name.endswith("_pipe") or container.format.name == "image2":
-            raise Unplayable("it is a still picture")
+        _refuse_what_is_no_film(container)
         picture = _picture(container)
         sounds = _sounds(container, notes)
         if picture is None and not sounds:
@@ -150,6 +153,21 @@ def _opened(path: str) -> Iterator[tuple[InputContainer, Part | None, list[str]]
     options = {"protocol_whitelist": "file,subfile"}
     with av.open(part_url(path, *part), options=options, metadata_errors="replace") as container:
         yield container, part, [note]
+
+
+def _refuse_what_is_no_film(container: InputContainer) -> None:
+    name = container.format.name
+    if set(name.split(",")) & NOT_MEDIA:
+        raise Unplayable(f"it is text or a list of other files ({name}), not media")
+    if name in RAW:
+        raise Unplayable(f"it is a raw stream ({name}), whose pictures have no times: it needs a container")
+    if name.endswith("_pipe") or name == "image2":
+        raise Unplayable("it is a still picture")
+    if name in ANIMATED:
+        pictures = sum(1 for packet in islice(container.demux(video=0), 3) if packet.size)
+        container.seek(0)
+        if pictures < 2:  # noqa: PLR2004 - one does not move
+            raise Unplayable("it is a still picture")
 
 
 def _picture(container: InputContainer) -> VideoStream | None:

@@ -419,3 +419,29 @@ def test_a_track_that_holds_nothing_is_left_out_and_told(probe, hls_clip, tmp_pa
 
     assert media.audio == ()
     assert any("is left out" in note for note in media.notes)
+
+
+# What is no film
+
+
+@pytest.mark.parametrize(
+    ("codec", "muxer", "name"),
+    [("libx264", "h264", "h264"), ("libx265", "hevc", "hevc"), ("mpeg2video", "mpeg2video", "mpegvideo")],
+)
+def test_a_raw_stream_of_pictures_is_refused_with_a_sentence(probe, tmp_path, codec, muxer, name):
+    film = tmp_path / "raw"
+    source = ("-f", "lavfi", "-i", "testsrc2=size=160x90:duration=2", "-c:v", codec, "-f", muxer)
+    subprocess.run([find(), "-v", "quiet", "-nostdin", *source, film], check=True)
+
+    with pytest.raises(NotPlayable, match=rf"it is a raw stream \({name}\), whose pictures have no times"):
+        probe(film)
+
+
+def test_a_gif_that_stands_still_is_no_film_and_one_that_moves_is(probe, tmp_path):
+    for name, frames in (("still", "1"), ("moving", "10")):
+        source = ("-f", "lavfi", "-i", "testsrc2=size=64x64:rate=10", "-frames:v", frames)
+        subprocess.run([find(), "-v", "error", "-nostdin", *source, tmp_path / f"{name}.gif"], check=True)
+
+    assert probe(tmp_path / "moving.gif").duration == 1
+    with pytest.raises(NotPlayable, match="it is a still picture"):
+        probe(tmp_path / "still.gif")

@@ -108,6 +108,34 @@ def test_of_two_recordings_that_were_joined_the_longer_plays_to_its_last_frame(p
     assert judge.is_increasing(judge.times(made["video-90p"]))
 
 
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_a_film_whose_clock_begins_below_zero_plays_what_has_a_time(play, hls_clip, container):
+    below = ("-output_ts_offset", "-3", "-avoid_negative_ts", "disabled")
+    film = hls_clip(seconds=8, size="160x90", gop=25, container=container, options=below)
+
+    session, made = play(film)
+
+    for rendition in session.presentation.renditions:
+        assert judge.frames(made[rendition]) == len(judge.times(made[rendition]))
+        assert float(judge.times(made[rendition])[-1]) == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("container", ["mkv", "mp4"])
+def test_a_sound_with_one_picture_plays_to_its_end(play, hls_clip, container):
+    picture, sound = hls_clip(seconds=0.04, size="160x90", audio=None), hls_clip(seconds=6, video=None)
+    film = picture.with_name(f"album.{container}")
+    inputs = ("-i", str(picture), "-i", str(sound))
+    subprocess.run(
+        [find(), "-v", "error", "-y", *inputs, "-map", "0", "-map", "1", "-c", "copy", str(film)], check=True
+    )
+
+    session, made = play(film)
+
+    assert float(session.presentation.media.duration) == pytest.approx(6, abs=0.1)
+    assert judge.frames(made["video-90p"]) == 1
+    assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(6, abs=0.1)
+
+
 def late(hls_clip, kind, container):
     """Make a film whose picture or sound begins seven seconds after the other."""
     clip = hls_clip(seconds=14, size="160x90", gop=25)
