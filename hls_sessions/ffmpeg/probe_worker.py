@@ -111,6 +111,11 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
             index = read_whole(container, picture) if whole else read_index(container, picture)
         streams = [*([picture] if picture is not None else []), *sounds]
         spans = _spans(container, streams, index, notes)
+        if picture is not None and _is_cover(picture, spans):
+            del spans[picture.index]
+            notes.append(
+                "the picture is a single one, and is left out: no browser shows it for as long as the sound lasts"
+            )
         video = None
         if picture is not None and look is not None and picture.index in spans:
             video = _timed(picture, spans) | {
@@ -178,6 +183,19 @@ def _picture(container: InputContainer) -> VideoStream | None:
         if not stream.disposition & stream.disposition.attached_pic and stream.codec_context.width
     ]
     return next((s for s in pictures if s.disposition & s.disposition.default), pictures[0] if pictures else None)
+
+
+def _is_cover(picture: VideoStream, spans: dict[int, Span]) -> bool:
+    """Whether a film's picture is one frame and its sound much longer: the cover of an album."""
+    if picture.index not in spans:
+        return False
+    lengths = {
+        stream.index: (spans[stream.index].end - spans[stream.index].start) * (stream.time_base or 0)
+        for stream in picture.container.streams
+        if stream.index in spans
+    }
+    own = lengths.pop(picture.index)
+    return own < 2 / _frame_rate(picture) and max(lengths.values(), default=own) > 2 * own
 
 
 def _sounds(container: InputContainer, notes: list[str]) -> list[Stream]:
