@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from hls_sessions.otp import Reply
     from hls_sessions.supervisor import Session
@@ -192,9 +193,20 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
+class _WholeFile(FileResponse):
+    """A file that is sent to its end, or to that of the part that was asked for, whoever has left.
+
+    Starlette listens for a client that leaves while it sends a part. Where somebody has listened before, as while a
+    segment was waited for, granian sometimes says at once that the client has left, and nothing would be sent.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to
+        await super().__call__(scope, asyncio.Event().wait, send)  # type: ignore[arg-type] # it never returns
+
+
 def _file(path: Path, content: str) -> FileResponse | None:
     try:
-        return FileResponse(path, headers=SEGMENT_HEADERS, media_type=content, stat_result=path.stat())
+        return _WholeFile(path, headers=SEGMENT_HEADERS, media_type=content, stat_result=path.stat())
     except OSError:
         return None  # deleted since: the disk is a cache
 

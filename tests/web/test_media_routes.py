@@ -8,6 +8,7 @@ import subprocess
 import threading
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from hls_sessions.ffmpeg import OFFSET, find
@@ -54,6 +55,24 @@ def test_a_part_of_a_segment_may_be_asked_for(http, session):
 
     assert part.status_code == 206
     assert part.content == whole[10:20]
+
+
+def test_a_part_may_be_asked_for_again_and_again(http, session):
+    # What was waited for is listened to, and granian then sometimes takes the player for gone.
+    def ask():
+        with httpx.Client(base_url=http.base_url, timeout=30, trust_env=False) as player:
+            address = f"{base(session)}/video-90p/init.mp4"
+            answers.extend(player.get(address, headers={"Range": "bytes=0-"}) for _ in range(100))
+
+    answers = []
+    players = [threading.Thread(target=ask) for _ in range(4)]
+    for player in players:
+        player.start()
+    for player in players:
+        player.join()
+
+    assert {answer.status_code for answer in answers} == {206}
+    assert len({answer.content for answer in answers}) == 1
 
 
 def test_a_player_on_another_site_may_read_playlists_segments_and_their_errors(http, session):
