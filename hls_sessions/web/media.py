@@ -51,9 +51,6 @@ IMPOSSIBLE = "Segment-Impossible"
 EMPTY = {"Segment-Empty": "its track begins later"}
 """The header of what comes before a track begins, and holds nothing of it."""
 
-AT_ONCE = 0.1
-"""Seconds that a request may take before anybody looks whether its client has left."""
-
 LONGEST_NUMBER = 18
 """Digits of a segment's number: more than any film has, and few enough to be read."""
 
@@ -169,11 +166,6 @@ async def _when_there(request: Request, reply: Reply[Path], content: str) -> Res
 async def _unless_left(request: Request, reply: Reply[Path]) -> Path | None:
     """Wait for a file, as long as somebody is there to get it; None when nobody is."""
     waiting = asyncio.ensure_future(_path(reply))
-    # Most answers come at once. Nor does granian (2.8) bear it that its receive() is given up as soon as it was called:
-    # once in 25 times it answered 500 in the response's stead.
-    await asyncio.wait({waiting}, timeout=AT_ONCE)
-    if waiting.done():
-        return await waiting
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
