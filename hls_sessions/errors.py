@@ -170,6 +170,17 @@ class FfmpegNotFound(SessionError):
         )
 
 
+class EncoderUnusable(SessionError):
+    """The encoder that was asked for does not work here."""
+
+    kind = "encoder-unusable"
+
+    def __init__(self, encoder: str, reason: str) -> None:
+        self.encoder = encoder
+        self.reason = reason
+        super().__init__(f"The encoder {encoder!r} cannot be used: {reason}.")
+
+
 class StorageFailed(SessionError):
     """The segment directory cannot be made or written (permissions, a full disk)."""
 
@@ -200,4 +211,4 @@ class Unavailable(SessionError):
 
 def said(log: Sequence[str]) -> str:
     """Return ffmpeg's last words as a sentence that follows another; nothing when it said nothing."""
-    return f" ffmpeg said: {' | '.join(log[-3:])}" if log else ""
+    return f" ffmpeg said: {' | '.join(log[-3:])}" if any(log) else ""

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     ffmpeg: str | Path | None = None
     """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
 
+    encoder: str = "auto"
+    """What encodes pictures, as ffmpeg spells it (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""
+
     probe_timeout: Seconds = 10.0
     """How long opening a file may take before it counts as not playable."""
 

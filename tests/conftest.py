@@ -123,7 +123,11 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
         command += [argument for root in roots for argument in ("--media", str(root))]
         environment = {"XDG_STATE_HOME": str(tmp_path / "state-home")} | environment
         process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, text=True, env=os.environ | environment
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            text=True,
+            # What a test finds must not depend on the machine's hardware.
+            env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"} | environment,
         )
         ready = process.stdout.readline()
         assert ready.startswith("hls-sessions ready on "), ready

@@ -11,9 +11,10 @@ import typer
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
-from hls_sessions.cli.screen import complain, print_facts, print_json
-from hls_sessions.errors import FfmpegNotFound
+from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
+from hls_sessions.errors import EncoderUnusable, FfmpegNotFound
 from hls_sessions.ffmpeg import examine, find
+from hls_sessions.session import Trial, best, try_out
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -34,6 +35,12 @@ def doctor(
     writable = folder.is_dir() and os.access(folder, os.W_OK)
     faults = [f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders]
     faults += [] if writable else [f"the segments directory {folder} cannot be written to"]
+    trials = try_out(binary)
+    encoder: str | None = None
+    try:
+        encoder = best(trials, settings.encoder).name
+    except EncoderUnusable as error:
+        faults.append(str(error))
     advice = []
     if binary.start_up > SLOW_START:
         advice.append("this ffmpeg starts slowly, which every seek pays for: a static build starts in a few ms")
@@ -47,6 +54,7 @@ def doctor(
         "start_up_ms": round(binary.start_up * 1000, 1),
         "segment_times": "from zero" if binary.absolute_segment_times else "from the first packet",
         "encoders": sorted(name for name in binary.encoders if name in {"aac", "libx264"}),
+        "encoder": encoder,
         "segments_dir": str(folder),
         "segments_dir_writable": writable,
         "dies_with_daemon": shutil.which("setpriv") is not None,
@@ -54,7 +62,15 @@ def doctor(
         "advice": advice,
     }
     if as_json:
-        print_json(found)
+        tried = [{"name": trial.encoder.name, "label": trial.encoder.label, "fault": trial.fault} for trial in trials]
+        print_json(found | {"video_encoders": tried})
     else:
         print_facts({k: "; ".join(map(str, v)) or "none" if isinstance(v, list) else v for k, v in found.items()})
+        print_rows(("ENCODER", "KNOWN AS", "WORKS", ""), (_row(trial, encoder) for trial in trials))
     raise typer.Exit(Exit.FAILED if faults else Exit.OK)
+
+
+def _row(trial: Trial, chosen: str | None) -> tuple[str, ...]:
+    encoder = trial.encoder
+    comment = trial.fault or ("chosen" if encoder.name == chosen else "")
+    return encoder.name, encoder.label, "no" if trial.fault else "yes", comment

@@ -42,6 +42,9 @@ def serve(
         typer.Option(help="Where history and probed files are kept.  [default: ~/.local/state/hls_sessions]"),
     ] = None,
     ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="What encodes pictures, as ffmpeg spells it.  [default: auto, what works best]")
+    ] = None,
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
     ] = None,
@@ -64,6 +67,7 @@ def serve(
         segments_dir=segments_dir,
         state_dir=state_dir,
         ffmpeg=ffmpeg,
+        encoder=encoder,
         idle_timeout=idle_timeout,
     )
     if not settings.media:

@@ -2,7 +2,7 @@
 
 from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import OFFSET, Run, run
-from hls_sessions.ffmpeg.encoders import SOFTWARE, Encoder
+from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.memory import FileVersion, Memory
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
@@ -10,6 +10,7 @@ from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.ways import Way, ways
 
 __all__ = [
+    "ENCODERS",
     "OFFSET",
     "SOFTWARE",
     "Binary",

@@ -108,7 +108,7 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: W
     )
     if isinstance(rendition, AudioRendition) and way.copies:
         output = _listened_to(output, stream, {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last))})
-    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts")
+    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", *way.encoder.device)
     return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, way)
 
 
@@ -128,15 +128,16 @@ def _video(
     # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another way has
     # ended decodes ahead as that did.
     retimes = binary.bitstream_filters >= RETIMING
-    b_frames = track.opening < OFFSET and (retimes or way.in_band)
+    b_frames = way.b_frames and track.opening < OFFSET and (retimes or way.in_band)
     if segment or begins > cuts.times[0]:
         # What precedes the first picture has no time, and a decoder guesses one. Also after an exact seek: versions of
         # ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
-    return _shown(source, rendition, binary), {
+    return way.encoder.take(_shown(source, rendition, binary)), {
         "c:v": way.encoder.name,
         **way.encoder.options(rendition, b_frames=b_frames),
         **_filtered(
+            way.encoder.bitstream_filter(rendition),
             # A player that holds the init segment of another way is told in the pictures how to decode these.
             "dump_extra=freq=keyframe" if way.in_band else None,
             _decoded_after(track, begins) if segment and b_frames and retimes else None,

@@ -30,6 +30,14 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds of one clock tick, in which the kernel counts processor time."""
 
 
+LAMENT = re.compile(
+    "Error (while opening|initializing output|submitting|sending|parsing|selecting|opening output|while filtering)|"
+    "Task finished|Terminating thread|Could not open encoder|Nothing was written|Conversion failed|Device creation|"
+    "Failed to set value"
+)
+"""What ffmpeg says after it has said what is wrong."""
+
+
 class ProcessId(NamedTuple):
     """A process for certain: its pid, and when it started, because pids are used again."""
 
@@ -79,6 +87,12 @@ class Exit(NamedTuple):
     def was_killed(self) -> bool:
         """Whether somebody ended it, which says nothing of what it did."""
         return self.code in {-signal.SIGKILL, -signal.SIGTERM}
+
+    @property
+    def cause(self) -> str:
+        """The last line that says what was wrong, rather than what came of it; empty when there is none."""
+        telling = [line for line in self.log if not LAMENT.search(line)] or self.log[:1]
+        return re.sub(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+", "", telling[-1]).rstrip(".") if telling else ""
 
     def __str__(self) -> str:
         if self.code < 0:

@@ -5,6 +5,7 @@ first. So where there are several ways, each writes its parameter sets into the 
 keyframe, and a player may go from any segment to any other. The check before publishing sees that they are there.
 A copy has those of its file, which are those of the init segment; what is encoded in software has its own number
 for them, so that neither takes the place of the other in a decoder.
+And none reorders frames unless all do: a decoder that begins to wait for frames to come in order drops the first two.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Way:
     """What makes it, as ffmpeg's ``-c`` spells it: an encoder, or ``copy``."""
     encoder: Encoder = SOFTWARE
     """How a picture is encoded, where it is."""
+    b_frames: bool = True
+    """Whether the encoder may have frames decoded in another order than they are shown in."""
     in_band: bool = False
     """Whether the parameter sets are in the pictures, too, because it is one of several ways."""
 
@@ -46,13 +49,14 @@ SOUND = Way("aac")
 
 def ways(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Way, ...]:
     """Return the ways to make a rendition, the best first, where ``encoder`` is the chosen one."""
-    encoders = [Way(each.name, each) for each in dict.fromkeys((encoder, SOFTWARE))]
     match rendition:
         case VideoRendition():
-            return several(*encoders)
+            return several(*(Way(each.name, each) for each in dict.fromkeys((encoder, SOFTWARE))))
         case CopiedVideo(track=track):
-            # A player that was told of another codec could not go over to H.264 within the variant.
-            return (COPY, *several(*encoders, alone=False)) if track.codec == "h264" else (COPY,)
+            # A player that was told of another codec could not go over to H.264 within the variant. And hardware
+            # gives its parameter sets the numbers that the copy's have, which are not in its pictures.
+            software = several(Way(SOFTWARE.name, SOFTWARE), alone=False)
+            return (COPY, *software) if track.codec == "h264" else (COPY,)
         case AudioRendition(copied=True):
             return COPY, SOUND
         case AudioRendition():
@@ -61,4 +65,5 @@ def ways(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Way, ...]:
 
 def several(*found: Way, alone: bool = True) -> tuple[Way, ...]:
     """Return ways so that their segments can be mixed, with each other or with those of a copy."""
-    return tuple(replace(way, in_band=len(found) > 1 or not alone) for way in found)
+    b_frames = all(way.encoder.b_frames for way in found)
+    return tuple(replace(way, b_frames=b_frames, in_band=len(found) > 1 or not alone) for way in found)

@@ -3,7 +3,7 @@
 Pure: values in, text out.
 """
 
-from hls_sessions.media.boxes import BrokenSegment, Segment, read_segment, read_track, same_form, same_sound
+from hls_sessions.media.boxes import BrokenSegment, Segment, read_codec, read_segment, read_track, same_form, same_sound
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.gap import gap
@@ -49,6 +49,7 @@ __all__ = [
     "gap",
     "master_playlist",
     "media_playlist",
+    "read_codec",
     "read_segment",
     "read_track",
     "refreshes",

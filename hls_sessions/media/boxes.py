@@ -139,6 +139,23 @@ _AAC_CONFIG = re.compile(rb"\x04" + _LENGTH + rb"\x40.{12}\x05" + _LENGTH + rb"(
 """A DecoderConfigDescriptor of AAC, and in it a DecoderSpecificInfo (ISO/IEC 14496-1, 7.2.6.6): its first two bytes."""
 
 
+def read_codec(track: bytes) -> str:
+    """Return the RFC 6381 name of a trak box's codec: of H.264, its profile, constraints and level; else its kind.
+
+    Raises:
+        BrokenSegment: it is not a trak box.
+    """
+    view = memoryview(track)
+    [trak] = _boxes(view, 0, len(view))
+    entry = _sample_entry(view, trak)
+    kind = entry.kind.decode("latin-1")
+    return (
+        f"{kind}.{_number('>I', view, _child(view, entry, b'avcC', skip=78), 0) & 0xFFFFFF:06x}"
+        if kind == "avc1"
+        else kind
+    )
+
+
 def same_form(track: bytes, other: bytes) -> bool:
     """Whether two trak boxes differ in nothing that segments with parameter sets of their own depend on."""
     return _form(track) == _form(other)

@@ -24,6 +24,7 @@ from hls_sessions.session.segments import SegmentDirectory, end_processes, orpha
 from hls_sessions.session.session import House, SessionServer, Viewing
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.state import State, Step, Who
+from hls_sessions.session.trial import Trial, best, choose, try_out
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
@@ -57,12 +58,16 @@ __all__ = [
     "StateChanged",
     "Step",
     "Transition",
+    "Trial",
     "Viewing",
     "Watcher",
     "WatcherServer",
     "Who",
+    "best",
+    "choose",
     "end_processes",
     "gap_of",
     "judge_file",
     "orphans",
+    "try_out",
 ]

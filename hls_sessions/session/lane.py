@@ -443,7 +443,7 @@ class Lane:
         cause = "ended early" if ended_early else run.cause or "crashed"
         self._note_failure(run.next, cause, reason, exit_.log, run.way)
         if not ended_early and self._is_done_with_its_way(run, exit_):
-            self._step_down(f"{run.way} was given up at segment {run.next}: {reason}.{said(exit_.log)}")
+            self._step_down(f"{run.way} was given up at segment {run.next}: {reason}.{said([exit_.cause])}")
         else:
             # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
@@ -471,7 +471,7 @@ class Lane:
         """Go over to the next way, for good. What was published stays, and a run that has made something goes on."""
         self.given_up.append(why)
         self._failures.clear()
-        logger.warning("%s: %s From now on: %s", self.rendition.id, why, self.way)
+        logger.warning("%s goes on with %s: %s", self.way, self.rendition.id, why)
         for run in self._runs.values():
             if run.next == run.first:
                 run.stop()

@@ -32,7 +32,7 @@ from hls_sessions.errors import (
     StorageFailed,
     Unavailable,
 )
-from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
+from hls_sessions.ffmpeg import Prober, SubtitleReader, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -71,6 +71,7 @@ from hls_sessions.session import (
     Watcher,
     WatcherServer,
     Who,
+    choose,
     end_processes,
     judge_file,
     orphans,
@@ -185,9 +186,10 @@ class Supervisor:
     # ---- its own life
 
     def start(self) -> None:
-        """Clear away what an earlier life left, and begin.
+        """Clear away what an earlier life left, find out which encoder works here, and begin.
 
         Raises:
+            EncoderUnusable: the encoder that is set does not work here.
             StorageFailed: the segments directory cannot be made.
             StateUnusable: the state directory cannot be made or written to, or another daemon uses it.
             Unavailable: it runs already.
@@ -196,6 +198,8 @@ class Supervisor:
             if self._root is not None:
                 raise Unavailable("The supervisor runs already.")
             self._open_segments_dir()
+            self.encoder = choose(self.binary, self.settings.encoder)
+            logger.info("pictures are encoded with %s", self.encoder)
             self._open_history()
             self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
             self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
@@ -658,7 +662,7 @@ class Supervisor:
         timers, watcher = Timers(self.clock), Watcher()
         self._house = House(
             binary=self.binary,
-            encoder=SOFTWARE,
+            encoder=self.encoder,
             watcher=watcher,
             subtitles=self._subtitles,
             clock=self.clock,

@@ -6,19 +6,49 @@ import shlex
 from typing import TYPE_CHECKING
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.session.trial import FILM
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SCRIPT = """#!/bin/sh
 # The real ffmpeg, but for {what}.
-case "$*" in *segment_format_options*)
+case "$*" in *{trial}*) ;; *segment_format_options*)
   echo run >> {runs}
   if [ {times} -lt 0 ] || [ "$(wc -l < {runs})" -le {times} ]; then
     {misbehave}
   fi
 esac
 exec {real} "$@"
+"""
+
+
+_CARD = """#!/bin/sh
+# The real ffmpeg, with a card: what h264_nvenc is asked for, x264 makes.
+case "$*" in
+  *-encoders*) {real} "$@" && echo " V....D h264_nvenc           x264 in its place"; exit ;;
+  *h264_nvenc*) ;;
+  *) exec {real} "$@" ;;
+esac
+broken=
+case "$*" in *{trial}*) ;; *)
+  echo run >> {runs}
+  [ {works} -lt 0 ] || [ "$(wc -l < {runs})" -le {works} ] || broken=1
+esac
+for word; do
+  shift
+  [ "$leave_out" ] && leave_out= && continue
+  case "$word" in
+    -rc | -cq | -forced-idr | -no-scenecut) leave_out=1; continue ;;
+    h264_nvenc) word=libx264 ;;
+    */%d.m4s) set -- "$@" -preset superfast -sc_threshold 0; [ $broken ] && set -- "$@" -frames:v {frames} ;;
+  esac
+  set -- "$@" "$word"
+done
+[ $broken ] || exec {real} "$@"
+{real} "$@"
+echo {says} >&2
+exit {code}
 """
 
 
@@ -32,6 +62,41 @@ def hanging_ffmpeg(folder: Path, *, times: int = -1) -> Path:
     return _write(folder, "hanging-ffmpeg", "runs that hang", times, "exec sleep 3600")
 
 
+def nvenc_ffmpeg(
+    folder: Path,
+    *,
+    works: int = -1,
+    frames: int = 0,
+    says: str = "OpenEncodeSessionEx failed: out of memory (10)",
+    code: int = 1,
+    real: str | None = None,
+) -> Path:
+    """Make an ffmpeg with a card of NVIDIA's that fails at run time: ``h264_nvenc`` works, and in truth it is x264.
+
+    Args:
+        folder: where it is made.
+        works: how many of its runs work, or all when negative; a trial always does.
+        frames: how many frames each of the others makes before it fails.
+        says: the last line of one that fails.
+        code: its exit code.
+        real: the ffmpeg that does the work; by default the one that is found.
+    """
+    script = folder / "nvenc-ffmpeg"
+    script.write_text(
+        _CARD.format(
+            trial=FILM,
+            runs=shlex.quote(str(script.with_suffix(".runs"))),
+            works=works,
+            frames=frames,
+            says=shlex.quote(says),
+            code=code,
+            real=shlex.quote(real or find()),
+        )
+    )
+    script.chmod(0o755)
+    return script
+
+
 def runs_of(double: Path) -> int:
     """Return how many runs a double has been asked for."""
     runs = double.with_suffix(".runs")
@@ -43,6 +108,7 @@ def _write(folder: Path, name: str, what: str, times: int, misbehave: str) -> Pa
     script.write_text(
         _SCRIPT.format(
             what=what,
+            trial=FILM,
             runs=shlex.quote(str(script.with_suffix(".runs"))),
             times=times,
             misbehave=misbehave,

@@ -82,7 +82,12 @@ def hls_supervisor(
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
-            options: dict[str, Any] = {"media": (hls_clip_folder,), "segments_dir": hls_segments_dir} | settings
+            # Software, unless the test asks for more: what it finds must not depend on the machine.
+            options: dict[str, Any] = {
+                "media": (hls_clip_folder,),
+                "segments_dir": hls_segments_dir,
+                "encoder": "libx264",
+            } | settings
             return running.enter_context(Supervisor(clock=clock, **options))
 
         yield start

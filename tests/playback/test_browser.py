@@ -218,6 +218,45 @@ def test_a_viewer_sees_a_film_whose_sound_begins_late_from_its_beginning(daemon,
     assert real(page.complaints) == []
 
 
+PICTURE_AT = """async (position) => {
+    const video = document.querySelector("video");
+    video.pause();
+    const shown = new Promise((resolve) => {
+        const look = (_, frame) => {
+            if (Math.abs(frame.mediaTime - position) < 0.1) resolve();
+            else video.requestVideoFrameCallback(look);
+        };
+        video.requestVideoFrameCallback(look);
+    });
+    video.currentTime = position;
+    await shown;
+    const canvas = Object.assign(document.createElement("canvas"), {width: 32, height: 18});
+    const context = canvas.getContext("2d");
+    context.drawImage(video, 0, 0, 32, 18);
+    return Array.from(context.getImageData(0, 0, 32, 18).data);
+}"""
+
+
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_viewer_sees_the_right_pictures_across_changes_between_hardware_and_software(
+    half_hardware, all_hardware, page, player
+):
+    seen = []
+    for daemon, session in (half_hardware, all_hardware):
+        page.goto(f"{daemon.url}{session['player_url']}?player={player}")
+        assert page.evaluate(PLAYS_ON_FROM, 0) >= 1
+        # From software's to hardware's, and on to software's.
+        assert page.evaluate(PLAYS_ON_FROM, 5.5) >= 6.5
+        assert page.evaluate(PLAYS_ON_FROM, 9.5) >= 10.5
+        # Forth and back, from one's to the other's.
+        seen.append([page.evaluate(PICTURE_AT, position) for position in (3.05, 9.05, 13.05, 7.05, 0.55)])
+
+    for changed, same in zip(*seen, strict=True):
+        assert sum(abs(a - b) for a, b in zip(changed, same, strict=True)) / len(same) < 4  # of 255
+    assert page.evaluate("document.querySelector('video').error") is None
+    assert real(page.complaints) == []
+
+
 def test_the_page_of_an_unknown_session_says_so(daemon, page):
     page.goto(f"{daemon.url}/watch/no-such-session")
 

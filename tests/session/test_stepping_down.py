@@ -9,14 +9,13 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from dataclasses import dataclass
 from pathlib import Path
 
 import judge
 import pytest
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible
-from hls_sessions.ffmpeg import SOFTWARE, Way
+from hls_sessions.ffmpeg import SOFTWARE, Encoder, Way
 from hls_sessions.ffmpeg.ways import several
 from hls_sessions.session import lane
 from hls_sessions.testing import runs_of
@@ -25,14 +24,14 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-@dataclass(frozen=True)
-class Better:
+class Better(Encoder):
     """An x264 that goes without CABAC and B-frames."""
 
-    name: str = "libx264"
+    name = "libx264"
+    b_frames = False
 
     def options(self, rendition, *, b_frames):
-        return SOFTWARE.options(rendition, b_frames=False) | {"coder": "vlc"}
+        return SOFTWARE.options(rendition, b_frames=b_frames) | {"coder": "vlc"}
 
 
 WAYS = several(Way("better", Better()), Way("plain", SOFTWARE))

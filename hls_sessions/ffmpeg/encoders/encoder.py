@@ -1,21 +1,46 @@
-"""What a file of this package defines: one encoder, as ffmpeg has to be told of it."""
+"""What a file of this package defines: one encoder of H.264, as ffmpeg has to be told of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from hls_sessions.media import VideoRendition
 
+ENDLESS = 65_535
+"""Frames between keyframes that are not forced: as many as every hardware can count. A forced one starts anew."""
 
-class Encoder(Protocol):
-    """A way to encode a picture to H.264."""
 
-    @property
-    def name(self) -> str:
-        """Its name as ffmpeg spells it."""
-        ...
+class Encoder(ABC):
+    """A way to encode a picture. Decoding, scaling and tone mapping stay in software, for any file and any frame."""
 
+    name: ClassVar[str]
+    """Its name as ffmpeg spells it."""
+    label: ClassVar[str]
+    """Its name as people know it."""
+    preference: ClassVar[int]
+    """The lowest that works is chosen."""
+    b_frames: ClassVar[bool] = True
+    """Whether it can have frames decoded in another order than they are shown in."""
+    device: ClassVar[tuple[str, ...]] = ()
+    """The global arguments that open its device."""
+
+    def __repr__(self) -> str:
+        return f"<Encoder {self.name}>"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def take(self, picture: Any) -> Any:
+        """Bring frames of planar 4:2:0, in memory, to where and as it takes them."""
+        return picture
+
+    def bitstream_filter(self, rendition: VideoRendition) -> str | None:  # noqa: ARG002 - for those that need one
+        """Return what is to be done with what it makes, as ``-bsf`` spells it; None for nothing."""
+        return None
+
+    @abstractmethod
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
         """Return the output options: rate, profile and level of the rendition, no keyframe but those that are forced.
 
@@ -23,4 +48,29 @@ class Encoder(Protocol):
             rendition: what is to be made.
             b_frames: whether frames may be decoded in another order than they are shown in; by two at most.
         """
-        ...
+
+
+class Hardware(Encoder):
+    """What encoders in hardware have in common."""
+
+    b_frames = False
+    # Some reckon decoding times by a constant frame rate (NVENC: by ticks), which the frames of a file need not have.
+
+    def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:  # noqa: ARG002 - it never has any
+        """Return the options that all have."""
+        return {
+            "b:v": rendition.max_rate * 3 // 4,
+            "maxrate": rendition.max_rate,
+            "bufsize": rendition.buffer,
+            "profile:v": "high",
+            "bf": 0,
+            "g": ENDLESS,
+        }
+
+    def bitstream_filter(self, rendition: VideoRendition) -> str | None:
+        """Label the stream as the playlist has promised.
+
+        Each reckons a level of its own, of what it thinks it may need, and some set constraint flags; the rendition
+        was computed to keep to its level.
+        """
+        return f"h264_metadata=level={rendition.level.idc}:zero_new_constraint_set_flags=1:aud=remove"

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from hls_sessions.ffmpeg.encoders.encoder import Encoder
 
 if TYPE_CHECKING:
     from hls_sessions.media import VideoRendition
 
 
-@dataclass(frozen=True, slots=True)
-class Software:
+class Software(Encoder):
     """x264, on the processor."""
 
-    name: str = "libx264"
+    name = "libx264"
+    label = "x264"
+    preference = 100
 
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
-        """Return its output options; x264 decodes two frames ahead, with its own number of B-frames."""
+        """Return its output options; as many B-frames as it likes are decoded two frames ahead at most."""
         return {
             "preset": "veryfast",
             "crf": 23,

@@ -1,0 +1,151 @@
+"""Which encoders work here: each is made to encode a short film, and judged by what it made.
+
+ffmpeg lists the encoders it was built with. Whether there is a card, a driver and a right to use them shows only in a
+run, and so does whether forced keyframes come where they were forced. So a trial is a run like all others: the same
+command line, and the check before publishing. It takes a few milliseconds where there is no device.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from array import array
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hls_sessions.errors import EncoderUnusable
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Process, Way, run
+from hls_sessions.media import BrokenSegment, Media, Presentation, VideoTrack, read_codec, read_segment
+from hls_sessions.session.check import Refused, check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hls_sessions.ffmpeg import Binary, Encoder, Exit
+    from hls_sessions.media import Rendition
+
+AUTO = "auto"
+
+FILM = "hls_sessions-trial.y4m"
+"""What the film is called, by which a double of ffmpeg can tell a trial."""
+
+LIMIT = 10.0
+"""Seconds a trial may take: a card that sleeps takes some to wake up."""
+
+WIDTH, HEIGHT, RATE, FRAMES = 640, 360, 10, 14
+"""The film's: no smaller than any hardware takes, long enough for a cut, and 5 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of trying an encoder."""
+
+    encoder: Encoder
+    fault: str | None
+    """Why it cannot be used; None when it works."""
+
+
+def choose(binary: Binary, wanted: str) -> Encoder:
+    """Return the encoder of that name or, for ``auto``, the most preferred that works.
+
+    Software is taken untried: there would be nothing to fall back to.
+
+    Raises:
+        EncoderUnusable: it does not work here, or there is none of that name.
+    """
+    if wanted == SOFTWARE.name:
+        return SOFTWARE
+    hardware = [encoder for encoder in ENCODERS if wanted in {AUTO, encoder.name} and encoder is not SOFTWARE]
+    return best(try_out(binary, hardware), wanted)
+
+
+def best(trials: Sequence[Trial], wanted: str) -> Encoder:
+    """Return what ``choose`` does, of encoders that were tried. Raises what it raises."""
+    named = [trial for trial in trials if wanted in {AUTO, trial.encoder.name}]
+    working = [trial.encoder for trial in named if trial.fault is None]
+    if not working and wanted != AUTO:
+        known = f"it is none of {AUTO}, {', '.join(map(str, ENCODERS))}"
+        raise EncoderUnusable(wanted, str(named[0].fault) if named else known)
+    return next(iter(working), SOFTWARE)
+
+
+def try_out(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list[Trial]:
+    """Try encoders, all at once; return what came of it in their order."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder, ThreadPoolExecutor() as threads:
+            film = _film(Path(folder, FILM))
+            return list(threads.map(lambda encoder: Trial(encoder, _fault(binary, encoder, film)), encoders))
+    except OSError as error:
+        return [Trial(encoder, f"it could not be tried ({error.strerror or error})") for encoder in encoders]
+
+
+def _fault(binary: Binary, encoder: Encoder, film: Presentation) -> str | None:
+    if encoder.name not in binary.encoders:
+        return "this ffmpeg was built without it"
+    rendition = film.video[0]
+    folder = film.media.path.with_name(encoder.name)
+    folder.mkdir()
+    exit_ = _end_of(run(binary, film, rendition, Way(encoder.name, encoder), 0, folder).argv)
+    if exit_ is None:
+        return f"it did not encode {FRAMES} frames within {LIMIT:g} seconds"
+    if exit_.code != 0:
+        return exit_.cause or f"it {exit_}"
+    return _fault_of(folder, film, rendition)
+
+
+def _fault_of(folder: Path, film: Presentation, rendition: Rendition) -> str | None:
+    """Judge what an encoder has made of the film."""
+    cuts, track, frames = film.cuts(rendition.id), None, 0
+    files = [folder / f"{number}.m4s" for number in range(len(cuts))]
+    if not all(file.exists() for file in files):
+        return "it made no keyframe where one was forced"
+    for number, file in enumerate(files):
+        try:
+            segment = read_segment(file.read_bytes())
+            check(segment, number, cuts, film.timeline.origin, track)
+        except (BrokenSegment, Refused) as error:
+            return f"its segment {number} is refused: {error}"
+        track = segment.track
+        frames += segment.samples
+        if (made := read_codec(track)) != rendition.codecs:
+            return f"it makes {made} when asked for {rendition.codecs}"
+    return None if frames == FRAMES else f"it made {frames} frames of {FRAMES}"
+
+
+def _end_of(argv: Sequence[str]) -> Exit | None:
+    """Run a command to its end; None when that took too long."""
+    ends: list[Exit] = []
+    process = Process(argv, ends.append)
+    if process.wait(LIMIT):
+        return ends[0]
+    process.kill()
+    process.wait(LIMIT)
+    return None
+
+
+def _film(path: Path) -> Presentation:
+    """Write a film that every ffmpeg can read, of a ramp that moves; return how it is offered.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F{RATE}:1 Ip A1:1 C420\n".encode())
+        for number in range(FRAMES):
+            line = bytes((across + 8 * number) % 256 for across in range(WIDTH))
+            file.write(b"FRAME\n" + line * HEIGHT + b"\x80" * (WIDTH * HEIGHT // 2))
+    tick = Fraction(1, RATE)
+    picture = VideoTrack(
+        index=0,
+        codec="rawvideo",
+        width=WIDTH,
+        height=HEIGHT,
+        time_base=tick,
+        start=Fraction(0),
+        end=FRAMES * tick,
+        frame_rate=Fraction(RATE),
+        frame_times=array("q", range(FRAMES)),
+    )
+    return Presentation.of(Media(path, "yuv4mpegpipe", Fraction(0), picture, ()))

@@ -1,0 +1,169 @@
+"""Which encoder is chosen: each is made to encode, whatever ffmpeg says of itself."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from hls_sessions.errors import EncoderUnusable
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, examine, find
+from hls_sessions.session import Trial, best, choose, trial, try_out
+from hls_sessions.session.trial import AUTO, FILM
+from hls_sessions.testing import nvenc_ffmpeg
+
+NVENC, QSV, *_ = ENCODERS
+
+
+@pytest.fixture
+def card(tmp_path):
+    """An ffmpeg whose h264_nvenc works; in shell, a trial of it can do something else before, with $folder to write to.
+
+    What is left of it is called "$@".
+    """
+
+    def card(before=":"):
+        script = tmp_path / "ffmpeg"
+        real = shlex.quote(str(nvenc_ffmpeg(tmp_path)))
+        script.write_text(f"""#!/bin/sh
+case "$*" in *{FILM}*)
+  for word; do case "$word" in */%d.m4s) folder=$(dirname "$word") ;; esac; done
+  {before}
+esac
+exec {real} "$@"
+""")
+        script.chmod(0o755)
+        return examine(str(script))
+
+    return card
+
+
+def fault(binary):
+    [tried] = try_out(binary, [NVENC])
+    return tried.fault
+
+
+def test_an_encoder_that_makes_what_it_is_asked_for_works(card):
+    assert fault(card()) is None
+
+
+def test_software_works():
+    assert try_out(examine(find()), [SOFTWARE]) == [Trial(SOFTWARE, None)]
+
+
+def test_encoders_are_tried_in_the_order_that_was_asked_for(card):
+    assert [tried.encoder for tried in try_out(card(), [SOFTWARE, NVENC])] == [SOFTWARE, NVENC]
+
+
+def test_an_encoder_that_this_ffmpeg_was_built_without_is_not_run(tmp_path):
+    script = tmp_path / "ffmpeg"
+    real = shlex.quote(find())
+    script.write_text(f"""#!/bin/sh
+case "$*" in *-encoders*) {real} "$@" | grep -v nvenc ;; *) exec {real} "$@" ;; esac
+""")
+    script.chmod(0o755)
+
+    assert fault(examine(str(script))) == "this ffmpeg was built without it"
+
+
+FAULTS = {
+    "ffmpeg's own words, without what came of it": (
+        'echo "[h264_nvenc @ 0x5f] No capable devices found" >&2; echo "Conversion failed!" >&2; exit 1',
+        "No capable devices found",
+    ),
+    "its exit, where it says nothing": ("exit 3", "it ended with exit code 3"),
+    "a signal": ("kill -SEGV $$", "it ended by SIGSEGV"),
+    "that it made nothing": ("exit 0", "it made no keyframe where one was forced"),
+    "that it made nonsense": (
+        'echo "nonsense, in bytes" | tee "$folder/0.m4s" > "$folder/1.m4s"; exit 0',
+        "its segment 0 is refused: its ense box is cut short",
+    ),
+    "that it forced no keyframe": (
+        'set -- $(echo "$@" | sed "s/-force_key_frames [^ ]*//")',
+        "it made no keyframe where one was forced",
+    ),
+    "that it makes another profile": (
+        'set -- $(echo "$@" | sed "s/profile:v high/profile:v main/")',
+        "it makes avc1.4d401e when asked for avc1.64001e",
+    ),
+    "that it left out frames": (
+        'set -- $(echo "$@" | sed "s/-profile:v/-frames:v 12 -profile:v/")',
+        "it made 12 frames of 14",
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "says"), FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_told_as(card, before, says):
+    assert fault(card(before)) == says
+
+
+def test_an_encoder_that_hangs_is_given_up_and_leaves_nothing(card, monkeypatch):
+    monkeypatch.setattr(trial, "LIMIT", 0.2)
+
+    assert fault(card("exec sleep 3600")) == "it did not encode 14 frames within 0.2 seconds"
+
+
+def test_a_disk_without_room_for_the_film_is_a_fault_of_all(card, monkeypatch, tmp_path):
+    binary = card()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+
+    assert fault(binary) == "it could not be tried (No such file or directory)"
+
+
+# Of those that were tried
+
+
+def test_of_those_that_work_the_most_preferred_is_the_best():
+    assert best([Trial(QSV, None), Trial(SOFTWARE, None)], AUTO) is QSV
+    assert best([Trial(NVENC, "no card"), Trial(QSV, None)], AUTO) is QSV
+
+
+def test_where_none_works_the_best_is_software():
+    assert best([Trial(NVENC, "no card")], AUTO) is SOFTWARE
+
+
+def test_the_one_that_is_named_is_the_best_also_where_another_is_preferred():
+    assert best([Trial(NVENC, None), Trial(QSV, None)], "h264_qsv") is QSV
+
+
+def test_the_one_that_is_named_must_work():
+    with pytest.raises(EncoderUnusable, match=r"^The encoder 'h264_nvenc' cannot be used: no card\.$"):
+        best([Trial(NVENC, "no card"), Trial(QSV, None)], "h264_nvenc")
+
+
+# What a supervisor takes
+
+
+def test_a_card_that_works_is_taken(card):
+    assert choose(card(), AUTO) is NVENC
+
+
+def test_software_is_taken_where_no_hardware_works(card):
+    assert choose(card("exit 1"), AUTO) is SOFTWARE
+
+
+def test_software_is_taken_untried_when_it_is_named(card):
+    assert choose(card("exit 1"), "libx264") is SOFTWARE
+
+
+@pytest.mark.parametrize("name", ["h264", "", "libx265", "-version", "H264_NVENC"])
+def test_a_name_that_no_encoder_has_is_an_error_that_names_them_all(card, name):
+    with pytest.raises(EncoderUnusable, match="none of auto, h264_nvenc, h264_qsv, h264_vaapi, h264_videotoolbox, lib"):
+        choose(card(), name)
+
+
+def test_a_supervisor_starts_with_what_works_and_finds_out_anew_each_time(hls_supervisor, card, tmp_path):
+    supervisor = hls_supervisor(ffmpeg=card(f"test ! -e {tmp_path}/gone || exit 1").path, encoder="auto")
+    assert supervisor.encoder is NVENC
+    supervisor.stop()
+    (tmp_path / "gone").touch()
+
+    supervisor.start()
+
+    assert supervisor.encoder is SOFTWARE
+
+
+def test_a_supervisor_whose_encoder_does_not_work_does_not_start(hls_supervisor, card):
+    with pytest.raises(EncoderUnusable, match="it ended with exit code 1"):
+        hls_supervisor(ffmpeg=card("exit 1").path, encoder="h264_nvenc")
