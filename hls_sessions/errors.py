@@ -156,6 +156,22 @@ class SnapshotRefused(SessionError):
         super().__init__(f"The snapshot cannot be resumed: {reason}.")
 
 
+class CapacityExceeded(SessionError):
+    """There are as many sessions as there may be, and none can make room. Who asks again in time keeps their place."""
+
+    kind = "capacity-exceeded"
+
+    def __init__(self, limit: str, most: int, place: int, retry_after: float) -> None:
+        self.limit = limit
+        self.most = most
+        self.place = place
+        self.retry_after = retry_after
+        super().__init__(
+            f"There is no room for another session ({limit} is {most}): number {place} in the queue, ask again in "
+            f"{retry_after:.0f} seconds."
+        )
+
+
 class FfmpegNotFound(SessionError):
     """No usable ffmpeg binary."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import (
@@ -82,7 +82,14 @@ class Settings(BaseSettings):
     """How many encoders one rendition may have at once: players that are far apart get one each."""
 
     max_sessions: Annotated[int, Field(ge=1)] = 100
-    """How many sessions this machine should have at once: utilisation is counted against it."""
+    """How many sessions there may be at once. When there are as many, those whose time has run out are cleared away."""
+
+    max_sessions_per_user: Annotated[int, Field(ge=1)] | None = None
+    """How many sessions one user may have at once. Unset: as many as there may be; who names no user is not counted."""
+
+    when_full: Literal["reject", "evict"] = "reject"
+    """What becomes of who opens one session too many: they are refused, with their place in the queue (``reject``), or
+    the session that was idle longest makes room (``evict``), unless every one is being watched."""
 
     max_encoders: Annotated[int, Field(ge=1)] | None = None
     """How many encoders this machine should run at once, for its health to be judged by. Unset: it is not."""

@@ -21,6 +21,8 @@ class Exit(IntEnum):
     """The daemon cannot be reached, or is stopping."""
     REFUSED = 6
     """The daemon wants a token, or another one."""
+    FULL = 7
+    """There are as many sessions as there may be."""
 
 
 BY_KIND = {
@@ -29,6 +31,7 @@ BY_KIND = {
     errors.NotPlayable.kind: Exit.NO_MEDIA,
     errors.SessionNotFound.kind: Exit.NO_SESSION,
     errors.SessionEnded.kind: Exit.NO_SESSION,
+    errors.CapacityExceeded.kind: Exit.FULL,
     errors.Unavailable.kind: Exit.NO_DAEMON,
     "token-required": Exit.REFUSED,
 }

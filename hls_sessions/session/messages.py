@@ -33,6 +33,14 @@ class Reap:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveWay:
+    """Ask to end, for another's sake, if nobody watches; answered with whether it does. Is no activity."""
+
+    unwatched_after: float
+    """Seconds without anything after which nobody counts as watching."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """Say that the viewer is still there; answered with None."""
 

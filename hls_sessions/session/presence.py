@@ -73,6 +73,11 @@ class Presence:
         return self._last_at
 
     @property
+    def idle(self) -> float:
+        """Seconds since something was last asked; 0 while somebody listens."""
+        return 0.0 if self._subscribers else self._clock.monotonic() - self._last
+
+    @property
     def due_in(self) -> float:
         """Seconds until it is overdue, if nothing more is asked and no subscriber comes or leaves."""
         if self._subscribers:

@@ -30,6 +30,7 @@ from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
     GetSegment,
+    GiveWay,
     GoThere,
     Heartbeat,
     IdleCheck,
@@ -153,8 +154,8 @@ class SessionServer(GenServer):
         return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what can be asked. All but Peek and Reap counts as activity."""
-        if not isinstance(request, Peek | Reap):
+        """Answer what can be asked. All but Peek, Reap and GiveWay counts as activity."""
+        if not isinstance(request, Peek | Reap | GiveWay):
             self._life.presence.touch()
         answer: Any = None
         match request:
@@ -180,9 +181,8 @@ class SessionServer(GenServer):
             case Resume(snapshot):
                 self._resume(snapshot)
                 answer = self._info()
-            case Reap():
-                self._expire_if_idle()
-                answer = self._life.state is State.EXPIRED
+            case Reap() | GiveWay():
+                answer = self._makes_room(request)
             case _:
                 answer = super().handle_call(request, caller)
         return answer
@@ -409,6 +409,17 @@ class SessionServer(GenServer):
         else:
             now = Circumstances(viewers_waiting=waiting, overdue=True)
             self._end(Step.EXPIRE, Who.REAPER, why, now)
+
+    def _makes_room(self, request: Reap | GiveWay) -> bool:
+        """End if its time has run out or, for the sake of another session, if nobody watches. Whether it does."""
+        if isinstance(request, GiveWay):
+            idle = self._life.presence.idle
+            now = Circumstances(viewers_waiting=self._waiting, watched=idle < request.unwatched_after)
+            reason = f"it made room for another: nothing was asked of it for {idle:.0f} seconds"
+            self._end(Step.YIELD, Who.SUPERVISOR, reason, now)
+        else:
+            self._expire_if_idle()
+        return self._life.state is State.EXPIRED
 
     def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)

@@ -29,7 +29,7 @@ class State(Enum):
     FAILED = "failed"
     """Gave up; the reason says why."""
     EXPIRED = "expired"
-    """Nobody asked anything of it for too long."""
+    """Nobody asked anything of it for too long, or it made room for another while nobody did."""
 
     @property
     def is_final(self) -> bool:
@@ -46,6 +46,7 @@ class Step(Enum):
     COMPLETE = "complete"
     FAIL = "fail"
     EXPIRE = "expire"
+    YIELD = "yield"
 
 
 class Who(Enum):
@@ -69,6 +70,8 @@ class Circumstances:
     """Viewers who wait for a segment at this moment."""
     overdue: bool = False
     """Whether its time without a viewer has run out."""
+    watched: bool = False
+    """Whether a viewer listens, or was there a short time ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +94,29 @@ class Rule:
 NOBODY_WAITS = Guard("while a viewer waits for a segment", lambda now: now.viewers_waiting == 0)
 TIME_IS_UP = Guard("before its time without a viewer has run out", lambda now: now.overdue)
 
+NOBODY_IS_THERE = Guard("while a viewer is there", lambda now: not now.watched)
+
 _COMPLETE = Rule(State.COMPLETED, (Who.VIEWER, Who.SUPERVISOR))
 _FAIL = Rule(State.FAILED, (Who.SESSION, Who.SUPERVISOR))
 _EXPIRE = Rule(State.EXPIRED, (Who.REAPER,), (NOBODY_WAITS, TIME_IS_UP))
+_YIELD = Rule(State.EXPIRED, (Who.SUPERVISOR,), (NOBODY_WAITS, NOBODY_IS_THERE))
 
 TABLE: Mapping[tuple[State, Step], Rule] = {
     (State.PENDING, Step.START): Rule(State.ACTIVE, (Who.SESSION,)),
     (State.PENDING, Step.COMPLETE): _COMPLETE,
     (State.PENDING, Step.FAIL): _FAIL,
     (State.PENDING, Step.EXPIRE): _EXPIRE,
+    (State.PENDING, Step.YIELD): _YIELD,
     (State.ACTIVE, Step.PAUSE): Rule(State.PAUSED, (Who.VIEWER,)),
     (State.ACTIVE, Step.COMPLETE): _COMPLETE,
     (State.ACTIVE, Step.FAIL): _FAIL,
     (State.ACTIVE, Step.EXPIRE): _EXPIRE,
+    (State.ACTIVE, Step.YIELD): _YIELD,
     (State.PAUSED, Step.RESUME): Rule(State.ACTIVE, (Who.VIEWER,)),
     (State.PAUSED, Step.COMPLETE): _COMPLETE,
     (State.PAUSED, Step.FAIL): _FAIL,
     (State.PAUSED, Step.EXPIRE): _EXPIRE,
+    (State.PAUSED, Step.YIELD): _YIELD,
 }
 """Every step there is. Whatever is not here is refused."""
 

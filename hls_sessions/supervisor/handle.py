@@ -21,6 +21,7 @@ from hls_sessions.session import (
     GetInfo,
     GetInit,
     GetSegment,
+    GiveWay,
     Heartbeat,
     Pause,
     Peek,
@@ -255,6 +256,14 @@ class Session:
 
     # ---- for the supervisor
 
+    def ask_reap(self) -> Reply[bool]:
+        """Have it look whether its time has run out; answered with whether it ends for that."""
+        return self._ask(Reap())
+
+    def ask_give_way(self, unwatched_after: float) -> Reply[bool]:
+        """Have it end for another's sake, if nobody was there for so many seconds; answered with whether it does."""
+        return self._ask(GiveWay(unwatched_after))
+
     def reap(self) -> bool:
         """Have it look whether its time has run out. True when it ends for that, or has.
 
@@ -262,7 +271,7 @@ class Session:
             Unavailable: it did not answer in time.
         """
         with suppress(SessionEnded, SessionNotFound):
-            self._soon(self._ask(Reap()))
+            self._soon(self.ask_reap())
         return self._life.state is State.EXPIRED
 
     def ended(self, error: SessionError) -> None:

@@ -77,6 +77,7 @@ from hls_sessions.session import (
     orphans,
 )
 from hls_sessions.settings import Settings
+from hls_sessions.supervisor.door import Door
 from hls_sessions.supervisor.entries import Entries, Entry
 from hls_sessions.supervisor.events import LIMIT, E, Events
 from hls_sessions.supervisor.handle import CALL_TIMEOUT, Session, end_error
@@ -160,6 +161,7 @@ class Supervisor:
         self._registry = Registry()
         self._events = Events()
         self._entries = Entries(self.clock, self.settings.history_ttl)
+        self._door = Door(self._entries, self.clock, self.settings)
         self._presentations: OrderedDict[tuple[int, float], Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
@@ -262,6 +264,7 @@ class Supervisor:
 
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+            CapacityExceeded: there are as many sessions as there may be; says when to ask again.
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
             ValueError: ``idle_timeout`` is no positive number.
@@ -292,6 +295,7 @@ class Supervisor:
         Raises:
             SnapshotRefused: the snapshot is not of this file, or of that session.
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+            CapacityExceeded: there are as many sessions as there may be.
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
         """
@@ -336,6 +340,7 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
+            self._door.let_in(user, path)
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
             self._recorder.opened(entry.viewing, entry.life)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +29,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.SubtitlesFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.SnapshotRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.CapacityExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.EncoderUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
@@ -47,7 +49,11 @@ class Problem(JSONResponse):
     def __init__(self, status: int, kind: str, detail: str, **facts: Any) -> None:
         title = kind.replace("-", " ").capitalize()
         body = {"type": f"/problems/{kind}", "title": title, "status": int(status), "detail": detail, **facts}
-        retry = {"Retry-After": str(RETRY_AFTER)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        retry = (
+            {"Retry-After": str(ceil(facts.get("retry_after", RETRY_AFTER)))}
+            if status == HTTPStatus.SERVICE_UNAVAILABLE
+            else None
+        )
         super().__init__(body, status_code=int(status), headers=retry)
 
 

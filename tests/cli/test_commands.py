@@ -235,3 +235,14 @@ def test_a_guarded_daemon_wants_its_token(start_daemon):
     listed = subprocess.run([*command, "--token", "secret"], capture_output=True, text=True, timeout=30, check=False)
 
     assert (refused.returncode, listed.returncode) == (6, 0)
+
+
+def test_a_full_daemon_is_an_exit_code_and_a_place(start_daemon, film):
+    daemon = start_daemon(HLS_SESSIONS_MAX_SESSIONS="1")
+    daemon.open(film, user="anna")
+    command = [sys.executable, "-m", "hls_sessions", "start", str(film), "--user", "ben", "--url", daemon.url]
+
+    full = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert full.returncode == 7
+    assert "There is no room for another session (max_sessions is 1): number 1 in the queue" in full.stderr

@@ -12,7 +12,7 @@ from hls_sessions.errors import IllegalTransition
 from hls_sessions.session.life import QUIET
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who, follow
 
-ALWAYS = {"complete": "completed", "fail": "failed", "expire": "expired"}
+ALWAYS = {"complete": "completed", "fail": "failed", "expire": "expired", "yield": "expired"}
 WANTED = {
     "pending": {"start": "active"} | ALWAYS,
     "active": {"pause": "paused"} | ALWAYS,
@@ -28,6 +28,7 @@ MAY = {
     Step.COMPLETE: {Who.VIEWER, Who.SUPERVISOR},
     Step.FAIL: {Who.SESSION, Who.SUPERVISOR},
     Step.EXPIRE: {Who.REAPER},
+    Step.YIELD: {Who.SUPERVISOR},
 }
 
 LEGAL = [(State(state), Step(step), State(to)) for state, steps in WANTED.items() for step, to in steps.items()]
@@ -72,6 +73,19 @@ def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, step):
 def test_a_session_does_not_expire_under_a_viewer(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot expire {unless}\.$"):
         follow(state, Step.EXPIRE, Who.REAPER, "nobody came", now)
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.ACTIVE, State.PAUSED])
+@pytest.mark.parametrize(
+    ("now", "unless"),
+    [
+        (Circumstances(viewers_waiting=1), "while a viewer waits for a segment"),
+        (Circumstances(watched=True), "while a viewer is there"),
+    ],
+)
+def test_a_session_does_not_make_room_under_a_viewer(state, now, unless):
+    with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot yield {unless}\.$"):
+        follow(state, Step.YIELD, Who.SUPERVISOR, "another wants its place", now)
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n"])

@@ -115,3 +115,16 @@ def test_the_api_describes_itself(http):
     paths = http.get("/openapi.json").json()["paths"]
 
     assert {"/sessions", "/sessions/{session_id}", "/sessions/{session_id}/heartbeat", "/health"} <= paths.keys()
+
+
+def test_a_full_daemon_answers_503_with_a_place_and_when_to_ask_again(start_daemon, film):
+    daemon = start_daemon(HLS_SESSIONS_MAX_SESSIONS="1")
+    daemon.open(film, user="anna")
+
+    answer = daemon.http.post("/sessions", json={"media": str(film), "user": "ben"})
+
+    problem = answer.json()
+    assert (answer.status_code, problem["type"]) == (503, "/problems/capacity-exceeded")
+    assert (problem["limit"], problem["most"], problem["place"]) == ("max_sessions", 1, 1)
+    assert answer.headers["Retry-After"] == "10"
+    assert daemon.http.post("/sessions", json={"media": str(film), "user": "anna"}).status_code == 200

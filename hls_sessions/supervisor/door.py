@@ -1,0 +1,98 @@
+"""The door: lets one more session in, or has room made for it, or refuses it. Carries out what admission decides."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound
+from hls_sessions.otp import CallTimeout
+from hls_sessions.supervisor.admission import Admit, Clear, Evict, Queue, Refuse, Rules, Seat, decide
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hls_sessions.otp import Clock, Reply
+    from hls_sessions.settings import Settings
+    from hls_sessions.supervisor.entries import Entries, Entry
+
+logger = logging.getLogger(__name__)
+
+ANSWER: Final = 2.0
+"""Seconds a session has to say that it ends; one that says nothing is left alone."""
+
+GONE: Final = 3.0
+"""Seconds a session that ends may take to be gone."""
+
+
+class Door:
+    """Counts the sessions in. Is used by one thread at a time."""
+
+    def __init__(self, entries: Entries, clock: Clock, settings: Settings) -> None:
+        """Watch over these entries, by the limits of the settings."""
+        self._entries = entries
+        self._queue = Queue(clock.monotonic)
+        self._unwatched_after = settings.encoder_idle_timeout
+        self._rules = Rules(settings.max_sessions, settings.max_sessions_per_user, evict=settings.when_full == "evict")
+
+    def let_in(self, user: str | None, media: Path) -> None:
+        """See that there is room for a new session of this user; ends others for it where the rules say so.
+
+        Raises:
+            CapacityExceeded: there is none.
+        """
+        stays: set[str] = set()
+        """Those that were asked to end, and do not: somebody is there after all."""
+        while True:
+            match decide(self._seats(stays), user, self._queue.ahead_of(user, media), self._rules):
+                case Admit():
+                    self._queue.leave(user, media)
+                    return
+                case Clear(sessions):
+                    for session_id in sessions:
+                        if not self._ended(session_id, evict=False):
+                            stays.add(session_id)
+                case Evict(session_id):
+                    if self._ended(session_id, evict=True):
+                        logger.info("session %s made room for another", session_id)
+                    else:
+                        stays.add(session_id)
+                case Refuse() as refusal:
+                    self._queue.refused(user, media)
+                    raise refusal.error()
+
+    def _seats(self, stays: set[str]) -> list[Seat]:
+        return [self._seat(entry, stays) for entry in self._entries.all() if not entry.life.state.is_final]
+
+    def _seat(self, entry: Entry, stays: set[str]) -> Seat:
+        session_id, presence = entry.viewing.session_id, entry.life.presence
+        idle = presence.idle
+        # One that is overdue may have been asked something a short time ago: its last subscriber has left.
+        watched = session_id in stays or (idle < self._unwatched_after and presence.due_in > 0)
+        return Seat(session_id, entry.viewing.user, idle, presence.due_in, watched)
+
+    def _ended(self, session_id: str, *, evict: bool) -> bool:
+        """Have a session end, if it may, and wait until what it cost is gone. False when it does not."""
+        try:
+            entry = self._entries.find(session_id)
+        except (SessionEnded, SessionNotFound):
+            return True
+        session = entry.session
+        answer = session.ask_give_way(self._unwatched_after) if evict else session.ask_reap()
+        if not _says_yes(answer):
+            return False
+        if entry.actor is not None:
+            with suppress(CallTimeout):  # its directory is cleared away later; its place is free
+                entry.actor.wait(GONE)
+        return True
+
+
+def _says_yes(answer: Reply[bool]) -> bool:
+    try:
+        return answer.get(ANSWER)
+    except (SessionEnded, SessionNotFound):
+        return True  # by itself, meanwhile
+    except (CallTimeout, SessionError):
+        answer.cancel()
+        return False
