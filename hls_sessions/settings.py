@@ -76,7 +76,10 @@ class Settings(BaseSettings):
     """The encoders of a rendition that no segment was asked of for this long are stopped."""
 
     look_ahead: Seconds = 30.0
-    """An encoder this far ahead of its viewer is held, and goes on when half of it is left."""
+    """An encoder this far ahead of its viewer is held."""
+
+    go_on_at: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A held encoder goes on when this share of the look-ahead is left."""
 
     max_runs: Annotated[int, Field(ge=1, le=8)] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""

@@ -53,7 +53,14 @@ class Limits:
 
     max_runs: int = 2
     look_ahead: float = 30.0
-    """Seconds a run may be ahead of its viewer before it is held; it goes on at half of that."""
+    """Seconds a run may be ahead of its viewer before it is held."""
+    go_on_at: float = 0.5
+    """What share of that is left when it goes on; less than all."""
+
+    @property
+    def low(self) -> float:
+        """Seconds a held run is ahead of its viewer when it goes on."""
+        return self.look_ahead * self.go_on_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def _cover(situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Ma
     So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
     What will be wanted soon is seen to when nobody waits.
     """
-    soon = [gap for at, gap in gaps.items() if gap <= situation.cuts.reaching(at, limits.look_ahead / 2)]
+    soon = [gap for at, gap in gaps.items() if gap <= situation.cuts.reaching(at, limits.low)]
     actions: list[Action] = []
     started: list[int] = []
     running = list(situation.runs)
@@ -174,5 +181,5 @@ def _pace(
     lead = cuts.times[run.next] - cuts.times[max(followers)]
     if not run.held and (others_wait or lead >= limits.look_ahead):
         yield Hold(run.run)
-    elif run.held and not others_wait and lead < limits.look_ahead / 2:
+    elif run.held and not others_wait and lead < limits.low:
         yield GoOn(run.run)

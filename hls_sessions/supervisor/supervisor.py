@@ -672,7 +672,7 @@ class Supervisor:
             subtitles=self._subtitles,
             clock=self.clock,
             timers=timers,
-            limits=Limits(self.settings.max_runs, self.settings.look_ahead),
+            limits=Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at),
             encoder_idle_timeout=self.settings.encoder_idle_timeout,
         )
         return OtpSupervisor.start(

@@ -196,6 +196,14 @@ def test_one_run_at_most_means_one_run_at_most():
     assert decide(wanted, Limits(max_runs=1)) == [Start(10)]
 
 
+@pytest.mark.parametrize(("left", "goes_on"), [(20, [GoOn(1)]), (24, [])])
+def test_when_a_held_run_goes_on_can_be_set(left, goes_on):
+    held = situation(at=[0], on_disk=range(left // 2), runs=[run(1, left // 2, held=True)])
+
+    assert decide(held, replace(LIMITS, go_on_at=0.8)) == goes_on
+    assert decide(held, LIMITS) == []
+
+
 # ---- in every situation
 
 segments = st.integers(0, SEGMENTS - 1)
@@ -226,7 +234,11 @@ def situations(draw):
     waiting = draw(st.lists(numbers, max_size=3, unique=True))
     at = draw(st.lists(numbers, max_size=3, unique=True))
     max_runs = draw(st.integers(max(1, len(runs)), 3))
-    limits = Limits(max_runs, look_ahead=draw(st.sampled_from([1.0, 4.0, 8.0, 16.0])))
+    limits = Limits(
+        max_runs,
+        look_ahead=draw(st.sampled_from([1.0, 4.0, 8.0, 16.0])),
+        go_on_at=draw(st.sampled_from([0.1, 0.5, 0.5, 0.99])),
+    )
     return Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs)), limits
 
 
@@ -302,7 +314,7 @@ def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless_somebody_
     then = after(now, decide(now, limits))
 
     for at in now.cursors:
-        soon = range(at, now.cuts.reaching(at, limits.look_ahead / 2) + 1)
+        soon = range(at, now.cuts.reaching(at, limits.low) + 1)
         gap = next((n for n in soon if n not in now.published), None)
         made_by = None if gap is None else maker(then.runs, gap)
         assert made_by is None or not made_by.held or set(now.waiting) - set(now.published)
