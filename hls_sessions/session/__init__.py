@@ -1,7 +1,9 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
+from hls_sessions.session.budget import Budget
 from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged
 from hls_sessions.session.gaps import gap_of
+from hls_sessions.session.ledger import Ledger, free_bytes
 from hls_sessions.session.life import Life, Transition
 from hls_sessions.session.messages import (
     GapInfo,
@@ -29,6 +31,7 @@ from hls_sessions.session.trial import Trial, best, choose, try_out
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
+    "Budget",
     "Ended",
     "Event",
     "Evicted",
@@ -40,6 +43,7 @@ __all__ = [
     "Heartbeat",
     "House",
     "IdleCheck",
+    "Ledger",
     "Life",
     "Limits",
     "Pause",
@@ -68,6 +72,7 @@ __all__ = [
     "best",
     "choose",
     "end_processes",
+    "free_bytes",
     "gap_of",
     "judge_file",
     "orphans",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hls_sessions.ffmpeg import Process
@@ -90,6 +92,16 @@ class EncoderRun:
     def seconds(self) -> float:
         """Processor seconds it has computed for, while it runs."""
         return self._process.seconds
+
+    @property
+    def bytes(self) -> int:
+        """What its folder takes on disk, until it is published."""
+        sizes = 0
+        with suppress(OSError):
+            for file in os.scandir(self.folder):
+                with suppress(OSError):  # it has been published
+                    sizes += file.stat().st_size
+        return sizes
 
     def file(self, segment: int) -> Path:
         """Return where it writes a segment."""

@@ -73,7 +73,7 @@ class Restarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Event):
-    """A segment that was on disk is found to be there no more. It is made again for whoever asks."""
+    """A segment that was on disk is there no more: it made room, or was deleted. It is made again for whoever asks."""
 
     name: ClassVar[str] = "evicted"
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import Counter
 from dataclasses import dataclass
 from itertools import chain, groupby
+from math import ceil
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
 from hls_sessions.ffmpeg import run as plan_run
 from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
+from hls_sessions.session.budget import dispensable
 from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
-from hls_sessions.session.policy import Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
+from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
+    from hls_sessions.session.ledger import Account
     from hls_sessions.session.life import Life
     from hls_sessions.session.segments import SegmentDirectory
     from hls_sessions.session.watcher import Watcher
@@ -39,6 +43,12 @@ STALLED = 10.0
 
 CURSORS = 8
 """How many viewers' places are kept per rendition."""
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says of a disk, or of a share of one, that is full: a reason to wait, and no failure."""
+
+FULL = "No space left on device"
+"""The same in ffmpeg's last words."""
 
 NEIGHBOURS = 2
 """A request this many segments or fewer after a viewer's place is taken to be that viewer's next."""
@@ -62,6 +72,8 @@ class Workshop:
     """Who hears of the runs: the session."""
     now: Callable[[], float]
     """The clock, in seconds."""
+    account: Account
+    """What the session may write."""
 
 
 class Lane:
@@ -86,9 +98,13 @@ class Lane:
         self._lost: dict[int, str] = {}
         """Segments whose encoder was lost before they were made, and to what."""
         self._impossible: dict[int, str] = {}
+        self._next_bytes = ceil(2 * rendition.peak / 8 * max(self.cuts.lengths()))
+        """What a run may write before it is looked at again: a segment, and the same once more when it is published."""
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
         self._track = self._published_track()
+        for number in self.published:
+            workshop.account.wrote(rendition.id, number, workshop.directory.size(rendition.id, number))
 
     # ---- asked
 
@@ -109,6 +125,7 @@ class Lane:
             return path
         if number in self.published:
             self.published.discard(number)
+            self._workshop.account.removed(self.rendition.id, number)
             self._workshop.life.evicted(self.rendition.id, number)
         if number in self._impossible:
             raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
@@ -165,10 +182,13 @@ class Lane:
         try:
             if exit_.code == 0 and not run.stopping:
                 self._publish_from(run, ended=True)
-            if run.fault is not None or (not run.stopping and run.next <= run.last):
+            if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
+                self._workshop.account.full(self._next_bytes)
+            elif run.fault is not None or (not run.stopping and run.next <= run.last):
                 self._count_failure(run, exit_)
         finally:
             run.clear()
+            self._workshop.account.settle(self.rendition.id, number, 0)
 
     def look_for_stalls(self) -> None:
         """Stop the runs that do nothing."""
@@ -207,23 +227,60 @@ class Lane:
         )
 
     def _carry_out(self, actions: list[Action]) -> bool:
+        self._workshop.account.note(self.rendition.id, refused=False)
         for action in actions:
             match action:
                 case Start(segment):
-                    if not self._start(segment):
+                    if self._may_write(self._run_number + 1, segment) and not self._start(segment):
                         return False
                 case Stop(run):
                     self._runs[run].stop()
                 case Hold(run):
-                    self._runs[run].hold()
+                    self._hold(self._runs[run])
                 case GoOn(run):
-                    self._runs[run].go_on()
+                    if self._may_write(run, self._runs[run].next):
+                        self._runs[run].go_on()
+        self._hold_what_may_not_write()
         return True
+
+    def _hold_what_may_not_write(self) -> None:
+        for run in self._runs.values():
+            if not run.stopping and not run.state.held and not self._may_write(run.number, run.next):
+                self._hold(run)
+
+    def _may_write(self, run: int, segment: int) -> bool:
+        """Whether there is room on disk for what a run makes next. Where there is none, that is noted."""
+        account, id_ = self._workshop.account, self.rendition.id
+        urgent = bool(self._waiting_for_init) or any(0 <= number - segment <= REACH for number in self._waiting)
+        may = account.reserve(id_, run, self._next_bytes, urgent=urgent)
+        if not may:
+            account.note(id_, refused=True)
+        return may
+
+    def _hold(self, run: EncoderRun) -> None:
+        run.hold()
+        self._workshop.account.settle(self.rendition.id, run.number, run.bytes)
+
+    def spare(self) -> Iterator[tuple[tuple[int, float], int]]:
+        """Yield the segments that can be deleted, each with how likely it is to be asked for."""
+        account, id_ = self._workshop.account, self.rendition.id
+        stored = [number for rendition, number in account.stored if rendition == id_]
+        yield from dispensable(self.cuts, stored, self._cursors, self._waiting, self._workshop.limits.look_ahead)
+
+    def evict(self, number: int) -> int:
+        """Delete a segment from disk; return how many bytes it had."""
+        size = self._workshop.directory.remove(self.rendition.id, number)
+        self._workshop.account.removed(self.rendition.id, number)
+        if number in self.published:
+            self.published.discard(number)
+            self._workshop.life.evicted(self.rendition.id, number)
+        return size
 
     def rest(self) -> None:
         """Stop all runs. What is on disk stays, and who waits still does."""
         for run in self._runs.values():
             run.stop()
+        self._workshop.account.note(self.rendition.id, refused=False)
 
     def restore(self, places: Iterable[int], runs: Iterable[tuple[int, bool]]) -> None:
         """Be as before a rest: viewers at these places, runs that make these segments next and are held or not.
@@ -239,8 +296,10 @@ class Lane:
         for segment, held in runs:
             goes_on = segment in self._cursors or segment - 1 in self.published
             busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
-            if goes_on and not busy and segment not in self.published and self._start(segment) and held:
-                self._runs[self._run_number].hold()
+            if not goes_on or busy or segment in self.published or not self._may_write(self._run_number + 1, segment):
+                continue
+            if self._start(segment) and held:
+                self._hold(self._runs[self._run_number])
 
     def close(self, timeout: float) -> None:
         """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
@@ -251,6 +310,7 @@ class Lane:
             if not run.wait(timeout):
                 logger.error("%r did not end within %g s of SIGKILL", run, timeout)
             run.clear()
+            self._workshop.account.settle(self.rendition.id, run.number, 0)
 
     def fail_waiting(self, error: Exception) -> None:
         """Answer everyone who waits with an error."""
@@ -356,6 +416,10 @@ class Lane:
                 self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.life.tally
             )
         except OSError as error:
+            workshop.account.settle(self.rendition.id, number, 0)
+            if error.errno in NO_ROOM:
+                workshop.account.full(self._next_bytes)
+                return False
             reason = f"its encoder could not be started ({error.strerror or error})"
             self._note_failure(segment, "could not start", reason, (), self.way)
             self._give_up(segment, reason)
@@ -390,6 +454,7 @@ class Lane:
                 return False
             if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():
                 size = self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
+                self._workshop.account.wrote(self.rendition.id, number, size)
                 self._workshop.life.made(self.rendition.id, number, size)
         except (BrokenSegment, Refused) as refusal:
             if went_on:
@@ -398,6 +463,10 @@ class Lane:
                 run.faulty_source = True
             return False
         except OSError as error:
+            if error.errno in NO_ROOM:
+                run.stop()
+                self._workshop.account.full(self._next_bytes)
+                return False
             self._storage_fault = error
             run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
             return False

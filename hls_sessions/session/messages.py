@@ -146,6 +146,23 @@ class StallCheck:
     """The session's own reminder, while somebody waits, to see whether the encoders work."""
 
 
+@dataclass(frozen=True, slots=True)
+class MakeRoom:
+    """Another session needs room on the disk: delete segments of so many bytes, as far as they can be spared."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMade:
+    """There may be room on the disk again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCheck:
+    """The session's own reminder, while the disk is too full for it, to see whether it still is."""
+
+
 # Answered.
 
 
@@ -241,6 +258,8 @@ class SessionInfo:
     segments_refused: int
     renditions: tuple[RenditionInfo, ...]
     runs: tuple[RunInfo, ...]
+    bytes_on_disk: int = 0
+    """Of its segments now, without those of text tracks."""
     notes: tuple[str, ...] = ()
     reason: str | None = None
     """Why it ended, when it did."""

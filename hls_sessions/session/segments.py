@@ -69,6 +69,19 @@ class SegmentDirectory:
         files = self._files(rendition)
         return {int(file.stem) for file in files if file.suffix == f".{extension}" and file.stem.isdecimal()}
 
+    def size(self, rendition: str, number: int) -> int:
+        """Return the size of a published segment, in bytes; zero when it is gone."""
+        try:
+            return self.segment(rendition, number).stat().st_size
+        except OSError:
+            return 0
+
+    def remove(self, rendition: str, number: int) -> int:
+        """Delete a published segment; return how many bytes it had."""
+        size = self.size(rendition, number)
+        self.segment(rendition, number).unlink(missing_ok=True)
+        return size
+
     def new_run(self, rendition: str, run: int) -> Path:
         """Make the folder a run writes to, empty.
 

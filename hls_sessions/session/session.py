@@ -34,10 +34,13 @@ from hls_sessions.session.messages import (
     GoThere,
     Heartbeat,
     IdleCheck,
+    MakeRoom,
     Pause,
     Peek,
     Reap,
     Resume,
+    RoomCheck,
+    RoomMade,
     RunExited,
     Served,
     SessionInfo,
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, SubtitleReader
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock, ExitReason, From, Timer, Timers
+    from hls_sessions.session.ledger import Ledger
     from hls_sessions.session.life import Life
     from hls_sessions.session.policy import Limits
     from hls_sessions.session.watcher import Watcher
@@ -64,6 +68,12 @@ logger = logging.getLogger(__name__)
 
 STALL_CHECK = 2.5
 """Seconds between two looks at encoders that somebody waits for."""
+
+ROOM_CHECK = 2.0
+"""Seconds between two looks whether a disk that was too full still is."""
+
+NO_ROOM = "The disk is full, or as much of it as segments may take: encoders are held until there is room."
+"""What a session says of itself then."""
 
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
@@ -100,6 +110,7 @@ class House:
     clock: Clock
     timers: Timers
     limits: Limits
+    ledger: Ledger
     encoder_idle_timeout: float
     """Seconds without a segment request after which a rendition's encoders are stopped."""
 
@@ -121,6 +132,7 @@ class SessionServer(GenServer):
         house.watcher.forget(viewing.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
+        self._account = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
         workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,
@@ -132,7 +144,9 @@ class SessionServer(GenServer):
             encoder_idle_timeout=house.encoder_idle_timeout,
             owner=self.ref,
             now=house.clock.monotonic,
+            account=self._account,
         )
+        self._lanes: dict[str, Lane] = {}
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
         self._texts = {
             text.id: SubtitleLane(text, viewing.presentation, self._directory, house.subtitles, self.ref, life)
@@ -147,6 +161,7 @@ class SessionServer(GenServer):
         self._pausing: list[tuple[From, Snapshot]] = []
         """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
+        self._looks_for_room = False
         self._idle_timer = self._remind(IdleCheck(), life.presence.due_in)
         self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
@@ -219,15 +234,10 @@ class SessionServer(GenServer):
                 self._go_there(snapshot)
             case IdleCheck():
                 self._expire_if_idle()
-            case EncoderIdleCheck():
-                for lane in self._lanes.values():
-                    self._act(lane)
-                self._remind(message, self._encoders_idle_in())
-            case StallCheck():
-                self._looks_for_stalls = False
-                for lane in self._lanes.values():
-                    lane.look_for_stalls()
-                    self._act(lane)
+            case EncoderIdleCheck() | StallCheck():
+                self._look_at_encoders(message)
+            case MakeRoom() | RoomMade() | RoomCheck():
+                self._heard_of_room(message)
             case _:
                 super().handle_info(message)
 
@@ -239,6 +249,7 @@ class SessionServer(GenServer):
             lane.close(KILL_TIMEOUT)
         if not isinstance(reason, Crash):
             self._directory.destroy()
+            self._house.ledger.close(self._viewing.session_id)
 
     # ---- within
 
@@ -370,9 +381,46 @@ class SessionServer(GenServer):
             lane.act()
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
+        if self._account.refused and not self._looks_for_room:
+            self._looks_for_room = True
+            self._remind(RoomCheck(), ROOM_CHECK)
         if lane.waiting and not self._looks_for_stalls:
             self._looks_for_stalls = True
             self._remind(StallCheck(), STALL_CHECK)
+
+    def _look_at_encoders(self, message: EncoderIdleCheck | StallCheck) -> None:
+        """See whether the encoders are still wanted, or whether they work."""
+        is_for_stalls = isinstance(message, StallCheck)
+        if is_for_stalls:
+            self._looks_for_stalls = False
+        for lane in self._lanes.values():
+            if is_for_stalls:
+                lane.look_for_stalls()
+            self._act(lane)
+        if not is_for_stalls:
+            self._remind(message, self._encoders_idle_in())
+
+    def _heard_of_room(self, message: MakeRoom | RoomMade | RoomCheck) -> None:
+        """See to the room on the disk: make some for another, or see whether there is some now."""
+        match message:
+            case MakeRoom(size):
+                self._account.gave(size, self._spare(size))
+            case RoomCheck():
+                self._looks_for_room = False
+                self._account.look_again()
+        for lane in self._lanes.values():
+            if lane.rendition.id in self._account.refused:
+                self._act(lane)
+
+    def _spare(self, size: int) -> int:
+        """Delete segments of so many bytes, those first that are least likely to be asked for; return how many."""
+        spare = sorted((likely, id_, number) for id_, lane in self._lanes.items() for likely, number in lane.spare())
+        freed = 0
+        for _, id_, number in spare:
+            if freed >= size:
+                break
+            freed += self._lanes[id_].evict(number)
+        return freed
 
     @property
     def _desks(self) -> tuple[Lane | SubtitleLane, ...]:
@@ -467,10 +515,12 @@ class SessionServer(GenServer):
             segments_refused=sums.segments_refused,
             renditions=tuple(desk.info for desk in self._desks),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
+            bytes_on_disk=self._account.bytes,
             notes=(
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
                 *self._faults_of_texts,
+                *([NO_ROOM] if self._account.refused else []),
             ),
             reason=None if end is None else end.reason,
         )

@@ -30,6 +30,8 @@ class Load:
     max_encoders: int | None
     stuck: int
     """Sessions that do not answer, or in which somebody waits in vain."""
+    without_room: int = 0
+    """Sessions whose encoders are held because the disk, or what of it segments may take, is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,8 @@ def _shares(segments_dir: Path, load: Load, disk: Disk | None) -> Iterator[tuple
 def _worries(load: Load, upkeep: Upkeep) -> Iterator[str]:
     if load.stuck:
         yield f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain."
+    if load.without_room:
+        yield f"The disk, or what segments may take of it, is full: {load.without_room} sessions hold their encoders."
     if upkeep.trouble is not None:
         yield f"The history {upkeep.history} cannot be written: {upkeep.trouble}."
     if upkeep.janitor_overdue > 0:

@@ -58,8 +58,10 @@ from hls_sessions.otp import (
 )
 from hls_sessions.otp import Supervisor as OtpSupervisor
 from hls_sessions.session import (
+    Budget,
     House,
     IdleCheck,
+    Ledger,
     Life,
     Limits,
     SegmentDirectory,
@@ -73,6 +75,7 @@ from hls_sessions.session import (
     Who,
     choose,
     end_processes,
+    free_bytes,
     judge_file,
     orphans,
 )
@@ -584,6 +587,7 @@ class Supervisor:
             encoders=len(found.runs),
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
+            without_room=self._ledger.refused if running else 0,
         )
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
         return health_of(self.binary, self._segments_dir, load, self._upkeep(), running=running, uptime=uptime)
@@ -664,7 +668,9 @@ class Supervisor:
         self._clear(entry.viewing)
 
     def _start_root(self) -> Ref:
-        timers, watcher = Timers(self.clock), Watcher()
+        timers, watcher, settings = Timers(self.clock), Watcher(), self.settings
+        budget = Budget.of(free_bytes(self._segments_dir) or 0, settings.disk_budget, settings.session_disk_budget)
+        self._ledger = Ledger(budget, lambda: free_bytes(self._segments_dir))
         self._house = House(
             binary=self.binary,
             encoder=self.encoder,
@@ -673,6 +679,7 @@ class Supervisor:
             clock=self.clock,
             timers=timers,
             limits=Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at),
+            ledger=self._ledger,
             encoder_idle_timeout=self.settings.encoder_idle_timeout,
         )
         return OtpSupervisor.start(
@@ -804,13 +811,13 @@ class Supervisor:
             return False
         return True
 
-    @staticmethod
-    def _clear(viewing: Viewing) -> None:
+    def _clear(self, viewing: Viewing) -> None:
         """Delete what is left of a session whose actor could not do so itself."""
         directory = SegmentDirectory(viewing.directory)
         if viewing.directory.exists():
             end_processes(directory)
             directory.destroy()
+        self._ledger.close(viewing.session_id)
 
     @property
     def _segments_dir(self) -> Path:

@@ -52,7 +52,7 @@ exit {code}
 """
 
 
-def failing_ffmpeg(folder: Path, *, times: int = -1, says: str = "No space left on device", code: int = 1) -> Path:
+def failing_ffmpeg(folder: Path, *, times: int = -1, says: str = "Conversion failed!", code: int = 1) -> Path:
     """Make an ffmpeg whose first runs fail: ``times`` of them, or all when negative. Returns its path."""
     return _write(folder, "failing-ffmpeg", "runs that fail", times, f"echo {shlex.quote(says)} >&2; exit {code}")
 

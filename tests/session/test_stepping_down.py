@@ -149,12 +149,12 @@ def test_the_last_way_has_three_tries_of_its_own_and_then_the_session_fails(open
         session.segment(VIDEO, 0, BOUND)
 
 
-def test_a_full_disk_is_no_fault_of_the_way(open_with, monkeypatch, is_right):
+def test_a_broken_disk_is_no_fault_of_the_way(open_with, monkeypatch, is_right):
     session, left, write_bytes = open_with(":"), iter(range(2)), Path.write_bytes
 
     def write(path, data):
         if path.name.endswith(".m4s.part") and next(left, None) is not None:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         return write_bytes(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", write)

@@ -1,4 +1,4 @@
-"""What a session survives, and how it gives up: encoders that die, a full disk, crashes of its own."""
+"""What a session survives, and how it gives up: encoders that die, a broken disk, crashes of its own."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def crash(supervisor, session):
     ref.wait(BOUND)
 
 
-def full_disk(*_, **__):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def broken_disk(*_, **__):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_an_encoder_that_ends_well_and_leaves_an_empty_segment_has_come_to_the_e
     assert glance(session).state == "active"
 
 
-# ---- a full disk
+# ---- a broken disk
 
 
 @pytest.fixture
@@ -240,21 +240,21 @@ def on_publishing(monkeypatch):
     return on_publishing
 
 
-def test_a_disk_that_is_full_for_a_moment_costs_a_pause(hls_supervisor, film, on_publishing, is_right):
+def test_a_disk_that_is_broken_for_a_moment_costs_a_pause(hls_supervisor, film, on_publishing, is_right):
     session = hls_supervisor().open(film)
-    on_publishing(full_disk, times=2)
+    on_publishing(broken_disk, times=2)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
     assert glance(session).encoder_failures == 2
 
 
-def test_a_disk_that_stays_full_ends_the_session_and_says_so(hls_supervisor, film, on_publishing):
+def test_a_disk_that_stays_broken_ends_the_session_and_says_so(hls_supervisor, film, on_publishing):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     ref = actor(supervisor, session)
-    on_publishing(full_disk, times=1000)
+    on_publishing(broken_disk, times=1000)
 
-    with pytest.raises(StorageFailed, match="No space left on device"):
+    with pytest.raises(StorageFailed, match="Input/output error"):
         session.segment(VIDEO, 0, BOUND)
 
     ref.wait(BOUND)
@@ -266,7 +266,7 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
     before = child_processes()
     write_down, first = encoder.record_process, iter([True])
     monkeypatch.setattr(
-        encoder, "record_process", lambda *what: full_disk() if next(first, False) else write_down(*what)
+        encoder, "record_process", lambda *what: broken_disk() if next(first, False) else write_down(*what)
     )
 
     session.ask_segment(VIDEO, 0)
@@ -278,17 +278,17 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
 
 def test_encoders_that_cannot_be_written_down_end_the_session_and_say_so(hanging, film, monkeypatch):
     session = hanging().open(film)
-    monkeypatch.setattr(encoder, "record_process", full_disk)
+    monkeypatch.setattr(encoder, "record_process", broken_disk)
 
-    with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(No space left on device\)"):
+    with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(Input/output error\)"):
         session.segment(VIDEO, 0, BOUND)
 
 
 def test_a_session_whose_directory_cannot_be_made_is_refused_and_leaves_nothing(hls_supervisor, film, monkeypatch):
     supervisor = hls_supervisor()
-    monkeypatch.setattr(Path, "mkdir", full_disk)
+    monkeypatch.setattr(Path, "mkdir", broken_disk)
 
-    with pytest.raises(StorageFailed, match="No space left on device"):
+    with pytest.raises(StorageFailed, match="Input/output error"):
         supervisor.open(film, user="anna")
 
     monkeypatch.undo()

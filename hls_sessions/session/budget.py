@@ -1,0 +1,88 @@
+"""How many bytes segments may take, and which of them can be spared: pure, given what is on disk and where viewers are.
+
+A segment that was deleted is made again for whoever asks, so sparing the wrong one costs a wait and nothing else. Yet
+what a viewer waits for or is about to ask for is never spared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from hls_sessions.media import Cuts
+
+SHARE: Final = 0.8
+"""What share of the space that is free at the start segments may take, where nothing else is set."""
+
+SHARE_OF_ONE: Final = 0.25
+"""What share of that one session may take, where nothing else is set."""
+
+MARGIN: Final = 0.1
+"""What share of a budget is kept for what somebody waits for: what is only made ahead must leave it."""
+
+FLOOR: Final = 32 * 1024 * 1024
+"""Bytes of the disk that are left to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many bytes the segments may take."""
+
+    in_all: int
+    of_one: int
+    """The same for one session."""
+
+    @classmethod
+    def of(cls, free: int, in_all: int | None = None, of_one: int | None = None) -> Budget:
+        """Return what was set, and for the rest a share of what is free."""
+        in_all = int(free * SHARE) if in_all is None else in_all
+        return cls(in_all, int(in_all * SHARE_OF_ONE) if of_one is None else of_one)
+
+
+def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool) -> tuple[int, int]:
+    """Return how many bytes are lacking for so many more: of the session's own budget, and of what all share.
+
+    Args:
+        budget: how many there may be.
+        taken: bytes of all sessions, those included that are about to be written.
+        own: those of the session.
+        free: what is free on the disk, without what is about to be written; None when it is not known.
+        wanted: bytes that are to be written.
+        urgent: whether somebody waits for them.
+    """
+    margin = 0.0 if urgent else MARGIN
+    lacking = taken + wanted - int(budget.in_all * (1 - margin))
+    if free is not None:
+        lacking = max(lacking, wanted + FLOOR - free)
+    return max(0, own + wanted - int(budget.of_one * (1 - margin))), max(0, lacking)
+
+
+def dispensable(
+    cuts: Cuts, stored: Collection[int], viewers: Collection[int], waiting: Collection[int], look_ahead: float
+) -> Iterator[tuple[tuple[int, float], int]]:
+    """Yield each segment that can be spared, with how likely it is to be asked for; the least likely is the lowest.
+
+    First come those of a rendition that nobody watches, then those behind all viewers, the farthest first, and at last
+    those far ahead of a viewer, the farthest first. What is within the look-ahead of a viewer is not among them.
+
+    Args:
+        cuts: where the rendition is cut.
+        stored: the segments that are on disk.
+        viewers: the segments viewers are at.
+        waiting: the segments viewers wait for.
+        look_ahead: seconds ahead of a viewer that encoders work, plus one segment.
+    """
+    places = sorted(viewers)
+    wanted = {number for at in places for number in range(at, cuts.reaching(at, look_ahead) + 2)} | set(waiting)
+    for number in stored:
+        if number in wanted:
+            continue
+        before = max((at for at in places if at < number), default=None)
+        time = float(cuts.times[number])
+        if before is not None:
+            yield (2, float(cuts.times[before]) - time), number
+        else:
+            yield (1 if places else 0, time), number

@@ -1,0 +1,225 @@
+"""The ledger: which session has how many bytes on disk, and which may write more. Any thread may use it.
+
+An encoder that runs has room reserved for what it makes next, and a session that needs more than there is deletes what
+can be spared, first of its own. Where that is not enough, the session that was idle longest is asked to do the same.
+Who is refused hears RoomMade when there may be room again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.otp import shielded
+from hls_sessions.session.budget import shortage
+from hls_sessions.session.messages import MakeRoom, RoomMade
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hls_sessions.session.budget import Budget
+
+
+class Account:
+    """One session's bytes. It is used in the session's thread."""
+
+    def __init__(
+        self, ledger: Ledger, tell: Callable[[Any], object], spare: Callable[[int], int], idle: Callable[[], float]
+    ) -> None:
+        self.stored: dict[tuple[str, int], int] = {}
+        """The size of each segment that is on disk, by rendition and number."""
+        self.reserved: dict[tuple[str, int], int] = {}
+        """What each run may write, by rendition and run."""
+        self.bytes = 0
+        """The size of all of them."""
+        self.refused: set[str] = set()
+        """The renditions that want to write more than they may."""
+        self.asked = False
+        """Whether another was asked to make room for it, and has not answered."""
+        self.blocked = False
+        """Whether the disk itself had no room when it was last written to."""
+        self.spent = False
+        """Whether it had nothing to spare when it was last asked."""
+        self.tell = tell
+        self.idle = idle
+        self._spare = spare
+        self._ledger = ledger
+
+    def __repr__(self) -> str:
+        return f"<Account [{self.bytes} bytes, {len(self.reserved)} runs{', refused' if self.refused else ''}]>"
+
+    @property
+    def taken(self) -> int:
+        """What is on disk or about to be."""
+        return self.bytes + sum(self.reserved.values())
+
+    def reserve(self, rendition: str, run: int, size: int, *, urgent: bool) -> bool:
+        """Let a run write so many bytes next, instead of what it was let before. False when there is no room.
+
+        Args:
+            rendition: the run's rendition.
+            run: its number.
+            size: how many bytes.
+            urgent: whether somebody waits for them.
+        """
+        if self.blocked:
+            return False
+        lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
+        if any(lacking) and self._spare(max(lacking)) > 0:
+            lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
+        self._ledger.ask_another(self, lacking[1])
+        return not any(lacking)
+
+    def note(self, rendition: str, *, refused: bool) -> None:
+        """Note whether a rendition wants to write more than it may."""
+        if refused:
+            self.refused.add(rendition)
+        else:
+            self.refused.discard(rendition)
+
+    def settle(self, rendition: str, run: int, size: int) -> None:
+        """Note that a run has written so many bytes that are not published, and goes no further for now."""
+        self._ledger.settle(self, (rendition, run), size)
+
+    def wrote(self, rendition: str, segment: int, size: int) -> None:
+        """Note that a segment is on disk."""
+        self.spent = False
+        self._ledger.change(self, (rendition, segment), size)
+
+    def removed(self, rendition: str, segment: int) -> None:
+        """Note that a segment is on disk no more."""
+        self._ledger.change(self, (rendition, segment), 0)
+
+    def gave(self, asked: int, freed: int) -> None:
+        """Note what was spared for another, and have those who were refused try again."""
+        self.spent = freed < asked
+        self._ledger.retry()
+
+    def full(self, size: int) -> None:
+        """Note that the disk had no room for so many bytes; none may be written until it is looked at again."""
+        self.blocked = True
+        self._ledger.ask_another(self, size - self._spare(size))
+
+    def look_again(self) -> None:
+        """Try anew: there may be room now."""
+        self.blocked = self.asked = False
+        self._ledger.look_again()
+
+
+class Ledger:
+    """All accounts."""
+
+    def __init__(self, budget: Budget, free: Callable[[], int | None] = lambda: None) -> None:
+        """Keep to a budget, and to what is free on the disk."""
+        self.budget = budget
+        self._free = free
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.Lock()
+
+    @shielded
+    def open(
+        self, session_id: str, tell: Callable[[Any], object], spare: Callable[[int], int], idle: Callable[[], float]
+    ) -> Account:
+        """Open a session's account, empty; an earlier one of the same session is forgotten.
+
+        Args:
+            session_id: whose it is.
+            tell: takes MakeRoom and RoomMade.
+            spare: deletes segments of so many bytes, or of fewer; returns how many.
+            idle: for how many seconds nothing was asked of the session.
+        """
+        account = Account(self, tell, spare, idle)
+        with self._lock:
+            self._accounts[session_id] = account
+        return account
+
+    def close(self, session_id: str) -> None:
+        """Forget a session whose directory is gone."""
+        if self._forget(session_id):
+            self.retry()
+
+    @property
+    def refused(self) -> int:
+        """How many sessions want more than there is."""
+        return sum(bool(account.refused) for account in self._all())
+
+    @property
+    def bytes(self) -> int:
+        """What is on disk in all."""
+        return sum(account.bytes for account in self._all())
+
+    # ---- for accounts
+
+    @shielded
+    def reserve(self, account: Account, run: tuple[str, int], size: int, *, urgent: bool) -> tuple[int, int]:
+        """Let a run write, unless bytes are lacking; return how many are, of the session's own and in all."""
+        free = self._free()
+        with self._lock:
+            before = account.reserved.get(run, 0)
+            about_to = sum(sum(other.reserved.values()) for other in self._accounts.values()) - before
+            taken = sum(other.bytes for other in self._accounts.values()) + about_to
+            left = None if free is None else free - about_to
+            lacking = shortage(self.budget, taken, account.taken - before, left, size, urgent=urgent)
+            if not any(lacking):
+                account.reserved[run] = size
+        return lacking
+
+    @shielded
+    def settle(self, account: Account, run: tuple[str, int], size: int) -> None:
+        """Note what a run that does not go on takes."""
+        with self._lock:
+            less = account.reserved.pop(run, 0) > size
+            if size:
+                account.reserved[run] = size
+        if less:
+            self.retry(account)
+
+    @shielded
+    def change(self, account: Account, segment: tuple[str, int], size: int) -> None:
+        """Note the size of a segment; zero when it is gone."""
+        with self._lock:
+            account.bytes += size - account.stored.pop(segment, 0)
+            if size:
+                account.stored[segment] = size
+
+    def retry(self, but: Account | None = None) -> None:
+        """Tell those who were refused that there may be room."""
+        for account in self._all():
+            account.asked = False
+            if account.refused and account is not but:
+                account.tell(RoomMade())
+
+    def ask_another(self, account: Account, lacking: int) -> None:
+        """Ask the session that was idle longest, of those with something to spare, to make room for another."""
+        if lacking <= 0 or account.asked:
+            return
+        others = [other for other in self._all() if other is not account and not other.spent and other.stored]
+        if others:
+            account.asked = True
+            max(others, key=lambda other: other.idle()).tell(MakeRoom(lacking))
+
+    def look_again(self) -> None:
+        """Forget who had nothing to spare: their viewers may have gone on."""
+        for account in self._all():
+            account.spent = False
+
+    @shielded
+    def _all(self) -> list[Account]:
+        with self._lock:
+            return list(self._accounts.values())
+
+    @shielded
+    def _forget(self, session_id: str) -> bool:
+        with self._lock:
+            return self._accounts.pop(session_id, None) is not None
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return how many bytes this user may still write to the disk of a folder; None when it cannot be looked at."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize

@@ -1,0 +1,97 @@
+"""How many bytes are lacking, and which segments can be spared: rule by rule, and what holds always.
+
+Segments are two seconds long here and encoders work thirty seconds, fifteen segments, ahead.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hls_sessions.media import Cuts
+from hls_sessions.session.budget import FLOOR, Budget, dispensable, shortage
+
+SEGMENTS = 60
+CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)
+AHEAD = 30.0
+BUDGET = Budget(in_all=1000, of_one=400)
+
+
+def in_order(stored, viewers, waiting=()):
+    """Return the segments that can be spared, the one least likely to be asked for first."""
+    return [number for _, number in sorted(dispensable(CUTS, stored, viewers, waiting, AHEAD))]
+
+
+# ---- what can be spared
+
+
+def test_first_come_those_behind_all_viewers_the_farthest_first():
+    assert in_order(range(20), [10]) == list(range(10))
+
+
+def test_then_come_those_far_ahead_the_farthest_first():
+    assert in_order(range(8, 40), [10]) == [8, 9, *range(39, 25, -1)]
+
+
+def test_what_is_between_two_viewers_is_ahead_of_the_first():
+    assert set(in_order(range(60), [10, 40])) == {*range(10), *range(26, 40), *range(56, 60)}
+
+
+def test_where_nobody_is_everything_can_be_spared_from_the_beginning_on():
+    assert in_order([5, 3, 4], []) == [3, 4, 5]
+
+
+def test_a_rendition_that_nobody_watches_comes_before_one_that_somebody_does():
+    unwatched = max(dispensable(CUTS, range(60), [], [], AHEAD))
+    watched = min(dispensable(CUTS, range(60), [59], [], AHEAD))
+
+    assert unwatched < watched
+
+
+numbers = st.integers(0, SEGMENTS - 1)
+
+
+@given(st.sets(numbers), st.lists(numbers, max_size=3), st.lists(numbers, max_size=3))
+def test_what_a_viewer_waits_for_or_is_about_to_ask_for_is_never_spared(stored, viewers, waiting):
+    spared = set(in_order(stored, viewers, waiting))
+
+    assert spared <= stored
+    assert not spared & set(waiting)
+    for at in viewers:
+        assert not spared & set(range(at, min(at + 16, SEGMENTS)))
+
+
+@given(st.sets(numbers), st.lists(numbers, max_size=3))
+def test_what_is_kept_is_no_more_than_the_look_ahead_of_each_viewer(stored, viewers):
+    assert len(stored) - len(in_order(stored, viewers)) <= 17 * len(viewers)
+
+
+# ---- what is lacking
+
+
+@pytest.mark.parametrize(
+    ("taken", "own", "free", "wanted", "urgent", "lacking"),
+    [
+        (0, 0, None, 400, True, (0, 0)),
+        (0, 0, None, 401, True, (1, 0)),
+        (900, 0, None, 100, True, (0, 0)),
+        (900, 0, None, 150, True, (0, 50)),
+        (900, 350, None, 150, True, (100, 50)),
+        (0, 0, None, 361, False, (1, 0)),
+        (890, 0, None, 30, False, (0, 20)),
+        (0, 0, FLOOR + 20, 30, True, (0, 10)),
+        (0, 0, FLOOR + 30, 30, True, (0, 0)),
+        (0, 0, 0, 30, True, (0, FLOOR + 30)),
+    ],
+)
+def test_so_much_is_lacking(taken, own, free, wanted, urgent, lacking):
+    assert shortage(BUDGET, taken, own, free, wanted, urgent=urgent) == lacking
+
+
+def test_what_is_not_set_is_a_share():
+    assert Budget.of(1000) == Budget(800, 200)
+    assert Budget.of(1000, in_all=100) == Budget(100, 25)
+    assert Budget.of(1000, of_one=7) == Budget(800, 7)

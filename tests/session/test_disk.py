@@ -1,0 +1,277 @@
+"""What a viewer notices of a disk that is too small: nothing, or a wait, and never an end.
+
+What an encoder is about to write is reserved before it may. What can be spared is deleted, and made again for whoever
+asks.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hls_sessions import Evicted
+from hls_sessions.ffmpeg import find
+from hls_sessions.session.session import NO_ROOM, ROOM_CHECK
+
+VIDEO = "video-90p"
+BOUND = 30
+PIECE = 160_000
+"""Bytes, a little more than one run of the long film is let write before it is looked at again."""
+PLENTY = 10**9
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+def segments_of(session):
+    return {int(file.stem) for file in (session.directory / VIDEO).glob("*.m4s")}
+
+
+def bytes_of(session):
+    """Return what is on disk of a session, published or not."""
+    sizes = 0
+    for file in session.directory.rglob("*.m4s*"):
+        try:
+            sizes += file.stat().st_size
+        except FileNotFoundError:  # it was renamed meanwhile
+            continue
+    return sizes
+
+
+def watch(session, numbers):
+    for number in numbers:
+        session.segment(VIDEO, number, BOUND)
+
+
+@pytest.fixture
+def disk(hls_supervisor, hls_clock):
+    """Start a supervisor whose disk has as much room as the test says: ``disk.free``."""
+
+    class Disk:
+        free = PLENTY
+
+        def supervisor(self, **settings):
+            supervisor = hls_supervisor(clock=hls_clock, **settings)
+            supervisor._ledger._free = lambda: self.free
+            return supervisor
+
+    return Disk()
+
+
+@pytest.fixture
+def evicted():
+    """Return what notes the segments that are evicted, by session."""
+
+    def listen(supervisor):
+        told = []
+        supervisor.subscribe(Evicted, lambda event: told.append((event.session_id, event.segment)))
+        return told
+
+    return listen
+
+
+# ---- a budget
+
+
+def test_a_film_larger_than_its_budget_plays_to_the_end_within_it(disk, long_film, evicted):
+    supervisor = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=4)
+    session = supervisor.open(long_film)
+
+    served = 0
+    for number in range(33):
+        served += session.segment(VIDEO, number, BOUND).stat().st_size
+        assert bytes_of(session) <= 2 * PIECE
+
+    assert served > 2 * PIECE
+    assert glance(session).bytes_on_disk <= 2 * PIECE
+    assert glance(session).encoder_failures == 0
+
+
+def test_what_was_evicted_is_said_and_made_again_for_who_asks(disk, long_film, evicted, is_right):
+    supervisor = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=4)
+    told = evicted(supervisor)
+    session = supervisor.open(long_film)
+    watch(session, range(33))
+    assert 0 not in segments_of(session)
+
+    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+
+    supervisor.stop()
+    assert (session.id, 0) in told
+
+
+def test_what_is_within_the_look_ahead_of_a_viewer_stays(disk, long_film):
+    session = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=4).open(long_film)
+
+    for number in range(33):
+        session.segment(VIDEO, number, BOUND)
+        glance(session)
+        assert number in segments_of(session)
+
+
+def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_film, hls_clock, evicted):
+    supervisor = disk.supervisor(disk_budget=4 * PIECE, session_disk_budget=4 * PIECE, look_ahead=4)
+    idle, later, watched = (supervisor.open(long_film) for _ in range(3))
+    watch(idle, range(16))
+    hls_clock.advance(60)
+    glance(idle)  # its viewer is forgotten
+    watch(later, range(8))
+    before = segments_of(later)
+
+    watch(watched, range(20))
+
+    assert len(segments_of(idle)) < 16
+    assert before <= segments_of(later)
+    assert sum(map(bytes_of, (idle, later, watched))) <= 4 * PIECE
+
+
+def test_a_session_that_ends_makes_room(disk, long_film, until):
+    supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE, look_ahead=30)
+    first, second = supervisor.open(long_film), supervisor.open(long_film)
+    first.segment(VIDEO, 0, BOUND)
+    until(lambda: NO_ROOM in glance(first).notes)  # it is 30 s ahead, or as far as it may
+    supervisor._ledger.budget = type(supervisor._ledger.budget)(glance(first).bytes_on_disk + 1, 2 * PIECE)
+    waiting = second.ask_segment(VIDEO, 0)
+    until(lambda: NO_ROOM in glance(second).notes)
+    supervisor._ledger.budget = type(supervisor._ledger.budget)(2 * PIECE, 2 * PIECE)
+
+    first.stop()
+
+    assert waiting.get(BOUND).exists()
+
+
+def test_what_a_crashed_actor_left_is_counted_by_the_next(disk, hls_clock, long_film):
+    supervisor = disk.supervisor()
+    session = supervisor.open(long_film)
+    watch(session, range(5))
+    ref = supervisor._registry.whereis(session.id)
+    ref.cast(object())
+    ref.wait(BOUND)
+    while supervisor._registry.whereis(session.id) in {None, ref}:
+        hls_clock.advance(1)
+
+    assert glance(session).bytes_on_disk == sum(
+        file.stat().st_size for file in (session.directory / VIDEO).glob("*.m4s")
+    )
+
+
+def test_what_has_ended_is_counted_no_more(disk, long_film):
+    supervisor = disk.supervisor()
+    session = supervisor.open(long_film)
+    watch(session, range(3))
+    assert supervisor._ledger.bytes > 0
+
+    session.stop()
+
+    assert supervisor._ledger.bytes == 0
+    assert supervisor._ledger._accounts == {}
+
+
+# ---- a disk that is full
+
+
+def test_a_full_disk_starts_no_encoder_and_says_so_until_there_is_room(disk, long_film, hls_clock, is_right):
+    supervisor = disk.supervisor()
+    session = supervisor.open(long_film)
+    disk.free = 0
+
+    waiting = session.ask_segment(VIDEO, 3)
+    info = glance(session)
+    assert (info.runs, NO_ROOM in info.notes, info.viewers_waiting) == ((), True, 1)
+    assert any("1 sessions hold their encoders" in reason for reason in supervisor.health().reasons)
+    hls_clock.advance(ROOM_CHECK)
+    assert glance(session).runs == ()
+
+    disk.free = PLENTY
+    hls_clock.advance(ROOM_CHECK)
+
+    assert is_right(session, VIDEO, 3, waiting.get(BOUND))
+    info = glance(session)
+    assert (NO_ROOM in info.notes, info.encoder_failures) == (False, 0)
+    assert not any("hold their encoders" in reason for reason in supervisor.health().reasons)
+
+
+def test_an_encoder_is_held_when_the_disk_becomes_full_and_goes_on_when_it_is_not(
+    disk, double, long_film, hls_clock, until
+):
+    slow = double(f'exec {shlex.quote(find())} -readrate 8 "$@"')
+    supervisor = disk.supervisor(ffmpeg=str(slow))
+    session = supervisor.open(long_film)
+    session.segment(VIDEO, 0, BOUND)
+    [run] = glance(session).runs
+    disk.free = 0
+
+    until(lambda: [each.held for each in glance(session).runs] == [True])
+    [held] = glance(session).runs
+    assert held.pid == run.pid
+    assert session.segment(VIDEO, 0, BOUND).exists()
+    waiting = session.ask_segment(VIDEO, held.next)
+    glance(session)
+    disk.free = PLENTY
+    hls_clock.advance(ROOM_CHECK)
+
+    assert waiting.get(BOUND).exists()
+    assert glance(session).encoder_failures == 0
+
+
+def on_publishing(monkeypatch, number, times):
+    """Have the system refuse to write segments, so many times."""
+    write_bytes, left = Path.write_bytes, iter(range(times))
+
+    def write(path, data):
+        if path.name.endswith(".m4s.part") and next(left, None) is not None:
+            raise OSError(number, os.strerror(number))
+        return write_bytes(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_write_that_finds_no_room_is_tried_again_later_and_is_no_failure(
+    disk, long_film, hls_clock, monkeypatch, number, until
+):
+    session = disk.supervisor().open(long_film)
+    on_publishing(monkeypatch, number, times=5)
+
+    waiting = session.ask_segment(VIDEO, 0)
+    for _ in range(5):
+        until(lambda: NO_ROOM in glance(session).notes and not glance(session).runs)
+        assert not waiting.done()
+        hls_clock.advance(ROOM_CHECK)
+        until(lambda: glance(session).runs or waiting.done())
+
+    assert waiting.get(BOUND).exists()
+    assert glance(session).encoder_failures == 0
+
+
+def test_an_encoder_that_finds_no_room_is_started_again_later_and_is_no_failure(
+    disk, double, long_film, hls_clock, until
+):
+    full = double('echo "av_interleaved_write_frame(): No space left on device" >&2; exit 228', times=4)
+    session = disk.supervisor(ffmpeg=str(full)).open(long_film)
+
+    waiting = session.ask_segment(VIDEO, 0)
+
+    def made():
+        if NO_ROOM in glance(session).notes:
+            hls_clock.advance(ROOM_CHECK)
+        return waiting.done()
+
+    until(made)
+    assert waiting.get(BOUND).exists()
+    assert glance(session).encoder_failures == 0
+
+
+def test_what_is_on_disk_plays_on_while_the_disk_is_full(disk, long_film, hls_clock):
+    session = disk.supervisor().open(long_film)
+    watch(session, range(3))
+    disk.free = 0
+    hls_clock.advance(1)
+
+    for number in range(3):
+        assert session.segment(VIDEO, number, BOUND).exists()
