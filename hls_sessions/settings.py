@@ -101,7 +101,9 @@ class Settings(BaseSettings):
     the session that was idle longest makes room (``evict``), unless every one is being watched."""
 
     max_encoders: Annotated[int, Field(ge=1)] | None = None
-    """How many encoders this machine should run at once, for its health to be judged by. Unset: it is not."""
+    """How many encoders may compute at once, of all sessions: those whose viewers are closest to running dry. One that
+    somebody waits for is never held for it. Unset: one for each processor, four at least, and health is not judged by
+    it."""
 
     stuck_after: Seconds = 30.0
     """A session in which somebody waits, and nothing has come for this long, counts as stuck."""

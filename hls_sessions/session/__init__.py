@@ -22,6 +22,7 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
 )
+from hls_sessions.session.pacer import Pacer
 from hls_sessions.session.policy import Limits
 from hls_sessions.session.segments import SegmentDirectory, end_processes, orphans
 from hls_sessions.session.session import House, SessionServer, Viewing
@@ -46,6 +47,7 @@ __all__ = [
     "Ledger",
     "Life",
     "Limits",
+    "Pacer",
     "Pause",
     "Peek",
     "Reap",

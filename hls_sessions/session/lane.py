@@ -19,10 +19,11 @@ from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
+from hls_sessions.session.pacer import Want
 from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp import From, Ref
     from hls_sessions.session.ledger import Account
     from hls_sessions.session.life import Life
+    from hls_sessions.session.pacer import LaneKey, Pacer
     from hls_sessions.session.segments import SegmentDirectory
     from hls_sessions.session.watcher import Watcher
 
@@ -74,6 +76,8 @@ class Workshop:
     """The clock, in seconds."""
     account: Account
     """What the session may write."""
+    pacer: Pacer
+    """Which encoders may run."""
 
 
 class Lane:
@@ -98,7 +102,7 @@ class Lane:
         self._lost: dict[int, str] = {}
         """Segments whose encoder was lost before they were made, and to what."""
         self._impossible: dict[int, str] = {}
-        self._next_bytes = ceil(2 * rendition.peak / 8 * max(self.cuts.lengths()))
+        self._next_bytes = ceil(2 * rendition.peak / 8 * self.cuts.longest())
         """What a run may write before it is looked at again: a segment, and the same once more when it is published."""
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
@@ -228,9 +232,12 @@ class Lane:
 
     def _carry_out(self, actions: list[Action]) -> bool:
         self._workshop.account.note(self.rendition.id, refused=False)
+        placed = self._workshop.pacer.ask(self._key, self._wants(actions))
         for action in actions:
             match action:
                 case Start(segment):
+                    if not self._is_placed(-1 - segment, placed):
+                        continue
                     if self._may_write(self._run_number + 1, segment) and not self._start(segment):
                         return False
                 case Stop(run):
@@ -238,21 +245,51 @@ class Lane:
                 case Hold(run):
                     self._hold(self._runs[run])
                 case GoOn(run):
-                    if self._may_write(run, self._runs[run].next):
+                    if self._is_placed(run, placed) and self._may_write(run, self._runs[run].next):
                         self._runs[run].go_on()
-        self._hold_what_may_not_write()
+        self._hold_what_may_not_run(placed)
         return True
 
-    def _hold_what_may_not_write(self) -> None:
+    def _hold_what_may_not_run(self, placed: Container[int]) -> None:
         for run in self._runs.values():
-            if not run.stopping and not run.state.held and not self._may_write(run.number, run.next):
+            is_new = run.number not in placed and -1 - run.first in placed
+            may = self._is_placed(run.number, placed) or is_new
+            if not run.stopping and not run.state.held and not (may and self._may_write(run.number, run.next)):
                 self._hold(run)
+
+    def _is_placed(self, key: int, placed: Container[int]) -> bool:
+        run = self._runs.get(key)
+        return (self.way if run is None else run.way).copies or key in placed
+
+    def _wants(self, actions: Iterable[Action]) -> Iterator[Want]:
+        """Yield what is to run after these actions, but copies, which take no place."""
+        told = {action.run: action for action in actions if not isinstance(action, Start)}
+        for run in self._runs.values():
+            orders = told.get(run.number)
+            goes = isinstance(orders, GoOn) or (orders is None and not run.state.held)
+            if goes and not run.stopping and not run.way.copies:
+                yield Want(run.number, self._lead(run.next), self._is_waited_for(run.next))
+        for segment in (action.segment for action in actions if isinstance(action, Start) and not self.way.copies):
+            yield Want(-1 - segment, self._lead(segment), self._is_waited_for(segment), exists=False)
+
+    def _lead(self, segment: int) -> float:
+        """Return how many seconds a segment is ahead of the nearest viewer before it."""
+        times, number = self.cuts.times, min(segment, len(self.cuts))
+        at = max((place for place in self._cursors if place <= number), default=number)
+        return float(times[number] - times[at])
+
+    def _is_waited_for(self, segment: int) -> bool:
+        """Whether somebody waits for what a run makes that is at a segment."""
+        return bool(self._waiting_for_init) or any(0 <= number - segment <= REACH for number in self._waiting)
+
+    @property
+    def _key(self) -> LaneKey:
+        return self._workshop.life.session_id, self.rendition.id
 
     def _may_write(self, run: int, segment: int) -> bool:
         """Whether there is room on disk for what a run makes next. Where there is none, that is noted."""
         account, id_ = self._workshop.account, self.rendition.id
-        urgent = bool(self._waiting_for_init) or any(0 <= number - segment <= REACH for number in self._waiting)
-        may = account.reserve(id_, run, self._next_bytes, urgent=urgent)
+        may = account.reserve(id_, run, self._next_bytes, urgent=self._is_waited_for(segment))
         if not may:
             account.note(id_, refused=True)
         return may
@@ -281,6 +318,7 @@ class Lane:
         for run in self._runs.values():
             run.stop()
         self._workshop.account.note(self.rendition.id, refused=False)
+        self._workshop.pacer.ask(self._key, ())
 
     def restore(self, places: Iterable[int], runs: Iterable[tuple[int, bool]]) -> None:
         """Be as before a rest: viewers at these places, runs that make these segments next and are held or not.
@@ -304,6 +342,7 @@ class Lane:
     def close(self, timeout: float) -> None:
         """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
         runs, self._runs = list(self._runs.values()), {}
+        self._workshop.pacer.ask(self._key, ())
         for run in runs:
             run.stop()
         for run in runs:

@@ -154,6 +154,11 @@ class MakeRoom:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """Other encoders may run now than did."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomMade:
     """There may be room on the disk again."""
 

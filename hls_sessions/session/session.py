@@ -35,6 +35,7 @@ from hls_sessions.session.messages import (
     Heartbeat,
     IdleCheck,
     MakeRoom,
+    PaceChanged,
     Pause,
     Peek,
     Reap,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp import Clock, ExitReason, From, Timer, Timers
     from hls_sessions.session.ledger import Ledger
     from hls_sessions.session.life import Life
+    from hls_sessions.session.pacer import Pacer
     from hls_sessions.session.policy import Limits
     from hls_sessions.session.watcher import Watcher
 
@@ -111,6 +113,7 @@ class House:
     timers: Timers
     limits: Limits
     ledger: Ledger
+    pacer: Pacer
     encoder_idle_timeout: float
     """Seconds without a segment request after which a rendition's encoders are stopped."""
 
@@ -133,6 +136,7 @@ class SessionServer(GenServer):
         end_processes(self._directory)
         self._directory.clear_runs()
         self._account = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
+        house.pacer.open(viewing.session_id, self.ref.send)
         workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,
@@ -145,6 +149,7 @@ class SessionServer(GenServer):
             owner=self.ref,
             now=house.clock.monotonic,
             account=self._account,
+            pacer=house.pacer,
         )
         self._lanes: dict[str, Lane] = {}
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
@@ -236,8 +241,8 @@ class SessionServer(GenServer):
                 self._expire_if_idle()
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
-            case MakeRoom() | RoomMade() | RoomCheck():
-                self._heard_of_room(message)
+            case MakeRoom() | RoomMade() | RoomCheck() | PaceChanged():
+                self._heard_of_others(message)
             case _:
                 super().handle_info(message)
 
@@ -250,6 +255,7 @@ class SessionServer(GenServer):
         if not isinstance(reason, Crash):
             self._directory.destroy()
             self._house.ledger.close(self._viewing.session_id)
+            self._house.pacer.close(self._viewing.session_id)
 
     # ---- within
 
@@ -400,8 +406,8 @@ class SessionServer(GenServer):
         if not is_for_stalls:
             self._remind(message, self._encoders_idle_in())
 
-    def _heard_of_room(self, message: MakeRoom | RoomMade | RoomCheck) -> None:
-        """See to the room on the disk: make some for another, or see whether there is some now."""
+    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | PaceChanged) -> None:
+        """Make room on the disk for another session, and see what may be done now that others leave more or less."""
         match message:
             case MakeRoom(size):
                 self._account.gave(size, self._spare(size))
@@ -409,8 +415,7 @@ class SessionServer(GenServer):
                 self._looks_for_room = False
                 self._account.look_again()
         for lane in self._lanes.values():
-            if lane.rendition.id in self._account.refused:
-                self._act(lane)
+            self._act(lane)
 
     def _spare(self, size: int) -> int:
         """Delete segments of so many bytes, those first that are least likely to be asked for; return how many."""

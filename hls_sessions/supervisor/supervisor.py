@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -64,6 +65,7 @@ from hls_sessions.session import (
     Ledger,
     Life,
     Limits,
+    Pacer,
     SegmentDirectory,
     SessionServer,
     Snapshot,
@@ -106,6 +108,9 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.recorder import Recorder
 
 logger = logging.getLogger(__name__)
+
+FEWEST_ENCODERS = 4
+"""How many encoders may run on the smallest machine: two viewers' picture and sound."""
 
 SESSIONS = "sessions"
 """The name of the supervisor of the sessions."""
@@ -670,6 +675,7 @@ class Supervisor:
     def _start_root(self) -> Ref:
         timers, watcher, settings = Timers(self.clock), Watcher(), self.settings
         budget = Budget.of(free_bytes(self._segments_dir) or 0, settings.disk_budget, settings.session_disk_budget)
+        self._pacer = Pacer(settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1))
         self._ledger = Ledger(budget, lambda: free_bytes(self._segments_dir))
         self._house = House(
             binary=self.binary,
@@ -680,6 +686,7 @@ class Supervisor:
             timers=timers,
             limits=Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at),
             ledger=self._ledger,
+            pacer=self._pacer,
             encoder_idle_timeout=self.settings.encoder_idle_timeout,
         )
         return OtpSupervisor.start(
@@ -818,6 +825,7 @@ class Supervisor:
             end_processes(directory)
             directory.destroy()
         self._ledger.close(viewing.session_id)
+        self._pacer.close(viewing.session_id)
 
     @property
     def _segments_dir(self) -> Path:
