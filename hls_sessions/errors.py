@@ -1,6 +1,7 @@
 """The one error tree: what can be wrong with a viewing, each error with its facts and its own sentence.
 
-The edges translate these once: ``web/problems.py`` to HTTP, ``cli/exits.py`` to exit codes.
+The edges translate these once: ``web/problems.py`` to HTTP, ``cli/exits.py`` to exit codes. ``kind`` and the names of
+the facts are part of the API: programs compare them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,19 @@ class SessionError(Exception):
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
-class MediaNotFound(SessionError):
+class NotFound(SessionError):
+    """What was asked for is not there."""
+
+    kind = "not-found"
+
+
+class Gone(SessionError):
+    """What was asked for was there, and will not come back."""
+
+    kind = "gone"
+
+
+class MediaNotFound(NotFound):
     """There is no such file under any media root."""
 
     kind = "media-not-found"
@@ -52,7 +65,7 @@ class NotPlayable(SessionError):
         super().__init__(f"{media!r} cannot be played: {reason}.")
 
 
-class SessionNotFound(SessionError):
+class SessionNotFound(NotFound):
     """No session has this id."""
 
     kind = "session-not-found"
@@ -62,7 +75,7 @@ class SessionNotFound(SessionError):
         super().__init__(f"There is no session {session_id!r}.")
 
 
-class SessionEnded(SessionError):
+class SessionEnded(Gone):
     """The session was here and has ended by itself. ``state`` is ``failed`` or ``expired``."""
 
     kind = "session-ended"
@@ -75,7 +88,7 @@ class SessionEnded(SessionError):
         super().__init__(f"Session {session_id} {state} at {ended_at}: {reason}")
 
 
-class RenditionNotFound(SessionError):
+class RenditionNotFound(NotFound):
     """The session has no rendition of this name."""
 
     kind = "rendition-not-found"
@@ -86,7 +99,7 @@ class RenditionNotFound(SessionError):
         super().__init__(f"Session {session_id} has no rendition {rendition!r}.")
 
 
-class SegmentNotFound(SessionError):
+class SegmentNotFound(NotFound):
     """The rendition's playlist has no segment of this number."""
 
     kind = "segment-not-found"
@@ -98,7 +111,7 @@ class SegmentNotFound(SessionError):
         super().__init__(f"{rendition} has {segments} segments; there is no segment {segment}.")
 
 
-class SegmentImpossible(SessionError):
+class SegmentImpossible(NotFound):
     """The playlist promised the segment, but the file turned out not to hold it."""
 
     kind = "segment-impossible"
@@ -223,6 +236,21 @@ class Unavailable(SessionError):
     """The supervisor is stopping, or the session's actor did not come back in time."""
 
     kind = "unavailable"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class CannotListen(SessionError):
+    """The address is taken, not this machine's, or would be open to others without a token."""
+
+    kind = "cannot-listen"
+
+    def __init__(self, address: str, reason: str) -> None:
+        self.address = address
+        self.reason = reason
+        super().__init__(f"{address} cannot be listened on: {reason}.")
 
 
 def said(log: Sequence[str]) -> str:

@@ -25,19 +25,39 @@ class Exit(IntEnum):
     """There are as many sessions as there may be."""
 
 
-BY_KIND = {
-    errors.MediaNotFound.kind: Exit.NO_MEDIA,
-    errors.OutsideRoots.kind: Exit.NO_MEDIA,
-    errors.NotPlayable.kind: Exit.NO_MEDIA,
-    errors.SessionNotFound.kind: Exit.NO_SESSION,
-    errors.SessionEnded.kind: Exit.NO_SESSION,
-    errors.CapacityExceeded.kind: Exit.FULL,
-    errors.Unavailable.kind: Exit.NO_DAEMON,
-    "token-required": Exit.REFUSED,
+BY_ERROR: dict[type[errors.SessionError], Exit] = {
+    errors.SessionError: Exit.FAILED,
+    errors.NotFound: Exit.FAILED,
+    errors.Gone: Exit.FAILED,
+    errors.MediaNotFound: Exit.NO_MEDIA,
+    errors.OutsideRoots: Exit.NO_MEDIA,
+    errors.NotPlayable: Exit.NO_MEDIA,
+    errors.SessionNotFound: Exit.NO_SESSION,
+    errors.SessionEnded: Exit.NO_SESSION,
+    errors.RenditionNotFound: Exit.FAILED,
+    errors.SegmentNotFound: Exit.FAILED,
+    errors.SegmentImpossible: Exit.FAILED,
+    errors.EncoderFailed: Exit.FAILED,
+    errors.SubtitlesFailed: Exit.FAILED,
+    errors.IllegalTransition: Exit.FAILED,
+    errors.SnapshotRefused: Exit.USAGE,
+    errors.FfmpegNotFound: Exit.FAILED,
+    errors.StorageFailed: Exit.FAILED,
+    errors.StateUnusable: Exit.FAILED,
+    errors.CapacityExceeded: Exit.FULL,
+    errors.EncoderUnusable: Exit.FAILED,
+    errors.Unavailable: Exit.NO_DAEMON,
+    errors.CannotListen: Exit.FAILED,
 }
-"""By an error's stable word; everything else is FAILED."""
+"""Every error, and what the shell sees of it, whether it was raised here or in the daemon."""
+
+BY_KIND = {error.kind: code for error, code in BY_ERROR.items()} | {
+    "token-required": Exit.REFUSED,
+    "malformed-request": Exit.USAGE,
+}
+"""The same by the stable words that a daemon answers with, and those that its edge alone has."""
 
 
 def exit_for(kind: str) -> Exit:
-    """Return the exit code for a kind of error."""
+    """Return the exit code for a kind of error; FAILED for one of a newer daemon's."""
     return BY_KIND.get(kind, Exit.FAILED)

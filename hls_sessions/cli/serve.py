@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.errors import SessionError
@@ -82,7 +82,7 @@ def serve(
         raise typer.Exit(Exit.USAGE) from error
     except SessionError as error:
         complain(str(error))
-        raise typer.Exit(Exit.FAILED) from error
+        raise typer.Exit(exit_for(error.kind)) from error
     # All is stopped by now, but for granian's native threads, which end when they can. One that calls Python while
     # the interpreter is being torn down aborts the process (seen once in some thousand stops), so it is not torn down.
     logging.shutdown()

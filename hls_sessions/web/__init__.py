@@ -1,6 +1,6 @@
 """The HTTP door: translates and waits. ``create_app`` is an ASGI app to mount, ``serve`` our own server."""
 
 from hls_sessions.web.app import create_app
-from hls_sessions.web.server import CannotListen, serve
+from hls_sessions.web.server import serve
 
-__all__ = ["CannotListen", "create_app", "serve"]
+__all__ = ["create_app", "serve"]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 STATUS: dict[type[errors.SessionError], HTTPStatus] = {
+    errors.SessionError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Gone: HTTPStatus.GONE,
     errors.MediaNotFound: HTTPStatus.NOT_FOUND,
     errors.OutsideRoots: HTTPStatus.FORBIDDEN,
     errors.NotPlayable: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -33,12 +36,18 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.EncoderUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.StateUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.CannotListen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-"""Every error that can reach the edge, and its status."""
+"""Every error, and its status; one that a media server has derived has that of the nearest it is derived from."""
 
 RETRY_AFTER = 2
 """Seconds after which a request to a busy daemon is worth repeating."""
+
+
+MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
+"""Members of a problem that RFC 9457 gives their meaning: a fact of such a name is left out."""
 
 
 class Problem(JSONResponse):
@@ -58,9 +67,10 @@ class Problem(JSONResponse):
 
 
 def of(error: errors.SessionError) -> Problem:
-    """Translate one error; its facts become members, but never shadow RFC 9457's own."""
-    facts = {name: value for name, value in error.facts().items() if name not in {"type", "title", "status"}}
-    return Problem(STATUS[type(error)], error.kind, str(error), **facts)
+    """Translate one error; its facts become members."""
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    facts = {name: value for name, value in error.facts().items() if name not in MEMBERS}
+    return Problem(status, error.kind, str(error), **facts)
 
 
 EDGE = {

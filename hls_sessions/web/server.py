@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from hls_sessions.errors import Unavailable
+from hls_sessions.errors import CannotListen
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.app import create_app
 
@@ -37,12 +37,6 @@ STOP_TIMEOUT = 2.0
 """Seconds the server may take to end once its sessions have."""
 
 
-class CannotListen(Unavailable):
-    """The address is taken, not this machine's, or would be open to others without a token."""
-
-    kind = "cannot-listen"
-
-
 def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
     """Run a supervisor and its server until SIGTERM or SIGINT. ``on_ready`` is called with the address.
 
@@ -51,7 +45,7 @@ def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
     """
     settings = supervisor.settings
     if not is_loopback(settings.host) and settings.token is None:
-        raise CannotListen(f"{settings.host} can be reached from other machines: set a token, or listen on 127.0.0.1.")
+        raise CannotListen(settings.host, "others can reach it; set a token, or listen on 127.0.0.1")
     port = _free_port(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
@@ -105,7 +99,7 @@ def _free_port(host: str, port: int) -> int:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CannotListen(f"{host}:{port} cannot be listened on: {error.strerror or error}.") from error
+            raise CannotListen(f"{host}:{port}", error.strerror or str(error)) from error
         return int(probe.getsockname()[1])
 
 
