@@ -22,14 +22,17 @@ from hls_sessions.session import (
     Snapshot,
     Started,
     StateChanged,
+    Updated,
 )
 from hls_sessions.settings import Settings
-from hls_sessions.supervisor import Session, Supervisor
+from hls_sessions.supervisor import Changes, Filter, Session, Supervisor
 
 __all__ = [
+    "Changes",
     "Ended",
     "Event",
     "Evicted",
+    "Filter",
     "Restarted",
     "SegmentReady",
     "Session",
@@ -39,4 +42,5 @@ __all__ = [
     "Started",
     "StateChanged",
     "Supervisor",
+    "Updated",
 ]

@@ -15,6 +15,7 @@ from hls_sessions.cli.serve import serve
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stats import stats
 from hls_sessions.cli.stop import stop
+from hls_sessions.cli.update import update
 from hls_sessions.cli.verify import verify
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(history)
 app.command()(pause)
 app.command()(resume)
 app.command()(stop)
+app.command()(update)
 app.command()(stats)
 app.command()(health)
 app.command()(probe)

@@ -51,6 +51,10 @@ class Daemon:
         """POST JSON or nothing, and return the JSON."""
         return self._ask("POST", path, json=body)
 
+    def patch(self, path: str, body: dict[str, Any]) -> Any:
+        """PATCH JSON, and return the JSON."""
+        return self._ask("PATCH", path, json=body)
+
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
         name = ""

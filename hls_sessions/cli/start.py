@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.info import print_session
+from hls_sessions.cli.many import as_daemon_sees
 from hls_sessions.cli.screen import print_json
 
 
@@ -21,10 +21,8 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Open a session for a file, and print where to watch it."""
-    here = Path(file).expanduser()
-    media = str(here.resolve()) if here.exists() else file
     daemon = Daemon(url, token)
-    session = daemon.post("/sessions", {"media": media, "user": user, "start_at": start_at})
+    session = daemon.post("/sessions", {"media": as_daemon_sees(file), "user": user, "start_at": start_at})
     if as_json:
         print_json(session)
     else:

@@ -1,7 +1,7 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
 from hls_sessions.session.budget import Budget
-from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged
+from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.ledger import Ledger, free_bytes
 from hls_sessions.session.life import Life, Transition
@@ -14,6 +14,7 @@ from hls_sessions.session.messages import (
     Heartbeat,
     IdleCheck,
     Pause,
+    PauseIf,
     Peek,
     Reap,
     RenditionInfo,
@@ -49,6 +50,7 @@ __all__ = [
     "Limits",
     "Pacer",
     "Pause",
+    "PauseIf",
     "Peek",
     "Reap",
     "RenditionInfo",
@@ -67,6 +69,7 @@ __all__ = [
     "Step",
     "Transition",
     "Trial",
+    "Updated",
     "Viewing",
     "Watcher",
     "WatcherServer",

@@ -82,6 +82,15 @@ class Evicted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Updated(Event):
+    """A session was given settings of its own."""
+
+    name: ClassVar[str] = "updated"
+
+    settings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
     """A session has ended: its encoders are gone, and its directory is or will be in a moment."""
 
@@ -94,6 +103,6 @@ class Ended(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Ended)
+    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Updated, Ended)
 }
 """All kinds of events, by name."""

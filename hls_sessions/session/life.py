@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
 
+from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import shielded
-from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged
+from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
 from hls_sessions.session.tally import ACTOR, Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from hls_sessions.otp import Clock
     from hls_sessions.session.events import Event
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 REMEMBERED = 1000
 """Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
 more."""
+
+CHANGE = "change"
+"""What is refused where a session's settings cannot be changed: it is no step."""
 
 QUIET = Circumstances()
 """Nobody waits, and nothing is overdue."""
@@ -86,7 +90,13 @@ class Life:
 
     @shielded
     def take(
-        self, step: Step, by: Who, reason: str, now: Circumstances = QUIET, snapshot: Snapshot | None = None
+        self,
+        step: Step,
+        by: Who,
+        reason: str,
+        now: Circumstances = QUIET,
+        snapshot: Snapshot | None = None,
+        provided: Callable[[State], bool] | None = None,
     ) -> Transition:
         """Take one step, and return its record. Of many who ask at once, one after the other is judged.
 
@@ -96,11 +106,14 @@ class Life:
             reason: why, in words.
             now: what the table's guards judge.
             snapshot: how it was, for a pause.
+            provided: what must hold at that very moment, beyond the table. It must be quick, and not ask this life.
 
         Raises:
-            IllegalTransition: the table does not allow it; nothing has changed.
+            IllegalTransition: the table does not allow it, or what was to be provided does not hold; nothing has
+                changed.
         """
         with self._lock:
+            self._judge(step.value, provided)
             to = follow(self._state, step, by, reason, now)
             taken = Transition(_date(self._clock), step.value, self._state.value, to.value, by.value, reason)
             moment = self._clock.monotonic()
@@ -125,6 +138,26 @@ class Life:
                 self._started_at = taken.at
                 self._tell(Started(session_id=self.session_id, at=taken.at, user=self._user, media=self._media))
         return taken
+
+    @shielded
+    def change(self, settings: Mapping[str, float], provided: Callable[[State], bool] | None = None) -> None:
+        """Give it settings of its own, by the names of ``Presence.change``. All are changed, or none.
+
+        Raises:
+            IllegalTransition: it has ended, or what was to be provided does not hold.
+        """
+        with self._lock:
+            if self._state.is_final:
+                raise IllegalTransition(
+                    self._state.value, CHANGE, f"A session that is {self._state.value} stays as it is."
+                )
+            self._judge(CHANGE, provided)
+            self.presence.change(**settings)
+            self._tell(Updated(**self._now(), settings=dict(settings)))
+
+    def _judge(self, step: str, provided: Callable[[State], bool] | None) -> None:
+        if provided is not None and not provided(self._state):
+            raise IllegalTransition(self._state.value, step, "The session is no longer one of those that were meant.")
 
     # ---- what happens in it
 

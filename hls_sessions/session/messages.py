@@ -7,12 +7,14 @@ from datetime import datetime  # noqa: TC003 - the HTTP edge reads SessionInfo's
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Exit
     from hls_sessions.media import Cue
     from hls_sessions.otp import Reply
     from hls_sessions.session.snapshot import Snapshot
+    from hls_sessions.session.state import State
 
 # Asked (Ref.ask, Ref.call).
 
@@ -70,6 +72,14 @@ class Pause:
 
     position: float | None = None
     """Where the viewer is, in seconds; None for where the segment asked for last begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseIf:
+    """Ask for a rest in an operator's name; answered and refused like Pause. Is no activity."""
+
+    provided: Callable[[State], bool]
+    """What must hold when it is taken."""
 
 
 @dataclass(frozen=True, slots=True)

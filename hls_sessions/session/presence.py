@@ -57,6 +57,13 @@ class Presence:
             if self._subscribers == 0:
                 self._left_at = self._last_at
 
+    @shielded
+    def change(self, idle_timeout: float | None = None, subscriber_ttl: float | None = None) -> None:
+        """Give it other times, which count from when something was last asked; None leaves one as it is."""
+        with self._lock:
+            self._idle_timeout = idle_timeout or self._idle_timeout
+            self._subscriber_ttl = subscriber_ttl or self._subscriber_ttl
+
     @property
     def subscribers(self) -> int:
         """How many listen."""
@@ -76,6 +83,11 @@ class Presence:
     def idle(self) -> float:
         """Seconds since something was last asked; 0 while somebody listens."""
         return 0.0 if self._subscribers else self._clock.monotonic() - self._last
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without anything after which it is overdue."""
+        return self._idle_timeout
 
     @property
     def due_in(self) -> float:

@@ -37,6 +37,7 @@ from hls_sessions.session.messages import (
     MakeRoom,
     PaceChanged,
     Pause,
+    PauseIf,
     Peek,
     Reap,
     Resume,
@@ -91,7 +92,7 @@ class Viewing:
     directory: Path
     created_at: datetime
     idle_timeout: float
-    """Seconds without anything after which it expires."""
+    """Seconds without anything after which it expires, as it was opened; its presence knows what it is now."""
     segment_length: float = 2.0
     """The wanted length of a segment, in seconds."""
     start_at: float = 0.0
@@ -174,8 +175,8 @@ class SessionServer(GenServer):
         return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what can be asked. All but Peek, Reap and GiveWay counts as activity."""
-        if not isinstance(request, Peek | Reap | GiveWay):
+        """Answer what can be asked. All but Peek, Reap, GiveWay and PauseIf counts as activity."""
+        if not isinstance(request, Peek | Reap | GiveWay | PauseIf):
             self._life.presence.touch()
         answer: Any = None
         match request:
@@ -196,8 +197,8 @@ class SessionServer(GenServer):
                 lane = self._lane(rendition)
                 self._waits.asked(self._waiting)
                 answer = self._serve(lane, lane.get_init(self._place_near(lane), caller), "the init segment")
-            case Pause(position):
-                answer = self._pause(position, caller)
+            case Pause() | PauseIf():
+                answer = self._pause(request, caller)
             case Resume(snapshot):
                 self._resume(snapshot)
                 answer = self._info()
@@ -284,10 +285,13 @@ class SessionServer(GenServer):
             self._act(lane)
         self._answer_the_pausing()
 
-    def _pause(self, position: float | None, caller: From) -> Any:
+    def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
         """Stop all encoders, and answer when they are gone."""
-        snapshot = self._snapshot(position)
-        self._life.take(Step.PAUSE, Who.VIEWER, "its viewer asked for a pause", snapshot=snapshot)
+        if isinstance(request, Pause):
+            snapshot, why, provided = self._snapshot(request.position), "its viewer asked for a pause", None
+        else:
+            snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
+        self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
         for lane in self._lanes.values():
             lane.rest()
         self._pausing.append((caller, snapshot))
@@ -324,7 +328,9 @@ class SessionServer(GenServer):
             position=min(position, float(viewing.presentation.media.duration)),
             renditions=tuple(places),
             runs=tuple(runs),
-            settings=SessionSettings(segment_length=viewing.segment_length, idle_timeout=viewing.idle_timeout),
+            settings=SessionSettings(
+                segment_length=viewing.segment_length, idle_timeout=self._life.presence.idle_timeout
+            ),
         )
 
     def _resume(self, snapshot: Snapshot | None) -> None:
@@ -501,7 +507,7 @@ class SessionServer(GenServer):
             created_at=viewing.created_at,
             started_at=life.started_at,
             last_activity_at=presence.last_activity_at,
-            idle_timeout=viewing.idle_timeout,
+            idle_timeout=presence.idle_timeout,
             expires_in=max(0.0, presence.due_in),
             subscriber_count=presence.subscribers,
             last_subscriber_left_at=presence.last_subscriber_left_at,

@@ -12,11 +12,12 @@ from hls_sessions.session import Step, Who
 from hls_sessions.supervisor.handle import end_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hls_sessions.errors import SessionError
     from hls_sessions.otp import Clock, Ref
-    from hls_sessions.session import Life, Viewing
+    from hls_sessions.session import Life, State, Viewing
     from hls_sessions.supervisor.handle import Session
 
 REMEMBERED = 1000
@@ -102,16 +103,19 @@ class Entries:
             entry = self._by_viewing.get((user, path))
         return None if entry is None or entry.life.state.is_final else entry
 
-    def complete(self, session_id: str, reason: str) -> Entry:
+    def complete(self, session_id: str, reason: str, provided: Callable[[State], bool] | None = None) -> Entry:
         """Take the step that ends one for its viewer, and return it to the first who asks.
 
         Raises:
             SessionEnded, SessionNotFound: there is none, or another ends it.
+            IllegalTransition: what was to be ``provided`` does not hold.
         """
         entry = self.find(session_id)
         try:
-            entry.life.take(Step.COMPLETE, Who.VIEWER, reason)
+            entry.life.take(Step.COMPLETE, Who.VIEWER, reason, provided=provided)
         except IllegalTransition:
+            if not entry.life.state.is_final:
+                raise
             raise end_error(entry.life) from None
         return entry
 

@@ -24,6 +24,7 @@ from hls_sessions.session import (
     GiveWay,
     Heartbeat,
     Pause,
+    PauseIf,
     Peek,
     Reap,
     Resume,
@@ -263,6 +264,10 @@ class Session:
     def ask_give_way(self, unwatched_after: float) -> Reply[bool]:
         """Have it end for another's sake, if nobody was there for so many seconds; answered with whether it does."""
         return self._ask(GiveWay(unwatched_after))
+
+    def ask_pause_if(self, provided: Callable[[State], bool]) -> Reply[Snapshot]:
+        """Ask for a pause in an operator's name, which is refused unless something holds when it is taken."""
+        return self._ask(PauseIf(provided))
 
     def reap(self) -> bool:
         """Have it look whether its time has run out. True when it ends for that, or has.

@@ -51,3 +51,14 @@ class Library:
             outside = outside or not inside
         # Nothing is said of what is outside: whether it exists is nobody's business.
         raise OutsideRoots(name) if outside else MediaNotFound(name)
+
+    def named(self, media: str) -> frozenset[Path]:
+        """Return the real paths that a name may stand for under the roots, whether or not there are such files."""
+        return frozenset(path for root in self.roots if (path := _resolved(root, media)) is not None)
+
+
+def _resolved(root: Path, name: str) -> Path | None:
+    try:
+        return (root / name).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return None  # a name too long for the system, a loop of symlinks, a zero byte

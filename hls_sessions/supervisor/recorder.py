@@ -153,7 +153,13 @@ class Recorder:
     def _as_now(self, row: SessionRow, life: Life) -> SessionRow:
         """Return a row with what its life says; the same row where that is nothing new."""
         sums = asdict(life.tally.sums)
-        now = replace(row, position=life.position, first_segment_after=life.first_segment_after, **sums)
+        now = replace(
+            row,
+            idle_timeout=life.presence.idle_timeout,
+            position=life.position,
+            first_segment_after=life.first_segment_after,
+            **sums,
+        )
         return row if now == row else replace(now, updated_at=self._clock.time())
 
     def _killed(self, row: SessionRow) -> SessionRow:

@@ -89,6 +89,7 @@ from hls_sessions.supervisor.handle import CALL_TIMEOUT, Session, end_error
 from hls_sessions.supervisor.health import Health, Load, Upkeep, health_of
 from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer, Round
 from hls_sessions.supervisor.library import Library
+from hls_sessions.supervisor.many import Many
 from hls_sessions.supervisor.reaper import Reaper
 from hls_sessions.supervisor.stats import Stats, stats_of
 from hls_sessions.supervisor.stream import Stream
@@ -105,6 +106,8 @@ if TYPE_CHECKING:
     from hls_sessions.session import Event
     from hls_sessions.store import Store
     from hls_sessions.supervisor.events import Subscription
+    from hls_sessions.supervisor.filter import Filter
+    from hls_sessions.supervisor.many import Changes, Outcome
     from hls_sessions.supervisor.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -170,6 +173,7 @@ class Supervisor:
         self._events = Events()
         self._entries = Entries(self.clock, self.settings.history_ttl)
         self._door = Door(self._entries, self.clock, self.settings)
+        self._many = Many(self._entries, self.library, self.clock, self._registry)
         self._presentations: OrderedDict[tuple[int, float], Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
@@ -390,6 +394,36 @@ class Supervisor:
         """
         self._end(self._entries.complete(session_id, "its viewer or an operator stopped it"))
 
+    def stop_many(self, wanted: Filter) -> list[Outcome]:
+        """End all sessions that are meant, as ``close`` does, and say of each what became of it.
+
+        A session that is no longer meant when its turn comes is left as it is, and what fails with one is no matter
+        of the others.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        self._running()
+        return self._many.stop(wanted, "an operator stopped it", self._end)
+
+    def pause_many(self, wanted: Filter) -> list[Outcome]:
+        """Pause all sessions that are meant, and say of each what became of it. This is no activity of a viewer's.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        self._running()
+        return self._many.pause(wanted)
+
+    def update_many(self, wanted: Filter, changes: Changes) -> list[Outcome]:
+        """Change all sessions that are meant, and say of each what became of it.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        self._running()
+        return self._many.update(wanted, changes)
+
     def history(self, session_id: str) -> tuple[Transition, ...]:
         """Return every step of a session's life, the oldest first; of an ended one, as long as it is kept.
 
@@ -465,7 +499,7 @@ class Supervisor:
 
         Args:
             event: a kind of event or its name: ``started``, ``state_changed``, ``segment_ready``, ``restarted``,
-                ``evicted`` or ``ended``; ``Event`` for all of them.
+                ``evicted``, ``updated`` or ``ended``; ``Event`` for all of them.
             callback: what is called with it.
             limit: how many events may wait.
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
 from hls_sessions.session import SessionInfo, Snapshot, Transition
-from hls_sessions.supervisor import Health, Stats, Supervisor
+from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
 
 router = APIRouter()
 
@@ -40,6 +40,13 @@ class PauseRequest(BaseModel):
     """Where the viewer is."""
 
     position: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds from the beginning")
+
+
+class UpdateRequest(BaseModel):
+    """Which sessions to change, and how."""
+
+    filter: Filter
+    changes: Changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,24 @@ async def list_sessions(
             raise info
     prefix = prefix_of(request)
     return [answer(i, prefix) for i in infos if isinstance(i, SessionInfo) and state in {None, i.state}]
+
+
+@router.post("/sessions/stop")
+async def stop_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
+    """End all sessions that are meant; answered when everything they cost is gone, with what became of each."""
+    return await run_in_threadpool(supervisor.stop_many, wanted)
+
+
+@router.post("/sessions/pause")
+async def pause_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
+    """Stop the encoders of all sessions that are meant; answered with what became of each."""
+    return await run_in_threadpool(supervisor.pause_many, wanted)
+
+
+@router.patch("/sessions")
+async def update_sessions(wanted: UpdateRequest, supervisor: Supervised) -> list[Outcome]:
+    """Change all sessions that are meant; answered with what became of each."""
+    return await run_in_threadpool(supervisor.update_many, wanted.filter, wanted.changes)
 
 
 @router.get("/sessions/{session_id}")

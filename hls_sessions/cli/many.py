@@ -1,0 +1,56 @@
+"""Which of many sessions a command means, and what became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hls_sessions.cli.duration import duration
+from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.screen import complain, print_json
+
+User = Annotated[str | None, typer.Option(help="All of this user's.")]
+State = Annotated[str | None, typer.Option(help="All in this state: pending, active or paused.")]
+Media = Annotated[str | None, typer.Option(help="All of this file: relative to a media root, or absolute.")]
+OlderThan = Annotated[
+    float | None, typer.Option(parser=duration, metavar="TIME", help="All that were opened so long ago, like 1h30m.")
+]
+IdleFor = Annotated[
+    float | None, typer.Option(parser=duration, metavar="TIME", help="All that nothing was asked of for so long.")
+]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
+
+
+def named(*, media: str | None = None, **others: str | float | None) -> dict[str, Any]:
+    """Return the conditions or changes that were given, as the API takes them."""
+    given = {"media": None if media is None else as_daemon_sees(media), **others}
+    return {name: value for name, value in given.items() if value is not None and value is not False}
+
+
+def as_daemon_sees(media: str) -> str:
+    """Return a file's path: absolute where it is here, else as it is, for the daemon to look for."""
+    here = Path(media).expanduser()
+    return str(here.resolve()) if here.exists() else media
+
+
+def choose(given: bool, wanted: dict[str, Any]) -> None:
+    """See that sessions are named in one way: by ``given`` ids, or by conditions."""
+    if given == bool(wanted):
+        complain("Name sessions, or conditions such as --user; --all for all of them.")
+        raise typer.Exit(Exit.USAGE)
+
+
+def report(did: str, outcomes: list[dict[str, Any]], as_json: bool) -> None:
+    """Print what became of each; end with FAILED when something was refused."""
+    if as_json:
+        print_json(outcomes)
+    elif not outcomes:
+        typer.echo("no session is meant")
+    for outcome in outcomes:
+        if not outcome["done"]:
+            complain(f"{outcome['session_id']}: {outcome['refusal']}")
+        elif not as_json:
+            typer.echo(f"{did} {outcome['session_id']}")
+    raise typer.Exit(Exit.OK if all(outcome["done"] for outcome in outcomes) else Exit.FAILED)

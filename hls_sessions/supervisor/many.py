@@ -1,0 +1,155 @@
+"""Many sessions at once. What becomes of one is no matter of the others, and each is judged and treated in one step.
+
+Between the moment at which a filter finds a session and the moment at which something is done with it, it may have
+gone on. So it is judged again where its state changes, under its own lock: one that is meant no more is left as it is.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from hls_sessions.errors import SessionError
+from hls_sessions.otp import CallTimeout
+from hls_sessions.session import IdleCheck
+from hls_sessions.supervisor.filter import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.otp import Clock, Registry
+    from hls_sessions.session import State
+    from hls_sessions.supervisor.entries import Entries, Entry
+    from hls_sessions.supervisor.filter import Filter
+    from hls_sessions.supervisor.library import Library
+
+WORKERS = 8
+"""Sessions that are ended at the same time."""
+
+PATIENCE = 15.0
+"""Seconds that all sessions together have to pause."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one session."""
+
+    session_id: str
+    done: bool
+    refusal: str | None = None
+    """Why it was not done, in a sentence."""
+
+
+class Changes(BaseModel):
+    """What can be changed of sessions that are open. Seconds; what is not named stays."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    idle_timeout: Seconds | None = None
+    """A session nobody asks anything of for this long expires."""
+    subscriber_ttl: Seconds | None = None
+    """One whose last subscriber has left, and which nobody asks anything of for this long, expires."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        if not self.named:
+            raise ValueError(f"nothing says what to change: {' or '.join(type(self).model_fields)}")
+        return self
+
+    @property
+    def named(self) -> dict[str, float]:
+        """What is changed, by name."""
+        return {name: value for name, value in self if value is not None}
+
+
+class Many:
+    """Does one thing with all sessions that a filter means. Any thread may use it; a call returns when all is done."""
+
+    def __init__(self, entries: Entries, library: Library, clock: Clock, registry: Registry) -> None:
+        self._entries = entries
+        self._library = library
+        self._clock = clock
+        self._registry = registry
+
+    def stop(self, wanted: Filter, reason: str, end: Callable[[Entry], None]) -> list[Outcome]:
+        """End sessions; ``end`` clears away what one cost."""
+
+        def stop(meant: _Meant) -> Outcome:
+            return meant.tried(lambda: end(self._entries.complete(meant.session_id, reason, meant.still)))
+
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="stop many") as pool:
+            return list(pool.map(stop, self._meant(wanted)))
+
+    def pause(self, wanted: Filter) -> list[Outcome]:
+        """Stop the encoders of sessions."""
+        asked = [(meant, meant.entry.session.ask_pause_if(meant.still)) for meant in self._meant(wanted)]
+        deadline = time.monotonic() + PATIENCE
+        outcomes = []
+        for meant, reply in asked:
+            try:
+                outcomes.append(meant.tried(partial(reply.get, max(0.0, deadline - time.monotonic()))))
+            except CallTimeout:
+                reply.cancel()
+                outcomes.append(Outcome(meant.session_id, False, f"It did not answer within {PATIENCE:g} seconds."))
+        return outcomes
+
+    def update(self, wanted: Filter, changes: Changes) -> list[Outcome]:
+        """Change sessions."""
+        return [self._update(meant, changes) for meant in self._meant(wanted)]
+
+    # ---- within
+
+    def _update(self, meant: _Meant, changes: Changes) -> Outcome:
+        outcome = meant.tried(lambda: meant.entry.life.change(changes.named, meant.still))
+        if outcome.done and (actor := self._registry.whereis(meant.session_id)) is not None:
+            actor.send(IdleCheck())  # its time may be up sooner now
+        return outcome
+
+    def _meant(self, wanted: Filter) -> list[_Meant]:
+        files = frozenset[Path]() if wanted.media is None else self._library.named(wanted.media)
+
+        def judge(entry: Entry) -> Callable[[State], bool]:
+            return lambda state: wanted.matches(self._seen(entry, state), files)
+
+        found = (_Meant(entry, judge(entry)) for entry in self._entries.all())
+        return [meant for meant in found if meant.still(meant.entry.life.state)]
+
+    def _seen(self, entry: Entry, state: State) -> Seen:
+        viewing = entry.viewing
+        return Seen(
+            session_id=viewing.session_id,
+            user=viewing.user,
+            state=state.value,
+            path=viewing.presentation.media.path,
+            age=self._clock.time() - viewing.created_at.timestamp(),
+            idle=entry.life.presence.idle,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """A session that a filter has found."""
+
+    entry: Entry
+    still: Callable[[State], bool]
+    """Whether it is meant now, in this state."""
+
+    @property
+    def session_id(self) -> str:
+        return self.entry.viewing.session_id
+
+    def tried(self, act: Callable[[], object]) -> Outcome:
+        """Do something with it, and say what became of that."""
+        try:
+            act()
+        except SessionError as error:
+            return Outcome(self.session_id, False, str(error))
+        return Outcome(self.session_id, True)
