@@ -4,8 +4,8 @@ Segments that were made in different ways stand in one playlist under one init s
 first. So where there are several ways, each writes its parameter sets into the pictures themselves, before every
 keyframe, and a player may go from any segment to any other. The check before publishing sees that they are there.
 A copy has those of its file, which are those of the init segment; what is encoded in software has its own number
-for them, so that neither takes the place of the other in a decoder.
-And none reorders frames unless all do: a decoder that begins to wait for frames to come in order drops the first two.
+for them, so that neither takes the place of the other in a decoder. And no way to encode reorders frames unless all do:
+a decoder that begins to wait for frames to come in order drops the first two.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderUnusable
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Process, Way, run
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Process, run, ways
 from hls_sessions.media import BrokenSegment, Media, Presentation, VideoTrack, read_codec, read_segment
 from hls_sessions.session.check import Refused, check
 
@@ -87,7 +87,7 @@ def _fault(binary: Binary, encoder: Encoder, film: Presentation) -> str | None:
     rendition = film.video[0]
     folder = film.media.path.with_name(encoder.name)
     folder.mkdir()
-    exit_ = _end_of(run(binary, film, rendition, Way(encoder.name, encoder), 0, folder).argv)
+    exit_ = _end_of(run(binary, film, rendition, ways(rendition, encoder)[0], 0, folder).argv)
     if exit_ is None:
         return f"it did not encode {FRAMES} frames within {LIMIT:g} seconds"
     if exit_.code != 0:

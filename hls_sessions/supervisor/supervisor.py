@@ -33,7 +33,7 @@ from hls_sessions.errors import (
     StorageFailed,
     Unavailable,
 )
-from hls_sessions.ffmpeg import Prober, SubtitleReader, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
 from hls_sessions.media import Presentation
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from hls_sessions.ffmpeg import Binary
+    from hls_sessions.ffmpeg import Binary, Encoder
     from hls_sessions.otp import Clock, ExitReason, Ref
     from hls_sessions.session import Event
     from hls_sessions.store import Store
@@ -165,6 +165,8 @@ class Supervisor:
         """
         self.settings = Settings(**(options if settings is None else settings.model_dump() | options))
         self.binary: Binary = examine(find(self.settings.ffmpeg))
+        self.encoder: Encoder = SOFTWARE
+        """What pictures are encoded with; found out at the start."""
         self.library = Library(self.settings.media)
         self.clock: Clock = clock or SystemClock()
         self.started_at: float | None = None

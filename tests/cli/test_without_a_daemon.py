@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from hls_sessions.cli import app
 from hls_sessions.cli.exits import Exit
-from hls_sessions.ffmpeg import find
+from hls_sessions.ffmpeg import ENCODERS, find
+from hls_sessions.testing import nvenc_ffmpeg
 
 
 def run(*arguments: str):
@@ -54,6 +55,58 @@ def test_doctor_tells_which_ffmpeg_there_is_and_what_it_can_do():
     assert found["segment_times"] in {"from zero", "from the first packet"}
     assert found["encoders"] == ["aac", "libx264"]
     assert found["faults"] == []
+
+
+def test_doctor_tries_every_encoder_and_says_which_is_chosen(tmp_path):
+    found = json.loads(run("doctor", "--ffmpeg", str(nvenc_ffmpeg(tmp_path)), "--json").stdout)
+
+    assert found["encoder"] == "h264_nvenc"
+    assert [tried["name"] for tried in found["video_encoders"]] == [encoder.name for encoder in ENCODERS]
+    faults = {tried["name"]: tried["fault"] for tried in found["video_encoders"]}
+    assert (faults["h264_nvenc"], faults["libx264"]) == (None, None)
+    assert all(faults[name] for name in ("h264_vaapi", "h264_videotoolbox"))
+
+
+def test_doctor_prints_a_table_of_encoders_for_people(tmp_path):
+    shown = run("doctor", "--ffmpeg", str(nvenc_ffmpeg(tmp_path))).stdout.splitlines()
+
+    rows = {row.split()[0]: row for row in shown if row}
+    assert rows["h264_nvenc"].split() == ["h264_nvenc", "NVENC", "yes", "chosen"]
+    assert rows["libx264"].split() == ["libx264", "x264", "yes"]
+    assert rows["h264_vaapi"].split()[1:3] == ["VAAPI", "no"]
+
+
+@pytest.mark.parametrize(("name", "why"), [("h264_vaapi", "No VA display"), ("h266", "none of auto, h264_nvenc")])
+def test_doctor_fails_where_the_encoder_that_is_set_does_not_work(monkeypatch, without_hardware, name, why):
+    monkeypatch.setenv("HLS_SESSIONS_ENCODER", name)
+    doctor = run("doctor", "--ffmpeg", without_hardware)
+
+    assert doctor.exit_code == Exit.FAILED
+    assert f"The encoder '{name}' cannot be used: " in doctor.stdout
+    assert why in doctor.stdout
+
+
+@pytest.mark.parametrize(("name", "why"), [("h264_vaapi", "No VA display"), ("h266", "none of auto, h264_nvenc")])
+def test_serve_does_not_start_with_an_encoder_that_does_not_work(without_hardware, tmp_path, name, why):
+    options = ("--media", str(tmp_path), "--port", "0", "--segments-dir", str(tmp_path / "segments"))
+    served = run("serve", *options, "--ffmpeg", without_hardware, "--encoder", name)
+
+    assert served.exit_code == Exit.FAILED
+    assert served.stderr.startswith(f"hls-sessions: The encoder '{name}' cannot be used: ")
+    assert why in served.stderr
+    assert served.stdout == ""
+
+
+@pytest.fixture
+def without_hardware(tmp_path):
+    """An ffmpeg on a machine without a card."""
+    script = tmp_path / "ffmpeg"
+    script.write_text(f"""#!/bin/sh
+case "$*" in *h264_vaapi*) echo "No VA display found for device /dev/dri/renderD128." >&2; exit 1 ;; esac
+exec {find()} "$@"
+""")
+    script.chmod(0o755)
+    return str(script)
 
 
 def test_doctor_fails_where_there_is_no_ffmpeg(tmp_path):

@@ -75,6 +75,38 @@ def test_an_exit_writes_its_own_sentence():
     assert str(Exit(-99, ())) == "ended with exit code -99"
 
 
+CAUSES = {
+    "before 7": (
+        "[h264_nvenc @ 0x55c92bd33fc0] Cannot load libcuda.so.1",
+        "Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0",
+        "Conversion failed!",
+    ),
+    "from 7 on": (
+        "[h264_nvenc @ 0x557289916d00] Cannot load libcuda.so.1",
+        "[vost#0:0/h264_nvenc @ 0x5572899161c0] [enc:h264_nvenc @ 0x557289916c40] Error while opening encoder - maybe",
+        "[vf#0:0 @ 0x557289918d00] Task finished with error code: -1 (Operation not permitted)",
+        "[vf#0:0 @ 0x557289918d00] Terminating thread with return code -1 (Operation not permitted)",
+        "[out#0/mp4 @ 0x557289915440] Nothing was written into output file, because at least one of its streams",
+    ),
+    "said last": ("Past duration 0.999992 too large", "Cannot load libcuda.so.1."),
+}
+
+
+@pytest.mark.parametrize("log", CAUSES.values(), ids=CAUSES)
+def test_the_cause_of_an_exit_is_the_last_line_that_is_no_lament(log):
+    assert Exit(1, log).cause == "Cannot load libcuda.so.1"
+
+
+def test_the_cause_is_the_first_lament_where_there_is_nothing_else_and_empty_where_nothing_was_said():
+    assert Exit(1, ("Device creation failed: -5.", "Conversion failed!")).cause == "Device creation failed: -5"
+    assert Exit(1, ()).cause == ""
+
+
+@pytest.mark.parametrize(("code", "killed"), [(-9, True), (-15, True), (-11, False), (0, False), (1, False)])
+def test_only_who_was_ended_by_somebody_was_killed(code, killed):
+    assert Exit(code, ()).was_killed is killed
+
+
 def test_the_exit_is_told_after_the_last_line_was_read(start):
     assert end_of(start, "for n in 1 2 3; do echo line $n >&2; done; exit 3")[:2] == (
         3,

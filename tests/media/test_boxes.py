@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.media import BrokenSegment, Segment, read_segment, read_track, same_form, same_sound
+from hls_sessions.media import BrokenSegment, Segment, read_codec, read_segment, read_track, same_form, same_sound
 
 
 def as_pyav_sees(path):
@@ -86,6 +86,7 @@ def test_picture_and_sound_are_different_tracks(encoded):
 def test_the_track_names_the_codec_that_the_playlist_tells(encoded):
     track = read_segment(encoded.video[0].read_bytes()).track
 
+    assert read_codec(track) == encoded.presentation.video[0].codecs
     # AVCDecoderConfigurationRecord: version, then profile, its constraints, and level.
     _, profile, constraints, level = track[(at := track.index(b"avcC") + 4) : at + 4]
     assert encoded.presentation.video[0].codecs == f"avc1.{profile:02x}{constraints:02x}{level:02x}"
@@ -246,6 +247,10 @@ def test_parameter_sets_are_found_whatever_the_length_of_a_length():
 @pytest.mark.parametrize("data", [b"\0", bytes(4), bytes(64), b"\xff" * 64], ids=repr)
 def test_a_picture_that_is_no_nal_units_brings_nothing(data):
     assert not in_band(data)
+
+
+def test_a_codec_that_is_not_h264_is_called_by_its_kind():
+    assert (read_codec(picture()), read_codec(track(MDHD))) == ("avc1.64001f", "mp4a")
 
 
 def test_tracks_that_differ_in_their_parameter_sets_have_one_form():

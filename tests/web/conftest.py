@@ -33,7 +33,9 @@ def server(hls_clip_folder, tmp_path_factory):
     media = tmp_path_factory.mktemp("media")
     command = [sys.executable, "-m", "hls_sessions", "serve", "--port", "0", "--segments-dir", str(segments)]
     command += ["--media", str(media), "--media", str(hls_clip_folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"}
+    ) as process:
         url = process.stdout.readline().split()[-1]
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as http:
             yield Server(http, media, process)
