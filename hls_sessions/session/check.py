@@ -63,6 +63,16 @@ def check(
         raise Refused(f"it holds {segment.samples} frames instead of {expected}")
 
 
+def check_text(data: bytes) -> None:
+    """See that a file is a whole segment of a text track: a power cut leaves names without content.
+
+    Raises:
+        Refused: it is not.
+    """
+    if not data.startswith(b"WEBVTT\n") or not data.endswith(b"\n") or b"\0" in data:
+        raise Refused("it is not whole")
+
+
 def is_short(segment: Segment, number: int, cuts: Cuts, origin: Fraction) -> bool:
     """Whether a segment may have been cut off: it ends before the next boundary.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from math import ceil
@@ -84,7 +85,7 @@ class Lane:
     """One rendition's desk. Raises EncoderFailed or StorageFailed when it has to give up."""
 
     def __init__(self, rendition: Rendition, workshop: Workshop) -> None:
-        """Take over what an earlier life has published; that was checked then."""
+        """Take over what an earlier life has published: what this daemon has is checked, the rest when asked for."""
         self.rendition = rendition
         self.cuts = workshop.presentation.cuts(rendition.id)
         self.published = workshop.directory.published(rendition.id)
@@ -109,6 +110,14 @@ class Lane:
         self._track = self._published_track()
         for number in self.published:
             workshop.account.wrote(rendition.id, number, workshop.directory.size(rendition.id, number))
+        self._unchecked: set[int] = set()
+        """Segments that an earlier daemon has published, and that nobody has asked for since."""
+        if self._track is None:
+            workshop.directory.forget_earlier(rendition.id)
+        else:
+            # What comes before the track begins is written anew: it costs nothing.
+            known = set(range(self.cuts.lead, len(self.cuts)))
+            self._unchecked = workshop.directory.unchecked(rendition.id) & known - self.published
 
     # ---- asked
 
@@ -126,6 +135,8 @@ class Lane:
         path = self._workshop.directory.segment(self.rendition.id, number)
         if path.exists():
             self.published.add(number)
+            return path
+        if number in self._unchecked and self._adopt(number):
             return path
         if number in self.published:
             self.published.discard(number)
@@ -217,7 +228,7 @@ class Lane:
         given_up = {segment for segment, times in self._failures.items() if times >= ATTEMPTS}
         lead = self.cuts.lead
         waiting = [segment for segment in self._waiting if segment >= lead]
-        settled = self.published | self._impossible.keys() | given_up | set(range(lead))
+        settled = self._there | self._impossible.keys() | given_up | set(range(lead))
         # What comes before the track begins needs the init segment, and nothing else that a run makes.
         if not waiting and (self._waiting_for_init or self._waiting):
             waiting = [self._segment_for_init()]
@@ -332,9 +343,9 @@ class Lane:
         for place in places:
             self.visit(place)
         for segment, held in runs:
-            goes_on = segment in self._cursors or segment - 1 in self.published
+            goes_on = segment in self._cursors or segment - 1 in self._there
             busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
-            if not goes_on or busy or segment in self.published or not self._may_write(self._run_number + 1, segment):
+            if not goes_on or busy or segment in self._there or not self._may_write(self._run_number + 1, segment):
                 continue
             if self._start(segment) and held:
                 self._hold(self._runs[self._run_number])
@@ -406,7 +417,7 @@ class Lane:
             codecs=rendition.codecs,
             bandwidth=rendition.peak,
             segments=len(self.cuts),
-            published=len(self.published),
+            published=len(self._there),
             gaps=tuple(self._gaps()),
             width=getattr(rendition, "width", None),
             height=getattr(rendition, "height", None),
@@ -416,6 +427,32 @@ class Lane:
         )
 
     # ---- within
+
+    @property
+    def _there(self) -> set[int]:
+        """All segments that are on disk; those that are not checked, for as long as nothing is known against them."""
+        return self.published | self._unchecked
+
+    def _adopt(self, number: int) -> bool:
+        """Publish a segment of an earlier daemon if it passes the check; else delete it, and it is made again."""
+        directory, origin = self._workshop.directory, self._workshop.presentation.timeline.origin
+        file = directory.earlier(self.rendition.id, f"{number}.m4s")
+        self._unchecked.discard(number)
+        try:
+            # A published segment has no header of its own.
+            segment = read_segment(directory.init(self.rendition.id).read_bytes() + file.read_bytes())
+            check(segment, number, self.cuts, origin, self._track)
+            if is_short(segment, number, self.cuts, origin):
+                raise Refused("it ends before the next begins")
+            directory.adopt(file)
+        except (BrokenSegment, Refused, OSError) as fault:
+            logger.warning("segment %d of %s is made again: %s", number, self.rendition.id, fault)
+            _delete(file)
+            self._workshop.life.evicted(self.rendition.id, number)
+            return False
+        self.published.add(number)
+        self._workshop.account.wrote(self.rendition.id, number, directory.size(self.rendition.id, number))
+        return True
 
     def _gaps(self) -> Iterator[GapInfo]:
         """Yield what is impossible: neighbours for the same reason as one."""
@@ -519,6 +556,7 @@ class Lane:
     def _answer(self, number: int) -> None:
         """Let everyone know who waits for a segment, or for the init segment, that it is there."""
         self.published.add(number)
+        self._unchecked.discard(number)
         self._failures.pop(number, None)
         self._lost.pop(number, None)
         directory = self._workshop.directory
@@ -572,7 +610,7 @@ class Lane:
         """
         if run.way is not self.way or run.way is self._ways[-1] or self._storage_fault is not None:
             return False
-        never_worked = not self.published and (run.fault is not None or not exit_.was_killed)
+        never_worked = not self._there and (run.fault is not None or not exit_.was_killed)
         return never_worked or self._failures[run.next] >= ATTEMPTS
 
     def _step_down(self, why: str) -> None:
@@ -597,7 +635,7 @@ class Lane:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
         self._impossible[segment] = reason
         callers = self._waiting.pop(segment, [])
-        if not self.published and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
+        if not self._there and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
             # Not one segment could be made, so nothing will bring the init segment.
             early = [self._waiting.pop(number) for number in list(self._waiting) if number < self.cuts.lead]
             callers, self._waiting_for_init = [*callers, *self._waiting_for_init, *chain(*early)], []
@@ -605,8 +643,19 @@ class Lane:
             caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
 
     def _published_track(self) -> bytes | None:
+        """Return the trak box of the init segment there is, this daemon's or an earlier one's."""
+        directory = self._workshop.directory
+        init = directory.init(self.rendition.id)
         try:
-            return read_track(self._workshop.directory.init(self.rendition.id).read_bytes())
+            if not init.exists():
+                directory.adopt(directory.earlier(self.rendition.id, init.name))
+            return read_track(init.read_bytes())
         except (OSError, BrokenSegment):
+            _delete(init)
             self.published.clear()
             return None
+
+
+def _delete(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)

@@ -7,6 +7,7 @@
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a text track
+        <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
         <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
         <rendition>/run-<k>/pid          the run's process, as "pid start-time"
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 OWNER = "owner"
 PID = "pid"
+EARLIER = "earlier"
+INIT = "init.mp4"
 
 
 class SegmentDirectory:
@@ -44,10 +47,14 @@ class SegmentDirectory:
     def open(self) -> None:
         """Make the directory, or take over the one a crashed life of the same session left.
 
+        What another daemon has published is set back until it is checked: nobody watched over it meanwhile.
+
         Raises:
-            StorageFailed: it cannot be made.
+            StorageFailed: it cannot be made, or is another user's.
         """
         try:
+            if _is_anything(self.path) and _read_identity(self.path / OWNER) != ProcessId.of(os.getpid()):
+                self._set_back()
             self._make()
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
@@ -62,12 +69,31 @@ class SegmentDirectory:
 
     def init(self, rendition: str) -> Path:
         """Return where a rendition's init segment is, once it is published."""
-        return self.path / rendition / "init.mp4"
+        return self.path / rendition / INIT
+
+    def earlier(self, rendition: str, name: str) -> Path:
+        """Return where a file is that an earlier daemon has published, by its public name, until it is adopted."""
+        return self.path / rendition / EARLIER / name
 
     def published(self, rendition: str, extension: str = "m4s") -> set[int]:
         """Return the segments that are there."""
-        files = self._files(rendition)
-        return {int(file.stem) for file in files if file.suffix == f".{extension}" and file.stem.isdecimal()}
+        return _numbers(self._files(self.path / rendition), extension)
+
+    def unchecked(self, rendition: str, extension: str = "m4s") -> set[int]:
+        """Return the segments that an earlier daemon has published, and that were not looked at since."""
+        return _numbers(self._files(self.path / rendition / EARLIER), extension)
+
+    def adopt(self, earlier: Path) -> None:
+        """Make a file of an earlier daemon visible again.
+
+        Raises:
+            OSError: it is not there, or cannot be.
+        """
+        earlier.replace(earlier.parent.parent / earlier.name)
+
+    def forget_earlier(self, rendition: str) -> None:
+        """Delete what an earlier daemon has published of a rendition."""
+        shutil.rmtree(self.path / rendition / EARLIER, ignore_errors=True)
 
     def size(self, rendition: str, number: int) -> int:
         """Return the size of a published segment, in bytes; zero when it is gone."""
@@ -148,9 +174,29 @@ class SegmentDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))
 
-    def _files(self, rendition: str) -> list[Path]:
+    def _set_back(self) -> None:
+        """Put away what an earlier daemon has published, and delete what has no business here.
+
+        Runs stay: their processes are yet to be ended.
+
+        Raises:
+            OSError: it cannot be done, or the directory is another user's.
+        """
+        if not _is_own(self.path):
+            if self.path.lstat().st_uid != os.geteuid():
+                raise PermissionError(0, "it is another user's")
+            self.path.unlink()  # a file of ours in its place
+            return
+        for rendition in self.path.iterdir():
+            if _is_own(rendition):
+                _set_back(rendition)
+            elif rendition.name != OWNER:
+                rendition.unlink()
+
+    @staticmethod
+    def _files(folder: Path) -> list[Path]:
         try:
-            return list((self.path / rendition).iterdir())
+            return list(folder.iterdir())
         except OSError:
             return []
 
@@ -186,6 +232,30 @@ def _read_identity(file: Path) -> ProcessId | None:
         return ProcessId.parse(file.read_text())
     except (OSError, UnicodeDecodeError):
         return None
+
+
+def _set_back(rendition: Path) -> None:
+    earlier = rendition / EARLIER
+    if _is_anything(earlier) and not _is_own(earlier):
+        earlier.unlink()
+    earlier.mkdir(exist_ok=True)
+    for file in rendition.iterdir():
+        if _is_own(file):
+            if file != earlier and not file.match("run-*"):
+                shutil.rmtree(file)
+        elif file.name == INIT or (file.stem.isdecimal() and file.suffix in {".m4s", ".vtt"}):
+            file.replace(earlier / file.name)
+        else:
+            file.unlink()
+
+
+def _numbers(files: list[Path], extension: str) -> set[int]:
+    return {int(file.stem) for file in files if file.suffix == f".{extension}" and file.stem.isdecimal()}
+
+
+def _is_anything(path: Path) -> bool:
+    """Whether there is anything of this name, be it a symlink to nowhere."""
+    return os.path.lexists(path)
 
 
 def _is_session_id(name: str) -> bool:

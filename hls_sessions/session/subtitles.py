@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import webvtt_segment
+from hls_sessions.session.check import Refused, check_text
 from hls_sessions.session.messages import RenditionInfo, TextRead
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class SubtitleLane:
         self._owner = owner
         self._life = life
         self._published = directory.published(rendition.id, rendition.extension)
+        self._unchecked = directory.unchecked(rendition.id, rendition.extension) - self._published
         self._waiting: dict[int, list[From]] = {}
         self._asked: dict[int, Reply[list[Cue]]] = {}
 
@@ -58,7 +60,7 @@ class SubtitleLane:
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
         path = self._file(number)
-        if path.exists():
+        if path.exists() or (number in self._unchecked and self._adopt(number)):
             return path
         if number in self._published:
             self._published.discard(number)
@@ -85,6 +87,7 @@ class SubtitleLane:
             self.fault = None
             self._life.made(self.rendition.id, number, size)
             self._published.add(number)
+            self._unchecked.discard(number)
             for caller in callers:
                 caller.reply(self._file(number))
 
@@ -115,11 +118,24 @@ class SubtitleLane:
             codecs=rendition.codecs,
             bandwidth=rendition.peak,
             segments=len(self.cuts),
-            published=len(self._published),
+            published=len(self._published | self._unchecked),
             language=rendition.track.language,
         )
 
     # ---- within
+
+    def _adopt(self, number: int) -> bool:
+        """Publish a segment of an earlier daemon if it is whole; else it is written again."""
+        self._unchecked.discard(number)
+        file = self._directory.earlier(self.rendition.id, self._file(number).name)
+        try:
+            check_text(file.read_bytes())
+            self._directory.adopt(file)
+        except (Refused, OSError):
+            self._life.evicted(self.rendition.id, number)
+            return False
+        self._published.add(number)
+        return True
 
     def _ask(self, number: int) -> None:
         # What is said before the first segment or after the last belongs to those: nothing else would show it.

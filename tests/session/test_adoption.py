@@ -1,0 +1,166 @@
+"""What an earlier daemon has published: shown again after the check, or made again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from hls_sessions.errors import StorageFailed
+from hls_sessions.session import SegmentDirectory
+from hls_sessions.testing import runs_of
+
+VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
+BOUND = 30
+TALK = "1\n00:00:01,000 --> 00:00:02,000\nGood morning\n"
+
+
+@pytest.fixture
+def counted(double):
+    """An ffmpeg that makes what it is asked for, and counts its runs."""
+    return double(":")
+
+
+@pytest.fixture
+def session(hls_supervisor, film, counted):
+    """A session whose segments are all on disk."""
+    session = hls_supervisor(ffmpeg=counted).open(film)
+    for rendition in (VIDEO, AUDIO):
+        for number in range(len(session.presentation.cuts(rendition))):
+            session.segment(rendition, number, BOUND)
+    return session
+
+
+@pytest.fixture
+def change_hands(until):
+    """Give a session another actor, to which all that is on disk is an earlier daemon's."""
+
+    def change_hands(session):
+        (session.directory / "owner").write_text("1 1")
+        session._registry.whereis(session.id).cast("something it does not know")
+        until(lambda: session._life.tally.sums.restarts.get("actor"))
+        session.info()
+
+    return change_hands
+
+
+def contents(session, rendition):
+    return {path.name: path.read_bytes() for path in (session.directory / rendition).glob("*.m*")}
+
+
+def test_whole_segments_are_shown_again_and_nothing_is_made(session, change_hands, counted):
+    before, made = contents(session, VIDEO), runs_of(counted)
+    change_hands(session)
+
+    again = {number: session.segment(VIDEO, number, BOUND) for number in range(5)}
+
+    assert {path.name: path.read_bytes() for path in again.values()} | {"init.mp4": before["init.mp4"]} == before
+    assert runs_of(counted) == made
+
+
+def test_nothing_is_seen_before_it_is_checked(session, change_hands):
+    change_hands(session)
+
+    assert session.published(VIDEO, 2) is None
+    assert session.info().renditions[0].published == 5
+
+    session.segment(VIDEO, 2, BOUND)
+
+    assert session.published(VIDEO, 2) is not None
+    assert session.published(VIDEO, 3) is None
+
+
+@pytest.mark.parametrize("damage", ["cut short", "another's time", "noise", "empty", "a folder"])
+def test_a_damaged_segment_is_made_again(session, change_hands, is_right, damage):
+    whole = contents(session, VIDEO)
+    victim = session.directory / VIDEO / "2.m4s"
+    match damage:
+        case "cut short":
+            victim.write_bytes(whole["2.m4s"][:-1])
+        case "another's time":
+            victim.write_bytes(whole["3.m4s"])
+        case "noise":
+            victim.write_bytes(os.urandom(1000))
+        case "empty":
+            victim.write_bytes(b"")
+        case "a folder":
+            victim.unlink()
+            victim.mkdir()
+    damaged = victim.read_bytes() if victim.is_file() else None
+    change_hands(session)
+
+    assert all(is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND)) for number in (1, 2, 3))
+    assert session.segment(VIDEO, 2, BOUND).read_bytes() != damaged
+
+
+@pytest.mark.parametrize("damage", [lambda init: init.write_bytes(b"noise"), lambda init: init.unlink()])
+def test_without_its_init_segment_a_rendition_is_made_again(session, change_hands, is_right, damage):
+    whole = contents(session, VIDEO)
+    damage(session.directory / VIDEO / "init.mp4")
+    change_hands(session)
+
+    assert session.init(VIDEO, BOUND).read_bytes() == whole["init.mp4"]
+    assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
+    assert session.segment(AUDIO, 0, BOUND).exists()
+
+
+def test_what_has_no_business_in_a_session_directory_is_cleared_away(session, change_hands):
+    audio = session.directory / AUDIO
+    shutil.rmtree(audio)
+    audio.write_text("a file in the place of a folder")
+    (session.directory / VIDEO / "3.m4s.part").touch()
+    (session.directory / VIDEO / "earlier").touch()
+    change_hands(session)
+
+    assert session.segment(AUDIO, 0, BOUND).exists()
+    assert session.segment(VIDEO, 3, BOUND).exists()
+    assert not (session.directory / VIDEO / "3.m4s.part").exists()
+
+
+def test_a_directory_of_somebody_else_is_not_touched(session, monkeypatch):
+    (session.directory / "owner").write_text("1 1")
+    before = sorted(session.directory.rglob("*"))
+    with monkeypatch.context() as other:
+        other.setattr(os, "geteuid", lambda: 12345)
+
+        with pytest.raises(StorageFailed, match="another user's"):
+            SegmentDirectory(session.directory).open()
+
+    assert sorted(session.directory.rglob("*")) == before
+
+
+def test_what_was_not_looked_at_in_one_life_is_there_in_the_next(session, change_hands, counted):
+    made = runs_of(counted)
+    change_hands(session)
+    session.segment(VIDEO, 0, BOUND)
+    session._life.tally._restarts.clear()
+    change_hands(session)
+
+    assert session.segment(VIDEO, 4, BOUND).exists()
+    assert session.segment(VIDEO, 0, BOUND).exists()
+    assert runs_of(counted) == made
+
+
+def test_an_encoder_does_not_make_what_is_there_already(session, change_hands, counted):
+    (session.directory / VIDEO / "1.m4s").unlink()
+    made = runs_of(counted)
+    change_hands(session)
+
+    for number in range(5):
+        session.segment(VIDEO, number, BOUND)
+
+    assert runs_of(counted) == made + 1
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"WEBVTT\n\0\0\0\n"])
+def test_a_text_is_shown_again_when_it_is_whole(hls_supervisor, hls_clip, change_hands, damage):
+    session = hls_supervisor().open(hls_clip(seconds=4, size="160x90", container="mkv", subtitles=(TALK,)))
+    text = session.segment(TEXT, 1, BOUND).read_text()
+    if damage is not None:
+        session.segment(TEXT, 1, BOUND).write_bytes(damage)
+    change_hands(session)
+
+    assert session.published(TEXT, 1) is None
+    assert session.segment(TEXT, 1, BOUND).read_text() == text
+    assert "Good morning" in text
