@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     """Where history and probed files are kept between starts. Unset: in memory; ``serve`` takes the user's state folder
     (``~/.local/state/hls_sessions``)."""
 
+    drain: bool = False
+    """Whether stopping ends all sessions. Without it, and with a state folder, they are left to the next start."""
+
     ffmpeg: str | Path | None = None
     """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
 

@@ -121,7 +121,9 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
             str(hls_segments_dir),
         ]
         command += [argument for root in roots for argument in ("--media", str(root))]
-        environment = {"XDG_STATE_HOME": str(tmp_path / "state-home")} | environment
+        # A test leaves nothing behind, unless it says so.
+        defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home"), "HLS_SESSIONS_DRAIN": "true"}
+        environment = defaults | environment
         process = subprocess.Popen(
             [*command, *options],
             stdout=subprocess.PIPE,

@@ -41,6 +41,9 @@ def serve(
         Path | None,
         typer.Option(help="Where history and probed files are kept.  [default: ~/.local/state/hls_sessions]"),
     ] = None,
+    drain: Annotated[
+        bool | None, typer.Option("--drain/--no-drain", help="End all sessions when it stops.  [default: no-drain]")
+    ] = None,
     ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
     encoder: Annotated[
         str | None, typer.Option(help="What encodes pictures, as ffmpeg spells it.  [default: auto, what works best]")
@@ -50,7 +53,7 @@ def serve(
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.WARNING,
 ) -> None:
-    """Run the daemon until SIGTERM or Ctrl-C, which leave nothing behind.
+    """Run the daemon until SIGTERM or Ctrl-C, which leave its sessions to the next one; with --drain, nothing.
 
     Every setting can also be given in the environment (HLS_SESSIONS_IDLE_TIMEOUT=1800) or in the TOML file that
     HLS_SESSIONS_CONFIG names. When it is ready, one line says so, with its address.
@@ -66,6 +69,7 @@ def serve(
         token=token,
         segments_dir=segments_dir,
         state_dir=state_dir,
+        drain=drain,
         ffmpeg=ffmpeg,
         encoder=encoder,
         idle_timeout=idle_timeout,

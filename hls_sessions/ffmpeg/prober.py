@@ -99,6 +99,21 @@ class Prober:
                     del self._known[version]
             raise
 
+    def probe_index(self, path: Path) -> Media:
+        """Return a file's facts as its index alone tells them, whatever is known from reading all of it.
+
+        Raises:
+            MediaNotFound, NotPlayable, Unavailable: as ``probe`` does.
+        """
+        version = FileVersion.of(path)
+        with self._lock:
+            self._refuse_when_closed()
+            future = self._threads.submit(self._probe_index, version)
+        try:
+            return future.result()
+        except CancelledError as error:
+            raise Unavailable("The prober is closed.") from error
+
     def read_whole(self, path: Path) -> Future[None]:
         """Read a whole file in the background, so that its next ``probe`` tells where all its frames are.
 
@@ -136,6 +151,17 @@ class Prober:
             raise NotPlayable(path, "it is empty")
         if (known := self._recall(version)) is not None:
             return known
+        answer, arrays = self._read_index(version)
+        facts = json.dumps(answer)
+        media = _media(version, answer, arrays)
+        self._keep(version, facts, arrays)
+        return media
+
+    def _probe_index(self, version: FileVersion) -> Media:
+        return _media(version, *self._read_index(version))
+
+    def _read_index(self, version: FileVersion) -> Answer:
+        path = str(version.path)
         try:
             answer, arrays = self._ask(path)
         except TimeoutError as error:
@@ -145,10 +171,7 @@ class Prober:
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
-        facts = json.dumps(answer)
-        media = _media(version, answer, arrays)
-        self._keep(version, facts, arrays)
-        return media
+        return answer, arrays
 
     def _recall(self, version: FileVersion) -> Media | None:
         """Return what the memory knows of a file; None when that is nothing of use."""

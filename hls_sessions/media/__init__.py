@@ -6,6 +6,7 @@ Pure: values in, text out.
 from hls_sessions.media.boxes import BrokenSegment, Segment, read_codec, read_segment, read_track, same_form, same_sound
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
+from hls_sessions.media.fingerprint import fingerprint
 from hls_sessions.media.gap import gap
 from hls_sessions.media.nal import refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist
@@ -46,6 +47,7 @@ __all__ = [
     "aac_frame_at",
     "audio_codecs",
     "cue_text",
+    "fingerprint",
     "gap",
     "master_playlist",
     "media_playlist",

@@ -4,7 +4,7 @@ from hls_sessions.session.budget import Budget
 from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.ledger import Ledger, free_bytes
-from hls_sessions.session.life import Life, Transition
+from hls_sessions.session.life import Earlier, Life, Transition
 from hls_sessions.session.messages import (
     GapInfo,
     GetInfo,
@@ -29,11 +29,13 @@ from hls_sessions.session.segments import SegmentDirectory, end_processes, orpha
 from hls_sessions.session.session import House, SessionServer, Viewing
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.state import State, Step, Who
+from hls_sessions.session.tally import Sums
 from hls_sessions.session.trial import Trial, best, choose, try_out
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
     "Budget",
+    "Earlier",
     "Ended",
     "Event",
     "Evicted",
@@ -67,6 +69,7 @@ __all__ = [
     "State",
     "StateChanged",
     "Step",
+    "Sums",
     "Transition",
     "Trial",
     "Updated",

@@ -59,12 +59,12 @@ class SegmentReady(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Event):
-    """What had failed is at work again: a session's actor, or an encoder."""
+    """What had failed is at work again: a session's actor, an encoder, or the daemon."""
 
     name: ClassVar[str] = "restarted"
 
     what: str
-    """``actor`` or ``encoder``."""
+    """``actor``, ``encoder`` or ``daemon``."""
     cause: str
     rendition: str | None = None
     segment: int | None = None

@@ -17,7 +17,7 @@ from hls_sessions.otp import shielded
 from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
-from hls_sessions.session.tally import ACTOR, Tally
+from hls_sessions.session.tally import ACTOR, DAEMON, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp import Clock
     from hls_sessions.session.events import Event
     from hls_sessions.session.snapshot import Snapshot
+    from hls_sessions.session.tally import Sums
 
 REMEMBERED = 1000
 """Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
@@ -48,6 +49,22 @@ class Transition:
     by: str
     """Who asked for it: ``viewer``, ``session``, ``reaper`` or ``supervisor``."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was written down of a life in an earlier daemon."""
+
+    state: State
+    history: tuple[Transition, ...]
+    sums: Sums
+    position: float
+    first_segment_after: float | None
+    last_activity_at: datetime
+    cause: str
+    """Why the earlier daemon left it."""
+    snapshot: Snapshot | None = None
+    """How it was, when it is paused."""
 
 
 class Life:
@@ -159,6 +176,21 @@ class Life:
         if provided is not None and not provided(self._state):
             raise IllegalTransition(self._state.value, step, "The session is no longer one of those that were meant.")
 
+    def go_on(self, earlier: Earlier) -> None:
+        """Be the life that an earlier daemon left off. Before anybody else knows of this one."""
+        self.tally = Tally(earlier.sums)
+        self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
+        self.presence.was_last_here(earlier.last_activity_at)
+        self._state, self._snapshot = earlier.state, earlier.snapshot
+        self._history.extend(earlier.history)
+        ends = [step.at for step in earlier.history[1:]] + [_date(self._clock)]
+        for step, end in zip(earlier.history, ends, strict=True):
+            if step.step == Step.START.value:
+                self._started_at = step.at
+            self._seconds[State(step.to_state)] += max(0.0, (end - step.at).total_seconds())
+        self.tally.restarted(DAEMON)
+        self._tell(Restarted(**self._now(), what=DAEMON, cause=earlier.cause))
+
     # ---- what happens in it
 
     def made(self, rendition: str, segment: int, size: int) -> None:
@@ -177,6 +209,7 @@ class Life:
 
     def came_back(self, cause: str) -> None:
         """Note that its actor was restarted, and why."""
+        self.presence.touch()  # nobody could ask anything while there was no actor
         self.tally.restarted(ACTOR)
         self._tell(Restarted(**self._now(), what=ACTOR, cause=cause))
 

@@ -40,6 +40,12 @@ class Presence:
         self._last = self._clock.monotonic()
         self._last_at = datetime.fromtimestamp(self._clock.time(), UTC)
 
+    def was_last_here(self, at: datetime) -> None:
+        """Count from what was asked of an earlier daemon, at that moment by the wall clock."""
+        # A clock that was set back makes nobody come later than now.
+        ago = max(0.0, self._clock.time() - at.timestamp())
+        self._last, self._last_at = self._clock.monotonic() - ago, at
+
     @shielded
     def subscriber_came(self) -> None:
         """Note that one more listens."""

@@ -95,6 +95,8 @@ class Viewing:
     """Seconds without anything after which it expires, as it was opened; its presence knows what it is now."""
     segment_length: float = 2.0
     """The wanted length of a segment, in seconds."""
+    copy_streams: bool = True
+    """Whether pictures and sounds may be offered as they are in the file."""
     start_at: float = 0.0
     """Seconds from the beginning at which its viewer wants to begin."""
     resumed_from: Snapshot | None = None
@@ -162,8 +164,6 @@ class SessionServer(GenServer):
             life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
             if viewing.resumed_from is not None:
                 self.ref.send(GoThere(viewing.resumed_from))
-        else:
-            life.presence.touch()  # nobody could ask anything while there was no actor
         self._pausing: list[tuple[From, Snapshot]] = []
         """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
@@ -248,12 +248,12 @@ class SessionServer(GenServer):
                 super().handle_info(message)
 
     def terminate(self, reason: ExitReason) -> None:
-        """Give everything back. Only a crash leaves the directory, for the next life."""
+        """Give everything back. The directory is left to the next life, unless there will be none."""
         for text in self._texts.values():
             text.close()
         for lane in self._lanes.values():
             lane.close(KILL_TIMEOUT)
-        if not isinstance(reason, Crash):
+        if self._life.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
             self._house.ledger.close(self._viewing.session_id)
             self._house.pacer.close(self._viewing.session_id)

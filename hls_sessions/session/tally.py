@@ -10,7 +10,10 @@ from typing import Final
 from hls_sessions.otp import shielded
 
 ACTOR: Final = "actor"
-"""What is restarted when a session's own actor has crashed. All other restarts are of encoders, by their cause."""
+"""What is restarted when a session's own actor has crashed."""
+
+DAEMON: Final = "daemon"
+"""What is restarted when a session goes on in another daemon. All other restarts are of encoders, by their cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +30,23 @@ class Sums:
     encoder_seconds: float
     """Processor seconds of the encoders that have ended."""
     restarts: dict[str, int]
-    """Of the actor, and of encoders by cause."""
+    """Of the actor, of the daemon, and of encoders by cause."""
+
+
+NOTHING: Final = Sums(0, 0, 0, 0, 0, 0, 0.0, {})
 
 
 class Tally:
     """One session's sums. Any thread may add to them."""
 
-    def __init__(self) -> None:
-        self._made = self._served = 0, 0
-        self._refused = 0
-        self._failures = 0
-        self._seconds = 0.0
-        self._restarts: Counter[str] = Counter()
+    def __init__(self, sums: Sums = NOTHING) -> None:
+        """Go on from what an earlier daemon has counted; by default, begin."""
+        self._made = sums.segments_made, sums.bytes_made
+        self._served = sums.segments_served, sums.bytes_served
+        self._refused = sums.segments_refused
+        self._failures = sums.encoder_failures
+        self._seconds = sums.encoder_seconds
+        self._restarts = Counter(sums.restarts)
         self._lock = threading.Lock()
 
     @shielded

@@ -46,6 +46,22 @@ class SessionRow:
     restarts: Mapping[str, int] = field(default_factory=dict)
     """How often something of it was started again, by reason."""
 
+    # What it takes to go on in another daemon.
+    file_size: int | None = None
+    file_modified: int | None = None
+    """With the size, which version of the file it is of; nanoseconds since the epoch."""
+    copy_streams: bool | None = None
+    """Whether tracks may be offered as they are in the file."""
+    fingerprint: str | None = None
+    """Of what its player was told."""
+    encoder: str | None = None
+    """The ffmpeg that made its segments."""
+    last_activity_at: float | None = None
+    left_at: float | None = None
+    """When its daemon stopped and left it to the next; None for one whose daemon runs, or was killed."""
+    snapshot: str | None = None
+    """How it was, when it is paused; JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransitionRow:

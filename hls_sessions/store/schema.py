@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x484C5353
 """SQLite's ``application_id`` of our files: "HLSS"."""
 
-VERSION = 1
+VERSION = 2
 """SQLite's ``user_version`` of a file with the tables below."""
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE sessions ADD COLUMN file_size INTEGER",
+        "ALTER TABLE sessions ADD COLUMN file_modified INTEGER",
+        "ALTER TABLE sessions ADD COLUMN copy_streams BOOLEAN",
+        "ALTER TABLE sessions ADD COLUMN fingerprint VARCHAR",
+        "ALTER TABLE sessions ADD COLUMN encoder VARCHAR",
+        "ALTER TABLE sessions ADD COLUMN last_activity_at FLOAT",
+        "ALTER TABLE sessions ADD COLUMN left_at FLOAT",
+        "ALTER TABLE sessions ADD COLUMN snapshot TEXT",
+    ),
+}
 """By version: the statements that make a file of it one of the next. Who changes a table adds an entry, and one to
 VERSION."""
 
@@ -73,6 +84,14 @@ class Session(Base):
     encoder_failures: Mapped[int]
     encoder_seconds: Mapped[float]
     restarts: Mapped[dict[str, int]] = mapped_column(JSON)
+    file_size: Mapped[int | None]
+    file_modified: Mapped[int | None]
+    copy_streams: Mapped[bool | None]
+    fingerprint: Mapped[str | None]
+    encoder: Mapped[str | None]
+    last_activity_at: Mapped[float | None]
+    left_at: Mapped[float | None]
+    snapshot: Mapped[str | None] = mapped_column(AnyText)
 
     __table_args__ = (Index("sessions_by_end", "ended_at"),)
 

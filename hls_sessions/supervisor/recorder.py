@@ -6,14 +6,27 @@ fails. What a session has made is read from its life.
 
 from __future__ import annotations
 
+import json
 import threading
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.errors import SessionEnded
+from hls_sessions.media import fingerprint
 from hls_sessions.otp import shielded
-from hls_sessions.session import Ended, State, StateChanged, Step, Transition, Who
+from hls_sessions.session import (
+    Earlier,
+    Ended,
+    Snapshot,
+    State,
+    StateChanged,
+    Step,
+    Sums,
+    Transition,
+    Who,
+)
 from hls_sessions.store import ProbeRow, SessionRow, TransitionRow
 from hls_sessions.supervisor.totals import Totals
 
@@ -24,29 +37,95 @@ if TYPE_CHECKING:
     from hls_sessions.store import Retention, Store
 
 KILLED: Final = "its daemon was killed"
+STOPPED: Final = "its daemon was stopped"
+
+GOING: Final = {State.ACTIVE.value, State.PAUSED.value}
+"""States from which a session goes on in another daemon."""
 
 
 class Recorder:
     """The rows of the sessions that live, and the counts of all since the start. Any thread may use it."""
 
-    def __init__(self, store: Store, clock: Clock, rule: Retention) -> None:
-        """Write into an open store, which keeps what is written for as long as ``rule`` says."""
+    def __init__(self, store: Store, clock: Clock, rule: Retention, encoder: str, interval: float) -> None:
+        """Write into an open store.
+
+        Args:
+            store: where to.
+            clock: what time it is.
+            rule: for how long what is written is kept.
+            encoder: the ffmpeg that makes the segments.
+            interval: seconds between two refreshes.
+        """
         self._store = store
         self._clock = clock
         self._rule = rule
+        self._encoder = encoder
+        self._interval = interval
         self._living: dict[str, tuple[SessionRow, Life]] = {}
         self._past: dict[str, SessionRow] = {}
         """Sessions of earlier daemons, for as long as they are kept."""
         self._totals = Totals()
         """Of the sessions that have ended."""
+        self._before = Totals()
+        """What earlier daemons have counted of the sessions that go on."""
         self._lock = threading.Lock()
 
     # ---- what happens
 
-    def settle(self) -> None:
-        """Write down the end of the sessions that an earlier daemon could not end."""
+    def settle(self) -> list[SessionRow]:
+        """Return the sessions of an earlier daemon that are to go on; write down the end of those that cannot."""
+        unfinished: list[SessionRow] = []
         for row in self._store.sessions():
-            self._past[row.id] = row if row.ended_at is not None else self._killed(row)
+            if row.ended_at is not None:
+                self._past[row.id] = row
+            elif row.fingerprint is None or row.state not in GOING:
+                self.cannot_go_on(row, KILLED)
+            else:
+                unfinished.append(row)
+        return unfinished
+
+    def earlier(self, row: SessionRow) -> Earlier:
+        """Return what is known of a session that is to go on. Reads the history."""
+        return Earlier(
+            state=State(row.state),
+            history=self._steps(row.id),
+            sums=Sums(**{each.name: getattr(row, each.name) for each in fields(Sums)}),
+            position=row.start_at if row.position is None else row.position,
+            first_segment_after=row.first_segment_after,
+            last_activity_at=_date(self._last_activity(row)),
+            cause=KILLED if row.left_at is None else STOPPED,
+            snapshot=_read(row.snapshot),
+        )
+
+    @shielded
+    def goes_on(self, row: SessionRow, life: Life) -> None:
+        """Note that a session of an earlier daemon lives in this one."""
+        with self._lock:
+            self._before = self._before.with_all([row])
+            row = self._as_now(replace(row, encoder=self._encoder, left_at=None), life)
+            self._living[row.id] = row, life
+        self._store.record_session(row)
+
+    @shielded
+    def cannot_go_on(self, row: SessionRow, why: str) -> None:
+        """Write down that a session of an earlier daemon has failed."""
+        self._ended(row, Step.FAIL, State.FAILED, why)
+
+    @shielded
+    def completed(self, row: SessionRow, why: str) -> None:
+        """Write down that a session of an earlier daemon was ended before it was back."""
+        self._ended(row, Step.COMPLETE, State.COMPLETED, why)
+
+    @shielded
+    def leave(self) -> None:
+        """Leave the sessions that live to the next daemon. Nothing more happens in them."""
+        self.refresh()
+        now = self._clock.time()
+        with self._lock:
+            rows = [replace(row, left_at=now) for row, _ in self._living.values()]
+            self._living.clear()
+        for row in rows:
+            self._store.record_session(row)
 
     @shielded
     def opened(self, viewing: Viewing, life: Life) -> None:
@@ -64,6 +143,11 @@ class Recorder:
             created_at=viewing.created_at.timestamp(),
             updated_at=self._clock.time(),
             state=life.state.value,
+            file_size=media.size,
+            file_modified=media.modified,
+            copy_streams=viewing.copy_streams,
+            fingerprint=fingerprint(viewing.presentation),
+            encoder=self._encoder,
         )
         with self._lock:
             self._living[row.id] = row, life
@@ -115,14 +199,13 @@ class Recorder:
         """Return the steps of a session of an earlier daemon. Reads the history."""
         if session_id not in self._past:
             return ()
-        steps = self._store.transitions(session_id)
-        return tuple(Transition(_date(s.at), s.step, s.before, s.after, s.by, s.reason) for s in steps)
+        return self._steps(session_id)
 
     def totals(self) -> Totals:
         """Return the counts since the start."""
         rows = self.refresh()
         with self._lock:
-            return self._totals.with_all(row for row in rows if row.id in self._living)
+            return self._totals.with_all(row for row in rows if row.id in self._living).without(self._before)
 
     # ---- within
 
@@ -141,7 +224,7 @@ class Recorder:
             if known is None:
                 return
             row, life = known
-            row = replace(self._as_now(row, life), state=event.to_state)
+            row = replace(self._as_now(row, life), state=event.to_state, snapshot=_written(event.snapshot))
             if event.step == Step.START.value:
                 row = replace(row, started_at=event.at.timestamp())
             if State(event.to_state).is_final:
@@ -158,17 +241,31 @@ class Recorder:
             idle_timeout=life.presence.idle_timeout,
             position=life.position,
             first_segment_after=life.first_segment_after,
+            last_activity_at=life.presence.last_activity_at.timestamp(),
             **sums,
         )
         return row if now == row else replace(now, updated_at=self._clock.time())
 
-    def _killed(self, row: SessionRow) -> SessionRow:
+    def _ended(self, row: SessionRow, step: Step, state: State, why: str) -> None:
         now = self._clock.time()
-        step = TransitionRow(row.id, now, Step.FAIL.value, row.state, State.FAILED.value, Who.SUPERVISOR.value, KILLED)
-        ended = replace(row, state=State.FAILED.value, reason=KILLED, ended_at=now, updated_at=now)
-        self._store.record_transition(step)
+        taken = TransitionRow(row.id, now, step.value, row.state, state.value, Who.SUPERVISOR.value, why)
+        ended = replace(row, state=state.value, reason=why, ended_at=now, updated_at=now)
+        self._past[row.id] = ended
+        self._store.record_transition(taken)
         self._store.record_session(ended)
-        return ended
+
+    def _steps(self, session_id: str) -> tuple[Transition, ...]:
+        steps = self._store.transitions(session_id)
+        return tuple(Transition(_date(s.at), s.step, s.before, s.after, s.by, s.reason) for s in steps)
+
+    def _last_activity(self, row: SessionRow) -> float:
+        """Return when something was last asked of a session, by the wall clock.
+
+        Of a daemon that was killed, the latest that it can have been: what was asked after it was last written down
+        is not known.
+        """
+        known = row.created_at if row.last_activity_at is None else row.last_activity_at
+        return min(self._clock.time(), known if row.left_at is not None else row.updated_at + self._interval)
 
 
 class ProbeMemory:
@@ -185,6 +282,25 @@ class ProbeMemory:
     def keep(self, file: FileVersion, answer: bytes) -> None:
         """Keep an answer."""
         self._store.record_probe(ProbeRow(str(file.path), file.size, file.modified, answer, self._clock.time()))
+
+
+def _written(snapshot: Snapshot | None) -> str | None:
+    # Not by pydantic: a path may hold bytes that are no text.
+    return None if snapshot is None else json.dumps(snapshot.model_dump(warnings=False), default=_isoformat)
+
+
+def _isoformat(value: Any) -> str:
+    assert isinstance(value, datetime)  # noqa: S101 - a snapshot holds nothing else that JSON does not
+    return value.isoformat()
+
+
+def _read(text: str | None) -> Snapshot | None:
+    """Return a snapshot; None where it cannot be had, and a pause goes on without."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        return Snapshot.model_validate(json.loads(text), strict=False)
+    return None
 
 
 def _date(at: float) -> datetime:

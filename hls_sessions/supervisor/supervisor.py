@@ -34,7 +34,7 @@ from hls_sessions.errors import (
     Unavailable,
 )
 from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
-from hls_sessions.media import Presentation
+from hls_sessions.media import Presentation, fingerprint
 from hls_sessions.otp import (
     AlreadyStarted,
     Backoff,
@@ -91,20 +91,22 @@ from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer, Round
 from hls_sessions.supervisor.library import Library
 from hls_sessions.supervisor.many import Many
 from hls_sessions.supervisor.reaper import Reaper
+from hls_sessions.supervisor.returning import CannotGoOn, Returning
 from hls_sessions.supervisor.stats import Stats, stats_of
 from hls_sessions.supervisor.stream import Stream
 from hls_sessions.supervisor.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from hls_sessions.ffmpeg import Binary, Encoder
+    from hls_sessions.media import Media
     from hls_sessions.otp import Clock, ExitReason, Ref
     from hls_sessions.session import Event
-    from hls_sessions.store import Store
+    from hls_sessions.store import SessionRow, Store
     from hls_sessions.supervisor.events import Subscription
     from hls_sessions.supervisor.filter import Filter
     from hls_sessions.supervisor.many import Changes, Outcome
@@ -141,6 +143,7 @@ PATIENCE = 10.0
 """Seconds the janitor waits until the history has forgotten what it is to."""
 
 _STOPPED = "The supervisor has stopped."
+_COMPLETED = "the supervisor stopped"
 
 
 class Supervisor:
@@ -176,7 +179,7 @@ class Supervisor:
         self._entries = Entries(self.clock, self.settings.history_ttl)
         self._door = Door(self._entries, self.clock, self.settings)
         self._many = Many(self._entries, self.library, self.clock, self._registry)
-        self._presentations: OrderedDict[tuple[int, float], Presentation] = OrderedDict()
+        self._presentations: OrderedDict[tuple[int, float, bool], Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
         self._lock = threading.Lock()
@@ -186,6 +189,7 @@ class Supervisor:
         self._root: Ref | None = None
         self._round: Round | None = None
         """The janitor's last."""
+        self._returning = Returning((), self._bring_back)
 
     def __enter__(self) -> Self:
         self.start()
@@ -228,16 +232,21 @@ class Supervisor:
                 raise
             self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
             self.started_at = self.clock.time()
+            self._returning.begin()
 
     def stop(self) -> None:
-        """End every session, and return when no process, thread or directory of them is left. Idempotent."""
+        """Stop, and return when no process or thread is left. Idempotent.
+
+        With a state folder the sessions are left to the next start, with their directories: they go on there under
+        the same id. Without one, or where ``drain`` is set, every session is ended, and no directory is left either.
+        """
         with self._life:
             root, self._root = self._root, None
             if root is None:
                 return
             self._events.end_streams()
-            for entry in self._entries.all():
-                self._complete(entry)
+            not_back = self._returning.end()
+            self._end_or_leave(not_back)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
             self._tell_all(_STOPPED)
             try:
@@ -247,11 +256,14 @@ class Supervisor:
                 root.kill()
             # A session that is being opened is among the entries until that has failed.
             with self._opening:
-                entries = self._entries.all()
+                entries = self._end_or_leave(())
             for entry in entries:
-                self._complete(entry)
                 self._entries.forget(entry, Unavailable(_STOPPED))
-                self._clear(entry.viewing)
+                if entry.life.state.is_final:
+                    self._clear(entry.viewing)
+                else:
+                    end_processes(SegmentDirectory(entry.viewing.directory))
+            self._recorder.leave()
             self._janitor.shutdown()
             self._subtitles.close()
             self._prober.close()
@@ -345,6 +357,8 @@ class Supervisor:
         snapshot: Snapshot | None = None,
     ) -> tuple[Session, bool]:
         path = presentation.media.path
+        if user is not None:
+            self._returning.bring_those_of(user, str(path))
         while user is not None and (found := self._entries.of_viewing(user, path)) is not None:
             try:
                 found.session.heartbeat()
@@ -376,6 +390,7 @@ class Supervisor:
             SessionEnded: it failed or expired; says when and why.
             SessionNotFound: there is none of this id.
         """
+        self._returning.bring(session_id)
         try:
             return self._entries.find(session_id).session
         except SessionNotFound:
@@ -383,6 +398,22 @@ class Supervisor:
             if self.is_running and (ended := self._recorder.past(session_id)) is not None:
                 raise ended from None
             raise
+
+    def is_returning(self, session_id: str) -> bool:
+        """Whether this is a session of an earlier daemon that is not back yet: finding it takes a moment, then."""
+        return session_id in self._returning
+
+    @property
+    def are_returning(self) -> bool:
+        """Whether sessions of an earlier daemon are not back yet."""
+        return len(self._returning) > 0
+
+    def wait_for_the_returning(self, timeout: float) -> bool:
+        """Return when all sessions of an earlier daemon are back, or have ended; False when that takes longer.
+
+        Until then those that are not back are not listed. Each can be found, by its id or by opening its file.
+        """
+        return self._returning.wait(timeout)
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
@@ -394,6 +425,7 @@ class Supervisor:
         Raises:
             SessionEnded, SessionNotFound: there is none of this id.
         """
+        self._returning.bring(session_id)
         self._end(self._entries.complete(session_id, "its viewer or an operator stopped it"))
 
     def stop_many(self, wanted: Filter) -> list[Outcome]:
@@ -432,6 +464,7 @@ class Supervisor:
         Raises:
             SessionNotFound: there is none of this id.
         """
+        self._returning.bring(session_id)
         try:
             return self._entries.life(session_id).history
         except SessionNotFound:
@@ -469,6 +502,8 @@ class Supervisor:
             SessionEnded, SessionNotFound: there is no such session.
             Unavailable: the supervisor does not run.
         """
+        if session_id is not None:
+            self._returning.bring(session_id)
         stream = Stream(session_id)
         self._events.join(stream)
         try:
@@ -526,13 +561,17 @@ class Supervisor:
 
     def _probe(self, media: str | Path, segment_length: float) -> Presentation:
         self._running()
-        facts = self._prober.probe(self.library.find(media))
-        key = id(facts), segment_length
+        return self._presentation(
+            self._prober.probe(self.library.find(media)), segment_length, copy=self.settings.copy_streams
+        )
+
+    def _presentation(self, facts: Media, segment_length: float, *, copy: bool) -> Presentation:
+        key = id(facts), segment_length, copy
         with self._lock:
             known = self._presentations.get(key)
         if known is not None:
             return known
-        presentation = Presentation.of(facts, segment_length, copy=self.settings.copy_streams)
+        presentation = Presentation.of(facts, segment_length, copy=copy)
         with self._lock:
             # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
             # the presentation keeps them alive, so no other facts can have their id.
@@ -623,7 +662,7 @@ class Supervisor:
     def _health(self, found: Survey) -> Health:
         running, settings = self.is_running, self.settings
         load = Load(
-            sessions=len(self._entries),
+            sessions=len(self._entries) + len(self._returning),
             max_sessions=settings.max_sessions,
             encoders=len(found.runs),
             max_encoders=settings.max_encoders,
@@ -815,35 +854,115 @@ class Supervisor:
         snapshot: Snapshot | None,
     ) -> Entry:
         session_id = str(uuid4())
-        viewing = Viewing(
-            session_id=session_id,
-            user=user,
-            presentation=presentation,
-            directory=self._segments_dir / session_id,
-            created_at=datetime.fromtimestamp(self.clock.time(), UTC),
-            idle_timeout=idle_timeout,
-            segment_length=self.settings.segment_length if snapshot is None else snapshot.settings.segment_length,
-            resumed_from=snapshot,
-            start_at=min(max(0.0, start_at), float(presentation.media.duration)),
+        return self._entry_of(
+            Viewing(
+                session_id=session_id,
+                user=user,
+                presentation=presentation,
+                directory=self._segments_dir / session_id,
+                created_at=datetime.fromtimestamp(self.clock.time(), UTC),
+                idle_timeout=idle_timeout,
+                segment_length=self.settings.segment_length if snapshot is None else snapshot.settings.segment_length,
+                copy_streams=self.settings.copy_streams,
+                resumed_from=snapshot,
+                start_at=min(max(0.0, start_at), float(presentation.media.duration)),
+            )
         )
-        media = str(presentation.media.path)
+
+    def _entry_of(self, viewing: Viewing) -> Entry:
         life = Life(
-            session_id,
+            viewing.session_id,
             self.clock,
             self._hear,
-            user=user,
-            media=media,
-            idle_timeout=idle_timeout,
+            user=viewing.user,
+            media=str(viewing.presentation.media.path),
+            idle_timeout=viewing.idle_timeout,
             subscriber_ttl=self.settings.subscriber_ttl,
             start_at=viewing.start_at,
         )
         return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
 
+    # ---- sessions of an earlier daemon
+
+    def _bring_back(self, row: SessionRow) -> None:
+        """Have a session of an earlier daemon go on, or end it where it cannot be what its player was told."""
+        try:
+            viewing = self._as_before(row)
+            with self._opening:
+                self._running()
+                self._go_on_as(viewing, row)
+        except Unavailable:
+            return  # this daemon stops: it is left to the next
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
+            reason = error if isinstance(error, CannotGoOn | SessionError) else repr(error)
+            why = f"it could not go on when its daemon was started again: {reason}"
+            logger.warning("session %s failed: %s", row.id, why)
+            self._recorder.cannot_go_on(row, why)
+            SegmentDirectory(self._segments_dir / row.id).destroy()
+
+    def _as_before(self, row: SessionRow) -> Viewing:
+        """Return what a session was, as its player was told.
+
+        Raises:
+            CannotGoOn: its file has changed, or is cut otherwise now.
+            MediaNotFound, OutsideRoots, NotPlayable: its file cannot be opened any more.
+        """
+        path, copy = self.library.find(row.media), row.copy_streams is not False
+        facts = self._prober.probe(path)
+        if (facts.size, facts.modified) != (row.file_size, row.file_modified):
+            raise CannotGoOn("its file has changed")
+        presentation = self._presentation(facts, row.segment_length, copy=copy)
+        if fingerprint(presentation) != row.fingerprint:
+            # It may have been opened before all of its file was read, which tells of more cuts.
+            presentation = self._presentation(self._prober.probe_index(path), row.segment_length, copy=copy)
+        if fingerprint(presentation) != row.fingerprint:
+            raise CannotGoOn("its file is cut otherwise now than its player was told")
+        return Viewing(
+            session_id=row.id,
+            user=row.user,
+            presentation=presentation,
+            directory=self._segments_dir / row.id,
+            created_at=datetime.fromtimestamp(row.created_at, UTC),
+            idle_timeout=row.idle_timeout,
+            segment_length=row.segment_length,
+            copy_streams=copy,
+            start_at=row.start_at,
+        )
+
+    def _go_on_as(self, viewing: Viewing, row: SessionRow) -> None:
+        directory = SegmentDirectory(viewing.directory)
+        end_processes(directory)
+        if row.encoder != self.binary.version:
+            # Another encoder's segments may not go with the init segment that players have, nor ours with theirs.
+            directory.destroy()
+        entry = self._entry_of(viewing)
+        entry.life.go_on(self._recorder.earlier(row))
+        self._recorder.goes_on(row, entry.life)
+        self._entries.add(entry)
+        try:
+            self._start_child(entry)
+        except StartError as error:
+            self._fail(entry, f"it could not go on when its daemon was started again: {_start_failure(error)}")
+            self._end(entry)
+
+    def _end_or_leave(self, not_back: Iterable[SessionRow]) -> list[Entry]:
+        """Complete all sessions that are not to go on in the next daemon, also those not back yet; return the rest."""
+        entries = self._entries.all()
+        if self.settings.state_dir is not None and not self.settings.drain:
+            return entries
+        for entry in entries:
+            self._complete(entry)
+        for row in not_back:
+            if row.id not in {entry.viewing.session_id for entry in entries}:
+                self._recorder.completed(row, _COMPLETED)
+                SegmentDirectory(self._segments_dir / row.id).destroy()
+        return entries
+
     @staticmethod
     def _complete(entry: Entry) -> None:
         """Take the step that ends a session with all others."""
         with suppress(IllegalTransition):
-            entry.life.take(Step.COMPLETE, Who.SUPERVISOR, "the supervisor stopped")
+            entry.life.take(Step.COMPLETE, Who.SUPERVISOR, _COMPLETED)
 
     @staticmethod
     def _fail(entry: Entry, why: str) -> bool:
@@ -885,15 +1004,24 @@ class Supervisor:
         self._round = None
         self._store: Store = Store(settings.state_dir)
         self._store.open()
-        self._recorder: Recorder = Recorder(self._store, self.clock, self._retention)
-        self._recorder.settle()
+        self._recorder: Recorder = Recorder(
+            self._store, self.clock, self._retention, self.binary.version, settings.janitor_interval
+        )
+        self._returning = Returning(self._recorder.settle(), self._bring_back)
         self._prober = Prober(settings.probe_timeout, ProbeMemory(self._store, self.clock))
 
     def _sweep(self) -> int:
-        """End the processes and delete the directories of daemons that were killed; return how many directories."""
+        """End the processes and delete the directories of daemons that were killed; return how many directories.
+
+        Those of sessions that go on here stay.
+        """
         cleared = 0
+        # In this order: who is brought back meanwhile is in one of them at any time.
+        kept = self._returning.ids | {entry.viewing.session_id for entry in self._entries.all()}
         for directory in orphans(self._segments_dir):
             killed = end_processes(directory)
+            if directory.path.name in kept:
+                continue
             directory.destroy()
             logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
             cleared += 1

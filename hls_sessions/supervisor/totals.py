@@ -43,6 +43,17 @@ class Totals:
     waited: float = 0.0
     """Seconds of all of them."""
 
+    def without(self, others: Totals) -> Totals:
+        """Return the counts without others that are among them."""
+        return Totals(
+            opened=self.opened - others.opened,
+            ended=self.ended - others.ended,
+            sums=self.sums - others.sums,
+            restarts=self.restarts - others.restarts,
+            waits=tuple(ours - theirs for ours, theirs in zip(self.waits, others.waits, strict=True)),
+            waited=max(0.0, self.waited - others.waited),
+        )
+
     def with_all(self, rows: Iterable[SessionRow]) -> Totals:
         """Return the counts with those of more sessions, each counted once."""
         rows = list(rows)

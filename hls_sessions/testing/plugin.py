@@ -82,11 +82,12 @@ def hls_supervisor(
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
-            # Software, unless the test asks for more: what it finds must not depend on the machine.
+            # Software, unless the test asks for more: what it finds must not depend on the machine. And nothing stays.
             options: dict[str, Any] = {
                 "media": (hls_clip_folder,),
                 "segments_dir": hls_segments_dir,
                 "encoder": "libx264",
+                "drain": True,
             } | settings
             return running.enter_context(Supervisor(clock=clock, **options))
 

@@ -14,8 +14,12 @@ from pydantic import BaseModel, Field
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
 from hls_sessions.session import SessionInfo, Snapshot, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
+from hls_sessions.web.finding import found
 
 router = APIRouter()
+
+RETURN_PATIENCE = 5.0
+"""Seconds a list waits for sessions of an earlier daemon that are not back yet; then it does without them."""
 
 
 def supervisor_of(request: Request) -> Supervisor:
@@ -83,6 +87,8 @@ async def list_sessions(
     user: Annotated[str | None, Query()] = None,
 ) -> list[SessionAnswer]:
     """List the sessions, the oldest first. Being listed does not count as activity."""
+    if supervisor.are_returning:
+        await run_in_threadpool(supervisor.wait_for_the_returning, RETURN_PATIENCE)
     glances = [session.ask_glance() for session in supervisor.sessions(user)]
     infos = await asyncio.gather(*glances, return_exceptions=True)
     for info in infos:
@@ -113,19 +119,19 @@ async def update_sessions(wanted: UpdateRequest, supervisor: Supervised) -> list
 @router.get("/sessions/{session_id}")
 async def get_info(session_id: str, supervisor: Supervised, request: Request) -> SessionAnswer:
     """Return one session. Counts as a heartbeat."""
-    return answer(await supervisor.find(session_id).ask_info(), prefix_of(request))
+    return answer(await (await found(supervisor, session_id)).ask_info(), prefix_of(request))
 
 
 @router.post("/sessions/{session_id}/heartbeat", status_code=204)
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
     """Say that the viewer is still there."""
-    await supervisor.find(session_id).ask_heartbeat()
+    await (await found(supervisor, session_id)).ask_heartbeat()
 
 
 @router.post("/sessions/{session_id}/pause")
 async def pause(session_id: str, supervisor: Supervised, wanted: PauseRequest | None = None) -> Snapshot:
     """Stop a session's encoders; answered with a snapshot to go on from when they are gone."""
-    return await supervisor.find(session_id).ask_pause(None if wanted is None else wanted.position)
+    return await (await found(supervisor, session_id)).ask_pause(None if wanted is None else wanted.position)
 
 
 @router.post("/sessions/{session_id}/resume", responses={201: {"model": SessionAnswer}})
@@ -136,7 +142,7 @@ async def resume(
     if snapshot is not None and snapshot.session_id != session_id:
         raise SnapshotRefused("it is of another session")
     try:
-        return answer(await supervisor.find(session_id).ask_resume(snapshot), prefix_of(request))
+        return answer(await (await found(supervisor, session_id)).ask_resume(snapshot), prefix_of(request))
     except (SessionEnded, SessionNotFound):
         if snapshot is None:
             raise

@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from hls_sessions.session import SessionInfo
 from hls_sessions.supervisor import Stream
 from hls_sessions.web.api import Supervised, answer, prefix_of
+from hls_sessions.web.finding import found
 
 router = APIRouter()
 
@@ -23,8 +24,9 @@ async def stream_of_all(supervisor: Supervised) -> AsyncIterator[Stream]:
 
 async def stream_of_one(session_id: str, supervisor: Supervised) -> AsyncIterator[tuple[Stream, SessionInfo]]:
     """Open a stream of one session, and see how it is. Before the answer begins, so that there may be none."""
+    session = await found(supervisor, session_id)
     with supervisor.stream(session_id) as stream:
-        yield stream, await supervisor.find(session_id).ask_glance()
+        yield stream, await session.ask_glance()
 
 
 @router.get("/sessions/{session_id}/events", response_class=EventSourceResponse)

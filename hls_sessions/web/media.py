@@ -19,6 +19,7 @@ from hls_sessions.errors import MediaNotFound, SegmentImpossible, SessionError, 
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import webvtt_segment
 from hls_sessions.web import problems
+from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,26 +79,28 @@ def _translating(handler: Callable[[Request], Awaitable[Response]]) -> Callable[
 @_translating
 async def master(request: Request) -> Response:
     """Answer with the master playlist."""
-    return PlainTextResponse(_session(request).master_playlist(), headers=PLAYLIST_HEADERS, media_type=PLAYLIST)
+    session = await _session(request)
+    return PlainTextResponse(session.master_playlist(), headers=PLAYLIST_HEADERS, media_type=PLAYLIST)
 
 
 @_translating
 async def playlist(request: Request) -> Response:
     """Answer with a rendition's playlist."""
-    text = _session(request).media_playlist(request.path_params["rendition"])
+    text = (await _session(request)).media_playlist(request.path_params["rendition"])
     return PlainTextResponse(text, headers=PLAYLIST_HEADERS, media_type=PLAYLIST)
 
 
 @_translating
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
-    return await _when_there(request, _session(request).ask_init(request.path_params["rendition"]), SEGMENT)
+    session = await _session(request)
+    return await _when_there(request, session.ask_init(request.path_params["rendition"]), SEGMENT)
 
 
 @_translating
 async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
-    session, rendition = _session(request), request.path_params["rendition"]
+    session, rendition = await _session(request), request.path_params["rendition"]
     number, extension = request.path_params["segment"], request.url.path.rpartition(".")[2]
     offered = session.presentation.offered.get(rendition)
     if offered is not None and offered.extension != extension:
@@ -150,9 +153,8 @@ async def _gap(request: Request, session: Session, impossible: SegmentImpossible
     return Response(content, media_type=SEGMENT, headers=GAP_HEADERS | {IMPOSSIBLE: reason})
 
 
-def _session(request: Request) -> Session:
-    session: Session = request.app.state.supervisor.find(request.path_params["session_id"])
-    return session
+async def _session(request: Request) -> Session:
+    return await found(request.app.state.supervisor, request.path_params["session_id"])
 
 
 async def _when_there(request: Request, reply: Reply[Path], content: str) -> Response:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from hls_sessions.errors import SessionError
 from hls_sessions.web import problems
+from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -28,7 +29,7 @@ PAGE_HEADERS = {
 async def watch(request: Request) -> Response:
     """Answer with the player page of a session."""
     try:
-        session = request.app.state.supervisor.find(request.path_params["session_id"])
+        session = await found(request.app.state.supervisor, request.path_params["session_id"])
     except SessionError as error:
         return HTMLResponse(_page("gone.html", sentence=str(error)), problems.STATUS[type(error)], PAGE_HEADERS)
     return HTMLResponse(

@@ -53,8 +53,8 @@ def test_a_signal_answers_the_players_that_wait(start_daemon, film, tmp_path, un
     assert answers[0].headers["retry-after"]
 
 
-def test_killed_it_leaves_no_encoder_and_the_next_one_clears_its_directories_away(
-    start_daemon, film, hls_segments_dir, until
+def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_directories_away(
+    start_daemon, film, hls_segments_dir, until, tmp_path
 ):
     first = start_daemon()
     running = encoders(first, first.open(film))
@@ -65,7 +65,7 @@ def test_killed_it_leaves_no_encoder_and_the_next_one_clears_its_directories_awa
 
     until(lambda: not any(process.is_running() for process in running))
     assert len(session_directories(hls_segments_dir)) == 1
-    second = start_daemon()
+    second = start_daemon("--state-dir", str(tmp_path / "another"))
     assert session_directories(hls_segments_dir) == set()
     assert stranger.is_dir()
     assert second.http.get("/sessions").json() == []
@@ -138,16 +138,24 @@ def test_the_next_daemon_remembers_what_the_last_one_did(start_daemon, film, tmp
     assert second.http.get("/health").json()["history"] == str(tmp_path / "state-home" / "hls_sessions" / "history.db")
 
 
-def test_a_session_of_a_daemon_that_was_killed_is_gone_and_says_why(start_daemon, film, until):
-    first = start_daemon()
-    session = first.open(film)["session_id"]
-    until(lambda: first.http.get("/stats").json()["living"] == 1)  # which waits until it is written
-    first.stop(signal.SIGKILL)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_session_goes_on_in_the_next_daemon(start_daemon, film, number):
+    first = start_daemon(HLS_SESSIONS_DRAIN="false")
+    session = first.open(film)
+    base = f"/sessions/{session['session_id']}"
+    running = encoders(first, session)
+    told = first.http.get(f"{base}/video-360p/index.m3u8").text
+    assert first.http.get("/stats").json()["living"] == 1  # which waits until it is written
+    assert first.stop(number) == (0 if number == signal.SIGTERM else -number)
 
-    gone = start_daemon().http.get(f"/sessions/{session}")
+    second = start_daemon()
 
-    assert gone.status_code == 410
-    assert gone.json()["reason"] == "its daemon was killed"
+    assert not any(process.is_running() for process in running)
+    assert second.http.get(f"{base}/video-360p/index.m3u8").text == told
+    assert second.http.get(f"{base}/video-360p/0.m4s").is_success
+    assert second.http.get(f"{base}/video-360p/9.m4s").is_success
+    assert [each["session_id"] for each in second.http.get("/sessions").json()] == [session["session_id"]]
+    assert second.http.get(base).json()["restarts"]["daemon"] == 1
 
 
 def test_a_second_daemon_in_the_default_folder_remembers_nothing_and_says_so(start_daemon, film, capfd):

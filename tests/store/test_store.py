@@ -211,3 +211,24 @@ def test_the_file_is_in_wal_mode_and_this_users_alone(open_store, database):
     with closing(sqlite3.connect(database)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert database.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_database_of_the_version_before_is_brought_up_to_date(open_store, database, session):
+    store = open_store()
+    store.record_session(session())
+    store.close()
+    new = ("file_size", "file_modified", "copy_streams", "fingerprint", "encoder")
+    new += ("last_activity_at", "left_at", "snapshot")
+    with closing(sqlite3.connect(database)) as connection:
+        for column in new:
+            connection.execute(f"ALTER TABLE sessions DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+
+    store = open_store()
+
+    assert store.sessions() == [session()]
+    store.record_session(
+        later := session(file_size=1, file_modified=2, copy_streams=True, fingerprint="a", left_at=3.0)
+    )
+    assert store.sessions() == [later]
+    assert store.condition.set_aside is None

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from uuid import uuid4
 
@@ -169,31 +167,6 @@ def test_the_next_life_knows_what_the_last_did(hls_supervisor, film, state_dir, 
     hls_clock.advance(86_400)
     with pytest.raises(SessionNotFound):
         second.find(expired)
-
-
-def test_a_daemon_that_was_killed_has_failed_its_sessions(hls_supervisor, film, hls_segments_dir, state_dir, rows):
-    script = """
-import os, signal, sys
-from hls_sessions import Supervisor
-film, segments_dir, state_dir = sys.argv[1:]
-supervisor = Supervisor(media=[os.path.dirname(film)], segments_dir=segments_dir, state_dir=state_dir)
-supervisor.start()
-supervisor.open(film, user="anna")
-supervisor._store.flush()
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    command = [sys.executable, "-c", script, str(film), str(hls_segments_dir), str(state_dir)]
-    killed = subprocess.run(command, check=False, timeout=60)
-    assert killed.returncode == -signal.SIGKILL
-
-    supervisor = hls_supervisor(state_dir=state_dir)
-
-    [row] = supervisor._store.sessions()
-    assert (row.state, row.reason, row.user) == ("failed", "its daemon was killed", "anna")
-    assert steps(supervisor, row.id)[-1] == ("active", "failed", "supervisor", "its daemon was killed")
-    with pytest.raises(SessionEnded, match="its daemon was killed"):
-        supervisor.find(row.id)
-    assert [step.to_state for step in supervisor.history(row.id)] == ["active", "failed"]
 
 
 def test_the_next_life_probes_no_file_again(hls_supervisor, film, state_dir):

@@ -1,0 +1,21 @@
+"""Finding a session without holding up the event loop: one of an earlier daemon may first have to be brought back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi.concurrency import run_in_threadpool
+
+if TYPE_CHECKING:
+    from hls_sessions.supervisor import Session, Supervisor
+
+
+async def found(supervisor: Supervisor, session_id: str) -> Session:
+    """Return a session, as soon as it is there.
+
+    Raises:
+        SessionEnded, SessionNotFound: there is none of this id.
+    """
+    if supervisor.is_returning(session_id):
+        return await run_in_threadpool(supervisor.find, session_id)
+    return supervisor.find(session_id)

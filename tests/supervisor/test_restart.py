@@ -1,0 +1,472 @@
+"""What goes on in the next life of a supervisor, and what cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from threading import Event
+from uuid import uuid4
+
+import pytest
+
+from hls_sessions.errors import IllegalTransition, SessionEnded, SessionNotFound
+from hls_sessions.ffmpeg import Prober, ProcessId
+from hls_sessions.media import fingerprint
+from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories
+
+VIDEO, AUDIO = "video-90p", "audio-0"
+BOUND = 30
+
+
+@pytest.fixture
+def state_dir(tmp_path):
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def life(hls_supervisor, state_dir):
+    """Start a supervisor that leaves its sessions to the next."""
+    return lambda **more: hls_supervisor(**({"state_dir": state_dir, "drain": False} | more))
+
+
+@pytest.fixture
+def last_life(hls_supervisor, state_dir):
+    """Start one that ends its sessions when it stops."""
+    return lambda **more: hls_supervisor(**({"state_dir": state_dir} | more))
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """An ffmpeg that makes what it is asked for, and counts its runs."""
+    return failing_ffmpeg(tmp_path, times=0)
+
+
+def playlists(session):
+    return session.master_playlist(), *(session.media_playlist(each) for each in session.presentation.offered)
+
+
+def test_a_session_goes_on_under_its_id_as_its_player_was_told(life, last_life, film):
+    first = life()
+    session = first.open(film, user="anna", start_at=2)
+    told = playlists(session)
+    first.stop()
+
+    again = last_life().find(session.id)
+
+    assert playlists(again) == told
+    assert (again.id, again.user, again.directory) == (session.id, "anna", session.directory)
+    assert again.info().state == "active"
+
+
+def test_its_segments_are_shown_again_and_not_made_again(life, last_life, film, counted):
+    first = life(ffmpeg=counted)
+    session = first.open(film)
+    whole = [session.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)]
+    first.stop()
+    made = runs_of(counted)
+
+    again = last_life(ffmpeg=counted).find(session.id)
+
+    assert [again.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)] == whole
+    assert runs_of(counted) == made
+
+
+def test_a_segment_that_is_missing_is_made_by_the_next_life(life, last_life, film):
+    first = life()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+
+    again = last_life().find(session.id)
+
+    assert again.segment(VIDEO, 4, BOUND).exists()
+    assert again.segment(AUDIO, 4, BOUND).exists()
+
+
+def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
+    first = life(ffmpeg=counted)
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    made = runs_of(counted)
+
+    second = last_life(ffmpeg=counted)
+    assert second.wait_for_the_returning(BOUND)
+
+    assert [each.id for each in second.sessions()] == [session.id]
+    assert second.find(session.id).info().runs == ()
+    assert runs_of(counted) == made
+
+
+def test_its_user_who_opens_the_file_again_finds_it(life, last_life, film):
+    first = life()
+    session = first.open(film, user="anna")
+    first.stop()
+
+    assert last_life().open_or_find(film, user="anna")[0].id == session.id
+
+
+def test_its_book_goes_on(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
+    session = first.open(film)
+    session.segment(VIDEO, 2, BOUND)
+    hls_clock.advance(10)
+    before = session.info()
+    first.stop()
+    hls_clock.advance(5)
+
+    second = last_life(clock=hls_clock)
+    after = second.find(session.id).info()
+
+    assert (after.created_at, after.started_at, after.position) == (before.created_at, before.started_at, 2.0)
+    assert after.segments_made >= before.segments_made
+    assert after.restarts == {"daemon": 1}
+    assert after.seconds_in["active"] == 15
+    assert [step.step for step in second.history(session.id)] == ["start"]
+    assert second.stats().by_state["active"] == 1
+    assert b"hls_sessions_segments_made_total 0" in second.metrics()[0]
+
+
+def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
+    session = first.open(film, idle_timeout=100)
+    hls_clock.advance(60)
+    first.stop()
+    hls_clock.advance(30)
+
+    second = last_life(clock=hls_clock)
+    assert second.wait_for_the_returning(BOUND)
+    assert second.sessions()[0].ask_glance().get(BOUND).expires_in == 10
+    hls_clock.advance(10)
+
+    until(lambda: second.sessions() == [])
+    with pytest.raises(SessionEnded, match="nothing was asked of it for 100 seconds"):
+        second.find(session.id)
+
+
+def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
+    session = first.open(film, idle_timeout=100)
+    first.stop()
+    hls_clock.advance(100)
+
+    second = last_life(clock=hls_clock)
+    assert second.wait_for_the_returning(BOUND)
+    hls_clock.advance(0)
+
+    until(lambda: second._store.session(session.id).state == "expired")
+    until(lambda: not session.directory.exists())
+
+
+def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
+    first = life()
+    session = first.open(film)
+    session.segment(VIDEO, 2, BOUND)
+    snapshot = session.pause(3.5)
+    first.stop()
+
+    again = last_life().find(session.id)
+
+    assert again.info().state == "paused"
+    assert again._life.snapshot == snapshot
+    with pytest.raises(IllegalTransition):
+        again.pause()
+    assert again.resume().position == 3.5
+
+
+def test_what_has_ended_stays_ended(life, last_life, film):
+    first = life()
+    session = first.open(film)
+    session.stop()
+    first.stop()
+
+    second = last_life()
+
+    assert second.wait_for_the_returning(BOUND)
+    assert second.sessions() == []
+    with pytest.raises(SessionNotFound):
+        second.find(session.id)
+
+
+def test_with_drain_every_session_is_ended_and_nothing_stays(life, last_life, film, hls_segments_dir):
+    first = last_life()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+
+    assert session_directories(hls_segments_dir) == set()
+    assert last_life().stats().by_state["completed"] == 1
+
+
+@pytest.fixture
+def stop_in_the_middle(monkeypatch):
+    """Start a supervisor that knows sessions of an earlier life, and stop it while the first is brought back."""
+
+    def stop_in_the_middle(supervisor):
+        held, may_go = Event(), Event()
+        probe = Prober.probe
+
+        def hold(prober, path):
+            held.set()
+            may_go.wait(BOUND)
+            return probe(prober, path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Prober, "probe", hold)
+            supervisor.start()
+            assert held.wait(BOUND)
+            # It runs, whatever bringing them back takes.
+            assert supervisor.is_running
+            assert supervisor.are_returning
+            supervisor._returning._ending = True
+            may_go.set()
+            supervisor.stop()
+
+    return stop_in_the_middle
+
+
+def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(life, last_life, film, stop_in_the_middle):
+    first = life()
+    sessions = [first.open(film) for _ in range(3)]
+    first.stop()
+    stop_in_the_middle(first)
+
+    third = last_life()
+
+    assert {third.find(session.id).info().state for session in sessions} == {"active"}
+
+
+def test_with_drain_those_that_are_not_back_yet_are_ended_too(
+    life, last_life, film, stop_in_the_middle, hls_segments_dir
+):
+    first = life()
+    sessions = [first.open(film) for _ in range(3)]
+    first.stop()
+    first.settings = first.settings.model_copy(update={"drain": True})
+    stop_in_the_middle(first)
+
+    assert session_directories(hls_segments_dir) == set()
+    second = last_life()
+    assert second.stats().by_state["completed"] == 3
+    assert [step.to_state for step in second.history(sessions[2].id)] == ["active", "completed"]
+
+
+# ---- what cannot go on
+
+
+def test_one_whose_file_has_changed_says_so_and_leaves_nothing(life, last_life, hls_clip, tmp_path, hls_segments_dir):
+    film = tmp_path / "film.mp4"
+    shutil.copy(hls_clip(seconds=4, size="160x90"), film)
+    first = life(media=(tmp_path,))
+    session = first.open(film)
+    first.stop()
+    os.utime(film, (1, 1))
+
+    second = last_life(media=(tmp_path,))
+
+    with pytest.raises(SessionEnded, match="its file has changed"):
+        second.find(session.id)
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_one_whose_file_is_gone_says_so(life, last_life, hls_clip, tmp_path):
+    film = tmp_path / "film.mp4"
+    shutil.copy(hls_clip(seconds=4, size="160x90"), film)
+    first = life(media=(tmp_path,))
+    session = first.open(film)
+    first.stop()
+    film.unlink()
+
+    with pytest.raises(SessionEnded, match="There is no file"):
+        last_life(media=(tmp_path,)).find(session.id)
+
+
+def test_one_whose_file_is_cut_otherwise_now_says_so(life, last_life, film, state_dir):
+    first = life()
+    session = first.open(film)
+    first.stop()
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET fingerprint = 'another'")
+
+    with pytest.raises(SessionEnded, match="cut otherwise now than its player was told"):
+        last_life().find(session.id)
+
+
+def test_settings_that_changed_do_not_change_what_its_player_was_told(life, last_life, hls_clip):
+    film = hls_clip(seconds=8, size="160x90", pixels="yuv420p")
+    first = life()
+    session = first.open(film)
+    told = playlists(session)
+    first.stop()
+
+    second = last_life(segment_length=4, copy_streams=False)
+
+    assert playlists(second.find(session.id)) == told
+    assert playlists(second.open(film)) != told
+    assert second.find(session.id).segment("video-copy", 0, BOUND).exists()
+
+
+def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(life, last_life, hls_clip):
+    uneven = ("-vf", "select=lt(n\\,100)+not(mod(n\\,7))", "-fps_mode", "vfr")
+    film = hls_clip(seconds=8, size="160x90", container="ts", options=uneven)
+    first = life()
+    session = first.open(film)
+    told = session.presentation
+    first._prober.read_whole(film).result(BOUND)
+    assert fingerprint(first.probe(film)) != fingerprint(told)
+    first.stop()
+
+    again = last_life().find(session.id)
+
+    assert again.presentation == told
+    assert again.segment(VIDEO, 1, BOUND).exists()
+
+
+def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, state_dir):
+    first = life(ffmpeg=counted)
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    made = runs_of(counted)
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET encoder = 'another'")
+
+    assert last_life(ffmpeg=counted).find(session.id).segment(VIDEO, 0, BOUND).exists()
+    assert runs_of(counted) == made + 1
+
+
+@pytest.mark.parametrize("damage", ["gone", "a file", "no owner"])
+def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
+    first = life()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    match damage:
+        case "gone":
+            shutil.rmtree(session.directory)
+        case "a file":
+            shutil.rmtree(session.directory)
+            session.directory.touch()
+        case "no owner":
+            (session.directory / "owner").unlink()
+
+    assert last_life().find(session.id).segment(VIDEO, 0, BOUND).exists()
+
+
+def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared_away(
+    life, last_life, film, state_dir, hls_segments_dir, caplog
+):
+    first = life()
+    session = first.open(film)
+    first.stop()
+    (state_dir / "history.db").write_bytes(b"noise" * 1000)
+    assert session_directories(hls_segments_dir) == {session.id}
+    own_to_nobody(session)
+
+    second = last_life()
+
+    assert "It was set aside as" in caplog.text
+    assert session_directories(hls_segments_dir) == set()
+    with pytest.raises(SessionNotFound):
+        second.find(session.id)
+
+
+# ---- after a daemon that was killed
+
+KILLED = """
+import os, signal, sys
+from hls_sessions import Supervisor
+film, segments_dir, state_dir = sys.argv[1:]
+supervisor = Supervisor(media=[os.path.dirname(film)], segments_dir=segments_dir, state_dir=state_dir)
+supervisor.start()
+session = supervisor.open(film, user="anna")
+session.segment("video-90p", 1, 30)
+supervisor._store.flush()
+print(session.id, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def own_to_nobody(session):
+    """Make a directory that of a process that is gone, as it is after a real restart."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as dead:
+        (session.directory / "owner").write_text(str(ProcessId.of(dead.pid)))
+
+
+def test_a_session_of_a_daemon_that_was_killed_goes_on(last_life, film, hls_segments_dir, state_dir):
+    command = [sys.executable, "-c", KILLED, str(film), str(hls_segments_dir), str(state_dir)]
+    killed = subprocess.run(command, check=False, timeout=60, stdout=subprocess.PIPE, text=True)
+    assert killed.returncode == -signal.SIGKILL
+    segment = hls_segments_dir / killed.stdout.strip() / VIDEO / "1.m4s"
+    made = segment.stat().st_ino
+
+    session = last_life().find(killed.stdout.strip())
+
+    assert session.user == "anna"
+    assert session.segment(VIDEO, 1, BOUND).stat().st_ino == made
+    assert session.segment(VIDEO, 4, BOUND).exists()
+    assert session.info().restarts == {"daemon": 1}
+
+
+def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have_been(
+    life, last_life, film, state_dir, hls_clock
+):
+    first = life(clock=hls_clock)
+    first.open(film, idle_timeout=100)
+    hls_clock.advance(50)
+    first.stop()
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET left_at = NULL, updated_at = last_activity_at")
+
+    second = last_life(clock=hls_clock, janitor_interval=20)
+
+    assert second.wait_for_the_returning(BOUND)
+    assert second.sessions()[0].ask_glance().get(BOUND).last_activity_at == datetime.fromtimestamp(
+        hls_clock.time() - 30, UTC
+    )
+
+
+def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, last_life, film, state_dir):
+    first = life()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    own_to_nobody(session)
+    with (
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as encoder,
+        subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger,
+    ):
+        for number, text in ((7, str(ProcessId.of(encoder.pid))), (8, f"{stranger.pid} 1")):
+            run = session.directory / VIDEO / f"run-{number}"
+            run.mkdir()
+            (run / "pid").write_text(text)
+
+        last_life()
+
+        assert encoder.wait(BOUND) == -signal.SIGKILL
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on_are_not(
+    life, last_life, film, hls_segments_dir
+):
+    first = life()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    own_to_nobody(session)
+    nobodys = hls_segments_dir / str(uuid4())
+    shutil.copytree(session.directory, nobodys)
+
+    second = last_life()
+    second.tidy()
+
+    assert session_directories(hls_segments_dir) == {session.id}
+    assert second.find(session.id).segment(VIDEO, 0, BOUND).exists()
