@@ -127,7 +127,8 @@ class Settings(BaseSettings):
     """How long what was read of a file is kept after its last use."""
 
     shutdown_timeout: Seconds = 4.0
-    """How long stopping may take before what is left is killed."""
+    """How long the daemon, when it stops, waits for viewers to get what they wait for; and then, how long its sessions
+    may take to end before what is left is killed."""
 
     @field_validator("media", mode="before")
     @classmethod

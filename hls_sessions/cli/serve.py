@@ -55,6 +55,8 @@ def serve(
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C, which leave its sessions to the next one; with --drain, nothing.
 
+    A second signal has it wait for nothing, and end with 128 and the signal's number.
+
     Every setting can also be given in the environment (HLS_SESSIONS_IDLE_TIMEOUT=1800) or in the TOML file that
     HLS_SESSIONS_CONFIG names. When it is ready, one line says so, with its address.
     """
@@ -80,7 +82,7 @@ def serve(
     if settings.state_dir is None:
         settings = settings.model_copy(update={"state_dir": _default_state_dir()})
     try:
-        serve_web(Supervisor(settings), on_ready=lambda url: print(f"hls-sessions ready on {url}", flush=True))  # noqa: T201 - the line that says it is ready
+        hurried = serve_web(Supervisor(settings), on_ready=_say_ready)
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error
@@ -91,7 +93,12 @@ def serve(
     # the interpreter is being torn down aborts the process (seen once in some thousand stops), so it is not torn down.
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(Exit.OK)
+    # Who had to ask twice is answered as a shell says that a signal ended a process.
+    os._exit(Exit.OK if hurried is None else 128 + hurried)
+
+
+def _say_ready(url: str) -> None:
+    print(f"hls-sessions ready on {url}", flush=True)  # noqa: T201 - the line that says it is ready
 
 
 def _default_state_dir() -> Path | None:

@@ -65,6 +65,10 @@ class Session:
         self._directory = SegmentDirectory(viewing.directory)
         self._end: SessionError | None = None
         self._waiting: set[Reply[Ref]] = set()
+        self._held: set[Reply[Path]] = set()
+        """Requests for files that are not answered yet."""
+        self._closed: SessionError | None = None
+        """Why no file is made any more."""
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.presentation.media.path.name!r}>"
@@ -219,13 +223,13 @@ class Session:
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply when the viewer has left."""
-        answer = self._ask(GetSegment(rendition, index(segment)))
+        answer = self._hold(GetSegment(rendition, index(segment)))
         answer.add_done_callback(self._count_served)
         return answer
 
     def ask_init(self, rendition: str) -> Reply[Path]:
         """Ask for the file of a rendition's init segment."""
-        return self._ask(GetInit(rendition))
+        return self._hold(GetInit(rendition))
 
     def ask_info(self) -> Reply[SessionInfo]:
         """Ask for the session as it is now."""
@@ -279,6 +283,14 @@ class Session:
             self._soon(self.ask_reap())
         return self._life.state is State.EXPIRED
 
+    def take_no_more(self, error: SessionError) -> list[Reply[Path]]:
+        """Answer who asks for a file from now on with an error, and return the requests that are not answered yet.
+
+        What is on disk can still be had.
+        """
+        self._closed = error
+        return list(self._held)
+
     def ended(self, error: SessionError) -> None:
         """Note that the session has ended for good, and answer whoever waits for its return."""
         self._end = error
@@ -324,6 +336,17 @@ class Session:
     def _ask(self, request: Any) -> Reply[Any]:
         answer: Reply[Any] = Reply()
         self._try(request, answer, TRIES)
+        return answer
+
+    def _hold(self, request: Any) -> Reply[Path]:
+        """Ask for a file, which may take long."""
+        if self._closed is not None:
+            refused: Reply[Path] = Reply()
+            refused.fail(self._closed.with_traceback(None))
+            return refused
+        answer: Reply[Path] = self._ask(request)
+        self._held.add(answer)
+        answer.add_done_callback(self._held.discard)
         return answer
 
     def _try(self, request: Any, answer: Reply[Any], tries: int) -> None:

@@ -6,7 +6,6 @@ delay its start. Whoever asks for one has it brought back at once, in their own 
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hls_sessions.store import SessionRow
-
-logger = logging.getLogger(__name__)
 
 
 class CannotGoOn(Exception):
@@ -32,8 +29,8 @@ class _Waiting:
 class Returning:
     """Those that are not back yet. Any thread may use it."""
 
-    def __init__(self, rows: Iterable[SessionRow], bring_back: Callable[[SessionRow], object]) -> None:
-        """Name them; ``bring_back`` is called once with each."""
+    def __init__(self, rows: Iterable[SessionRow], bring_back: Callable[[SessionRow], bool]) -> None:
+        """Name them; ``bring_back`` is called with each until it returns True. It must not raise."""
         self._waiting = {row.id: _Waiting(row) for row in rows}
         self._bring_back = bring_back
         self._all_back = threading.Event()
@@ -72,13 +69,8 @@ class Returning:
         if waiting is None:
             return
         with waiting.turn:
-            if session_id in self._waiting and not self._ending:
-                try:
-                    self._bring_back(waiting.row)
-                except Exception:
-                    logger.exception("session %s could not be brought back", session_id)
-                if not self._ending:
-                    self._waiting.pop(session_id, None)
+            if session_id in self._waiting and not self._ending and self._bring_back(waiting.row):
+                del self._waiting[session_id]
 
     def bring_those_of(self, user: str, media: str) -> None:
         """Return when those in which this user watches this file are back."""

@@ -93,6 +93,7 @@ from hls_sessions.supervisor.many import Many
 from hls_sessions.supervisor.reaper import Reaper
 from hls_sessions.supervisor.returning import CannotGoOn, Returning
 from hls_sessions.supervisor.stats import Stats, stats_of
+from hls_sessions.supervisor.stopping import Stopping
 from hls_sessions.supervisor.stream import Stream
 from hls_sessions.supervisor.survey import Survey, survey
 
@@ -143,6 +144,7 @@ PATIENCE = 10.0
 """Seconds the janitor waits until the history has forgotten what it is to."""
 
 _STOPPED = "The supervisor has stopped."
+_STOPPING = "The supervisor is stopping."
 _COMPLETED = "the supervisor stopped"
 
 
@@ -190,6 +192,7 @@ class Supervisor:
         self._round: Round | None = None
         """The janitor's last."""
         self._returning = Returning((), self._bring_back)
+        self._stopping = Stopping()
 
     def __enter__(self) -> Self:
         self.start()
@@ -217,6 +220,7 @@ class Supervisor:
         with self._life:
             if self._root is not None:
                 raise Unavailable("The supervisor runs already.")
+            self._stopping = Stopping()
             self._open_segments_dir()
             self.encoder = choose(self.binary, self.settings.encoder)
             logger.info("pictures are encoded with %s", self.encoder)
@@ -234,6 +238,24 @@ class Supervisor:
             self.started_at = self.clock.time()
             self._returning.begin()
 
+    def wind_down(self) -> int:
+        """Take no new sessions, tell the streams, and let viewers who wait for a file be answered; then ``stop`` it.
+
+        What is on disk can still be had; who asks for more is answered with Unavailable. Returns when nobody waits
+        any more or ``shutdown_timeout`` is over, with how many still do.
+        """
+        if not self.is_running:
+            return 0
+        self._stopping.begun = True
+        self._events.end_streams()
+        why = Unavailable(_STOPPING)
+        held = [reply for session in self.sessions() for reply in session.take_no_more(why)]
+        return self._stopping.wait_for(held, self.settings.shutdown_timeout)
+
+    def hurry(self) -> None:
+        """Have a stop that is under way, or comes, wait for nothing: what still runs is killed."""
+        self._stopping.hurry()
+
     def stop(self) -> None:
         """Stop, and return when no process or thread is left. Idempotent.
 
@@ -249,6 +271,7 @@ class Supervisor:
             self._end_or_leave(not_back)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
             self._tell_all(_STOPPED)
+            self._stopping.is_ending(root)
             try:
                 root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
             except CallTimeout:
@@ -356,6 +379,8 @@ class Supervisor:
         idle_timeout: float,
         snapshot: Snapshot | None = None,
     ) -> tuple[Session, bool]:
+        if self._stopping.begun:
+            raise Unavailable(_STOPPING)
         path = presentation.media.path
         if user is not None:
             self._returning.bring_those_of(user, str(path))
@@ -884,21 +909,27 @@ class Supervisor:
 
     # ---- sessions of an earlier daemon
 
-    def _bring_back(self, row: SessionRow) -> None:
-        """Have a session of an earlier daemon go on, or end it where it cannot be what its player was told."""
+    def _bring_back(self, row: SessionRow) -> bool:
+        """Have a session of an earlier daemon go on, or end it where it cannot be what its player was told.
+
+        False when this daemon stops, and it is left to the next.
+        """
         try:
             viewing = self._as_before(row)
             with self._opening:
                 self._running()
+                if self._stopping.begun:
+                    raise Unavailable(_STOPPING)
                 self._go_on_as(viewing, row)
         except Unavailable:
-            return  # this daemon stops: it is left to the next
+            return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
             reason = error if isinstance(error, CannotGoOn | SessionError) else repr(error)
             why = f"it could not go on when its daemon was started again: {reason}"
             logger.warning("session %s failed: %s", row.id, why)
             self._recorder.cannot_go_on(row, why)
             SegmentDirectory(self._segments_dir / row.id).destroy()
+        return True
 
     def _as_before(self, row: SessionRow) -> Viewing:
         """Return what a session was, as its player was told.

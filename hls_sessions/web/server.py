@@ -37,8 +37,11 @@ STOP_TIMEOUT = 2.0
 """Seconds the server may take to end once its sessions have."""
 
 
-def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
+def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> int | None:
     """Run a supervisor and its server until SIGTERM or SIGINT. ``on_ready`` is called with the address.
+
+    The first signal stops it in order: nothing new is taken, viewers who wait are answered, sessions end or are left to
+    the next start. A second one has it wait for nothing, and is returned; None when none came.
 
     Raises:
         CannotListen: the address cannot be listened on; nothing was started.
@@ -49,18 +52,27 @@ def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> None:
     port = _free_port(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        asyncio.run(_serve(supervisor, settings.host, port, on_ready))
+        return asyncio.run(_serve(supervisor, settings.host, port, on_ready))
     finally:
         # Also when the server failed: nothing outlives us.
         supervisor.stop()
 
 
-async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callable[[str], None]) -> int | None:
     stop = asyncio.Event()
+    hurried: int | None = None
     loop = asyncio.get_running_loop()
+
+    def signalled(number: int) -> None:
+        nonlocal hurried
+        if stop.is_set():
+            hurried = number
+            supervisor.hurry()
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
-            loop.add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, signalled, number)
     supervisor.start()
     server = Server(
         create_app(supervisor, token=supervisor.settings.token),
@@ -82,10 +94,13 @@ async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callabl
     finally:
         stopping.cancel()
         # The sessions first: requests that are held get their answer, and the server then has nothing to wait for.
+        if left := await asyncio.to_thread(supervisor.wind_down):
+            logger.warning("%d requests could not be answered before the stop", left)
         await asyncio.to_thread(supervisor.stop)
         server.stop()  # type: ignore[no-untyped-call] # granian's embedded server has no annotations
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, STOP_TIMEOUT)
+    return hurried
 
 
 def _free_port(host: str, port: int) -> int:

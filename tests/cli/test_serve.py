@@ -6,17 +6,27 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hls_sessions.ffmpeg import ProcessId
+from hls_sessions.ffmpeg import ProcessId, find
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
 
 @pytest.fixture
 def film(hls_clip):
     return hls_clip(seconds=30, size="640x360")
+
+
+@pytest.fixture
+def slow_ffmpeg(tmp_path):
+    """The path of an ffmpeg that takes half a second for a second of film."""
+    script = tmp_path / "slow-ffmpeg"
+    slowly = f'case "$*" in *segment_format_options*) exec {find()} -readrate 2 "$@" ;; esac'
+    script.write_text(f'#!/bin/sh\n{slowly}\nexec {find()} "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def encoders(daemon, session) -> list[ProcessId]:
@@ -39,18 +49,76 @@ def test_a_signal_ends_it_well_and_leaves_no_process_and_no_directory(
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_a_signal_answers_the_players_that_wait(start_daemon, film, tmp_path, until):
-    daemon = start_daemon("--ffmpeg", str(hanging_ffmpeg(tmp_path)))
+@pytest.fixture
+def player():
+    """Ask for something in a thread; returns what gives the answer."""
+    with ThreadPoolExecutor(4) as threads:
+        yield lambda daemon, path: threads.submit(daemon.http.get, path).result
+
+
+def test_a_player_that_waits_when_it_is_signalled_gets_its_segment(start_daemon, film, slow_ffmpeg, player, until):
+    daemon = start_daemon("--ffmpeg", str(slow_ffmpeg), HLS_SESSIONS_SHUTDOWN_TIMEOUT="20")
     base = f"/sessions/{daemon.open(film)['session_id']}"
-    answers = []
-    player = threading.Thread(target=lambda: answers.append(daemon.http.get(f"{base}/video-360p/0.m4s")))
-    player.start()
+    answer = player(daemon, f"{base}/video-360p/9.m4s")
     until(lambda: daemon.http.get(base).json()["viewers_waiting"])
 
     assert daemon.stop() == 0
-    player.join()
-    assert [answer.status_code for answer in answers] == [503]
-    assert answers[0].headers["retry-after"]
+    assert answer(30).status_code == 200
+
+
+def test_it_takes_no_session_and_ends_the_streams_while_a_player_waits(start_daemon, film, tmp_path, player, until):
+    hanging = str(hanging_ffmpeg(tmp_path))
+    daemon = start_daemon("--ffmpeg", hanging, HLS_SESSIONS_SHUTDOWN_TIMEOUT="60")
+    base = f"/sessions/{daemon.open(film)['session_id']}"
+    waits = player(daemon, f"{base}/video-360p/0.m4s")
+    until(lambda: daemon.http.get(base).json()["viewers_waiting"])
+    with daemon.http.stream("GET", "/events") as events:
+        lines = events.iter_lines()
+        next(lines)
+        daemon.process.send_signal(signal.SIGTERM)
+        assert "event: stopping" in list(lines)
+
+    refused = daemon.http.post("/sessions", json={"media": str(film)})
+    asked_late = daemon.http.get(f"{base}/video-360p/5.m4s")
+
+    assert (refused.status_code, asked_late.status_code) == (503, 503)
+    assert refused.json()["detail"] == "The supervisor is stopping."
+    assert refused.headers["retry-after"]
+    assert daemon.http.get(f"{base}/video-360p/index.m3u8").is_success
+    # A second signal hurries: 60 seconds would fail the wait for its end.
+    assert daemon.stop(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert waits(30).status_code == 503
+
+
+def test_a_player_that_cannot_be_answered_in_time_is_told_to_come_again(start_daemon, film, tmp_path, player, until):
+    hanging = str(hanging_ffmpeg(tmp_path))
+    daemon = start_daemon("--ffmpeg", hanging, HLS_SESSIONS_SHUTDOWN_TIMEOUT="0.5")
+    base = f"/sessions/{daemon.open(film)['session_id']}"
+    answer = player(daemon, f"{base}/video-360p/0.m4s")
+    until(lambda: daemon.http.get(base).json()["viewers_waiting"])
+
+    assert daemon.stop() == 0
+    assert answer(30).status_code == 503
+    assert answer(30).headers["retry-after"]
+
+
+def test_a_second_signal_still_leaves_the_sessions_to_the_next_daemon(start_daemon, film, tmp_path, player, until):
+    hanging = str(hanging_ffmpeg(tmp_path))
+    daemon = start_daemon("--ffmpeg", hanging, HLS_SESSIONS_SHUTDOWN_TIMEOUT="60", HLS_SESSIONS_DRAIN="false")
+    session = daemon.open(film)
+    base = f"/sessions/{session['session_id']}"
+    answer = player(daemon, f"{base}/video-360p/0.m4s")
+    until(lambda: daemon.http.get(base).json()["viewers_waiting"])
+    [run] = daemon.http.get(base).json()["runs"]
+    encoder = ProcessId.of(run["pid"])
+    daemon.process.send_signal(signal.SIGTERM)
+    until(lambda: daemon.http.post("/sessions", json={"media": str(film)}).status_code == 503)
+
+    assert daemon.stop(signal.SIGINT) == 128 + signal.SIGINT
+
+    assert answer(30).status_code == 503
+    until(lambda: not encoder.is_running())
+    assert start_daemon().http.get(f"{base}/video-360p/0.m4s").is_success
 
 
 def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_directories_away(

@@ -1,0 +1,53 @@
+"""How a stop that is meant well waits: for those who are to be answered, up to a bound, and not if it is to hurry."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hls_sessions.otp import Ref, Reply
+
+
+class Stopping:
+    """One stop of a supervisor. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        """Whether nothing new is taken any more."""
+        self.hurried = False
+        """Whether it waits for nothing."""
+        self._root: Ref | None = None
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+
+    def wait_for(self, replies: Iterable[Reply[Any]], timeout: float) -> int:
+        """Return when all are answered, ``timeout`` seconds are over or it is to hurry; return how many are not."""
+        waiting = set(replies)
+
+        def answered(reply: Reply[Any]) -> None:
+            with self._lock:
+                waiting.discard(reply)
+                if not waiting:
+                    self._over.set()
+
+        for reply in list(waiting):
+            reply.add_done_callback(answered)
+        if waiting:
+            self._over.wait(timeout)
+        return len(waiting)
+
+    def is_ending(self, root: Ref) -> None:
+        """Note whom a hurry has to kill; at once, where it is to hurry already."""
+        self._root = root
+        if self.hurried:
+            root.kill()
+
+    def hurry(self) -> None:
+        """Wait for nothing any more: what still runs is killed."""
+        self.hurried = True
+        self._over.set()
+        if self._root is not None:
+            self._root.kill()
