@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -255,6 +256,50 @@ def test_a_viewer_sees_the_right_pictures_across_changes_between_hardware_and_so
         assert sum(abs(a - b) for a, b in zip(changed, same, strict=True)) / len(same) < 4  # of 255
     assert page.evaluate("document.querySelector('video').error") is None
     assert real(page.complaints) == []
+
+
+PLAYS_AT = """(goal) => new Promise((resolve) => {
+    const video = document.querySelector("video");
+    const look = () => {
+        if (video.error || video.currentTime < goal || video.paused || video.readyState < 3) return;
+        events.forEach((e) => video.removeEventListener(e, look));
+        resolve(video.currentTime);
+    };
+    const events = ["timeupdate", "playing", "seeked", "canplay"];
+    events.forEach((e) => video.addEventListener(e, look));
+    look();
+})"""
+"""Whatever goes wrong on the way."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("player", PLAYERS)
+def test_a_viewer_sees_a_pause_at_most_when_the_daemon_is_started_again(
+    start_daemon, hls_clip, page, player, number, until
+):
+    first = start_daemon(HLS_SESSIONS_DRAIN="false")
+    port = first.url.rpartition(":")[2]
+    session = first.open(hls_clip(seconds=90, size="160x90", rate="10"))
+    page.goto(f"{first.url}{session['player_url']}?player={player}")
+    begun = page.evaluate(PLAYS_ON_FROM, 0)
+    page.evaluate("window.opened = true")
+    assert first.http.get("/stats").json()["living"] == 1  # which waits until it is written
+
+    first.stop(number)
+    page.evaluate("document.querySelector('video').currentTime = 60")
+    until(lambda: page.evaluate("1") and any("ERR_CONNECTION_REFUSED" in each for each in page.complaints))
+    second = start_daemon("--port", port)
+    middle = page.evaluate(PLAYS_AT, 61)
+    page.evaluate("document.querySelector('video').currentTime = 2")
+    early = page.evaluate(PLAYS_AT, 2.5)
+
+    assert begun >= 1
+    assert 61 <= middle < 70
+    assert 2.5 <= early < 10
+    assert page.evaluate("window.opened")
+    assert page.evaluate("document.querySelector('video').error") is None
+    info = second.http.get(f"/sessions/{session['session_id']}").json()
+    assert (info["state"], info["restarts"]["daemon"]) == ("active", 1)
 
 
 def test_the_page_of_an_unknown_session_says_so(daemon, page):

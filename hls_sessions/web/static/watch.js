@@ -3,8 +3,18 @@
 "use strict";
 
 const HEARTBEAT = 60_000; // milliseconds
+// A server that is started again is back in seconds. It is asked again this often, and for this long.
+const ASK_AGAIN = 1_000; // milliseconds
+const TIMES = 90;
+// hls.js takes a server that cannot be reached for one that forbids its answers, and would ask it once.
+const RETRY = {
+  maxNumRetry: TIMES,
+  retryDelayMs: ASK_AGAIN,
+  maxRetryDelayMs: ASK_AGAIN,
+  shouldRetry: (retry, count, isTimeout, answer, usual) => count < retry.maxNumRetry && (usual || answer?.code === 0),
+};
 // The server holds a segment's request until the segment is there: time for a slow encoder to make it.
-const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: null };
+const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: RETRY };
 
 const session = document.body.dataset.session;
 const playlist = new URL(`../sessions/${session}/master.m3u8`, location.href).href; // also where the app is mounted
@@ -18,7 +28,8 @@ function say(text, failed = false) {
 }
 
 function playWithHlsJs() {
-  const hls = new Hls({ fragLoadPolicy: { default: PATIENCE } });
+  const policy = { default: PATIENCE };
+  const hls = new Hls({ fragLoadPolicy: policy, playlistLoadPolicy: policy, manifestLoadPolicy: policy });
   hls.on(Hls.Events.MANIFEST_PARSED, () => say("Playing with hls.js"));
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (data.fatal) say(`Playback failed: ${data.details}`, true);
@@ -28,22 +39,50 @@ function playWithHlsJs() {
   video.hls = hls; // for the browser's console
 }
 
+// The native player gives up at the first answer it does not get: it is started again where it was.
 function playNatively() {
+  let place = 0;
+  let tries = 0;
+  const failed = () => say(`Playback failed: ${video.error?.message || video.error?.code}`, true);
+
+  async function again() {
+    tries += 1;
+    const answer = await fetch(playlist).catch(() => null);
+    if (answer?.ok) {
+      video.src = playlist;
+      if (place) video.currentTime = place;
+      video.play().catch(() => {}); // where it fails, its error event says so
+    } else if (tries < TIMES && (!answer || answer.status >= 500)) setTimeout(again, ASK_AGAIN);
+    else failed();
+  }
+
+  video.addEventListener("timeupdate", () => {
+    if (video.error || video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA) return;
+    if (video.currentTime > place) tries = 0; // it gets on
+    place = video.currentTime;
+  });
+  video.addEventListener("seeking", () => { if (!video.error && video.readyState) place = video.currentTime; });
+  video.addEventListener("error", () => {
+    // Only what it did not get may come later; what it cannot decode stays as it is.
+    if (tries < TIMES && video.error?.code !== MediaError.MEDIA_ERR_DECODE) setTimeout(again, ASK_AGAIN);
+    else failed();
+  });
   video.src = playlist;
   say("Playing natively");
 }
 
 function beat() {
   fetch(`../sessions/${session}/heartbeat`, { method: "POST" }).then(async (answer) => {
-    if (answer.ok) return;
+    if (answer.ok || answer.status >= 500) return; // it stops, or is started again
     clearInterval(beating);
     const problem = await answer.json();
     say(problem.detail, true);
   }, () => {}); // the server cannot be reached: the player will say so when it matters
 }
 
-video.addEventListener("error", () => say(`Playback failed: ${video.error.message || video.error.code}`, true));
-if (wanted !== "native" && window.Hls?.isSupported()) playWithHlsJs();
-else if (video.canPlayType("application/vnd.apple.mpegurl")) playNatively();
+if (wanted !== "native" && window.Hls?.isSupported()) {
+  video.addEventListener("error", () => say(`Playback failed: ${video.error.message || video.error.code}`, true));
+  playWithHlsJs();
+} else if (video.canPlayType("application/vnd.apple.mpegurl")) playNatively();
 else say("This browser plays HLS only with hls.js, which is not installed on the server.", true);
 const beating = setInterval(beat, HEARTBEAT);
