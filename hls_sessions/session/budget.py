@@ -23,7 +23,7 @@ SHARE_OF_ONE: Final = 0.25
 MARGIN: Final = 0.1
 """What share of a budget is kept for what somebody waits for: what is only made ahead must leave it."""
 
-FLOOR: Final = 32 * 1024 * 1024
+FLOOR: Final = 8 * 1024 * 1024
 """Bytes of the disk that are left to others."""
 
 

@@ -291,7 +291,9 @@ class Lane:
 
     def _is_waited_for(self, segment: int) -> bool:
         """Whether somebody waits for what a run makes that is at a segment."""
-        return bool(self._waiting_for_init) or any(0 <= number - segment <= REACH for number in self._waiting)
+        # Who waits for the init segment, or for what comes before the track begins, waits for whatever is made.
+        wanted = self._waiting_for_init or any(number < self.cuts.lead for number in self._waiting)
+        return bool(wanted) or any(0 <= number - segment <= REACH for number in self._waiting)
 
     @property
     def _key(self) -> LaneKey:
@@ -580,6 +582,7 @@ class Lane:
             directory.publish_gap(self.rendition.id, number, gap_of(number, self.cuts, origin, init))
         except OSError as error:
             raise StorageFailed(str(directory.path), error.strerror or str(error)) from error
+        self._workshop.account.wrote(self.rendition.id, number, directory.size(self.rendition.id, number))
         self.published.add(number)
         return directory.segment(self.rendition.id, number)
 

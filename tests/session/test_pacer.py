@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hls_sessions.ffmpeg import find
 from hls_sessions.session.pacer import GRACE, Pacer, Want, choose
 from hls_sessions.testing import hanging_ffmpeg
 
@@ -176,6 +179,26 @@ def test_a_run_that_is_ahead_is_held_for_a_viewer_who_waits_and_goes_on_after(
     assert waiting.get(BOUND).exists()
     ahead_.segment(VIDEO, 12, BOUND)
     assert glance(ahead_).encoder_failures == glance(new).encoder_failures == 0
+
+
+def test_who_waits_for_what_precedes_a_late_track_waits_for_its_beginning_to_be_made(
+    hls_supervisor, hls_clip, tmp_path, until
+):
+    clip = hls_clip(seconds=14, size="160x90", gop=25)
+    late = clip.with_name("late-sound-to-wait-for.mp4")
+    inputs = ("-i", str(clip), "-itsoffset", "7", "-i", str(clip))
+    maps = ("-map", "0:v", "-map", "1:a", "-t", "14", "-c", "copy")
+    subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(late)], check=True)
+    settings = {"max_encoders": 1, "copy_streams": False, "ffmpeg": str(hanging_ffmpeg(tmp_path))}
+    supervisor = hls_supervisor(**settings)
+    session, other = supervisor.open(late), supervisor.open(late)
+    other.ask_segment(VIDEO, 0).cancel()
+    assert at_work(other) == [VIDEO]
+
+    waiting = session.ask_segment(AUDIO, 0)
+
+    until(lambda: at_work(session, other) == [AUDIO])
+    waiting.cancel()
 
 
 def test_a_copy_takes_no_place(hls_supervisor, hls_clip, tmp_path):
