@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class SessionError(Exception):
@@ -183,6 +183,17 @@ class CapacityExceeded(SessionError):
             f"There is no room for another session ({limit} is {most}): number {place} in the queue, ask again in "
             f"{retry_after:.0f} seconds."
         )
+
+
+class SettingsRefused(SessionError):
+    """Settings cannot be as they were asked to be. None of them has changed."""
+
+    kind = "settings-refused"
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        self.faults = dict(faults)
+        """What is wrong, by the setting's name."""
+        super().__init__(f"The settings stay as they are: {'; '.join(f'{n}: {why}' for n, why in faults.items())}.")
 
 
 class FfmpegNotFound(SessionError):

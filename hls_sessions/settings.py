@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -19,7 +19,19 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-Seconds = Annotated[float, Field(gt=0)]
+from hls_sessions.errors import SettingsRefused
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _WhileRunning:
+    """Marks what may change while the supervisor runs."""
+
+
+T = TypeVar("T")
+
+Changeable = Annotated[T, _WhileRunning()]
+"""A setting that may change while the supervisor runs: whoever uses it is told, or reads it when it is used."""
 
 
 class Settings(BaseSettings):
@@ -63,25 +75,25 @@ class Settings(BaseSettings):
     copy_streams: bool = True
     """Whether pictures and sounds that players take are offered as they are in the file, without encoding them."""
 
-    idle_timeout: Seconds = 1800.0
+    idle_timeout: Changeable[Seconds] = 1800.0
     """A session nobody asks anything of for this long expires."""
 
-    subscriber_ttl: Seconds = 90.0
+    subscriber_ttl: Changeable[Seconds] = 90.0
     """A session whose last subscriber has left, and which nobody asks anything of for this long, expires."""
 
     reap_interval: Seconds = 10.0
     """How often the reaper looks for sessions that are overdue."""
 
-    history_ttl: Seconds = 86_400.0
+    history_ttl: Changeable[Seconds] = 86_400.0
     """How long a session that has ended still says when and why; of the latest thousand."""
 
-    encoder_idle_timeout: Seconds = 60.0
+    encoder_idle_timeout: Changeable[Seconds] = 60.0
     """The encoders of a rendition that no segment was asked of for this long are stopped."""
 
-    look_ahead: Seconds = 30.0
+    look_ahead: Changeable[Seconds] = 30.0
     """An encoder this far ahead of its viewer is held."""
 
-    go_on_at: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    go_on_at: Changeable[Annotated[float, Field(gt=0, lt=1)]] = 0.5
     """A held encoder goes on when this share of the look-ahead is left."""
 
     disk_budget: Annotated[int, Field(ge=1)] | None = None
@@ -90,45 +102,70 @@ class Settings(BaseSettings):
     session_disk_budget: Annotated[int, Field(ge=1)] | None = None
     """How many bytes the segments of one session may take. Unset: a quarter of those of all."""
 
-    max_runs: Annotated[int, Field(ge=1, le=8)] = 2
+    max_runs: Changeable[Annotated[int, Field(ge=1, le=8)]] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""
 
-    max_sessions: Annotated[int, Field(ge=1)] = 100
+    max_sessions: Changeable[Annotated[int, Field(ge=1)]] = 100
     """How many sessions there may be at once. When there are as many, those whose time has run out are cleared away."""
 
-    max_sessions_per_user: Annotated[int, Field(ge=1)] | None = None
+    max_sessions_per_user: Changeable[Annotated[int, Field(ge=1)] | None] = None
     """How many sessions one user may have at once. Unset: as many as there may be; who names no user is not counted."""
 
-    when_full: Literal["reject", "evict"] = "reject"
+    when_full: Changeable[Literal["reject", "evict"]] = "reject"
     """What becomes of who opens one session too many: they are refused, with their place in the queue (``reject``), or
     the session that was idle longest makes room (``evict``), unless every one is being watched."""
 
-    max_encoders: Annotated[int, Field(ge=1)] | None = None
+    max_encoders: Changeable[Annotated[int, Field(ge=1)] | None] = None
     """How many encoders may compute at once, of all sessions: those whose viewers are closest to running dry. One that
     somebody waits for is never held for it. Unset: one for each processor, four at least, and health is not judged by
     it."""
 
-    stuck_after: Seconds = 30.0
+    stuck_after: Changeable[Seconds] = 30.0
     """A session in which somebody waits, and nothing has come for this long, counts as stuck."""
 
     janitor_interval: Seconds = 60.0
     """How often what was kept for long enough is forgotten, and what nobody owns is cleared away."""
 
-    keep_failed: Seconds = 3600.0
+    keep_failed: Changeable[Seconds] = 3600.0
     """How long the history of a failed session is kept after its end."""
 
-    keep_completed: Seconds = 21_600.0
+    keep_completed: Changeable[Seconds] = 21_600.0
     """How long that of a completed one is."""
 
-    keep_anything: Seconds = 86_400.0
+    keep_anything: Changeable[Seconds] = 86_400.0
     """How long that of any other is; none is kept for longer."""
 
-    keep_probes: Seconds = 2_592_000.0
+    keep_probes: Changeable[Seconds] = 2_592_000.0
     """How long what was read of a file is kept after its last use."""
 
     shutdown_timeout: Seconds = 4.0
     """How long the daemon, when it stops, waits for viewers to get what they wait for; and then, how long its sessions
     may take to end before what is left is killed."""
+
+    @classmethod
+    def changeable(cls) -> frozenset[str]:
+        """Return the names of those that may change while the supervisor runs."""
+        fields = cls.model_fields.items()
+        return frozenset(name for name, field in fields if any(isinstance(m, _WhileRunning) for m in field.metadata))
+
+    def changed(self, /, **changes: Any) -> Settings:
+        """Return these settings with others in place of some, judged together as if they were given at the start.
+
+        Raises:
+            SettingsRefused: one does not exist, has no such value, or cannot change while the supervisor runs.
+        """
+        faults = {name: "there is no such setting" for name in changes if name not in type(self).model_fields}
+        known = {name: value for name, value in changes.items() if name not in faults}
+        try:
+            judged = _Given(**self.model_dump() | known)
+        except ValidationError as error:
+            raise SettingsRefused(faults | faults_of(error)) from None
+        new = {name: getattr(judged, name) for name in known if getattr(judged, name) != getattr(self, name)}
+        fixed = sorted(new.keys() - self.changeable())
+        faults |= dict.fromkeys(fixed, "it cannot change while the supervisor runs")
+        if faults:
+            raise SettingsRefused(faults)
+        return self.model_copy(update=new)
 
     @field_validator("media", mode="before")
     @classmethod
@@ -155,3 +192,23 @@ class Settings(BaseSettings):
         if config and not Path(config).is_file():
             raise FileNotFoundError(f"HLS_SESSIONS_CONFIG names no file: {config}")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config)
+
+
+class _Given(Settings):
+    """The same, from the call alone: neither the environment nor the file."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings fixes the signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+def faults_of(error: ValidationError) -> dict[str, str]:
+    """Return what is wrong with settings, by name."""
+    return {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}

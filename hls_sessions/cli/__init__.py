@@ -12,6 +12,7 @@ from hls_sessions.cli.pause import pause
 from hls_sessions.cli.probe import probe
 from hls_sessions.cli.resume import resume
 from hls_sessions.cli.serve import serve
+from hls_sessions.cli.settings import settings
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stats import stats
 from hls_sessions.cli.stop import stop
@@ -38,6 +39,7 @@ app.command()(stop)
 app.command()(update)
 app.command()(stats)
 app.command()(health)
+app.command()(settings)
 app.command()(probe)
 app.command()(doctor)
 app.command()(verify)

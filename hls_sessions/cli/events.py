@@ -42,8 +42,8 @@ def _line(name: str, data: dict[str, Any]) -> str:
             said = f"{data['what']}{place}: {data['cause']}"
         case "evicted":
             said = f"{data['rendition']}/{data['segment']}"
-        case "updated":
-            said = ", ".join(f"{setting} = {value:g}" for setting, value in data["settings"].items())
+        case "updated" | "reconfigured":
+            said = ", ".join(f"{setting} = {value}" for setting, value in data["settings"].items())
         case _:
             said = data.get("reason", "")
-    return f"{data.get('at', '-')}  {data.get('session_id', '-')}  {name}  {said}"
+    return f"{data.get('at', '-')}  {data.get('session_id') or '-'}  {name}  {said}"

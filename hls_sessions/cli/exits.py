@@ -41,6 +41,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.SubtitlesFailed: Exit.FAILED,
     errors.IllegalTransition: Exit.FAILED,
     errors.SnapshotRefused: Exit.USAGE,
+    errors.SettingsRefused: Exit.USAGE,
     errors.FfmpegNotFound: Exit.FAILED,
     errors.StorageFailed: Exit.FAILED,
     errors.StateUnusable: Exit.FAILED,

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hls_sessions.cli.exits import Exit, exit_for
-from hls_sessions.cli.options import read_settings
+from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
-from hls_sessions.errors import SessionError
+from hls_sessions.errors import SessionError, SettingsRefused
 from hls_sessions.supervisor import Supervisor
+
+logger = logging.getLogger(__name__)
 
 
 class LogLevel(Enum):
@@ -58,31 +62,35 @@ def serve(
     A second signal has it wait for nothing, and end with 128 and the signal's number.
 
     Every setting can also be given in the environment (HLS_SESSIONS_IDLE_TIMEOUT=1800) or in the TOML file that
-    HLS_SESSIONS_CONFIG names. When it is ready, one line says so, with its address.
+    HLS_SESSIONS_CONFIG names, which is read again when it changes and at SIGHUP. When it is ready, one line says so,
+    with its address.
     """
     # granian and FastAPI are loaded for this command alone: the others answer sooner without them.
     from hls_sessions.web import serve as serve_web  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.value.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    settings = read_settings(
-        media=tuple(media) if media else None,
-        host=host,
-        port=port,
-        token=token,
-        segments_dir=segments_dir,
-        state_dir=state_dir,
-        drain=drain,
-        ffmpeg=ffmpeg,
-        encoder=encoder,
-        idle_timeout=idle_timeout,
-    )
+    given = {
+        "media": tuple(media) if media else None,
+        "host": host,
+        "port": port,
+        "token": token,
+        "segments_dir": segments_dir,
+        "state_dir": state_dir,
+        "drain": drain,
+        "ffmpeg": ffmpeg,
+        "encoder": encoder,
+        "idle_timeout": idle_timeout,
+    }
+    settings = read_settings(**given)
     if not settings.media:
         complain("No media root: name at least one folder with --media.")
         raise typer.Exit(Exit.USAGE)
     if settings.state_dir is None:
         settings = settings.model_copy(update={"state_dir": _default_state_dir()})
     try:
-        hurried = serve_web(Supervisor(settings), on_ready=_say_ready)
+        supervisor = Supervisor(settings)
+        with _reread(supervisor, given | {"state_dir": settings.state_dir}) as on_hangup:
+            hurried = serve_web(supervisor, on_ready=_say_ready, on_hangup=on_hangup)
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error
@@ -99,6 +107,33 @@ def serve(
 
 def _say_ready(url: str) -> None:
     print(f"hls-sessions ready on {url}", flush=True)  # noqa: T201 - the line that says it is ready
+
+
+@contextmanager
+def _reread(supervisor: Supervisor, given: dict[str, Any]) -> Iterator[Callable[[], None] | None]:
+    """Have the file of the settings read again whenever it changes; yield what does so now. None without a file.
+
+    What was given on the command line or in the environment stays, and what was set by a call does not.
+    """
+    from hls_sessions.supervisor.settings_file import SettingsFile  # noqa: PLC0415 - as above
+
+    def reread() -> None:
+        try:
+            supervisor.reconfigure(**load_settings(**given).model_dump())
+        except (OSError, ValueError) as error:
+            logger.error("The settings file is refused, and nothing changes: %s", fault_of(error))  # noqa: TRY400 - a fault of the file, not of ours
+        except SettingsRefused as error:
+            logger.error("The settings file is refused: %s", error)  # noqa: TRY400 - the same
+
+    if (config := os.environ.get("HLS_SESSIONS_CONFIG")) is None:
+        yield None
+        return
+    with ExitStack() as watching:
+        try:
+            watching.enter_context(SettingsFile(Path(config), reread))
+        except OSError as error:
+            logger.warning("%s cannot be watched, and is read again at SIGHUP alone: %s", config, error)
+        yield reread
 
 
 def _default_state_dir() -> Path | None:

@@ -1,7 +1,17 @@
 """One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
 
 from hls_sessions.session.budget import Budget
-from hls_sessions.session.events import Ended, Event, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
+from hls_sessions.session.events import (
+    Ended,
+    Event,
+    Evicted,
+    Reconfigured,
+    Restarted,
+    SegmentReady,
+    Started,
+    StateChanged,
+    Updated,
+)
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.ledger import Ledger, free_bytes
 from hls_sessions.session.life import Earlier, Life, Transition
@@ -13,6 +23,7 @@ from hls_sessions.session.messages import (
     GiveWay,
     Heartbeat,
     IdleCheck,
+    MoveIn,
     Pause,
     PauseIf,
     Peek,
@@ -50,11 +61,13 @@ __all__ = [
     "Ledger",
     "Life",
     "Limits",
+    "MoveIn",
     "Pacer",
     "Pause",
     "PauseIf",
     "Peek",
     "Reap",
+    "Reconfigured",
     "RenditionInfo",
     "Restarted",
     "Resume",

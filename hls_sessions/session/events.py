@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads the types at run time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hls_sessions.session.snapshot import Snapshot  # noqa: TC001 - the same
 from hls_sessions.session.tally import Sums  # noqa: TC001 - the same
@@ -91,6 +91,16 @@ class Updated(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reconfigured(Event):
+    """The supervisor's settings were changed. It is of no session: the id is empty."""
+
+    name: ClassVar[str] = "reconfigured"
+
+    session_id: str = ""
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
     """A session has ended: its encoders are gone, and its directory is or will be in a moment."""
 
@@ -103,6 +113,6 @@ class Ended(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Updated, Ended)
+    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Updated, Reconfigured, Ended)
 }
 """All kinds of events, by name."""

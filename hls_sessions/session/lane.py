@@ -57,9 +57,9 @@ NEIGHBOURS = 2
 """A request this many segments or fewer after a viewer's place is taken to be that viewer's next."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Workshop:
-    """What all lanes of a session work with."""
+    """What all lanes of a session work with. The session changes its limits and times in its own thread."""
 
     presentation: Presentation
     binary: Binary

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Exit
     from hls_sessions.media import Cue
     from hls_sessions.otp import Reply
+    from hls_sessions.session.session import House
     from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.state import State
 
@@ -139,6 +140,13 @@ class GoThere:
     """A new session's own reminder to begin where an earlier one was."""
 
     snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class MoveIn:
+    """The settings have changed: from now on the session lives in this house."""
+
+    house: House
 
 
 @dataclass(frozen=True, slots=True)

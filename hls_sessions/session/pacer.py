@@ -69,7 +69,8 @@ class Pacer:
 
     def __init__(self, places: int) -> None:
         """Let so many encoders run at once."""
-        self._places = places
+        self.places = places
+        """How many may run; those who ask again go by a new number."""
         self._wants: dict[Key, Want] = {}
         self._placed: set[Key] = set()
         self._asked: dict[Key, int] = {}
@@ -125,7 +126,7 @@ class Pacer:
 
     def _choose(self) -> set[str]:
         """Give out the places anew, and return the sessions for which that changed something."""
-        chosen = choose(self._wants, self._placed, self._asked, self._places)
+        chosen = choose(self._wants, self._placed, self._asked, self.places)
         changed, self._placed = {key for key in chosen ^ self._placed if key in self._wants}, chosen
         return {key[0] for key in changed}
 

@@ -24,12 +24,14 @@ class Presence:
 
         Args:
             clock: what time it is.
-            idle_timeout: seconds without anything after which it is overdue.
+            idle_timeout: seconds without anything after which it is overdue, unless it is given a time of its own.
             subscriber_ttl: the same, once its last subscriber has left.
         """
         self._clock = clock
-        self._idle_timeout = idle_timeout
-        self._subscriber_ttl = subscriber_ttl
+        self._default_idle_timeout = idle_timeout
+        self._default_subscriber_ttl = subscriber_ttl
+        self._own_idle_timeout: float | None = None
+        self._own_subscriber_ttl: float | None = None
         self._subscribers = 0
         self._left_at: datetime | None = None
         self._lock = threading.Lock()
@@ -65,10 +67,16 @@ class Presence:
 
     @shielded
     def change(self, idle_timeout: float | None = None, subscriber_ttl: float | None = None) -> None:
-        """Give it other times, which count from when something was last asked; None leaves one as it is."""
+        """Give it times of its own, which count from when something was last asked; None leaves one as it is."""
         with self._lock:
-            self._idle_timeout = idle_timeout or self._idle_timeout
-            self._subscriber_ttl = subscriber_ttl or self._subscriber_ttl
+            self._own_idle_timeout = idle_timeout or self._own_idle_timeout
+            self._own_subscriber_ttl = subscriber_ttl or self._own_subscriber_ttl
+
+    @shielded
+    def follow(self, idle_timeout: float, subscriber_ttl: float) -> None:
+        """Take other times where it has none of its own."""
+        with self._lock:
+            self._default_idle_timeout, self._default_subscriber_ttl = idle_timeout, subscriber_ttl
 
     @property
     def subscribers(self) -> int:
@@ -93,13 +101,13 @@ class Presence:
     @property
     def idle_timeout(self) -> float:
         """Seconds without anything after which it is overdue."""
-        return self._idle_timeout
+        return self._own_idle_timeout or self._default_idle_timeout
 
     @property
     def due_in(self) -> float:
         """Seconds until it is overdue, if nothing more is asked and no subscriber comes or leaves."""
         if self._subscribers:
-            return self._idle_timeout  # who listens is there
+            return self.idle_timeout  # who listens is there
         return self._last + self._patience - self._clock.monotonic()
 
     @property
@@ -114,4 +122,5 @@ class Presence:
     def _patience(self) -> float:
         """Seconds without anything. The leaving of a subscriber is something, so both count from the same moment."""
         gone = self._left_at is not None
-        return min(self._idle_timeout, self._subscriber_ttl) if gone else self._idle_timeout
+        ttl = self._own_subscriber_ttl or self._default_subscriber_ttl
+        return min(self.idle_timeout, ttl) if gone else self.idle_timeout

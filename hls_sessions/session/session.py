@@ -35,6 +35,7 @@ from hls_sessions.session.messages import (
     Heartbeat,
     IdleCheck,
     MakeRoom,
+    MoveIn,
     PaceChanged,
     Pause,
     PauseIf,
@@ -140,7 +141,7 @@ class SessionServer(GenServer):
         self._directory.clear_runs()
         self._account = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
         house.pacer.open(viewing.session_id, self.ref.send)
-        workshop = Workshop(
+        workshop = self._workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,
             encoder=house.encoder,
@@ -169,7 +170,7 @@ class SessionServer(GenServer):
         self._looks_for_stalls = False
         self._looks_for_room = False
         self._idle_timer = self._remind(IdleCheck(), life.presence.due_in)
-        self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
+        self._encoder_timer = self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
         return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
@@ -240,6 +241,8 @@ class SessionServer(GenServer):
                 self._go_there(snapshot)
             case IdleCheck():
                 self._expire_if_idle()
+            case MoveIn(house):
+                self._move_in(house)
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
             case MakeRoom() | RoomMade() | RoomCheck() | PaceChanged():
@@ -265,6 +268,13 @@ class SessionServer(GenServer):
             return self._lanes[rendition]
         except KeyError:
             raise RenditionNotFound(self._viewing.session_id, rendition) from None
+
+    def _move_in(self, house: House) -> None:
+        """Go by other limits and times from now on."""
+        self._house = house
+        self._workshop.limits, self._workshop.encoder_idle_timeout = house.limits, house.encoder_idle_timeout
+        self._look_at_encoders(EncoderIdleCheck())
+        self._expire_if_idle()
 
     def _place_near(self, lane: Lane) -> int:
         """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
@@ -410,7 +420,8 @@ class SessionServer(GenServer):
                 lane.look_for_stalls()
             self._act(lane)
         if not is_for_stalls:
-            self._remind(message, self._encoders_idle_in())
+            self._house.timers.cancel(self._encoder_timer)
+            self._encoder_timer = self._remind(message, self._encoders_idle_in())
 
     def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | PaceChanged) -> None:
         """Make room on the disk for another session, and see what may be done now that others leave more or less."""

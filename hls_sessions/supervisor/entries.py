@@ -40,8 +40,8 @@ class Past:
     """What is remembered of one session that has ended."""
 
     life: Life
-    until: float
-    """When it is forgotten, on the clock."""
+    since: float
+    """When it ended, on the clock."""
 
 
 class Entries:
@@ -50,7 +50,7 @@ class Entries:
     def __init__(self, clock: Clock, history_ttl: float) -> None:
         """Begin without any; what has ended is remembered for so many seconds."""
         self._clock = clock
-        self._history_ttl = history_ttl
+        self.history_ttl = history_ttl
         self._by_id: dict[str, Entry] = {}
         self._by_viewing: dict[tuple[str, Path], Entry] = {}
         self._past: OrderedDict[str, Past] = OrderedDict()
@@ -126,7 +126,7 @@ class Entries:
             self._by_id.pop(session_id, None)
             if (key := _key(entry)) is not None and self._by_viewing.get(key) is entry:
                 del self._by_viewing[key]
-            self._past[session_id] = Past(entry.life, self._clock.monotonic() + self._history_ttl)
+            self._past[session_id] = Past(entry.life, self._clock.monotonic())
             self._past.move_to_end(session_id)
             self._forget_the_past()
         entry.life.over()
@@ -138,8 +138,8 @@ class Entries:
             self._forget_the_past()
 
     def _forget_the_past(self) -> None:
-        now = self._clock.monotonic()
-        while self._past and (len(self._past) > REMEMBERED or next(iter(self._past.values())).until <= now):
+        last = self._clock.monotonic() - self.history_ttl
+        while self._past and (len(self._past) > REMEMBERED or next(iter(self._past.values())).since <= last):
             self._past.popitem(last=False)
 
 

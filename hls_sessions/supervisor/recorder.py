@@ -58,7 +58,8 @@ class Recorder:
         """
         self._store = store
         self._clock = clock
-        self._rule = rule
+        self.rule = rule
+        """For how long what has ended is kept."""
         self._encoder = encoder
         self._interval = interval
         self._living: dict[str, tuple[SessionRow, Life]] = {}
@@ -191,7 +192,7 @@ class Recorder:
         row = self._past.get(session_id)
         if row is None or row.state == State.COMPLETED.value or row.ended_at is None:
             return None
-        if self._rule.is_over(row.state, row.ended_at, self._clock.time()):
+        if self.rule.is_over(row.state, row.ended_at, self._clock.time()):
             return None
         return SessionEnded(row.id, row.state, row.reason or "", _date(row.ended_at).isoformat(timespec="seconds"))
 

@@ -18,6 +18,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from math import inf
@@ -65,7 +66,9 @@ from hls_sessions.session import (
     Ledger,
     Life,
     Limits,
+    MoveIn,
     Pacer,
+    Reconfigured,
     SegmentDirectory,
     SessionServer,
     Snapshot,
@@ -107,7 +110,7 @@ if TYPE_CHECKING:
     from hls_sessions.media import Media
     from hls_sessions.otp import Clock, ExitReason, Ref
     from hls_sessions.session import Event
-    from hls_sessions.store import SessionRow, Store
+    from hls_sessions.store import Retention, SessionRow, Store
     from hls_sessions.supervisor.events import Subscription
     from hls_sessions.supervisor.filter import Filter
     from hls_sessions.supervisor.many import Changes, Outcome
@@ -187,7 +190,7 @@ class Supervisor:
         self._lock = threading.Lock()
         """Held for a moment, around the presentations."""
         self._life = threading.Lock()
-        """Held while it starts and while it stops."""
+        """Held while it starts, while it stops, and while its settings change."""
         self._root: Ref | None = None
         self._round: Round | None = None
         """The janitor's last."""
@@ -293,6 +296,29 @@ class Supervisor:
             self._events.stop(self.settings.shutdown_timeout)
             self._store.close()
 
+    def reconfigure(self, /, **changes: Any) -> Settings:
+        """Change settings while it runs, all or none of them, and return what holds now. Any thread may call it.
+
+        Sessions go by the new values at once; a time that was given to a session alone stays. Lowering
+        ``max_sessions`` clears away the sessions whose time has run out, and cuts off none that is watched.
+
+        Raises:
+            SettingsRefused: there is no such setting or value, or one cannot change while it runs; says which.
+        """
+        with self._life:
+            before, self.settings = self.settings, self.settings.changed(**changes)
+            new = {name: getattr(self.settings, name) for name in sorted(changes)}
+            new = {name: value for name, value in new.items() if value != getattr(before, name)}
+            if new and self.is_running:
+                self._go_by_settings()
+        if new:
+            logger.info("settings changed: %s", new)
+            self._events.publish(Reconfigured(at=datetime.fromtimestamp(self.clock.time(), UTC), settings=new))
+        if self.is_running and self.settings.max_sessions < before.max_sessions:
+            with suppress(Unavailable):  # it does not answer: the reaper will ask it again
+                self.reap()
+        return self.settings
+
     # ---- sessions
 
     def open(
@@ -330,10 +356,9 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         self._running()
-        timeout = self.settings.idle_timeout if idle_timeout is None else idle_timeout
-        if not 0 < timeout < inf:
-            raise ValueError(f"idle_timeout is a positive number of seconds, not {timeout}.")
-        return self._open(self.probe(media), user, start_at, timeout)
+        if idle_timeout is not None and not 0 < idle_timeout < inf:
+            raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")
+        return self._open(self.probe(media), user, start_at, idle_timeout)
 
     def resume(self, snapshot: Snapshot) -> Session:
         """Go on from a snapshot, also of a session that has ended or was an earlier daemon's; return the session.
@@ -376,7 +401,7 @@ class Supervisor:
         presentation: Presentation,
         user: str | None,
         start_at: float,
-        idle_timeout: float,
+        idle_timeout: float | None,
         snapshot: Snapshot | None = None,
     ) -> tuple[Session, bool]:
         if self._stopping.begun:
@@ -396,6 +421,7 @@ class Supervisor:
             self._door.let_in(user, path)
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
+            self._follow(entry)  # the settings may have changed since it was made
             self._recorder.opened(entry.viewing, entry.life)
             try:
                 self._start_child(entry)
@@ -561,7 +587,7 @@ class Supervisor:
 
         Args:
             event: a kind of event or its name: ``started``, ``state_changed``, ``segment_ready``, ``restarted``,
-                ``evicted``, ``updated`` or ``ended``; ``Event`` for all of them.
+                ``evicted``, ``updated``, ``reconfigured`` or ``ended``; ``Event`` for all of them.
             callback: what is called with it.
             limit: how many events may wait.
 
@@ -775,16 +801,16 @@ class Supervisor:
     def _start_root(self) -> Ref:
         timers, watcher, settings = Timers(self.clock), Watcher(), self.settings
         budget = Budget.of(free_bytes(self._segments_dir) or 0, settings.disk_budget, settings.session_disk_budget)
-        self._pacer = Pacer(settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1))
+        self._pacer = Pacer(self._places())
         self._ledger = Ledger(budget, lambda: free_bytes(self._segments_dir))
-        self._house = House(
+        self._house: House = House(
             binary=self.binary,
             encoder=self.encoder,
             watcher=watcher,
             subtitles=self._subtitles,
             clock=self.clock,
             timers=timers,
-            limits=Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at),
+            limits=self._limits(),
             ledger=self._ledger,
             pacer=self._pacer,
             encoder_idle_timeout=self.settings.encoder_idle_timeout,
@@ -800,6 +826,35 @@ class Supervisor:
             strategy=Strategy.REST_FOR_ONE,
             clock=self.clock,
         )
+
+    def _go_by_settings(self) -> None:
+        """Tell everyone whose limits and times may have changed."""
+        self._retention = self._recorder.rule = self._retention_now()
+        self._entries.history_ttl = self.settings.history_ttl
+        self._door.follow(self.settings)
+        self._pacer.places = self._places()
+        self._house = replace(
+            self._house, limits=self._limits(), encoder_idle_timeout=self.settings.encoder_idle_timeout
+        )
+        for entry in self._entries.all():
+            self._follow(entry)
+            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
+                actor.send(MoveIn(self._house))
+
+    def _follow(self, entry: Entry) -> None:
+        entry.life.presence.follow(self.settings.idle_timeout, self.settings.subscriber_ttl)
+
+    def _limits(self) -> Limits:
+        return Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at)
+
+    def _places(self) -> int:
+        return self.settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1)
+
+    def _retention_now(self) -> Retention:
+        from hls_sessions.store import Retention  # noqa: PLC0415 - as in _open_history
+
+        settings = self.settings
+        return Retention(settings.keep_failed, settings.keep_completed, settings.keep_anything, settings.keep_probes)
 
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
@@ -837,13 +892,16 @@ class Supervisor:
                 earlier.kill()
             if entry.life.state.is_final:
                 raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
-        ref = entry.actor = SessionServer.start_link(entry.viewing, self._house, entry.life)
+        house = self._house
+        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.life)
         if earlier is not None:
             entry.life.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.viewing.session_id)
         self._registry.register(entry.viewing.session_id, ref)
+        if house is not self._house:  # the settings have changed meanwhile
+            ref.send(MoveIn(self._house))
         return ref
 
     def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
@@ -875,7 +933,7 @@ class Supervisor:
         presentation: Presentation,
         user: str | None,
         start_at: float,
-        idle_timeout: float,
+        idle_timeout: float | None,
         snapshot: Snapshot | None,
     ) -> Entry:
         session_id = str(uuid4())
@@ -886,25 +944,27 @@ class Supervisor:
                 presentation=presentation,
                 directory=self._segments_dir / session_id,
                 created_at=datetime.fromtimestamp(self.clock.time(), UTC),
-                idle_timeout=idle_timeout,
+                idle_timeout=idle_timeout or self.settings.idle_timeout,
                 segment_length=self.settings.segment_length if snapshot is None else snapshot.settings.segment_length,
                 copy_streams=self.settings.copy_streams,
                 resumed_from=snapshot,
                 start_at=min(max(0.0, start_at), float(presentation.media.duration)),
-            )
+            ),
+            idle_timeout,
         )
 
-    def _entry_of(self, viewing: Viewing) -> Entry:
+    def _entry_of(self, viewing: Viewing, idle_timeout: float | None) -> Entry:
         life = Life(
             viewing.session_id,
             self.clock,
             self._hear,
             user=viewing.user,
             media=str(viewing.presentation.media.path),
-            idle_timeout=viewing.idle_timeout,
+            idle_timeout=self.settings.idle_timeout,
             subscriber_ttl=self.settings.subscriber_ttl,
             start_at=viewing.start_at,
         )
+        life.presence.change(idle_timeout=idle_timeout)
         return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
 
     # ---- sessions of an earlier daemon
@@ -966,10 +1026,13 @@ class Supervisor:
         if row.encoder != self.binary.version:
             # Another encoder's segments may not go with the init segment that players have, nor ours with theirs.
             directory.destroy()
-        entry = self._entry_of(viewing)
+        # A time of its own is one that is not what all have.
+        own = None if row.idle_timeout == self.settings.idle_timeout else row.idle_timeout
+        entry = self._entry_of(viewing, own)
         entry.life.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.life)
         self._entries.add(entry)
+        self._follow(entry)
         try:
             self._start_child(entry)
         except StartError as error:
@@ -1025,13 +1088,11 @@ class Supervisor:
 
     def _open_history(self) -> None:
         # SQLAlchemy is loaded by those alone that run sessions: the commands answer sooner without it.
-        from hls_sessions.store import Retention, Store  # noqa: PLC0415
+        from hls_sessions.store import Store  # noqa: PLC0415
         from hls_sessions.supervisor.recorder import ProbeMemory, Recorder  # noqa: PLC0415
 
         settings = self.settings
-        self._retention = Retention(
-            settings.keep_failed, settings.keep_completed, settings.keep_anything, settings.keep_probes
-        )
+        self._retention = self._retention_now()
         self._round = None
         self._store: Store = Store(settings.state_dir)
         self._store.open()

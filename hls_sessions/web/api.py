@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,6 +21,9 @@ router = APIRouter()
 
 RETURN_PATIENCE = 5.0
 """Seconds a list waits for sessions of an earlier daemon that are not back yet; then it does without them."""
+
+HIDDEN = "hidden"
+"""What is shown of a secret."""
 
 
 def supervisor_of(request: Request) -> Supervisor:
@@ -51,6 +55,13 @@ class UpdateRequest(BaseModel):
 
     filter: Filter
     changes: Changes
+
+
+class SettingsAnswer(BaseModel):
+    """All settings, and the names of those that may change while the daemon runs."""
+
+    settings: dict[str, Any]
+    changeable: list[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +183,19 @@ async def stop_session(session_id: str, supervisor: Supervised) -> None:
     await run_in_threadpool(supervisor.close, session_id)
 
 
+@router.get("/settings")
+async def settings(supervisor: Supervised) -> SettingsAnswer:
+    """Return the settings that hold now, and which of them may change."""
+    return settings_answer(supervisor)
+
+
+@router.patch("/settings")
+async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> SettingsAnswer:
+    """Change settings, all that are named or none; answered with what holds now."""
+    await run_in_threadpool(partial(supervisor.reconfigure, **changes))
+    return settings_answer(supervisor)
+
+
 @router.get("/health")
 async def health(supervisor: Supervised, response: Response) -> Health:
     """Say whether the daemon can do its work, and what is wrong where it cannot: 503 where no viewer should be sent."""
@@ -191,6 +215,13 @@ async def metrics(supervisor: Supervised, request: Request) -> Response:
     """Return the figures for Prometheus."""
     text, kind = await run_in_threadpool(supervisor.metrics, request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": kind})
+
+
+def settings_answer(supervisor: Supervisor) -> SettingsAnswer:
+    """Return a supervisor's settings; of the token, only whether there is one."""
+    now = supervisor.settings
+    shown = now.model_dump(mode="json") | {"token": None if now.token is None else HIDDEN}
+    return SettingsAnswer(settings=shown, changeable=sorted(now.changeable()))
 
 
 def prefix_of(request: Request) -> str:

@@ -33,6 +33,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.SnapshotRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.CapacityExceeded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SettingsRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.EncoderUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,

@@ -37,8 +37,15 @@ STOP_TIMEOUT = 2.0
 """Seconds the server may take to end once its sessions have."""
 
 
-def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> int | None:
-    """Run a supervisor and its server until SIGTERM or SIGINT. ``on_ready`` is called with the address.
+def serve(
+    supervisor: Supervisor, *, on_ready: Callable[[str], None], on_hangup: Callable[[], None] | None = None
+) -> int | None:
+    """Run a supervisor and its server until SIGTERM or SIGINT.
+
+    Args:
+        supervisor: is started, and stopped.
+        on_ready: is called with the address.
+        on_hangup: is called in a thread for each SIGHUP; without it, that ends the daemon too.
 
     The first signal stops it in order: nothing new is taken, viewers who wait are answered, sessions end or are left to
     the next start. A second one has it wait for nothing, and is returned; None when none came.
@@ -52,13 +59,19 @@ def serve(supervisor: Supervisor, *, on_ready: Callable[[str], None]) -> int | N
     port = _free_port(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        return asyncio.run(_serve(supervisor, settings.host, port, on_ready))
+        return asyncio.run(_serve(supervisor, settings.host, port, on_ready, on_hangup))
     finally:
         # Also when the server failed: nothing outlives us.
         supervisor.stop()
 
 
-async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callable[[str], None]) -> int | None:
+async def _serve(
+    supervisor: Supervisor,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    on_hangup: Callable[[], None] | None,
+) -> int | None:
     stop = asyncio.Event()
     hurried: int | None = None
     loop = asyncio.get_running_loop()
@@ -73,6 +86,8 @@ async def _serve(supervisor: Supervisor, host: str, port: int, on_ready: Callabl
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
             loop.add_signal_handler(number, signalled, number)
+            if number is signal.SIGHUP and on_hangup is not None:
+                loop.add_signal_handler(number, loop.run_in_executor, None, on_hangup)
     supervisor.start()
     server = Server(
         create_app(supervisor, token=supervisor.settings.token),
