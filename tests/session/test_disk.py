@@ -121,12 +121,13 @@ def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_
     hls_clock.advance(60)
     glance(idle)  # its viewer is forgotten
     watch(later, range(8))
-    before = segments_of(later)
+    # What is behind its viewer may go when the idle one has nothing left.
+    ahead = {segment for segment in segments_of(later) if segment >= 7}
 
     watch(watched, range(20))
 
     assert len(segments_of(idle)) < 16
-    assert before <= segments_of(later)
+    assert ahead <= segments_of(later)
     assert sum(map(bytes_of, (idle, later, watched))) <= 4 * PIECE
 
 
