@@ -324,6 +324,8 @@ def kill_in_the_middle(prober, worker, path, until):
     """Kill a worker that was handed a file; return what its caller hears."""
     (process,) = (known._process for known in prober._workers)
     os.kill(worker, signal.SIGSTOP)
+    # One that has not stopped yet might still take what it is handed.
+    until(lambda: Path(f"/proc/{worker}/stat").read_text().rpartition(") ")[2][0] == "T")
     with ThreadPoolExecutor(1) as asker:
         heard = asker.submit(prober.probe, path)
         until(lambda: struct.unpack("i", fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)))[0])
