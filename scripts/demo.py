@@ -21,7 +21,7 @@ from hls_sessions.testing import Clip, make
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILM = Clip(seconds=60, rate="30000/1001", size="1280x720", gop=250)
+FILM = Clip(seconds=60, rate="30000/1001", size="1280x720", gop=90, pixels="yuv420p")
 STOP_TIMEOUT = 10.0
 """Seconds the daemon may take to end; it takes a fraction of one."""
 
