@@ -228,17 +228,18 @@ def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequenc
         sync: the numbers of the keyframes.
         sizes: bytes of each frame.
     """
-    highest = array("q", accumulate(shown, max))
-    lowest = array("q", accumulate(reversed(shown), min))
-    lowest.reverse()
-    clean = [n for n in sync if lowest[n] == shown[n] and (n == 0 or highest[n - 1] < shown[n])]
+    if not sync or sync[0] != 0:
+        return replace(index, uncut="it does not begin with a keyframe")
+    gops = list(pairwise((*sync, len(shown))))
+    highest = list(accumulate((max(shown[first:end]) for first, end in gops), max))
+    lowest = list(accumulate((min(shown[first:end]) for first, end in reversed(gops)), min))[::-1]
+    clean = [n for gop, n in enumerate(sync) if lowest[gop] == shown[n] and (gop == 0 or highest[gop - 1] < shown[n])]
     if not clean or clean[0] != 0:
         return replace(index, uncut="it does not begin with a keyframe")
-    total = array("q", accumulate(sizes, initial=0))
     return replace(
         index,
         points=array("q", (shown[n] for n in clean)),
-        sizes=array("q", (total[after] - total[before] for before, after in pairwise([*clean, len(shown)]))),
+        sizes=array("q", (sum(sizes[first:end]) for first, end in pairwise((*clean, len(shown))))),
         open_gops=len(clean) < len(sync),
     )
 
