@@ -96,11 +96,12 @@ class Settings(BaseSettings):
     go_on_at: Changeable[Annotated[float, Field(gt=0, lt=1)]] = 0.5
     """A held encoder goes on when this share of the look-ahead is left."""
 
-    disk_budget: Annotated[int, Field(ge=1)] | None = None
-    """How many bytes the segments of all sessions may take. Unset: 80 % of what is free at the start."""
+    disk_budget: Changeable[Annotated[int, Field(ge=1)] | None] = None
+    """How many bytes the segments of all sessions may take. Unset: 80 % of the disk that others leave."""
 
-    session_disk_budget: Annotated[int, Field(ge=1)] | None = None
-    """How many bytes the segments of one session may take. Unset: a quarter of those of all."""
+    session_disk_budget: Changeable[Annotated[int, Field(ge=1)] | None] = None
+    """How many bytes the segments of one session may take. Unset: a quarter of those of all, and more for what a viewer
+    waits for."""
 
     max_runs: Changeable[Annotated[int, Field(ge=1, le=8)]] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""

@@ -39,6 +39,10 @@ above zero. It must exceed what x264 decodes ahead, two frames: a film that open
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
 
+COPIED_BEYOND = 1
+"""Seconds a copy reads beyond the last segment it is planned for: it would stop at a decoding time, some frames before
+all have come that are shown until then."""
+
 AUDIO_PREROLL = 2
 """AAC frames encoded before the first that is kept, so that the encoder's state has settled."""
 
@@ -76,10 +80,21 @@ class Run:
     way: Way
 
 
-def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: Way, segment: int, folder: Path) -> Run:
-    """Return the command that makes a rendition in a way from a segment on, a file ``<n>.m4s`` each, in a folder."""
+def run(
+    binary: Binary,
+    presentation: Presentation,
+    rendition: Rendition,
+    way: Way,
+    segment: int,
+    folder: Path,
+    until: int | None = None,
+) -> Run:
+    """Return the command that makes a rendition in a way from a segment on, a file ``<n>.m4s`` each, in a folder.
+
+    ``until`` is the last segment that is wanted; None for the whole film. A run may be planned for fewer.
+    """
     cuts = presentation.cuts(rendition.id)
-    last = min(len(cuts) - 1, segment + HORIZON - 1)
+    last = min(len(cuts) - 1 if until is None else until, segment + HORIZON - 1)
     match rendition:
         case CopiedVideo() if way.copies:
             stream, written = _copied_video(binary, presentation, rendition, cuts, segment, last)
@@ -104,7 +119,7 @@ def run(binary: Binary, presentation: Presentation, rendition: Rendition, way: W
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + way.copies - cuts.slack)}),
+        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + COPIED_BEYOND * way.copies - cuts.slack)}),
     )
     if isinstance(rendition, AudioRendition) and way.copies:
         output = _listened_to(output, stream, {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last))})
@@ -242,11 +257,7 @@ def _copied_video(
 
 
 def _walls_of_copy(cuts: Cuts, segment: int, last: int) -> Iterator[Fraction]:
-    """Yield where a copy is cut. A run that is planned to end before the film does reads a second more.
-
-    It would stop at a decoding time, some frames before all have come that are shown until then. What it makes too
-    much of becomes a file of its own, which nobody asks for.
-    """
+    """Yield where a copy is cut. What it makes beyond its last segment becomes a file of its own, that nobody wants."""
     return (cuts.start(number) - cuts.slack for number in range(segment + 1, min(last + 2, len(cuts))))
 
 

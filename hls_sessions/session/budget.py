@@ -7,6 +7,7 @@ what a viewer waits for or is about to ask for is never spared.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from hls_sessions.media import Cuts
 
 SHARE: Final = 0.8
-"""What share of the space that is free at the start segments may take, where nothing else is set."""
+"""What share of the space there is segments may take, where nothing else is set: what is free, and what they take."""
 
 SHARE_OF_ONE: Final = 0.25
-"""What share of that one session may take, where nothing else is set."""
+"""What share of that one session may take ahead of its viewers, where nothing else is set."""
 
 MARGIN: Final = 0.1
 """What share of a budget is kept for what somebody waits for: what is only made ahead must leave it."""
@@ -29,17 +30,16 @@ FLOOR: Final = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many bytes the segments may take."""
+    """How many bytes the segments may take, where that is set; else it is a share of the space there is."""
 
-    in_all: int
-    of_one: int
+    in_all: int | None = None
+    of_one: int | None = None
     """The same for one session."""
 
-    @classmethod
-    def of(cls, free: int, in_all: int | None = None, of_one: int | None = None) -> Budget:
-        """Return what was set, and for the rest a share of what is free."""
-        in_all = int(free * SHARE) if in_all is None else in_all
-        return cls(in_all, int(in_all * SHARE_OF_ONE) if of_one is None else of_one)
+    @property
+    def strictest(self) -> float:
+        """The most that one session can ever take; without end where nothing is set."""
+        return min(inf if limit is None else limit for limit in (self.in_all, self.of_one))
 
 
 def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool) -> tuple[int, int]:
@@ -53,11 +53,14 @@ def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int
         wanted: bytes that are to be written.
         urgent: whether somebody waits for them.
     """
-    margin = 0.0 if urgent else MARGIN
-    lacking = taken + wanted - int(budget.in_all * (1 - margin))
-    if free is not None:
-        lacking = max(lacking, wanted + FLOOR - free)
-    return max(0, own + wanted - int(budget.of_one * (1 - margin))), max(0, lacking)
+    room = inf if free is None else taken + free
+    in_all = room * SHARE if budget.in_all is None else budget.in_all
+    of_one = in_all * SHARE_OF_ONE if budget.of_one is None else budget.of_one
+    if budget.of_one is None and urgent:
+        of_one = inf  # nobody waits for a share that nobody has set
+    kept = 1.0 if urgent else 1.0 - MARGIN
+    shared = max(taken + wanted - in_all * kept, -inf if free is None else wanted + FLOOR - free)
+    return ceil(max(0, own + wanted - of_one * kept)), ceil(max(0, shared))
 
 
 def dispensable(

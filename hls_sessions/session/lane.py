@@ -12,8 +12,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
+from hls_sessions.ffmpeg import COPIED_BEYOND, ways
 from hls_sessions.ffmpeg import run as plan_run
-from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
 from hls_sessions.session.budget import dispensable
 from hls_sessions.session.check import Refused, check, is_short
@@ -22,6 +22,7 @@ from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.pacer import Want
 from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
+from hls_sessions.session.segments import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -103,13 +104,9 @@ class Lane:
         self._lost: dict[int, str] = {}
         """Segments whose encoder was lost before they were made, and to what."""
         self._impossible: dict[int, str] = {}
-        self._next_bytes = ceil(2 * rendition.peak / 8 * self.cuts.longest())
-        """What a run may write before it is looked at again: a segment, and the same once more when it is published."""
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
         self._track = self._published_track()
-        for number in self.published:
-            workshop.account.wrote(rendition.id, number, workshop.directory.size(rendition.id, number))
         self._unchecked: set[int] = set()
         """Segments that an earlier daemon has published, and that nobody has asked for since."""
         if self._track is None:
@@ -118,6 +115,8 @@ class Lane:
             # What comes before the track begins is written anew: it costs nothing.
             known = set(range(self.cuts.lead, len(self.cuts)))
             self._unchecked = workshop.directory.unchecked(rendition.id) & known - self.published
+        for number in self._there:
+            workshop.account.wrote(rendition.id, number, size_of(self._file(number)))
 
     # ---- asked
 
@@ -198,7 +197,7 @@ class Lane:
             if exit_.code == 0 and not run.stopping:
                 self._publish_from(run, ended=True)
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
-                self._workshop.account.full(self._next_bytes)
+                self._workshop.account.full(self._size_of_next(self.way))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
                 self._count_failure(run, exit_)
         finally:
@@ -242,21 +241,21 @@ class Lane:
         )
 
     def _carry_out(self, actions: list[Action]) -> bool:
-        self._workshop.account.note(self.rendition.id, refused=False)
+        self._workshop.account.note(self.rendition.id, None)
         placed = self._workshop.pacer.ask(self._key, self._wants(actions))
         for action in actions:
             match action:
                 case Start(segment):
                     if not self._is_placed(-1 - segment, placed):
                         continue
-                    if self._may_write(self._run_number + 1, segment) and not self._start(segment):
+                    if (until := self._may_begin(segment)) is not None and not self._start(segment, until):
                         return False
                 case Stop(run):
                     self._runs[run].stop()
                 case Hold(run):
                     self._hold(self._runs[run])
                 case GoOn(run):
-                    if self._is_placed(run, placed) and self._may_write(run, self._runs[run].next):
+                    if self._is_placed(run, placed) and self._may_go_on(self._runs[run]):
                         self._runs[run].go_on()
         self._hold_what_may_not_run(placed)
         return True
@@ -265,7 +264,7 @@ class Lane:
         for run in self._runs.values():
             is_new = run.number not in placed and -1 - run.first in placed
             may = self._is_placed(run.number, placed) or is_new
-            if not run.stopping and not run.state.held and not (may and self._may_write(run.number, run.next)):
+            if not run.stopping and not run.state.held and not (may and self._may_go_on(run)):
                 self._hold(run)
 
     def _is_placed(self, key: int, placed: Container[int]) -> bool:
@@ -285,9 +284,13 @@ class Lane:
 
     def _lead(self, segment: int) -> float:
         """Return how many seconds a segment is ahead of the nearest viewer before it."""
-        times, number = self.cuts.times, min(segment, len(self.cuts))
-        at = max((place for place in self._cursors if place <= number), default=number)
-        return float(times[number] - times[at])
+        times = self.cuts.times
+        return float(times[min(segment, len(self.cuts))] - times[self._viewer_before(segment)])
+
+    def _viewer_before(self, segment: int) -> int:
+        """Return where the nearest viewer is who comes to a segment; the segment itself, when none does."""
+        segment = min(segment, len(self.cuts))
+        return max((place for place in self._cursors if place <= segment), default=segment)
 
     def _is_waited_for(self, segment: int) -> bool:
         """Whether somebody waits for what a run makes that is at a segment."""
@@ -299,13 +302,48 @@ class Lane:
     def _key(self) -> LaneKey:
         return self._workshop.life.session_id, self.rendition.id
 
-    def _may_write(self, run: int, segment: int) -> bool:
-        """Whether there is room on disk for what a run makes next. Where there is none, that is noted."""
+    def _may_begin(self, segment: int) -> int | None:
+        """Return the last segment for which a run from this one on may be planned; None when the disk has no room.
+
+        A copy is planned as far as the look-ahead and no farther: it would be through the film before it could be
+        held. Where there is not so much room, it makes one segment.
+        """
+        number = self._run_number + 1
+        if not self.way.copies:
+            return len(self.cuts) - 1 if self._may_write(number, segment, self._size_of_next(self.way)) else None
         account, id_ = self._workshop.account, self.rendition.id
-        may = account.reserve(id_, run, self._next_bytes, urgent=self._is_waited_for(segment))
-        if not may:
-            account.note(id_, refused=True)
-        return may
+        ahead = self.cuts.reaching(min(self._viewer_before(segment), segment), self._workshop.limits.look_ahead)
+        if ahead > segment and not account.reserve(id_, number, self._size_of_copy(segment, ahead), urgent=False):
+            return ahead
+        return segment if self._may_write(number, segment, self._size_of_copy(segment, segment)) else None
+
+    def _may_go_on(self, run: EncoderRun) -> bool:
+        """Whether there is room on disk for what a run makes next."""
+        size = self._size_of_copy(run.next, run.last) if run.way.copies else self._size_of_next(run.way)
+        return self._may_write(run.number, run.next, size)
+
+    def _may_write(self, run: int, segment: int, size: int) -> bool:
+        """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted.
+
+        Who waits for more than there can ever be is told so.
+        """
+        account, id_, urgent = self._workshop.account, self.rendition.id, self._is_waited_for(segment)
+        lack = account.reserve(id_, run, size, urgent=urgent)
+        if lack is not None:
+            account.note(id_, lack)
+            if urgent and size > account.most:
+                why = f"a segment of {id_} may need {size} bytes, and disk_budget or session_disk_budget is less"
+                self.fail_waiting(StorageFailed(str(self._workshop.directory.path), why))
+        return lack is None
+
+    def _size_of_next(self, way: Way) -> int:
+        """Return the bytes a run may write before it is looked at again: a segment, and the same to publish it."""
+        return self._size_of_copy(0, 0) if way.copies else ceil(2 * self.rendition.peak / 8 * self.cuts.longest())
+
+    def _size_of_copy(self, segment: int, last: int) -> int:
+        """Return the bytes a copy may write between two segments, with one to publish and what it reads beyond."""
+        seconds = self.cuts.times[last + 1] - self.cuts.times[segment] + self.cuts.longest() + COPIED_BEYOND
+        return ceil(self.rendition.peak / 8 * seconds)
 
     def _hold(self, run: EncoderRun) -> None:
         run.hold()
@@ -319,10 +357,13 @@ class Lane:
 
     def evict(self, number: int) -> int:
         """Delete a segment from disk; return how many bytes it had."""
-        size = self._workshop.directory.remove(self.rendition.id, number)
+        file = self._file(number)
+        size = size_of(file)
+        file.unlink(missing_ok=True)
         self._workshop.account.removed(self.rendition.id, number)
-        if number in self.published:
+        if number in self._there:
             self.published.discard(number)
+            self._unchecked.discard(number)
             self._workshop.life.evicted(self.rendition.id, number)
         return size
 
@@ -330,7 +371,7 @@ class Lane:
         """Stop all runs. What is on disk stays, and who waits still does."""
         for run in self._runs.values():
             run.stop()
-        self._workshop.account.note(self.rendition.id, refused=False)
+        self._workshop.account.note(self.rendition.id, None)
         self._workshop.pacer.ask(self._key, ())
 
     def restore(self, places: Iterable[int], runs: Iterable[tuple[int, bool]]) -> None:
@@ -347,9 +388,9 @@ class Lane:
         for segment, held in runs:
             goes_on = segment in self._cursors or segment - 1 in self._there
             busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
-            if not goes_on or busy or segment in self._there or not self._may_write(self._run_number + 1, segment):
+            if not goes_on or busy or segment in self._there or (until := self._may_begin(segment)) is None:
                 continue
-            if self._start(segment) and held:
+            if self._start(segment, until) and held:
                 self._hold(self._runs[self._run_number])
 
     def close(self, timeout: float) -> None:
@@ -438,7 +479,7 @@ class Lane:
     def _adopt(self, number: int) -> bool:
         """Publish a segment of an earlier daemon if it passes the check; else delete it, and it is made again."""
         directory, origin = self._workshop.directory, self._workshop.presentation.timeline.origin
-        file = directory.earlier(self.rendition.id, f"{number}.m4s")
+        file = self._file(number)
         self._unchecked.discard(number)
         try:
             # A published segment has no header of its own.
@@ -450,11 +491,17 @@ class Lane:
         except (BrokenSegment, Refused, OSError) as fault:
             logger.warning("segment %d of %s is made again: %s", number, self.rendition.id, fault)
             _delete(file)
+            self._workshop.account.removed(self.rendition.id, number)
             self._workshop.life.evicted(self.rendition.id, number)
             return False
         self.published.add(number)
-        self._workshop.account.wrote(self.rendition.id, number, directory.size(self.rendition.id, number))
         return True
+
+    def _file(self, number: int) -> Path:
+        """Return where a segment is, or will be."""
+        directory = self._workshop.directory
+        published = directory.segment(self.rendition.id, number)
+        return directory.earlier(self.rendition.id, published.name) if number in self._unchecked else published
 
     def _gaps(self) -> Iterator[GapInfo]:
         """Yield what is impossible: neighbours for the same reason as one."""
@@ -483,20 +530,20 @@ class Lane:
     def _kept_until(self, since: float) -> float:
         return since + self._workshop.encoder_idle_timeout
 
-    def _start(self, segment: int) -> bool:
-        """Start a run; False when it could not be started."""
+    def _start(self, segment: int, until: int) -> bool:
+        """Start a run from one segment to another; False when it could not be started."""
         self._run_number += 1
         workshop, number = self._workshop, self._run_number
         try:
             folder = workshop.directory.new_run(self.rendition.id, number)
-            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self.way, segment, folder)
+            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self.way, segment, folder, until)
             run = EncoderRun(
                 self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.life.tally
             )
         except OSError as error:
             workshop.account.settle(self.rendition.id, number, 0)
             if error.errno in NO_ROOM:
-                workshop.account.full(self._next_bytes)
+                workshop.account.full(self._size_of_next(self.way))
                 return False
             reason = f"its encoder could not be started ({error.strerror or error})"
             self._note_failure(segment, "could not start", reason, (), self.way)
@@ -543,7 +590,7 @@ class Lane:
         except OSError as error:
             if error.errno in NO_ROOM:
                 run.stop()
-                self._workshop.account.full(self._next_bytes)
+                self._workshop.account.full(self._size_of_next(run.way))
                 return False
             self._storage_fault = error
             run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
@@ -582,7 +629,7 @@ class Lane:
             directory.publish_gap(self.rendition.id, number, gap_of(number, self.cuts, origin, init))
         except OSError as error:
             raise StorageFailed(str(directory.path), error.strerror or str(error)) from error
-        self._workshop.account.wrote(self.rendition.id, number, directory.size(self.rendition.id, number))
+        self._workshop.account.wrote(self.rendition.id, number, size_of(self._file(number)))
         self.published.add(number)
         return directory.segment(self.rendition.id, number)
 

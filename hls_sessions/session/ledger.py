@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.otp import shielded
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.session.budget import Budget
+
+
+class Lack(Enum):
+    """What there is too little of."""
+
+    OWN = "own"
+    """Of what this session may take: others have room."""
+    SHARED = "shared"
+    """Of what all may, or of the disk."""
 
 
 class Account:
@@ -34,8 +44,8 @@ class Account:
         """What each run may write, by rendition and run."""
         self.bytes = 0
         """The size of all of them."""
-        self.refused: set[str] = set()
-        """The renditions that want to write more than they may."""
+        self.refused: dict[str, Lack] = {}
+        """The renditions that want to write more than they may, and what they lack."""
         self.asked = False
         """Whether another was asked to make room for it, and has not answered."""
         self.blocked = False
@@ -55,8 +65,19 @@ class Account:
         """What is on disk or about to be."""
         return self.bytes + sum(self.reserved.values())
 
-    def reserve(self, rendition: str, run: int, size: int, *, urgent: bool) -> bool:
-        """Let a run write so many bytes next, instead of what it was let before. False when there is no room.
+    @property
+    def lacks(self) -> Lack | None:
+        """What there is too little of for what its renditions want to write; None where they may."""
+        lacks = set(self.refused.values())
+        return Lack.SHARED if Lack.SHARED in lacks else next(iter(lacks), None)
+
+    @property
+    def most(self) -> float:
+        """How many bytes it can ever take."""
+        return self._ledger.budget.strictest
+
+    def reserve(self, rendition: str, run: int, size: int, *, urgent: bool) -> Lack | None:
+        """Let a run write so many bytes next, instead of what it was let before; else return what is lacking.
 
         Args:
             rendition: the run's rendition.
@@ -65,19 +86,21 @@ class Account:
             urgent: whether somebody waits for them.
         """
         if self.blocked:
-            return False
+            return Lack.SHARED
         lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
         if any(lacking) and self._spare(max(lacking)) > 0:
             lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
         self._ledger.ask_another(self, lacking[1])
-        return not any(lacking)
+        if lacking[1]:
+            return Lack.SHARED
+        return Lack.OWN if lacking[0] else None
 
-    def note(self, rendition: str, *, refused: bool) -> None:
-        """Note whether a rendition wants to write more than it may."""
-        if refused:
-            self.refused.add(rendition)
+    def note(self, rendition: str, lack: Lack | None) -> None:
+        """Note what a rendition lacks of what it wants to write."""
+        if lack is None:
+            self.refused.pop(rendition, None)
         else:
-            self.refused.discard(rendition)
+            self.refused[rendition] = lack
 
     def settle(self, rendition: str, run: int, size: int) -> None:
         """Note that a run has written so many bytes that are not published, and goes no further for now."""
@@ -114,6 +137,7 @@ class Ledger:
     def __init__(self, budget: Budget, free: Callable[[], int | None] = lambda: None) -> None:
         """Keep to a budget, and to what is free on the disk."""
         self.budget = budget
+        """What is kept to; ``follow`` changes it."""
         self._free = free
         self._accounts: dict[str, Account] = {}
         self._lock = threading.Lock()
@@ -135,6 +159,18 @@ class Ledger:
             self._accounts[session_id] = account
         return account
 
+    def follow(self, budget: Budget) -> None:
+        """Keep to another budget. Who has too much makes room, those idle longest first."""
+        self.budget = budget
+        over = 0 if budget.in_all is None else self.bytes - budget.in_all
+        for account in sorted(self._all(), key=lambda account: account.idle(), reverse=True):
+            own = 0 if budget.of_one is None else account.bytes - budget.of_one
+            size = max(own, min(over, account.bytes))
+            if size > 0:
+                over -= size
+                account.tell(MakeRoom(size))
+        self.retry()
+
     def close(self, session_id: str) -> None:
         """Forget a session whose directory is gone."""
         if self._forget(session_id):
@@ -142,8 +178,8 @@ class Ledger:
 
     @property
     def refused(self) -> int:
-        """How many sessions want more than there is."""
-        return sum(bool(account.refused) for account in self._all())
+        """How many sessions want more than there is; those are not counted that have all that one may."""
+        return sum(account.lacks is Lack.SHARED for account in self._all())
 
     @property
     def bytes(self) -> int:

@@ -95,19 +95,6 @@ class SegmentDirectory:
         """Delete what an earlier daemon has published of a rendition."""
         shutil.rmtree(self.path / rendition / EARLIER, ignore_errors=True)
 
-    def size(self, rendition: str, number: int) -> int:
-        """Return the size of a published segment, in bytes; zero when it is gone."""
-        try:
-            return self.segment(rendition, number).stat().st_size
-        except OSError:
-            return 0
-
-    def remove(self, rendition: str, number: int) -> int:
-        """Delete a published segment; return how many bytes it had."""
-        size = self.size(rendition, number)
-        self.segment(rendition, number).unlink(missing_ok=True)
-        return size
-
     def new_run(self, rendition: str, run: int) -> Path:
         """Make the folder a run writes to, empty.
 
@@ -199,6 +186,14 @@ class SegmentDirectory:
             return list(folder.iterdir())
         except OSError:
             return []
+
+
+def size_of(file: Path) -> int:
+    """Return the size of a file, in bytes; zero when it is gone."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
 
 
 def record_process(folder: Path, identity: ProcessId | None) -> None:

@@ -23,6 +23,7 @@ from hls_sessions.errors import (
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.session.lane import Lane, Workshop
+from hls_sessions.session.ledger import Lack
 from hls_sessions.session.life import QUIET
 from hls_sessions.session.messages import (
     EncoderIdleCheck,
@@ -76,7 +77,10 @@ STALL_CHECK = 2.5
 ROOM_CHECK = 2.0
 """Seconds between two looks whether a disk that was too full still is."""
 
-NO_ROOM = "The disk is full, or as much of it as segments may take: encoders are held until there is room."
+NO_ROOM = {
+    Lack.SHARED: "The disk is full, or as much of it as segments may take: encoders are held until there is room.",
+    Lack.OWN: "There is as much on disk as one session may take: encoders are held until its viewer goes on.",
+}
 """What a session says of itself then."""
 
 KILL_TIMEOUT = 2.0
@@ -158,7 +162,9 @@ class SessionServer(GenServer):
         self._lanes: dict[str, Lane] = {}
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
         self._texts = {
-            text.id: SubtitleLane(text, viewing.presentation, self._directory, house.subtitles, self.ref, life)
+            text.id: SubtitleLane(
+                text, viewing.presentation, self._directory, house.subtitles, self.ref, life, self._account
+            )
             for text in viewing.presentation.subtitles
         }
         if life.state is State.PENDING:
@@ -542,7 +548,7 @@ class SessionServer(GenServer):
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
                 *self._faults_of_texts,
-                *([NO_ROOM] if self._account.refused else []),
+                *(NO_ROOM[lack] for lack in [self._account.lacks] if lack is not None),
             ),
             reason=None if end is None else end.reason,
         )

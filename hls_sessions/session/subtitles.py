@@ -13,6 +13,7 @@ from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import webvtt_segment
 from hls_sessions.session.check import Refused, check_text
 from hls_sessions.session.messages import RenditionInfo, TextRead
+from hls_sessions.session.segments import size_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
     from hls_sessions.otp import From, Ref, Reply
+    from hls_sessions.session.ledger import Account
     from hls_sessions.session.life import Life
     from hls_sessions.session.segments import SegmentDirectory
 
@@ -35,6 +37,7 @@ class SubtitleLane:
         reader: SubtitleReader,
         owner: Ref,
         life: Life,
+        account: Account,
     ) -> None:
         """Take over what an earlier life has published. ``owner`` hears TextRead for every segment asked for."""
         self.rendition = rendition
@@ -46,10 +49,13 @@ class SubtitleLane:
         self._reader = reader
         self._owner = owner
         self._life = life
+        self._account = account
         self._published = directory.published(rendition.id, rendition.extension)
         self._unchecked = directory.unchecked(rendition.id, rendition.extension) - self._published
         self._waiting: dict[int, list[From]] = {}
         self._asked: dict[int, Reply[list[Cue]]] = {}
+        for number in self._published | self._unchecked:
+            account.wrote(rendition.id, number, size_of(self._file(number)))
 
     def get_segment(self, number: int, caller: From) -> Path | None:
         """Return a segment's file, or None and answer the caller when it is there.
@@ -59,12 +65,11 @@ class SubtitleLane:
         """
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
-        path = self._file(number)
-        if path.exists() or (number in self._unchecked and self._adopt(number)):
-            return path
+        if (number in self._unchecked and self._adopt(number)) or self._file(number).exists():
+            return self._file(number)
         if number in self._published:
             self._published.discard(number)
-            self._life.evicted(self.rendition.id, number)
+            self._gone(number)
         self._waiting.setdefault(number, []).append(caller)
         if number not in self._asked:
             self._ask(number)
@@ -85,6 +90,7 @@ class SubtitleLane:
             _fail(callers, error)
         else:
             self.fault = None
+            self._account.wrote(self.rendition.id, number, size)
             self._life.made(self.rendition.id, number, size)
             self._published.add(number)
             self._unchecked.discard(number)
@@ -126,13 +132,13 @@ class SubtitleLane:
 
     def _adopt(self, number: int) -> bool:
         """Publish a segment of an earlier daemon if it is whole; else it is written again."""
+        file = self._file(number)
         self._unchecked.discard(number)
-        file = self._directory.earlier(self.rendition.id, self._file(number).name)
         try:
             check_text(file.read_bytes())
             self._directory.adopt(file)
         except (Refused, OSError):
-            self._life.evicted(self.rendition.id, number)
+            self._gone(number)
             return False
         self._published.add(number)
         return True
@@ -145,7 +151,12 @@ class SubtitleLane:
         asked.add_done_callback(lambda cues: self._owner.send(TextRead(self.rendition.id, number, cues)))
 
     def _file(self, number: int) -> Path:
-        return self._directory.segment(self.rendition.id, number, self.rendition.extension)
+        published = self._directory.segment(self.rendition.id, number, self.rendition.extension)
+        return self._directory.earlier(self.rendition.id, published.name) if number in self._unchecked else published
+
+    def _gone(self, number: int) -> None:
+        self._account.removed(self.rendition.id, number)
+        self._life.evicted(self.rendition.id, number)
 
 
 def _fail(callers: list[From], error: Exception) -> None:

@@ -799,10 +799,9 @@ class Supervisor:
         self._clear(entry.viewing)
 
     def _start_root(self) -> Ref:
-        timers, watcher, settings = Timers(self.clock), Watcher(), self.settings
-        budget = Budget.of(free_bytes(self._segments_dir) or 0, settings.disk_budget, settings.session_disk_budget)
+        timers, watcher = Timers(self.clock), Watcher()
         self._pacer = Pacer(self._places())
-        self._ledger = Ledger(budget, lambda: free_bytes(self._segments_dir))
+        self._ledger = Ledger(self._budget(), lambda: free_bytes(self._segments_dir))
         self._house: House = House(
             binary=self.binary,
             encoder=self.encoder,
@@ -833,6 +832,7 @@ class Supervisor:
         self._entries.history_ttl = self.settings.history_ttl
         self._door.follow(self.settings)
         self._pacer.places = self._places()
+        self._ledger.follow(self._budget())
         self._house = replace(
             self._house, limits=self._limits(), encoder_idle_timeout=self.settings.encoder_idle_timeout
         )
@@ -846,6 +846,9 @@ class Supervisor:
 
     def _limits(self) -> Limits:
         return Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at)
+
+    def _budget(self) -> Budget:
+        return Budget(self.settings.disk_budget, self.settings.session_disk_budget)
 
     def _places(self) -> int:
         return self.settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1)

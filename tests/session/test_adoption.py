@@ -9,6 +9,7 @@ import pytest
 
 from hls_sessions.errors import StorageFailed
 from hls_sessions.session import SegmentDirectory
+from hls_sessions.session.messages import MakeRoom
 from hls_sessions.testing import runs_of
 
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
@@ -23,12 +24,13 @@ def counted(double):
 
 
 @pytest.fixture
-def session(hls_supervisor, film, counted):
-    """A session whose segments are all on disk."""
+def session(hls_supervisor, film, counted, until):
+    """A session whose segments are all on disk, and whose encoders are gone."""
     session = hls_supervisor(ffmpeg=counted).open(film)
     for rendition in (VIDEO, AUDIO):
         for number in range(len(session.presentation.cuts(rendition))):
             session.segment(rendition, number, BOUND)
+    until(lambda: not session.info().runs)
     return session
 
 
@@ -57,6 +59,20 @@ def test_whole_segments_are_shown_again_and_nothing_is_made(session, change_hand
 
     assert {path.name: path.read_bytes() for path in again.values()} | {"init.mp4": before["init.mp4"]} == before
     assert runs_of(counted) == made
+
+
+def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session, change_hands, hls_supervisor):
+    on_disk = session.info().bytes_on_disk
+    change_hands(session)
+    assert session.info().bytes_on_disk == on_disk > 0
+
+    account = session._registry.whereis(session.id)
+    account.send(MakeRoom(on_disk))
+
+    assert session.info().bytes_on_disk == 0
+    assert contents(session, VIDEO).keys() <= {"init.mp4"}
+    assert not list(session.directory.glob("*/earlier/*.m4s"))
+    assert session.segment(VIDEO, 2, BOUND).exists()
 
 
 def test_nothing_is_seen_before_it_is_checked(session, change_hands):

@@ -91,7 +91,31 @@ def test_so_much_is_lacking(taken, own, free, wanted, urgent, lacking):
     assert shortage(BUDGET, taken, own, free, wanted, urgent=urgent) == lacking
 
 
-def test_what_is_not_set_is_a_share():
-    assert Budget.of(1000) == Budget(800, 200)
-    assert Budget.of(1000, in_all=100) == Budget(100, 25)
-    assert Budget.of(1000, of_one=7) == Budget(800, 7)
+MANY = 10**9
+
+
+@pytest.mark.parametrize(
+    ("budget", "taken", "own", "free", "wanted", "lacking"),
+    [
+        (Budget(), 0, 0, MANY, MANY * 8 // 10 * 9 // 10, (MANY * 8 // 10 * 9 // 10 * 3 // 4, 0)),
+        (
+            Budget(),
+            MANY,
+            0,
+            MANY,
+            MANY,
+            (MANY - MANY * 2 * 8 // 10 * 9 // 10 // 4, MANY * 2 - MANY * 2 * 8 // 10 * 9 // 10),
+        ),
+        (Budget(in_all=1000), 0, 0, MANY, 225, (0, 0)),
+        (Budget(in_all=1000), 0, 0, MANY, 226, (1, 0)),
+        (Budget(of_one=100), 0, 0, MANY, 90, (0, 0)),
+        (Budget(of_one=100), 0, 0, MANY, 91, (1, 0)),
+    ],
+)
+def test_what_is_not_set_is_a_share_of_what_others_leave(budget, taken, own, free, wanted, lacking):
+    assert shortage(budget, taken, own, free, wanted, urgent=False) == lacking
+
+
+def test_nobody_waits_for_a_share_of_one_session_that_nobody_has_set():
+    assert shortage(Budget(in_all=1000), 0, 300, None, 500, urgent=True) == (0, 0)
+    assert shortage(Budget(in_all=1000, of_one=250), 0, 300, None, 500, urgent=True) == (550, 0)

@@ -9,15 +9,21 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+from math import ceil
 from pathlib import Path
 
 import pytest
 
 from hls_sessions import Evicted
+from hls_sessions.errors import StorageFailed
 from hls_sessions.ffmpeg import find
-from hls_sessions.session.session import NO_ROOM, ROOM_CHECK
+from hls_sessions.session.ledger import Lack
+from hls_sessions.session.segments import size_of
+from hls_sessions.session.session import NO_ROOM as SAYINGS
+from hls_sessions.session.session import ROOM_CHECK
 
 VIDEO = "video-90p"
+NO_ROOM, OWN_FULL = SAYINGS[Lack.SHARED], SAYINGS[Lack.OWN]
 BOUND = 30
 PIECE = 160_000
 """Bytes, a little more than one run of the long film is let write before it is looked at again."""
@@ -34,13 +40,13 @@ def segments_of(session):
 
 def bytes_of(session):
     """Return what is on disk of a session, published or not."""
-    sizes = 0
-    for file in session.directory.rglob("*.m4s*"):
-        try:
-            sizes += file.stat().st_size
-        except FileNotFoundError:  # it was renamed meanwhile
-            continue
-    return sizes
+    return sum(map(size_of, files_of(session)))
+
+
+def files_of(session):
+    # Not by glob, which fails over folders that vanish meanwhile.
+    found = (Path(folder, name) for folder, _, names in os.walk(session.directory) for name in names)
+    return [file for file in found if ".m4s" in file.suffixes]
 
 
 def watch(session, numbers):
@@ -49,18 +55,29 @@ def watch(session, numbers):
 
 
 @pytest.fixture
-def disk(hls_supervisor, hls_clock):
-    """Start a supervisor whose disk has as much room as the test says: ``disk.free``."""
+def disk(hls_supervisor, hls_clock, double):
+    """Start a supervisor whose disk has as much room as the test says: ``disk.free``.
+
+    Its encoders take 50 ms for a segment, which for so small a picture is slow: what one writes between the last byte
+    that it may and its being held is no matter of these tests.
+    """
+    paced = double(f'exec {shlex.quote(find())} -readrate 40 "$@"')
 
     class Disk:
         free = PLENTY
 
         def supervisor(self, **settings):
-            supervisor = hls_supervisor(clock=hls_clock, **settings)
+            supervisor = hls_supervisor(clock=hls_clock, **{"ffmpeg": paced} | settings)
             supervisor._ledger._free = lambda: self.free
             return supervisor
 
     return Disk()
+
+
+@pytest.fixture
+def copied_film(hls_clip):
+    """The path of a film of 32 seconds whose picture is copied, in segments of two seconds."""
+    return hls_clip(seconds=32, size="320x180", rate="10", pixels="yuv420p", gop=20, audio=None)
 
 
 @pytest.fixture
@@ -131,15 +148,87 @@ def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_
     assert sum(map(bytes_of, (idle, later, watched))) <= 4 * PIECE
 
 
+def test_a_copy_is_written_no_farther_than_the_look_ahead_however_fast_it_is(disk, copied_film):
+    session = disk.supervisor(look_ahead=8, ffmpeg=None).open(copied_film)
+    cuts = session.presentation.cuts("video-copy")
+
+    for number in range(len(cuts)):
+        session.segment("video-copy", number, BOUND)
+        # It reads a second more, which is thrown away.
+        written = (int(file.name.split(".")[0]) for file in files_of(session))
+        assert max(written) <= cuts.reaching(number, 8) + 1
+
+
+def test_a_copy_of_which_no_look_ahead_fits_is_made_by_the_segment(disk, copied_film):
+    supervisor = disk.supervisor(ffmpeg=None)
+    copied = supervisor.probe(copied_film).renditions["video-copy"]
+    # One segment is reserved as five seconds, two are as seven; and there may be one on disk.
+    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 7.5))
+    session = supervisor.open(copied_film)
+
+    for number in range(len(session.presentation.cuts("video-copy"))):
+        session.segment("video-copy", number, BOUND)
+        assert bytes_of(session) <= supervisor.settings.session_disk_budget
+
+
+def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
+    supervisor = disk.supervisor(session_disk_budget=PIECE // 2)
+    session = supervisor.open(long_film)
+
+    with pytest.raises(StorageFailed, match="session_disk_budget is less"):
+        session.segment(VIDEO, 3, BOUND)
+    supervisor.reconfigure(session_disk_budget=None)
+
+    assert session.segment(VIDEO, 3, BOUND).exists()
+
+
+def test_a_session_that_has_all_that_one_may_says_so_and_is_no_concern(disk, long_film, until):
+    supervisor = disk.supervisor(session_disk_budget=2 * PIECE)
+    session = supervisor.open(long_film)
+    session.segment(VIDEO, 0, BOUND)
+
+    until(lambda: OWN_FULL in glance(session).notes)
+
+    assert NO_ROOM not in glance(session).notes
+    assert not any("hold their encoders" in reason for reason in supervisor.health().reasons)
+
+
+def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(disk, long_film, hls_clock, until):
+    supervisor = disk.supervisor(look_ahead=4)
+    idle, other = supervisor.open(long_film), supervisor.open(long_film)
+    for session in (idle, other):
+        watch(session, range(12))
+    hls_clock.advance(60)
+    other.heartbeat()
+    glance(idle)
+    until(lambda: not glance(idle).runs + glance(other).runs)
+    kept = segments_of(idle), segments_of(other)
+    budget = supervisor._ledger.bytes - glance(idle).bytes_on_disk // 2
+
+    supervisor.reconfigure(disk_budget=budget)
+
+    until(lambda: supervisor._ledger.bytes <= budget)
+    assert set() < segments_of(idle) < kept[0]
+    assert segments_of(other) == kept[1]
+
+
+def test_texts_are_counted(disk, hls_clip):
+    film = hls_clip(seconds=6, subtitles=("1\n00:00:01,000 --> 00:00:02,000\nGood morning\n",), audio=None)
+    session = disk.supervisor().open(film)
+
+    text = session.segment("subtitles-0", 0, BOUND)
+
+    assert glance(session).bytes_on_disk == text.stat().st_size
+
+
 def test_a_session_that_ends_makes_room(disk, long_film, until):
-    supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE, look_ahead=30)
+    supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE)
     first, second = supervisor.open(long_film), supervisor.open(long_film)
     first.segment(VIDEO, 0, BOUND)
     until(lambda: NO_ROOM in glance(first).notes)  # it is 30 s ahead, or as far as it may
-    supervisor._ledger.budget = type(supervisor._ledger.budget)(glance(first).bytes_on_disk + 1, 2 * PIECE)
+    supervisor.reconfigure(disk_budget=PIECE + 1)
     waiting = second.ask_segment(VIDEO, 0)
     until(lambda: NO_ROOM in glance(second).notes)
-    supervisor._ledger.budget = type(supervisor._ledger.budget)(2 * PIECE, 2 * PIECE)
 
     first.stop()
 
