@@ -84,9 +84,6 @@ class Settings(BaseSettings):
     reap_interval: Seconds = 10.0
     """How often the reaper looks for sessions that are overdue."""
 
-    history_ttl: Changeable[Seconds] = 86_400.0
-    """How long a session that has ended still says when and why; of the latest thousand."""
-
     encoder_idle_timeout: Changeable[Seconds] = 60.0
     """The encoders of a rendition that no segment was asked of for this long are stopped."""
 
@@ -128,13 +125,13 @@ class Settings(BaseSettings):
     """How often what was kept for long enough is forgotten, and what nobody owns is cleared away."""
 
     keep_failed: Changeable[Seconds] = 3600.0
-    """How long the history of a failed session is kept after its end."""
+    """How long the history of a failed session is kept after its end, and it says when and why it failed."""
 
     keep_completed: Changeable[Seconds] = 21_600.0
     """How long that of a completed one is."""
 
     keep_anything: Changeable[Seconds] = 86_400.0
-    """How long that of any other is; none is kept for longer."""
+    """How long that of any other is, an expired one; none is kept for longer."""
 
     keep_probes: Changeable[Seconds] = 2_592_000.0
     """How long what was read of a file is kept after its last use."""

@@ -65,6 +65,10 @@ class Earlier:
     """Why the earlier daemon left it."""
     snapshot: Snapshot | None = None
     """How it was, when it is paused."""
+    subscriber_ttl: float | None = None
+    """Its own time without a subscriber, in seconds."""
+    had_subscribers: bool = False
+    """Whether somebody listened to it."""
 
 
 class Life:
@@ -180,7 +184,8 @@ class Life:
         """Be the life that an earlier daemon left off. Before anybody else knows of this one."""
         self.tally = Tally(earlier.sums)
         self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
-        self.presence.was_last_here(earlier.last_activity_at)
+        self.presence.was_last_here(earlier.last_activity_at, had_subscribers=earlier.had_subscribers)
+        self.presence.change(subscriber_ttl=earlier.subscriber_ttl)
         self._state, self._snapshot = earlier.state, earlier.snapshot
         self._history.extend(earlier.history)
         ends = [step.at for step in earlier.history[1:]] + [_date(self._clock)]

@@ -42,8 +42,14 @@ class Presence:
         self._last = self._clock.monotonic()
         self._last_at = datetime.fromtimestamp(self._clock.time(), UTC)
 
-    def was_last_here(self, at: datetime) -> None:
-        """Count from what was asked of an earlier daemon, at that moment by the wall clock."""
+    def was_last_here(self, at: datetime, *, had_subscribers: bool = False) -> None:
+        """Count from what was asked of an earlier daemon, at that moment by the wall clock.
+
+        Whoever listened could not while there was no daemon: their time begins now.
+        """
+        if had_subscribers:
+            self._left_at = self._last_at
+            return
         # A clock that was set back makes nobody come later than now.
         ago = max(0.0, self._clock.time() - at.timestamp())
         self._last, self._last_at = self._clock.monotonic() - ago, at
@@ -87,6 +93,16 @@ class Presence:
     def last_subscriber_left_at(self) -> datetime | None:
         """When the last one left; None while there is one, and before there was any."""
         return self._left_at
+
+    @property
+    def had_subscribers(self) -> bool:
+        """Whether somebody listens, or did."""
+        return self._subscribers > 0 or self._left_at is not None
+
+    @property
+    def own_subscriber_ttl(self) -> float | None:
+        """Seconds it was given of its own; None where it goes by the time of all."""
+        return self._own_subscriber_ttl
 
     @property
     def last_activity_at(self) -> datetime:

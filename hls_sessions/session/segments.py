@@ -3,7 +3,7 @@
 ::
 
     <segments-dir>/<session id>/         0700, named by the session
-        owner                            the daemon's process, as "pid start-time"
+        owner                            the daemon's process, as "pid start-time", and below it its state folder
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a text track
@@ -20,6 +20,7 @@ import contextlib
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -36,13 +37,17 @@ PID = "pid"
 EARLIER = "earlier"
 INIT = "init.mp4"
 
+LEFT_FOR = 1800.0
+"""Seconds after its last use for which a directory is left to the daemon whose state folder it names."""
+
 
 class SegmentDirectory:
     """Where one session keeps its segments."""
 
-    def __init__(self, path: Path) -> None:
-        """Name a directory; ``open`` makes it."""
+    def __init__(self, path: Path, home: Path | None = None) -> None:
+        """Name a directory; ``open`` makes it, for a daemon whose sessions go on from its state folder, ``home``."""
         self.path = path
+        self._home = b"" if home is None else os.fsencode(home)
 
     def open(self) -> None:
         """Make the directory, or take over the one a crashed life of the same session left.
@@ -58,6 +63,16 @@ class SegmentDirectory:
             self._make()
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
+
+    def is_left_to_another(self, home: Path | None) -> bool:
+        """Whether it is that of a daemon with another state folder than ``home``, and was in use not long ago."""
+        try:
+            theirs = (self.path / OWNER).read_bytes().splitlines()[1:]
+            used = max(path.lstat().st_mtime for path in (self.path, *self.path.iterdir()))
+        except OSError:
+            return False
+        others = bool(theirs and theirs[0]) and theirs[0] != (b"" if home is None else os.fsencode(home))
+        return others and time.time() - used < LEFT_FOR
 
     def destroy(self) -> None:
         """Delete it and everything in it."""
@@ -159,7 +174,7 @@ class SegmentDirectory:
 
     def _make(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.path / OWNER).write_text(str(ProcessId.of(os.getpid())))
+        (self.path / OWNER).write_bytes(f"{ProcessId.of(os.getpid())}\n".encode() + self._home)
 
     def _set_back(self) -> None:
         """Put away what an earlier daemon has published, and delete what has no business here.
@@ -224,7 +239,7 @@ def orphans(segments_dir: Path) -> Iterator[SegmentDirectory]:
 
 def _read_identity(file: Path) -> ProcessId | None:
     try:
-        return ProcessId.parse(file.read_text())
+        return ProcessId.parse(file.read_bytes().partition(b"\n")[0].decode())
     except (OSError, UnicodeDecodeError):
         return None
 

@@ -124,6 +124,8 @@ class House:
     pacer: Pacer
     encoder_idle_timeout: float
     """Seconds without a segment request after which a rendition's encoders are stopped."""
+    home: Path | None = None
+    """The state folder from which sessions go on in the next daemon; None where they do not."""
 
 
 class SessionServer(GenServer):
@@ -137,7 +139,7 @@ class SessionServer(GenServer):
         self._house = house
         self._life = life
         self._waits = Waits(house.clock.monotonic, life.tally.sums.segments_made, life.first_segment_after)
-        self._directory = SegmentDirectory(viewing.directory)
+        self._directory = SegmentDirectory(viewing.directory, house.home)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
         house.watcher.forget(viewing.directory)

@@ -61,6 +61,10 @@ class SessionRow:
     """When its daemon stopped and left it to the next; None for one whose daemon runs, or was killed."""
     snapshot: str | None = None
     """How it was, when it is paused; JSON."""
+    subscriber_ttl: float | None = None
+    """Its own time without a subscriber, in seconds; None where it has none of its own."""
+    had_subscribers: bool = False
+    """Whether somebody listens to it, or did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x484C5353
 """SQLite's ``application_id`` of our files: "HLSS"."""
 
-VERSION = 2
+VERSION = 3
 """SQLite's ``user_version`` of a file with the tables below."""
 
 MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -23,9 +23,13 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN copy_streams BOOLEAN",
         "ALTER TABLE sessions ADD COLUMN fingerprint VARCHAR",
         "ALTER TABLE sessions ADD COLUMN encoder VARCHAR",
-        "ALTER TABLE sessions ADD COLUMN last_activity_at FLOAT",
-        "ALTER TABLE sessions ADD COLUMN left_at FLOAT",
+        "ALTER TABLE sessions ADD COLUMN last_activity_at DOUBLE",
+        "ALTER TABLE sessions ADD COLUMN left_at DOUBLE",
         "ALTER TABLE sessions ADD COLUMN snapshot TEXT",
+    ),
+    2: (
+        "ALTER TABLE sessions ADD COLUMN subscriber_ttl DOUBLE",
+        "ALTER TABLE sessions ADD COLUMN had_subscribers BOOLEAN NOT NULL DEFAULT 0",
     ),
 }
 """By version: the statements that make a file of it one of the next. Who changes a table adds an entry, and one to
@@ -92,6 +96,8 @@ class Session(Base):
     last_activity_at: Mapped[float | None]
     left_at: Mapped[float | None]
     snapshot: Mapped[str | None] = mapped_column(AnyText)
+    subscriber_ttl: Mapped[float | None]
+    had_subscribers: Mapped[bool]
 
     __table_args__ = (Index("sessions_by_end", "ended_at"),)
 

@@ -1,13 +1,12 @@
-"""The tables of a supervisor: which sessions are to exist, whose they are, and how the ended ones ended."""
+"""The tables of a supervisor: which sessions are to exist, and whose they are."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hls_sessions.errors import IllegalTransition, SessionNotFound
+from hls_sessions.errors import IllegalTransition
 from hls_sessions.session import Step, Who
 from hls_sessions.supervisor.handle import end_error
 
@@ -16,12 +15,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.errors import SessionError
-    from hls_sessions.otp import Clock, Ref
+    from hls_sessions.otp import Ref
     from hls_sessions.session import Life, State, Viewing
     from hls_sessions.supervisor.handle import Session
-
-REMEMBERED = 1000
-"""Ended sessions that still say how they ended, at most."""
 
 
 @dataclass(eq=False)
@@ -34,26 +30,30 @@ class Entry:
     actor: Ref | None = None
     """Its latest actor."""
 
+    def complete(self, why: str) -> bool:
+        """Take the step that ends it with all others; False when it has ended already."""
+        return self._took(Step.COMPLETE, why)
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What is remembered of one session that has ended."""
+    def fail(self, why: str) -> bool:
+        """Take the step that gives it up; False when it has ended already."""
+        return self._took(Step.FAIL, why)
 
-    life: Life
-    since: float
-    """When it ended, on the clock."""
+    def _took(self, step: Step, why: str) -> bool:
+        try:
+            self.life.take(step, Who.SUPERVISOR, why)
+        except IllegalTransition:
+            return False
+        return True
 
 
 class Entries:
     """All entries, by id and by viewing. Any thread may use them."""
 
-    def __init__(self, clock: Clock, history_ttl: float) -> None:
-        """Begin without any; what has ended is remembered for so many seconds."""
-        self._clock = clock
-        self.history_ttl = history_ttl
+    def __init__(self, why_not: Callable[[str], SessionError]) -> None:
+        """Begin without any; ``why_not`` says why there is no session of an id."""
+        self._why_not = why_not
         self._by_id: dict[str, Entry] = {}
         self._by_viewing: dict[tuple[str, Path], Entry] = {}
-        self._past: OrderedDict[str, Past] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -82,20 +82,7 @@ class Entries:
             entry = self._by_id.get(session_id)
         if entry is not None:
             return entry
-        raise end_error(self.life(session_id))
-
-    def life(self, session_id: str) -> Life:
-        """Return the life of one, also of one that has ended, for as long as it is remembered.
-
-        Raises:
-            SessionNotFound: there is none of this id, or none any more.
-        """
-        with self._lock:
-            self._forget_the_past()
-            known = self._by_id.get(session_id) or self._past.get(session_id)
-        if known is None:
-            raise SessionNotFound(session_id)
-        return known.life
+        raise self._why_not(session_id)
 
     def of_viewing(self, user: str, path: Path) -> Entry | None:
         """Return the one in which this user watches this file."""
@@ -120,27 +107,13 @@ class Entries:
         return entry
 
     def forget(self, entry: Entry, error: SessionError) -> None:
-        """Take one out; remember its life, and tell who waits for it."""
-        session_id = entry.viewing.session_id
+        """Take one out, and tell who waits for it."""
+        entry.life.over()  # first: from now on, others know how it ended
         with self._lock:
-            self._by_id.pop(session_id, None)
+            self._by_id.pop(entry.viewing.session_id, None)
             if (key := _key(entry)) is not None and self._by_viewing.get(key) is entry:
                 del self._by_viewing[key]
-            self._past[session_id] = Past(entry.life, self._clock.monotonic())
-            self._past.move_to_end(session_id)
-            self._forget_the_past()
-        entry.life.over()
         entry.session.ended(error)
-
-    def tidy(self) -> None:
-        """Forget what was remembered long enough."""
-        with self._lock:
-            self._forget_the_past()
-
-    def _forget_the_past(self) -> None:
-        last = self._clock.monotonic() - self.history_ttl
-        while self._past and (len(self._past) > REMEMBERED or next(iter(self._past.values())).since <= last):
-            self._past.popitem(last=False)
 
 
 def _key(entry: Entry) -> tuple[str, Path] | None:

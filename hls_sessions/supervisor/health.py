@@ -95,12 +95,10 @@ def disk_of(folder: Path) -> Disk | None:
         return None
 
 
-def health_of(
-    binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *, running: bool, uptime: float
-) -> Health:
-    """Judge a daemon. Looks at the disk."""
+def health_of(binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *, state: str, uptime: float) -> Health:
+    """Judge a daemon that is ``running``, ``stopping`` or ``stopped``. Looks at the disk."""
     disk = disk_of(segments_dir)
-    faults = list(_faults(binary, segments_dir, running=running))
+    faults = list(_faults(binary, segments_dir, state))
     shares = list(_shares(segments_dir, load, disk))
     critical = [*faults, *(sentence for share, sentence in shares if share >= CRITICAL)]
     warnings = [*(sentence for share, sentence in shares if WARNING <= share < CRITICAL), *_worries(load, upkeep)]
@@ -121,9 +119,11 @@ def health_of(
     )
 
 
-def _faults(binary: Binary, segments_dir: Path, *, running: bool) -> Iterator[str]:
-    if not running:
+def _faults(binary: Binary, segments_dir: Path, state: str) -> Iterator[str]:
+    if state == "stopped":
         yield "The supervisor does not run."
+    if state == "stopping":
+        yield "The supervisor is stopping."
     if binary.missing_encoders:
         yield f"ffmpeg at {binary.path} lacks the encoders {', '.join(binary.missing_encoders)}."
     if not os.access(binary.path, os.X_OK):

@@ -13,7 +13,7 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from hls_sessions.errors import SessionEnded
+from hls_sessions.errors import SessionEnded, SessionNotFound
 from hls_sessions.media import fingerprint
 from hls_sessions.otp import shielded
 from hls_sessions.session import (
@@ -31,6 +31,7 @@ from hls_sessions.store import ProbeRow, SessionRow, TransitionRow
 from hls_sessions.supervisor.totals import Totals
 
 if TYPE_CHECKING:
+    from hls_sessions.errors import SessionError
     from hls_sessions.ffmpeg import FileVersion
     from hls_sessions.otp import Clock
     from hls_sessions.session import Event, Life, Viewing
@@ -64,7 +65,7 @@ class Recorder:
         self._interval = interval
         self._living: dict[str, tuple[SessionRow, Life]] = {}
         self._past: dict[str, SessionRow] = {}
-        """Sessions of earlier daemons, for as long as they are kept."""
+        """Those that have ended, for as long as they are kept."""
         self._totals = Totals()
         """Of the sessions that have ended."""
         self._before = Totals()
@@ -96,6 +97,8 @@ class Recorder:
             last_activity_at=_date(self._last_activity(row)),
             cause=KILLED if row.left_at is None else STOPPED,
             snapshot=_read(row.snapshot),
+            subscriber_ttl=row.subscriber_ttl,
+            had_subscribers=row.had_subscribers,
         )
 
     @shielded
@@ -165,7 +168,7 @@ class Recorder:
                     known = self._living.pop(event.session_id, None)
                     if known is None:
                         return
-                    row = self._as_now(*known)
+                    row = self._past[event.session_id] = self._as_now(*known)
                     self._totals = self._totals.with_all([row])
                 self._store.record_session(row)
 
@@ -187,20 +190,22 @@ class Recorder:
         living = {row.id: row for row in self.refresh()}
         return list(({row.id: row for row in self._store.sessions()} | living).values())
 
-    def past(self, session_id: str) -> SessionEnded | None:
-        """Return how a session of an earlier daemon ended by itself; None when that is not known, or not any more."""
-        row = self._past.get(session_id)
+    def why_not(self, session_id: str) -> SessionError:
+        """Return what is said of a session that is not there: when and why it ended by itself, while it is kept."""
+        row = self._kept(session_id)
         if row is None or row.state == State.COMPLETED.value or row.ended_at is None:
-            return None
-        if self.rule.is_over(row.state, row.ended_at, self._clock.time()):
-            return None
+            return SessionNotFound(session_id)
         return SessionEnded(row.id, row.state, row.reason or "", _date(row.ended_at).isoformat(timespec="seconds"))
 
     def past_steps(self, session_id: str) -> tuple[Transition, ...]:
-        """Return the steps of a session of an earlier daemon. Reads the history."""
-        if session_id not in self._past:
-            return ()
-        return self._steps(session_id)
+        """Return the steps of a session that has ended, as long as it is kept; none of another. Reads the history."""
+        return () if self._kept(session_id) is None else self._steps(session_id)
+
+    @shielded
+    def tidy(self) -> None:
+        """Forget those that have ended and were kept for long enough."""
+        with self._lock:
+            self._past = {session_id: row for session_id, row in self._past.items() if not self._is_over(row)}
 
     def totals(self) -> Totals:
         """Return the counts since the start."""
@@ -209,6 +214,13 @@ class Recorder:
             return self._totals.with_all(row for row in rows if row.id in self._living).without(self._before)
 
     # ---- within
+
+    def _kept(self, session_id: str) -> SessionRow | None:
+        row = self._past.get(session_id)
+        return None if row is None or self._is_over(row) else row
+
+    def _is_over(self, row: SessionRow) -> bool:
+        return self.rule.is_over(row.state, row.ended_at, self._clock.time())
 
     def _stepped(self, event: StateChanged) -> None:
         step = TransitionRow(
@@ -243,6 +255,8 @@ class Recorder:
             position=life.position,
             first_segment_after=life.first_segment_after,
             last_activity_at=life.presence.last_activity_at.timestamp(),
+            subscriber_ttl=life.presence.own_subscriber_ttl,
+            had_subscribers=life.presence.had_subscribers,
             **sums,
         )
         return row if now == row else replace(now, updated_at=self._clock.time())
@@ -251,7 +265,8 @@ class Recorder:
         now = self._clock.time()
         taken = TransitionRow(row.id, now, step.value, row.state, state.value, Who.SUPERVISOR.value, why)
         ended = replace(row, state=state.value, reason=why, ended_at=now, updated_at=now)
-        self._past[row.id] = ended
+        with self._lock:
+            self._past[row.id] = ended
         self._store.record_transition(taken)
         self._store.record_session(ended)
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from hls_sessions.media import fingerprint
+from hls_sessions.session import Viewing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from hls_sessions.store import SessionRow
+    from hls_sessions.supervisor.library import Library
+    from hls_sessions.supervisor.presentations import Presentations
 
 
 class CannotGoOn(Exception):
@@ -53,7 +60,7 @@ class Returning:
         if not self._waiting:
             self._all_back.set()
             return
-        self._thread = threading.Thread(target=self._bring_all, name="returning sessions", daemon=True)
+        self._thread = threading.Thread(target=self._bring_back_all, name="returning sessions", daemon=True)
         self._thread.start()
 
     def end(self) -> list[SessionRow]:
@@ -72,6 +79,11 @@ class Returning:
             if session_id in self._waiting and not self._ending and self._bring_back(waiting.row):
                 del self._waiting[session_id]
 
+    def bring_all(self) -> None:
+        """Return when all are back, or cannot be."""
+        for session_id in list(self._waiting):
+            self.bring(session_id)
+
     def bring_those_of(self, user: str, media: str) -> None:
         """Return when those in which this user watches this file are back."""
         for waiting in list(self._waiting.values()):
@@ -82,9 +94,36 @@ class Returning:
         """Return when all are back; False when that takes longer than ``timeout`` seconds."""
         return self._all_back.wait(timeout)
 
-    def _bring_all(self) -> None:
-        for session_id in list(self._waiting):
-            if self._ending:
-                return
-            self.bring(session_id)
-        self._all_back.set()
+    def _bring_back_all(self) -> None:
+        self.bring_all()
+        if not self._ending:
+            self._all_back.set()
+
+
+def as_before(row: SessionRow, directory: Path, library: Library, presentations: Presentations) -> Viewing:
+    """Return what a session of an earlier daemon was, as its player was told.
+
+    Raises:
+        CannotGoOn: its file has changed, or is cut otherwise now.
+        MediaNotFound, OutsideRoots, NotPlayable: its file cannot be opened any more.
+    """
+    path, copy = library.find(row.media), row.copy_streams is not False
+    presentation = presentations.of(path, row.segment_length, copy=copy)
+    if (presentation.media.size, presentation.media.modified) != (row.file_size, row.file_modified):
+        raise CannotGoOn("its file has changed")
+    if fingerprint(presentation) != row.fingerprint:
+        # It may have been opened before all of its file was read, which tells of more cuts.
+        presentation = presentations.of_index(path, row.segment_length, copy=copy)
+    if fingerprint(presentation) != row.fingerprint:
+        raise CannotGoOn("its file is cut otherwise now than its player was told")
+    return Viewing(
+        session_id=row.id,
+        user=row.user,
+        presentation=presentation,
+        directory=directory,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        idle_timeout=row.idle_timeout,
+        segment_length=row.segment_length,
+        copy_streams=copy,
+        start_at=row.start_at,
+    )

@@ -1,22 +1,11 @@
-"""The supervisor: which sessions exist, and the tree of processes that keeps them.
-
-::
-
-    root (rest_for_one)
-     ├─ timers            the thread in which timers fire
-     ├─ segment watcher   one watchdog observer for all sessions
-     ├─ sessions          dynamic; a session each, with a limit of restarts of its own
-     ├─ reaper            has overdue sessions look at their time
-     └─ janitor           forgets what was kept for long enough, clears away what nobody owns
-"""
+"""The supervisor: opens, finds, lists and closes sessions, and says how it is. What media servers embed."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
-from collections import OrderedDict
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,30 +24,12 @@ from hls_sessions.errors import (
     Unavailable,
 )
 from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
-from hls_sessions.media import Presentation, fingerprint
 from hls_sessions.otp import (
-    AlreadyStarted,
-    Backoff,
-    CallTimeout,
-    ChildSpec,
-    Crash,
-    DynamicSupervisor,
-    Intensity,
-    NoChild,
-    NoProcess,
     Registry,
-    Restart,
-    ServerExited,
-    Shutdown,
     StartError,
-    Strategy,
     SystemClock,
     Timers,
-    TimerServer,
-    start_child,
-    terminate_child,
 )
-from hls_sessions.otp import Supervisor as OtpSupervisor
 from hls_sessions.session import (
     Budget,
     House,
@@ -66,18 +37,13 @@ from hls_sessions.session import (
     Ledger,
     Life,
     Limits,
-    MoveIn,
     Pacer,
     Reconfigured,
     SegmentDirectory,
-    SessionServer,
     Snapshot,
-    Step,
     Transition,
     Viewing,
     Watcher,
-    WatcherServer,
-    Who,
     choose,
     end_processes,
     free_bytes,
@@ -88,17 +54,18 @@ from hls_sessions.settings import Settings
 from hls_sessions.supervisor.door import Door
 from hls_sessions.supervisor.entries import Entries, Entry
 from hls_sessions.supervisor.events import LIMIT, E, Events
-from hls_sessions.supervisor.handle import CALL_TIMEOUT, Session, end_error
+from hls_sessions.supervisor.handle import Session
 from hls_sessions.supervisor.health import Health, Load, Upkeep, health_of
-from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer, Round
+from hls_sessions.supervisor.janitor import Round
 from hls_sessions.supervisor.library import Library
 from hls_sessions.supervisor.many import Many
-from hls_sessions.supervisor.reaper import Reaper
-from hls_sessions.supervisor.returning import CannotGoOn, Returning
+from hls_sessions.supervisor.presentations import Presentations
+from hls_sessions.supervisor.returning import CannotGoOn, Returning, as_before
 from hls_sessions.supervisor.stats import Stats, stats_of
 from hls_sessions.supervisor.stopping import Stopping
 from hls_sessions.supervisor.stream import Stream
 from hls_sessions.supervisor.survey import Survey, survey
+from hls_sessions.supervisor.tree import KILL_AFTER, STOPPED, Chores, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -107,8 +74,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hls_sessions.ffmpeg import Binary, Encoder
-    from hls_sessions.media import Media
-    from hls_sessions.otp import Clock, ExitReason, Ref
+    from hls_sessions.media import Presentation
+    from hls_sessions.otp import Clock
     from hls_sessions.session import Event
     from hls_sessions.store import Retention, SessionRow, Store
     from hls_sessions.supervisor.events import Subscription
@@ -121,32 +88,12 @@ logger = logging.getLogger(__name__)
 FEWEST_ENCODERS = 4
 """How many encoders may run on the smallest machine: two viewers' picture and sound."""
 
-SESSIONS = "sessions"
-"""The name of the supervisor of the sessions."""
-
-JANITOR = "janitor"
-"""The name of the janitor."""
-
-PRESENTATIONS = 512
-"""Files whose timeline is kept."""
-
-SESSION_INTENSITY = Intensity(restarts=3, seconds=60.0)
-"""How often one session's actor may crash; then it alone is given up."""
-
-SESSION_BACKOFF = Backoff(first=0.05, factor=4.0, limit=2.0)
-
-KILL_AFTER = 3.0
-"""Seconds an actor may take to end before the next one of its session is started."""
-
-JANITOR_INTENSITY = Intensity(restarts=3, seconds=60.0)
-
 LOOK = 1.0
 """Seconds all sessions together have to say how they are; who says nothing counts as stuck."""
 
 PATIENCE = 10.0
 """Seconds the janitor waits until the history has forgotten what it is to."""
 
-_STOPPED = "The supervisor has stopped."
 _STOPPING = "The supervisor is stopping."
 _COMPLETED = "the supervisor stopped"
 
@@ -181,17 +128,14 @@ class Supervisor:
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
         self._events = Events()
-        self._entries = Entries(self.clock, self.settings.history_ttl)
+        self._entries = Entries(self._why_not)
         self._door = Door(self._entries, self.clock, self.settings)
         self._many = Many(self._entries, self.library, self.clock, self._registry)
-        self._presentations: OrderedDict[tuple[int, float, bool], Presentation] = OrderedDict()
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
-        self._lock = threading.Lock()
-        """Held for a moment, around the presentations."""
         self._life = threading.Lock()
         """Held while it starts, while it stops, and while its settings change."""
-        self._root: Ref | None = None
+        self._tree: Tree | None = None
         self._round: Round | None = None
         """The janitor's last."""
         self._returning = Returning((), self._bring_back)
@@ -221,7 +165,7 @@ class Supervisor:
             Unavailable: it runs already.
         """
         with self._life:
-            if self._root is not None:
+            if self._tree is not None:
                 raise Unavailable("The supervisor runs already.")
             self._stopping = Stopping()
             self._open_segments_dir()
@@ -229,15 +173,14 @@ class Supervisor:
             logger.info("pictures are encoded with %s", self.encoder)
             self._open_history()
             self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
-            self._janitor = ThreadPoolExecutor(1, thread_name_prefix="janitor")
             self._events.start()
             try:
                 self._sweep()
-                self._root = self._start_root()
+                self._tree = self._start_tree()
             except BaseException:
                 self._store.close()
                 raise
-            self._root.on_exit(lambda *_: self._tell_all(_STOPPED))
+            self._tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
             self.started_at = self.clock.time()
             self._returning.begin()
 
@@ -266,31 +209,27 @@ class Supervisor:
         the same id. Without one, or where ``drain`` is set, every session is ended, and no directory is left either.
         """
         with self._life:
-            root, self._root = self._root, None
-            if root is None:
+            tree, self._tree = self._tree, None
+            if tree is None:
                 return
             self._events.end_streams()
             not_back = self._returning.end()
             self._end_or_leave(not_back)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
-            self._tell_all(_STOPPED)
-            self._stopping.is_ending(root)
-            try:
-                root.stop(Shutdown(), timeout=self.settings.shutdown_timeout)
-            except CallTimeout:
-                logger.exception("stopping took over %g s; killing what is left", self.settings.shutdown_timeout)
-                root.kill()
+            self._tell_all(STOPPED)
+            self._stopping.is_ending(tree.root)
+            tree.stop()
             # A session that is being opened is among the entries until that has failed.
             with self._opening:
                 entries = self._end_or_leave(())
             for entry in entries:
-                self._entries.forget(entry, Unavailable(_STOPPED))
+                self._entries.forget(entry, Unavailable(STOPPED))
                 if entry.life.state.is_final:
-                    self._clear(entry.viewing)
+                    tree.clear(entry.viewing)
                 else:
                     end_processes(SegmentDirectory(entry.viewing.directory))
             self._recorder.leave()
-            self._janitor.shutdown()
+            tree.close()
             self._subtitles.close()
             self._prober.close()
             self._events.stop(self.settings.shutdown_timeout)
@@ -309,8 +248,8 @@ class Supervisor:
             before, self.settings = self.settings, self.settings.changed(**changes)
             new = {name: getattr(self.settings, name) for name in sorted(changes)}
             new = {name: value for name, value in new.items() if value != getattr(before, name)}
-            if new and self.is_running:
-                self._go_by_settings()
+            if new and self._tree is not None:
+                self._go_by_settings(self._tree)
         if new:
             logger.info("settings changed: %s", new)
             self._events.publish(Reconfigured(at=datetime.fromtimestamp(self.clock.time(), UTC), settings=new))
@@ -404,6 +343,7 @@ class Supervisor:
         idle_timeout: float | None,
         snapshot: Snapshot | None = None,
     ) -> tuple[Session, bool]:
+        tree = self._running()
         if self._stopping.begun:
             raise Unavailable(_STOPPING)
         path = presentation.media.path
@@ -415,6 +355,7 @@ class Supervisor:
             except (SessionEnded, SessionNotFound):
                 continue  # it ended just now, and is in the tables no more
             return found.session, False
+        self._see_who_returns()
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
@@ -424,15 +365,21 @@ class Supervisor:
             self._follow(entry)  # the settings may have changed since it was made
             self._recorder.opened(entry.viewing, entry.life)
             try:
-                self._start_child(entry)
+                tree.begin(entry)
             except BaseException as error:
-                self._fail(entry, f"it could not be started: {_start_failure(error)}")
-                self._end(entry)
+                entry.fail(f"it could not be started: {_start_failure(error)}")
+                tree.end(entry)
                 raise _start_failure(error) from error
         if presentation.media.video and presentation.media.video.unread:
             # It plays now, encoded; who opens it next may have it copied.
             self._prober.read_whole(path)
         return entry.session, True
+
+    def _see_who_returns(self) -> None:
+        """Have those of an earlier daemon back where they may take the last places: they had them first."""
+        full = len(self._entries) + len(self._returning) >= self.settings.max_sessions
+        if full or self.settings.max_sessions_per_user is not None:
+            self._returning.bring_all()
 
     def find(self, session_id: str) -> Session:
         """Return a session.
@@ -442,13 +389,7 @@ class Supervisor:
             SessionNotFound: there is none of this id.
         """
         self._returning.bring(session_id)
-        try:
-            return self._entries.find(session_id).session
-        except SessionNotFound:
-            # Of one that ended in an earlier life, the history says how.
-            if self.is_running and (ended := self._recorder.past(session_id)) is not None:
-                raise ended from None
-            raise
+        return self._entries.find(session_id).session
 
     def is_returning(self, session_id: str) -> bool:
         """Whether this is a session of an earlier daemon that is not back yet: finding it takes a moment, then."""
@@ -477,7 +418,9 @@ class Supervisor:
             SessionEnded, SessionNotFound: there is none of this id.
         """
         self._returning.bring(session_id)
-        self._end(self._entries.complete(session_id, "its viewer or an operator stopped it"))
+        entry = self._entries.complete(session_id, "its viewer or an operator stopped it")
+        if self._tree is not None:
+            self._tree.end(entry)
 
     def stop_many(self, wanted: Filter) -> list[Outcome]:
         """End all sessions that are meant, as ``close`` does, and say of each what became of it.
@@ -488,8 +431,7 @@ class Supervisor:
         Raises:
             Unavailable: the supervisor does not run.
         """
-        self._running()
-        return self._many.stop(wanted, "an operator stopped it", self._end)
+        return self._many.stop(wanted, "an operator stopped it", self._running().end)
 
     def pause_many(self, wanted: Filter) -> list[Outcome]:
         """Pause all sessions that are meant, and say of each what became of it. This is no activity of a viewer's.
@@ -517,11 +459,11 @@ class Supervisor:
         """
         self._returning.bring(session_id)
         try:
-            return self._entries.life(session_id).history
-        except SessionNotFound:
+            return self._entries.find(session_id).life.history
+        except (SessionEnded, SessionNotFound):
             if self.is_running and (steps := self._recorder.past_steps(session_id)):
                 return steps
-            raise
+            raise SessionNotFound(session_id) from None
 
     def reap(self) -> list[str]:
         """Run one cycle of the reaper now, and return the ids of those it ended, when everything they cost is gone.
@@ -537,7 +479,6 @@ class Supervisor:
         for entry in reaped:
             if entry.actor is not None:
                 entry.actor.wait(KILL_AFTER)
-        self._entries.tidy()
         return [entry.viewing.session_id for entry in reaped]
 
     # ---- what happens
@@ -612,24 +553,7 @@ class Supervisor:
 
     def _probe(self, media: str | Path, segment_length: float) -> Presentation:
         self._running()
-        return self._presentation(
-            self._prober.probe(self.library.find(media)), segment_length, copy=self.settings.copy_streams
-        )
-
-    def _presentation(self, facts: Media, segment_length: float, *, copy: bool) -> Presentation:
-        key = id(facts), segment_length, copy
-        with self._lock:
-            known = self._presentations.get(key)
-        if known is not None:
-            return known
-        presentation = Presentation.of(facts, segment_length, copy=copy)
-        with self._lock:
-            # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
-            # the presentation keeps them alive, so no other facts can have their id.
-            self._presentations[key] = presentation
-            while len(self._presentations) > PRESENTATIONS:
-                self._presentations.popitem(last=False)
-        return presentation
+        return self._presentations.of(self.library.find(media), segment_length, copy=self.settings.copy_streams)
 
     # ---- how it is
 
@@ -676,24 +600,24 @@ class Supervisor:
         Raises:
             Unavailable: the supervisor does not run, or the janitor crashed.
         """
-        self._running()
-        try:
-            janitor = self._registry.wait_for(JANITOR).get(CALL_TIMEOUT)
-            done: Round = janitor.call(GO_ROUND, 2 * PATIENCE)
-        except (CallTimeout, NoProcess, ServerExited) as error:
-            raise Unavailable(f"The janitor did not go its round: {error}.") from error
-        return done
+        return self._running().go_round(2 * PATIENCE)
 
     @property
     def is_running(self) -> bool:
         """Whether it takes sessions."""
-        return self._root is not None and self._root.is_alive()
+        return self._tree is not None and self._tree.is_alive
 
     # ---- within
 
-    def _running(self) -> None:
-        if not self.is_running:
+    def _why_not(self, session_id: str) -> SessionError:
+        """Return why there is no session of an id."""
+        return SessionNotFound(session_id) if self.started_at is None else self._recorder.why_not(session_id)
+
+    def _running(self) -> Tree:
+        tree = self._tree
+        if tree is None or not tree.is_alive:
             raise Unavailable("The supervisor does not run.")
+        return tree
 
     def _look(self) -> Survey:
         """See how the sessions are."""
@@ -711,17 +635,18 @@ class Supervisor:
         )
 
     def _health(self, found: Survey) -> Health:
-        running, settings = self.is_running, self.settings
+        tree, running, settings = self._tree, self.is_running, self.settings
         load = Load(
             sessions=len(self._entries) + len(self._returning),
             max_sessions=settings.max_sessions,
-            encoders=len(found.runs),
+            encoders=tree.house.pacer.at_work if tree else 0,
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
-            without_room=self._ledger.refused if running else 0,
+            without_room=tree.house.ledger.refused if tree else 0,
         )
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
-        return health_of(self.binary, self._segments_dir, load, self._upkeep(), running=running, uptime=uptime)
+        state = "stopping" if running and self._stopping.begun else "running" if running else "stopped"
+        return health_of(self.binary, self._segments_dir, load, self._upkeep(), state=state, uptime=uptime)
 
     def _upkeep(self) -> Upkeep:
         if not self.is_running or self.started_at is None:
@@ -734,6 +659,7 @@ class Supervisor:
     def _go_round(self) -> Round:
         """Go the janitor's round, in its thread."""
         self._recorder.refresh()
+        self._recorder.tidy()
         forgotten = None
         with suppress(TimeoutError, CancelledError):  # what cannot be written now will be forgotten later
             forgotten = self._store.forget(self._retention, self.clock.time()).result(PATIENCE)
@@ -756,90 +682,43 @@ class Supervisor:
         for entry in self._entries.all():
             entry.session.ended(Unavailable(why))
 
-    def _sessions(self) -> Ref:
-        """Return the supervisor of the sessions; where it is being restarted, as soon as it is back.
-
-        Raises:
-            Unavailable: it will not come back.
-        """
-        root = self._root
-        if root is None:
-            raise Unavailable(_STOPPED)
-        sessions = self._registry.wait_for(SESSIONS)
-        watch = root.on_exit(lambda *_: sessions.fail(Unavailable(_STOPPED)))
-        try:
-            return sessions.get()
-        finally:
-            watch.cancel()
-
     def _remind(self) -> None:
         """Remind the sessions whose time has run out, in case they do not know."""
         for entry in self._entries.all():
             actor = self._registry.whereis(entry.viewing.session_id)
             if actor is not None and entry.life.presence.overdue:
                 actor.send(IdleCheck())
-        self._entries.tidy()
 
-    def _ask_sessions(self, ask: Callable[[Ref], object]) -> None:
-        """Ask the supervisor of the sessions; again, when it ended over it and is being restarted."""
-        while True:
-            with suppress(NoProcess, ServerExited):
-                ask(self._sessions())
-                return
-
-    def _start_child(self, entry: Entry) -> None:
-        with suppress(AlreadyStarted):  # by a supervisor of the sessions that was restarted meanwhile
-            self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
-
-    def _end(self, entry: Entry) -> None:
-        """End a session, and return when everything it cost is gone."""
-        with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
-            self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
-        self._entries.forget(entry, SessionNotFound(entry.viewing.session_id))
-        self._clear(entry.viewing)
-
-    def _start_root(self) -> Ref:
-        timers, watcher = Timers(self.clock), Watcher()
-        self._pacer = Pacer(self._places())
-        self._ledger = Ledger(self._budget(), lambda: free_bytes(self._segments_dir))
-        self._house: House = House(
+    def _start_tree(self) -> Tree:
+        settings = self.settings
+        house = House(
             binary=self.binary,
             encoder=self.encoder,
-            watcher=watcher,
+            watcher=Watcher(),
             subtitles=self._subtitles,
             clock=self.clock,
-            timers=timers,
+            timers=Timers(self.clock),
             limits=self._limits(),
-            ledger=self._ledger,
-            pacer=self._pacer,
-            encoder_idle_timeout=self.settings.encoder_idle_timeout,
+            ledger=Ledger(self._budget(), lambda: free_bytes(self._segments_dir)),
+            pacer=Pacer(self._places()),
+            encoder_idle_timeout=settings.encoder_idle_timeout,
+            home=self._home if self._goes_on else None,
         )
-        return OtpSupervisor.start(
-            [
-                ChildSpec("timers", lambda: TimerServer.start_link(timers)),
-                ChildSpec("segment watcher", lambda: WatcherServer.start_link(watcher)),
-                ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
-                ChildSpec("reaper", lambda: Reaper.start_link(self._remind, timers, self.settings.reap_interval)),
-                ChildSpec(JANITOR, self._start_janitor, shutdown=1.0, intensity=JANITOR_INTENSITY),
-            ],
-            strategy=Strategy.REST_FOR_ONE,
-            clock=self.clock,
-        )
+        chores = Chores(self._remind, settings.reap_interval, self._go_round, settings.janitor_interval)
+        tree = Tree(house, self._entries, self._registry, chores, settings.shutdown_timeout)
+        tree.start()
+        return tree
 
-    def _go_by_settings(self) -> None:
+    def _go_by_settings(self, tree: Tree) -> None:
         """Tell everyone whose limits and times may have changed."""
         self._retention = self._recorder.rule = self._retention_now()
-        self._entries.history_ttl = self.settings.history_ttl
         self._door.follow(self.settings)
-        self._pacer.places = self._places()
-        self._ledger.follow(self._budget())
-        self._house = replace(
-            self._house, limits=self._limits(), encoder_idle_timeout=self.settings.encoder_idle_timeout
-        )
+        tree.house.pacer.places = self._places()
+        tree.house.ledger.follow(self._budget())
         for entry in self._entries.all():
             self._follow(entry)
-            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
-                actor.send(MoveIn(self._house))
+        times = self.settings.encoder_idle_timeout
+        tree.move_in(replace(tree.house, limits=self._limits(), encoder_idle_timeout=times))
 
     def _follow(self, entry: Entry) -> None:
         entry.life.presence.follow(self.settings.idle_timeout, self.settings.subscriber_ttl)
@@ -858,78 +737,6 @@ class Supervisor:
 
         settings = self.settings
         return Retention(settings.keep_failed, settings.keep_completed, settings.keep_anything, settings.keep_probes)
-
-    def _start_sessions(self) -> Ref:
-        """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
-        ref = DynamicSupervisor.start_link(clock=self.clock, timers=self._house.timers, on_give_up=self._gave_up)
-        for entry in (entry for entry in self._entries.all() if not entry.life.state.is_final):
-            try:
-                start_child(ref, self._child(entry))
-            except StartError as error:
-                self._gave_up(self._child(entry), error.reason)
-        self._registry.register(SESSIONS, ref)
-        return ref
-
-    def _start_janitor(self) -> Ref:
-        ref = JanitorServer.start_link(self._go_round, self.settings.janitor_interval, self._house.timers)
-        self._registry.unregister(JANITOR)
-        self._registry.register(JANITOR, ref)
-        return ref
-
-    def _child(self, entry: Entry) -> ChildSpec:
-        return ChildSpec(
-            id=entry.viewing.session_id,
-            start=lambda: self._start_session(entry),
-            restart=Restart.TRANSIENT,
-            shutdown=self.settings.shutdown_timeout * 0.75,
-            intensity=SESSION_INTENSITY,
-            backoff=SESSION_BACKOFF,
-        )
-
-    def _start_session(self, entry: Entry) -> Ref:
-        if (earlier := entry.actor) is not None:
-            # Where the supervisor of the sessions was killed, its children may still be clearing up.
-            try:
-                earlier.wait(KILL_AFTER)
-            except CallTimeout:
-                earlier.kill()
-            if entry.life.state.is_final:
-                raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
-        house = self._house
-        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.life)
-        if earlier is not None:
-            entry.life.came_back(str(earlier.wait(0)))
-        ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
-        # A killed predecessor may hold the name for a moment longer than its end.
-        self._registry.unregister(entry.viewing.session_id)
-        self._registry.register(entry.viewing.session_id, ref)
-        if house is not self._house:  # the settings have changed meanwhile
-            ref.send(MoveIn(self._house))
-        return ref
-
-    def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
-        """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
-        match reason:
-            case Shutdown(Transition() as end):
-                self._entries.forget(entry, end_error(entry.life))
-                logger.info("session %s %s: %s", entry.viewing.session_id, end.to_state, end.reason)
-            case Crash(error):
-                logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
-            case _:
-                pass
-
-    def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
-        """Hear that a session crashed too often."""
-        try:
-            entry = self._entries.find(str(spec.id))
-        except (SessionEnded, SessionNotFound):
-            return  # it was closed meanwhile
-        error = reason.error if isinstance(reason, Crash) else reason
-        why = f"its actor crashed too often, the last time with {error!r}"
-        if self._fail(entry, why):
-            logger.error("session %s failed: %s", spec.id, why)
-        self._entries.forget(entry, end_error(entry.life))
-        self._janitor.submit(self._clear, entry.viewing)
 
     def _new_entry(
         self,
@@ -978,12 +785,12 @@ class Supervisor:
         False when this daemon stops, and it is left to the next.
         """
         try:
-            viewing = self._as_before(row)
+            viewing = as_before(row, self._segments_dir / row.id, self.library, self._presentations)
             with self._opening:
-                self._running()
+                tree = self._running()
                 if self._stopping.begun:
                     raise Unavailable(_STOPPING)
-                self._go_on_as(viewing, row)
+                self._go_on_as(viewing, row, tree)
         except Unavailable:
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
@@ -994,36 +801,7 @@ class Supervisor:
             SegmentDirectory(self._segments_dir / row.id).destroy()
         return True
 
-    def _as_before(self, row: SessionRow) -> Viewing:
-        """Return what a session was, as its player was told.
-
-        Raises:
-            CannotGoOn: its file has changed, or is cut otherwise now.
-            MediaNotFound, OutsideRoots, NotPlayable: its file cannot be opened any more.
-        """
-        path, copy = self.library.find(row.media), row.copy_streams is not False
-        facts = self._prober.probe(path)
-        if (facts.size, facts.modified) != (row.file_size, row.file_modified):
-            raise CannotGoOn("its file has changed")
-        presentation = self._presentation(facts, row.segment_length, copy=copy)
-        if fingerprint(presentation) != row.fingerprint:
-            # It may have been opened before all of its file was read, which tells of more cuts.
-            presentation = self._presentation(self._prober.probe_index(path), row.segment_length, copy=copy)
-        if fingerprint(presentation) != row.fingerprint:
-            raise CannotGoOn("its file is cut otherwise now than its player was told")
-        return Viewing(
-            session_id=row.id,
-            user=row.user,
-            presentation=presentation,
-            directory=self._segments_dir / row.id,
-            created_at=datetime.fromtimestamp(row.created_at, UTC),
-            idle_timeout=row.idle_timeout,
-            segment_length=row.segment_length,
-            copy_streams=copy,
-            start_at=row.start_at,
-        )
-
-    def _go_on_as(self, viewing: Viewing, row: SessionRow) -> None:
+    def _go_on_as(self, viewing: Viewing, row: SessionRow, tree: Tree) -> None:
         directory = SegmentDirectory(viewing.directory)
         end_processes(directory)
         if row.encoder != self.binary.version:
@@ -1037,47 +815,34 @@ class Supervisor:
         self._entries.add(entry)
         self._follow(entry)
         try:
-            self._start_child(entry)
+            tree.begin(entry)
         except StartError as error:
-            self._fail(entry, f"it could not go on when its daemon was started again: {_start_failure(error)}")
-            self._end(entry)
+            entry.fail(f"it could not go on when its daemon was started again: {_start_failure(error)}")
+            tree.end(entry)
 
     def _end_or_leave(self, not_back: Iterable[SessionRow]) -> list[Entry]:
         """Complete all sessions that are not to go on in the next daemon, also those not back yet; return the rest."""
         entries = self._entries.all()
-        if self.settings.state_dir is not None and not self.settings.drain:
+        if self._goes_on:
             return entries
         for entry in entries:
-            self._complete(entry)
+            entry.complete(_COMPLETED)
         for row in not_back:
             if row.id not in {entry.viewing.session_id for entry in entries}:
                 self._recorder.completed(row, _COMPLETED)
                 SegmentDirectory(self._segments_dir / row.id).destroy()
         return entries
 
-    @staticmethod
-    def _complete(entry: Entry) -> None:
-        """Take the step that ends a session with all others."""
-        with suppress(IllegalTransition):
-            entry.life.take(Step.COMPLETE, Who.SUPERVISOR, _COMPLETED)
+    @property
+    def _home(self) -> Path | None:
+        """The state folder."""
+        folder = self.settings.state_dir
+        return None if folder is None else folder.expanduser().absolute()
 
-    @staticmethod
-    def _fail(entry: Entry, why: str) -> bool:
-        """Take the step that gives a session up; False when it has ended already."""
-        try:
-            entry.life.take(Step.FAIL, Who.SUPERVISOR, why)
-        except IllegalTransition:
-            return False
-        return True
-
-    def _clear(self, viewing: Viewing) -> None:
-        """Delete what is left of a session whose actor could not do so itself."""
-        directory = SegmentDirectory(viewing.directory)
-        if viewing.directory.exists():
-            end_processes(directory)
-            directory.destroy()
-        self._ledger.close(viewing.session_id)
-        self._pacer.close(viewing.session_id)
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the sessions go on in the next daemon."""
+        return self._home is not None and not self.settings.drain
 
     @property
     def _segments_dir(self) -> Path:
@@ -1104,18 +869,19 @@ class Supervisor:
         )
         self._returning = Returning(self._recorder.settle(), self._bring_back)
         self._prober = Prober(settings.probe_timeout, ProbeMemory(self._store, self.clock))
+        self._presentations = Presentations(self._prober)
 
     def _sweep(self) -> int:
         """End the processes and delete the directories of daemons that were killed; return how many directories.
 
-        Those of sessions that go on here stay.
+        Those of sessions that go on stay: here, or for a while with a daemon that has another state folder.
         """
         cleared = 0
         # In this order: who is brought back meanwhile is in one of them at any time.
         kept = self._returning.ids | {entry.viewing.session_id for entry in self._entries.all()}
         for directory in orphans(self._segments_dir):
             killed = end_processes(directory)
-            if directory.path.name in kept:
+            if directory.path.name in kept or directory.is_left_to_another(self._home):
                 continue
             directory.destroy()
             logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)

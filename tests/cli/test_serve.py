@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -121,7 +123,7 @@ def test_a_second_signal_still_leaves_the_sessions_to_the_next_daemon(start_daem
     assert start_daemon().http.get(f"{base}/video-360p/0.m4s").is_success
 
 
-def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_directories_away(
+def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_directories_away_in_the_end(
     start_daemon, film, hls_segments_dir, until, tmp_path
 ):
     first = start_daemon()
@@ -133,6 +135,9 @@ def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_di
 
     until(lambda: not any(process.is_running() for process in running))
     assert len(session_directories(hls_segments_dir)) == 1
+    long_ago = time.time() - 3600
+    for path in hls_segments_dir.rglob("*"):
+        os.utime(path, (long_ago, long_ago))
     second = start_daemon("--state-dir", str(tmp_path / "another"))
     assert session_directories(hls_segments_dir) == set()
     assert stranger.is_dir()

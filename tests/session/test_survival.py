@@ -505,8 +505,10 @@ def test_a_closed_session_answers_nothing_more(hls_supervisor, film):
             ask()
 
 
-def test_encoders_that_are_killed_while_nobody_waits_end_no_session(hls_supervisor, long_film, is_right, until):
-    session = hls_supervisor(look_ahead=4).open(long_film)
+def test_encoders_that_are_killed_while_nobody_waits_end_no_session(
+    hls_supervisor, long_film, slow_ffmpeg, is_right, until
+):
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg)).open(long_film)
     session.segment(VIDEO, 0, BOUND)
 
     for _ in range(4):

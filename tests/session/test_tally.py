@@ -178,7 +178,7 @@ def test_an_actor_that_crashes_too_often_fails_its_session_by_its_supervisor(hls
 
 
 def test_the_history_of_an_ended_session_is_forgotten_after_a_while(hls_supervisor, film, hls_clock):
-    supervisor = hls_supervisor(clock=hls_clock, history_ttl=100)
+    supervisor = hls_supervisor(clock=hls_clock, keep_completed=100)
     session = supervisor.open(film)
     session.stop()
 
@@ -191,7 +191,7 @@ def test_the_history_of_an_ended_session_is_forgotten_after_a_while(hls_supervis
 
 
 def test_the_history_of_a_living_session_is_not_forgotten(hls_supervisor, film, hls_clock):
-    supervisor = hls_supervisor(clock=hls_clock, history_ttl=100)
+    supervisor = hls_supervisor(clock=hls_clock, keep_anything=100)
     session = supervisor.open(film)
 
     hls_clock.advance(200)

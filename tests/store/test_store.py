@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from contextlib import closing
 
 import pytest
 
-from hls_sessions.store import ProbeRow, Retention
+from hls_sessions.store import ProbeRow, Retention, schema
 
 NOW = 1_700_000_000.0
 
@@ -213,22 +214,29 @@ def test_the_file_is_in_wal_mode_and_this_users_alone(open_store, database):
     assert database.parent.stat().st_mode & 0o077 == 0
 
 
-def test_a_database_of_the_version_before_is_brought_up_to_date(open_store, database, session):
-    store = open_store()
-    store.record_session(session())
-    store.close()
-    new = ("file_size", "file_modified", "copy_streams", "fingerprint", "encoder")
-    new += ("last_activity_at", "left_at", "snapshot")
-    with closing(sqlite3.connect(database)) as connection:
-        for column in new:
-            connection.execute(f"ALTER TABLE sessions DROP COLUMN {column}")
-        connection.execute("PRAGMA user_version = 1")
+@pytest.mark.parametrize("version", sorted(schema.MIGRATIONS))
+def test_a_file_of_every_version_becomes_one_like_a_new_one(open_store, database, session, version):
+    def change(statement):
+        with closing(sqlite3.connect(database)) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    def columns():
+        with closing(sqlite3.connect(database)) as connection:
+            return {tuple(row[1:4]) for row in connection.execute("PRAGMA table_info(sessions)")}
+
+    open_store().close()
+    new = columns()
+    for statement in [each for later in schema.MIGRATIONS if later >= version for each in schema.MIGRATIONS[later]]:
+        added = re.fullmatch(r"ALTER TABLE sessions ADD COLUMN (\w+) .*", statement)[1]
+        change(f"ALTER TABLE sessions DROP COLUMN {added}")
+    change(f"PRAGMA user_version = {version}")
+    assert columns() < new
 
     store = open_store()
+    store.record_session(whole := session(left_at=3.0, snapshot="{}", subscriber_ttl=4.0, had_subscribers=True))
 
-    assert store.sessions() == [session()]
-    store.record_session(
-        later := session(file_size=1, file_modified=2, copy_streams=True, fingerprint="a", left_at=3.0)
-    )
-    assert store.sessions() == [later]
+    assert store.sessions() == [whole]
     assert store.condition.set_aside is None
+    store.close()
+    assert columns() == new

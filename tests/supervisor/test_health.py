@@ -87,7 +87,7 @@ def test_sessions_are_a_warning_from_70_percent_on_and_critical_from_90(hls_supe
 
 
 def test_encoders_are_judged_where_there_is_a_limit(hls_supervisor, free, film, tmp_path):
-    supervisor = hls_supervisor(max_encoders=2, ffmpeg=hanging_ffmpeg(tmp_path))
+    supervisor = hls_supervisor(max_encoders=2, ffmpeg=hanging_ffmpeg(tmp_path), copy_streams=False)
     session = supervisor.open(film)
     session.ask_segment("video-90p", 0)
     session.ask_segment("audio-0", 0)
@@ -96,6 +96,25 @@ def test_encoders_are_judged_where_there_is_a_limit(hls_supervisor, free, film, 
     health = supervisor.health()
 
     assert (health.status, health.reasons) == ("critical", ("2 of 2 encoders run.",))
+
+
+def test_an_encoder_that_is_held_and_a_copy_take_no_place(hls_supervisor, free, hls_clip, until):
+    supervisor = hls_supervisor(max_encoders=1, look_ahead=1)
+    session = supervisor.open(hls_clip(seconds=64, size="160x90", rate="10"))
+    session.segment("video-90p", 0, 30)
+    session.segment("audio-0", 0, 30)
+
+    until(lambda: [run.held for run in session.info().runs if run.rendition == "video-90p"] == [True])
+
+    assert (supervisor.health().encoders, supervisor.health().status) == (0, "healthy")
+
+
+def test_one_that_is_stopping_wants_no_viewers(hls_supervisor, free):
+    supervisor = hls_supervisor()
+
+    supervisor.wind_down()
+
+    assert (supervisor.health().status, supervisor.health().reasons) == ("critical", ("The supervisor is stopping.",))
 
 
 def test_a_session_whose_viewer_waits_in_vain_is_stuck(hls_supervisor, free, film, tmp_path, hls_clock):

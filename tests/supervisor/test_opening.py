@@ -218,24 +218,6 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
         assert [depth(ask) for _ in range(5)] == [first] * 5
 
 
-def test_how_sessions_ended_is_forgotten_in_the_end(hls_supervisor, film, hls_clock, monkeypatch):
-    monkeypatch.setattr("hls_sessions.supervisor.entries.REMEMBERED", 2)
-    supervisor = hls_supervisor(clock=hls_clock)
-    ended = []
-    for _ in range(3):
-        session = supervisor.open(film, idle_timeout=1)
-        hls_clock.advance(1)
-        with pytest.raises(SessionEnded):
-            session.info()
-        ended.append(session.id)
-
-    with pytest.raises(SessionNotFound):
-        supervisor.find(ended[0])
-    for session_id in ended[1:]:
-        with pytest.raises(SessionEnded):
-            supervisor.find(session_id)
-
-
 # ---- what cannot be opened
 
 BAD_FILES = {

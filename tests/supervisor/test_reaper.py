@@ -49,8 +49,8 @@ def test_a_cycle_ends_what_is_overdue_and_nothing_else(hls_supervisor, film, hls
 def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film, hls_clock, monkeypatch):
     supervisor = hls_supervisor(clock=hls_clock)
     session = supervisor.open(film)
-    monkeypatch.setattr(supervisor._house.timers, "fire", lambda: None)
-    monkeypatch.setattr(supervisor._house.timers, "next_deadline", lambda: None)
+    monkeypatch.setattr(supervisor._tree.house.timers, "fire", lambda: None)
+    monkeypatch.setattr(supervisor._tree.house.timers, "next_deadline", lambda: None)
     hls_clock.advance(1800)
     assert glance(session).state == "active"
 
@@ -62,7 +62,9 @@ def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film
 
 def test_the_reaper_runs_its_cycle_by_itself(hls_supervisor, film, hls_clock, monkeypatch, until):
     supervisor = hls_supervisor(clock=hls_clock, reap_interval=10)
-    monkeypatch.setattr(SessionServer, "_remind", lambda *_: supervisor._house.timers.send_after(_[0].ref, None, 1e9))
+    monkeypatch.setattr(
+        SessionServer, "_remind", lambda *_: supervisor._tree.house.timers.send_after(_[0].ref, None, 1e9)
+    )
     session = supervisor.open(film, idle_timeout=15)
 
     def expired():
@@ -84,24 +86,14 @@ def test_a_cycle_spares_a_session_while_a_viewer_waits(hls_supervisor, film, hls
     assert is_alive(session)
 
 
-def test_a_cycle_forgets_what_ended_long_ago(hls_supervisor, film, hls_clock):
-    supervisor = hls_supervisor(clock=hls_clock, history_ttl=100)
-    supervisor.open(film).stop()
-    hls_clock.advance(100)
-
-    supervisor.reap()
-
-    assert not supervisor._entries._past
-
-
 def test_a_reaper_that_was_killed_comes_back_and_no_session_notices(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
-    [reaper] = [child.ref for child in which_children(supervisor._root) if child.id == "reaper"]
+    [reaper] = [child.ref for child in which_children(supervisor._tree.root) if child.id == "reaper"]
 
     reaper.kill()
 
-    assert next(child.ref for child in which_children(supervisor._root) if child.id == "reaper").is_alive()
+    assert next(child.ref for child in which_children(supervisor._tree.root) if child.id == "reaper").is_alive()
     assert glance(session).restarts == {}
 
 
@@ -123,7 +115,7 @@ def test_what_does_not_run_reaps_nothing_and_streams_nothing(hls_supervisor):
 
 
 def test_a_session_that_timed_out_says_when_and_why_for_as_long_as_its_history_is_kept(hls_supervisor, film, hls_clock):
-    supervisor = hls_supervisor(clock=hls_clock, history_ttl=3600)
+    supervisor = hls_supervisor(clock=hls_clock, keep_anything=3600)
     session = supervisor.open(film, idle_timeout=60)
     hls_clock.advance(60)
     supervisor.reap()

@@ -110,7 +110,7 @@ def test_a_session_that_comes_back_goes_by_the_new_settings(hls_supervisor, film
 
     until(lambda: glance(session).restarts)
     assert glance(session).idle_timeout == 70
-    assert supervisor._house.encoder_idle_timeout == 5
+    assert supervisor._tree.house.encoder_idle_timeout == 5
 
 
 def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, film, monkeypatch):
@@ -137,7 +137,7 @@ def test_what_ended_is_remembered_for_the_new_time(hls_supervisor, film, hls_clo
     supervisor.reap()
     hls_clock.advance(100)
 
-    supervisor.reconfigure(history_ttl=100, keep_anything=50)
+    supervisor.reconfigure(keep_anything=50)
 
     with pytest.raises(SessionNotFound):
         supervisor.find(session.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -15,9 +16,11 @@ from uuid import uuid4
 
 import pytest
 
-from hls_sessions.errors import IllegalTransition, SessionEnded, SessionNotFound
+from hls_sessions import Changes, Filter
+from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnded, SessionNotFound
 from hls_sessions.ffmpeg import Prober, ProcessId
 from hls_sessions.media import fingerprint
+from hls_sessions.supervisor.returning import Returning
 from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -162,6 +165,44 @@ def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_
 
     until(lambda: second._store.session(session.id).state == "expired")
     until(lambda: not session.directory.exists())
+
+
+def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
+    session = first.open(film)
+    first.update_many(Filter(session_id=session.id), Changes(subscriber_ttl=50))
+
+    async def listen():
+        with first.stream(session.id):
+            await asyncio.to_thread(first.stop)
+
+    asyncio.run(listen())
+    hls_clock.advance(1000)
+
+    second = last_life(clock=hls_clock)
+    assert second.wait_for_the_returning(BOUND)
+    hls_clock.advance(49)
+    assert second.sessions()[0].ask_glance().get(BOUND).expires_in == 1
+    hls_clock.advance(1)
+
+    until(lambda: second.sessions() == [])
+    with pytest.raises(SessionEnded, match="for 50 seconds after its last subscriber left"):
+        second.find(session.id)
+
+
+def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monkeypatch):
+    first = life()
+    sessions = {first.open(film).id, first.open(film).id}
+    first.stop()
+    # Nobody brings them back behind the supervisor's back.
+    monkeypatch.setattr(Returning, "begin", lambda _: None)
+
+    second = last_life(max_sessions=2)
+    assert second.are_returning
+    with pytest.raises(CapacityExceeded):
+        second.open(film)
+
+    assert {session.id for session in second.sessions()} == sessions
 
 
 def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from uuid import uuid4
 
 import pytest
 
 from hls_sessions.ffmpeg import ProcessId
+from hls_sessions.session.segments import LEFT_FOR
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
 BOUND = 30
@@ -96,6 +99,28 @@ def test_an_encoder_that_outlived_its_daemon_is_ended(hls_supervisor, hls_segmen
         hls_supervisor()
 
         assert encoder.wait(BOUND) == -9
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_what_a_daemon_with_another_state_folder_left_a_short_time_ago_is_left_to_it(
+    hls_supervisor, film, hls_segments_dir, tmp_path
+):
+    one = hls_supervisor(state_dir=tmp_path / "one", drain=False)
+    session = one.open(film)
+    segment = session.segment("video-90p", 0, BOUND)
+    one.stop()
+    owner = session.directory / "owner"
+    owner.write_bytes(owner.read_bytes().replace(str(ProcessId.of(os.getpid())).encode(), b"1 1"))  # who ran it is gone
+
+    hls_supervisor(state_dir=tmp_path / "another").stop()
+    assert (session.directory / "video-90p" / segment.name).exists()
+    hls_supervisor().stop()
+    assert (session.directory / "video-90p" / segment.name).exists()
+
+    long_ago = time.time() - LEFT_FOR
+    for path in (session.directory, *session.directory.iterdir()):
+        os.utime(path, (long_ago, long_ago))
+    hls_supervisor(state_dir=tmp_path / "another").stop()
     assert session_directories(hls_segments_dir) == set()
 
 

@@ -181,7 +181,7 @@ def test_a_session_that_timed_out_is_gone_and_says_when_and_why(start_daemon, hl
 
 
 def test_how_long_an_ended_session_is_remembered_can_be_set(start_daemon, hls_clip, until):
-    daemon = start_daemon("--idle-timeout", "0.3", HLS_SESSIONS_HISTORY_TTL="0.3")
+    daemon = start_daemon("--idle-timeout", "0.3", HLS_SESSIONS_KEEP_ANYTHING="0.3")
     base = f"/sessions/{daemon.open(hls_clip(seconds=5, size='160x90'))['session_id']}"
     until(lambda: daemon.http.get("/sessions").json() == [])
 

@@ -1,0 +1,285 @@
+"""The tree of processes that keeps the sessions.
+
+::
+
+    root (rest_for_one)
+     ├─ timers            the thread in which timers fire
+     ├─ segment watcher   one watchdog observer for all sessions
+     ├─ sessions          dynamic; a session each, with a limit of restarts of its own
+     ├─ reaper            has overdue sessions look at their time
+     └─ janitor           forgets what was kept for long enough, clears away what nobody owns
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
+from hls_sessions.otp import (
+    AlreadyStarted,
+    Backoff,
+    CallTimeout,
+    ChildSpec,
+    Crash,
+    DynamicSupervisor,
+    Intensity,
+    NoChild,
+    NoProcess,
+    Restart,
+    ServerExited,
+    Shutdown,
+    StartError,
+    Strategy,
+    Supervisor,
+    TimerServer,
+    start_child,
+    terminate_child,
+)
+from hls_sessions.session import MoveIn, SegmentDirectory, SessionServer, Transition, WatcherServer, end_processes
+from hls_sessions.supervisor.handle import CALL_TIMEOUT, end_error
+from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer
+from hls_sessions.supervisor.reaper import Reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.otp import ExitReason, Ref, Registry
+    from hls_sessions.session import House, Viewing
+    from hls_sessions.supervisor.entries import Entries, Entry
+    from hls_sessions.supervisor.janitor import Round
+
+logger = logging.getLogger(__name__)
+
+SESSIONS = "sessions"
+"""The name of the supervisor of the sessions."""
+
+JANITOR = "janitor"
+"""The name of the janitor."""
+
+SESSION_INTENSITY = Intensity(restarts=3, seconds=60.0)
+"""How often one session's actor may crash; then it alone is given up."""
+
+SESSION_BACKOFF = Backoff(first=0.05, factor=4.0, limit=2.0)
+
+KILL_AFTER = 3.0
+"""Seconds an actor may take to end before the next one of its session is started."""
+
+JANITOR_INTENSITY = Intensity(restarts=3, seconds=60.0)
+
+STOPPED = "The supervisor has stopped."
+"""What is said to who asks when there are no processes any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chores:
+    """What is done every so often."""
+
+    remind: Callable[[], None]
+    """Reminds the sessions whose time has run out."""
+    remind_interval: float
+    """Seconds between two reminders."""
+    go_round: Callable[[], Round]
+    """Goes the janitor's round."""
+    round_interval: float
+    """Seconds between two rounds."""
+
+
+class Tree:
+    """All processes, from ``start`` to the end of the root. Any thread may use it."""
+
+    def __init__(
+        self, house: House, entries: Entries, registry: Registry, chores: Chores, shutdown_timeout: float
+    ) -> None:
+        """Prepare a tree.
+
+        Args:
+            house: what all sessions share.
+            entries: which are to exist.
+            registry: where their actors are found by name.
+            chores: what the reaper and the janitor do.
+            shutdown_timeout: seconds all of it may take to end.
+        """
+        self.house = house
+        """What sessions that are started from now on share; ``move_in`` changes it for all."""
+        self._entries = entries
+        self._registry = registry
+        self._chores = chores
+        self._shutdown_timeout = shutdown_timeout
+        self._clearing = ThreadPoolExecutor(1, thread_name_prefix="clearing away")
+
+    def start(self) -> None:
+        """Start the processes."""
+        house, chores = self.house, self._chores
+        self.root: Ref = Supervisor.start(
+            [
+                ChildSpec("timers", lambda: TimerServer.start_link(house.timers)),
+                ChildSpec("segment watcher", lambda: WatcherServer.start_link(house.watcher)),
+                ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
+                ChildSpec("reaper", lambda: Reaper.start_link(chores.remind, house.timers, chores.remind_interval)),
+                ChildSpec(JANITOR, self._start_janitor, shutdown=1.0, intensity=JANITOR_INTENSITY),
+            ],
+            strategy=Strategy.REST_FOR_ONE,
+            clock=house.clock,
+        )
+
+    def stop(self) -> None:
+        """End all processes, in the reverse order; kill what takes too long."""
+        try:
+            self.root.stop(Shutdown(), timeout=self._shutdown_timeout)
+        except CallTimeout:
+            logger.exception("stopping took over %g s; killing what is left", self._shutdown_timeout)
+            self.root.kill()
+
+    def close(self) -> None:
+        """Wait until all is cleared away that was given up."""
+        self._clearing.shutdown()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self.root.is_alive()
+
+    def begin(self, entry: Entry) -> None:
+        """Start a session's actor.
+
+        Raises:
+            StartError: it did not start.
+            Unavailable: there are no processes any more.
+        """
+        with suppress(AlreadyStarted):  # by a supervisor of the sessions that was restarted meanwhile
+            self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
+
+    def end(self, entry: Entry) -> None:
+        """End a session, and return when everything it cost is gone."""
+        with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
+            self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
+        self._entries.forget(entry, SessionNotFound(entry.viewing.session_id))
+        self.clear(entry.viewing)
+
+    def clear(self, viewing: Viewing) -> None:
+        """Delete what is left of a session whose actor could not do so itself."""
+        directory = SegmentDirectory(viewing.directory)
+        if viewing.directory.exists():
+            end_processes(directory)
+            directory.destroy()
+        self.house.ledger.close(viewing.session_id)
+        self.house.pacer.close(viewing.session_id)
+
+    def move_in(self, house: House) -> None:
+        """Have all sessions go by other limits and times from now on."""
+        self.house = house
+        for entry in self._entries.all():
+            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
+                actor.send(MoveIn(house))
+
+    def go_round(self, patience: float) -> Round:
+        """Have the janitor go a round now, and return it when it is over, within so many seconds.
+
+        Raises:
+            Unavailable: the janitor crashed, or took longer.
+        """
+        try:
+            janitor = self._registry.wait_for(JANITOR).get(CALL_TIMEOUT)
+            done: Round = janitor.call(GO_ROUND, patience)
+        except (CallTimeout, NoProcess, ServerExited) as error:
+            raise Unavailable(f"The janitor did not go its round: {error}.") from error
+        return done
+
+    # ---- within
+
+    def _sessions(self) -> Ref:
+        """Return the supervisor of the sessions; where it is being restarted, as soon as it is back.
+
+        Raises:
+            Unavailable: it will not come back.
+        """
+        sessions = self._registry.wait_for(SESSIONS)
+        watch = self.root.on_exit(lambda *_: sessions.fail(Unavailable(STOPPED)))
+        try:
+            return sessions.get()
+        finally:
+            watch.cancel()
+
+    def _ask_sessions(self, ask: Callable[[Ref], object]) -> None:
+        """Ask the supervisor of the sessions; again, when it ended over it and is being restarted."""
+        while True:
+            with suppress(NoProcess, ServerExited):
+                ask(self._sessions())
+                return
+
+    def _start_sessions(self) -> Ref:
+        """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
+        house = self.house
+        ref = DynamicSupervisor.start_link(clock=house.clock, timers=house.timers, on_give_up=self._gave_up)
+        for entry in (entry for entry in self._entries.all() if not entry.life.state.is_final):
+            try:
+                start_child(ref, self._child(entry))
+            except StartError as error:
+                self._gave_up(self._child(entry), error.reason)
+        self._registry.register(SESSIONS, ref)
+        return ref
+
+    def _start_janitor(self) -> Ref:
+        ref = JanitorServer.start_link(self._chores.go_round, self._chores.round_interval, self.house.timers)
+        self._registry.unregister(JANITOR)
+        self._registry.register(JANITOR, ref)
+        return ref
+
+    def _child(self, entry: Entry) -> ChildSpec:
+        return ChildSpec(
+            id=entry.viewing.session_id,
+            start=lambda: self._start_session(entry),
+            restart=Restart.TRANSIENT,
+            shutdown=self._shutdown_timeout * 0.75,
+            intensity=SESSION_INTENSITY,
+            backoff=SESSION_BACKOFF,
+        )
+
+    def _start_session(self, entry: Entry) -> Ref:
+        if (earlier := entry.actor) is not None:
+            # Where the supervisor of the sessions was killed, its children may still be clearing up.
+            try:
+                earlier.wait(KILL_AFTER)
+            except CallTimeout:
+                earlier.kill()
+            if entry.life.state.is_final:
+                raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
+        house = self.house
+        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.life)
+        if earlier is not None:
+            entry.life.came_back(str(earlier.wait(0)))
+        ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
+        # A killed predecessor may hold the name for a moment longer than its end.
+        self._registry.unregister(entry.viewing.session_id)
+        self._registry.register(entry.viewing.session_id, ref)
+        if house is not self.house:  # the settings have changed meanwhile
+            ref.send(MoveIn(self.house))
+        return ref
+
+    def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
+        """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
+        match reason:
+            case Shutdown(Transition() as end):
+                self._entries.forget(entry, end_error(entry.life))
+                logger.info("session %s %s: %s", entry.viewing.session_id, end.to_state, end.reason)
+            case Crash(error):
+                logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
+            case _:
+                pass
+
+    def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
+        """Hear that a session crashed too often."""
+        try:
+            entry = self._entries.find(str(spec.id))
+        except (SessionEnded, SessionNotFound):
+            return  # it was closed meanwhile
+        error = reason.error if isinstance(reason, Crash) else reason
+        why = f"its actor crashed too often, the last time with {error!r}"
+        if entry.fail(why):
+            logger.error("session %s failed: %s", spec.id, why)
+        self._entries.forget(entry, end_error(entry.life))
+        self._clearing.submit(self.clear, entry.viewing)
