@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPEN = re.compile(
-    r"/(watch|static|problems)/|/health$|/sessions/[^/]+/(.+/)?[^/]+\.(m3u8|mp4|m4s)$|/sessions/[^/]+/(heartbeat|events)$"
+    r"/(watch|static|problems)/|/health$"
+    r"|/sessions/[^/]+/(.+/)?[^/]+\.(m3u8|mp4|m4s|vtt)$|/sessions/[^/]+/(heartbeat|events)$"
 )
 """Paths that an unguessable session id, or nothing, protects. The player page sends heartbeats, and an EventSource
 cannot send a token."""

@@ -18,6 +18,7 @@ from hls_sessions.web.access import is_loopback
 from hls_sessions.web.pages import HLS_JS
 
 TOKEN = {"Authorization": "Bearer secret"}
+TALK = "1\n00:00:00,500 --> 00:00:01,000\nFirst\n"
 
 
 @pytest.fixture
@@ -49,6 +50,15 @@ def test_with_the_token_a_session_is_opened_and_its_id_is_enough_to_watch_it(gua
     assert {guarded.http.get(path).status_code for path in paths} == {200}
     assert guarded.http.post(f"{base}/heartbeat").status_code == 204
     assert guarded.http.delete(base).status_code == 401
+
+
+def test_knowing_a_session_id_is_enough_to_read_the_texts_of_its_film(guarded, hls_clip):
+    film = hls_clip(size="160x90", container="mkv", audio=None, subtitles=(TALK,))
+    session = guarded.http.post("/sessions", json={"media": film.name}, headers=TOKEN).json()
+
+    text = guarded.http.get(f"/sessions/{session['session_id']}/subtitles-0/0.vtt")
+
+    assert (text.status_code, "First" in text.text) == (200, True)
 
 
 def test_the_daemon_refuses_to_listen_to_other_machines_without_a_token(tmp_path):
