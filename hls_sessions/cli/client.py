@@ -35,9 +35,13 @@ class Daemon:
         settings = read_settings()
         self.url = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
         token = token or settings.token
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # No proxy from the environment: the daemon is asked directly.
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
+        # As bytes: a token need not be ASCII, and the daemon compares bytes too.
+        headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
+        try:
+            # No proxy from the environment: the daemon is asked directly.
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise self._no_address(error) from error
 
     def get(self, path: str, **query: str | None) -> Any:
         """GET, and return the JSON."""
@@ -97,12 +101,15 @@ class Daemon:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         except httpx.InvalidURL as error:
-            complain(f"{self.url!r} is not an address: {error}.")
-            raise typer.Exit(Exit.USAGE) from error
+            raise self._no_address(error) from error
         is_problem = answer.headers.get("Content-Type") != "application/json"
         if answer.is_success or (answer.status_code in accepted and not is_problem):
             return answer.json() if answer.content else None
         raise typer.Exit(_complain_of(answer))
+
+    def _no_address(self, error: httpx.InvalidURL) -> typer.Exit:
+        complain(f"{self.url!r} is not an address: {error}.")
+        return typer.Exit(Exit.USAGE)
 
     def _unreachable(self, error: httpx.HTTPError) -> typer.Exit:
         complain(f"The daemon at {self.url} cannot be reached: {error}.")

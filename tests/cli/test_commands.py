@@ -192,6 +192,7 @@ def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
         (["start", "missing.mp4"], 4, "There is no file 'missing.mp4' under the media roots."),
         (["start", "/etc/passwd"], 4, "outside the media roots"),
         (["list", "--url", "http://127.0.0.1:9"], 5, "cannot be reached"),
+        (["list", "--url", "http://[::1"], 2, "is not an address"),
         (["list", "--url", "no address"], 5, "no address"),
         (["start"], 2, "Missing argument"),
         (["no-such-command"], 2, "No such command"),
@@ -211,6 +212,16 @@ def test_a_guarded_daemon_wants_its_token(start_daemon):
 
     refused = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     listed = subprocess.run([*command, "--token", "secret"], capture_output=True, text=True, timeout=30, check=False)
+
+    assert (refused.returncode, listed.returncode) == (6, 0)
+
+
+def test_a_token_need_not_be_ascii(start_daemon):
+    url = start_daemon("--token", "sésame").url
+    command = [sys.executable, "-m", "hls_sessions", "list", "--url", url, "--token"]
+
+    refused = subprocess.run([*command, "sèsame"], capture_output=True, text=True, timeout=30, check=False)
+    listed = subprocess.run([*command, "sésame"], capture_output=True, text=True, timeout=30, check=False)
 
     assert (refused.returncode, listed.returncode) == (6, 0)
 
