@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,31 @@ class SessionRow:
     """Its own time without a subscriber, in seconds; None where it has none of its own."""
     had_subscribers: bool = False
     """Whether somebody listens to it, or did."""
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it can be a session's: SQLite may find a file whole whose values were changed.
+
+        An id names a folder that may be deleted, and nothing can be cut into segments of no length.
+        """
+        numbers = [value for name in NUMBERS if (value := getattr(self, name)) is not None]
+        return (
+            "/" not in self.id
+            and self.id not in {"", ".", ".."}
+            and all(isinstance(number, int | float) and -LATEST < number < LATEST for number in numbers)
+            and self.segment_length >= SHORTEST
+            and self.idle_timeout > 0
+        )
+
+
+NUMBERS: Final = tuple(each.name for each in fields(SessionRow) if each.type in {"float", "float | None"})
+"""The fields of a session that are moments or lengths."""
+
+LATEST: Final = 2.0**53
+"""Further than any moment or length goes."""
+
+SHORTEST: Final = 1.0
+"""The shortest segment that can be wanted, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

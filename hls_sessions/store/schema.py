@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, Text, TypeDecorator
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 if TYPE_CHECKING:
@@ -55,6 +56,28 @@ class AnyText(TypeDecorator[str]):
         return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
 
 
+class Counts(TypeDecorator[dict[str, int]]):
+    """Counts by name, as JSON. What is none any more, because the file was changed, is read as no counts."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, int] | None, dialect: Dialect) -> Any:
+        """Write them as JSON."""
+        del dialect
+        return json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dict[str, int]:
+        """Read them."""
+        del dialect
+        try:
+            counts = json.loads(value)
+        except (TypeError, ValueError):
+            return {}
+        known = isinstance(counts, dict) and all(isinstance(count, int) for count in counts.values())
+        return counts if known else {}
+
+
 class Base(DeclarativeBase):
     """What the tables share."""
 
@@ -87,7 +110,7 @@ class Session(Base):
     segments_refused: Mapped[int]
     encoder_failures: Mapped[int]
     encoder_seconds: Mapped[float]
-    restarts: Mapped[dict[str, int]] = mapped_column(JSON)
+    restarts: Mapped[dict[str, int]] = mapped_column(Counts)
     file_size: Mapped[int | None]
     file_modified: Mapped[int | None]
     copy_streams: Mapped[bool | None]

@@ -105,6 +105,8 @@ class Store:
         self._unread = 0
         self._unreadable: str | None = None
         """What the log says already of why it could not be read."""
+        self._unsound: set[str] = set()
+        """The sessions whose rows cannot be what was recorded, as the log says already."""
 
     def open(self) -> None:
         """Take the folder and open the database; set aside one that is damaged or another program's.
@@ -160,10 +162,15 @@ class Store:
     # ---- asking
 
     def sessions(self) -> list[SessionRow]:
-        """Return all sessions, the oldest first."""
+        """Return all sessions, the oldest first, but for those whose rows cannot be what was recorded."""
         table = schema.Session
         query = select(*_columns(SessionRow, table)).order_by(table.created_at, table.id)
-        return self._read(lambda connection: [SessionRow(**row._mapping) for row in connection.execute(query)], [])  # noqa: SLF001 - SQLAlchemy's public name
+
+        def read(connection: Connection) -> list[SessionRow]:
+            return [SessionRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+        rows: list[SessionRow] = self._read(read, [])
+        return [row for row in rows if self._is_sound(row)]
 
     def session(self, session_id: str) -> SessionRow | None:
         """Return one session; None when nothing is known of it."""
@@ -173,7 +180,8 @@ class Store:
             row = connection.execute(query).one_or_none()
             return None if row is None else SessionRow(**row._mapping)  # noqa: SLF001 - as above
 
-        return self._read(read, None)
+        row = self._read(read, None)
+        return row if row is not None and self._is_sound(row) else None
 
     def transitions(self, session_id: str) -> list[TransitionRow]:
         """Return a session's steps, in order."""
@@ -208,6 +216,14 @@ class Store:
     def _leave(self) -> None:
         if self._place is not None:
             self._place.leave()
+
+    def _is_sound(self, row: SessionRow) -> bool:
+        """Whether a row can be used; of one that cannot, say so in the log, once."""
+        if not row.is_sound and row.id not in self._unsound:
+            self._unsound.add(row.id)
+            self._unread += 1
+            logger.error("the history of session %r is damaged, and left out", row.id)
+        return row.is_sound
 
     def _read(self, read: Callable[[Connection], Answer], otherwise: Answer) -> Answer:
         """Read what was recorded before; where that fails, say so in the log, once, and return something else."""

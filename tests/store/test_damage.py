@@ -148,6 +148,43 @@ def test_what_cannot_be_used_is_set_aside_with_a_sentence(filled, open_store, se
     assert f"It was set aside as {aside}; a new one is begun." in caplog.text
 
 
+@pytest.mark.parametrize(
+    "change_",
+    [
+        "id = '../../home'",
+        "id = '..'",
+        "segment_length = 0.0",
+        "idle_timeout = 'soon'",
+        "created_at = 1e300",
+        "ended_at = -9e999",
+    ],
+)
+def test_a_session_that_cannot_be_what_was_recorded_is_left_out_and_costs_no_other(
+    open_store, session, database, change_, caplog
+):
+    before = open_store()
+    before.record_session(session("one"))
+    before.record_session(session("two"))
+    before.close()
+    change(database, f"UPDATE sessions SET {change_} WHERE id = 'two'")
+
+    store = open_store()
+
+    assert [row.id for row in store.sessions()] == ["one"]
+    assert [row.id for row in store.sessions()] == ["one"]
+    assert caplog.text.count("is damaged, and left out") == 1
+
+
+@pytest.mark.parametrize("restarts", ["{", "[1, 2]", '{"crashed": "often"}', ""])
+def test_counts_that_cannot_be_read_are_none_and_the_session_goes_on(open_store, session, database, restarts):
+    before = open_store()
+    before.record_session(session(restarts={"crashed": 3}))
+    before.close()
+    change(database, f"UPDATE sessions SET restarts = '{restarts}'")
+
+    assert open_store().sessions() == [session(restarts={})]
+
+
 def test_what_is_set_aside_never_replaces_what_was_before(filled, open_store):
     for _ in range(3):
         fill_with_noise(filled)
