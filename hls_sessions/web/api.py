@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Annotated, Any
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -17,10 +18,18 @@ from hls_sessions.session import SessionInfo, Snapshot, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
 from hls_sessions.web.finding import found
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.supervisor import Session
+
 router = APIRouter()
 
 RETURN_PATIENCE = 5.0
 """Seconds a list waits for sessions of an earlier daemon that are not back yet; then it does without them."""
+
+ATTEMPTS = 3
+"""How often a session is opened that others end at once; then whoever opens it is told that it ended."""
 
 HIDDEN = "hidden"
 """What is shown of a secret."""
@@ -77,17 +86,14 @@ async def open_session(
     wanted: OpenRequest, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
     """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
-    # Opening waits for the prober's worker process, so it gets a thread.
-    session, new = await run_in_threadpool(
+    open_it = partial(
         supervisor.open_or_find,
         wanted.media,
         wanted.user,
         start_at=wanted.start_at,
         idle_timeout=wanted.idle_timeout,
     )
-    response.status_code = 201 if new else 200
-    response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
-    return answer(await session.ask_info(), prefix_of(request))
+    return await _opened(open_it, request, response)
 
 
 @router.get("/sessions")
@@ -165,10 +171,7 @@ async def resume_from(
     snapshot: Snapshot, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
     """Go on from a snapshot: 200 in a session that is there, 201 in a new one at that position."""
-    session, new = await run_in_threadpool(supervisor.resume_or_open, snapshot)
-    response.status_code = 201 if new else 200
-    response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
-    return answer(await session.ask_info(), prefix_of(request))
+    return await _opened(partial(supervisor.resume_or_open, snapshot), request, response)
 
 
 @router.get("/sessions/{session_id}/history")
@@ -215,6 +218,22 @@ async def metrics(supervisor: Supervised, request: Request) -> Response:
     """Return the figures for Prometheus."""
     text, kind = await run_in_threadpool(supervisor.metrics, request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": kind})
+
+
+async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request, response: Response) -> SessionAnswer:
+    """Open a session, and answer with it. One that another ends at that moment is none: it is opened once more."""
+    for attempt in count(1):
+        # Opening waits for the prober's worker process, so it gets a thread.
+        session, new = await run_in_threadpool(open_it)
+        try:
+            info = await session.ask_info()
+            break
+        except (SessionEnded, SessionNotFound):
+            if attempt == ATTEMPTS:
+                raise
+    response.status_code = 201 if new else 200
+    response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
+    return answer(info, prefix_of(request))
 
 
 def settings_answer(supervisor: Supervisor) -> SettingsAnswer:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
+import httpx
 import pytest
+
+from hls_sessions.web import create_app
 
 
 def test_opening_a_file_gives_a_new_session_with_its_addresses(http, film):
@@ -128,3 +132,29 @@ def test_a_full_daemon_answers_503_with_a_place_and_when_to_ask_again(start_daem
     assert (problem["limit"], problem["most"], problem["place"]) == ("max_sessions", 1, 1)
     assert answer.headers["Retry-After"] == "10"
     assert daemon.http.post("/sessions", json={"media": str(film), "user": "anna"}).status_code == 200
+
+
+@pytest.mark.parametrize("ended", [1, 2])
+def test_who_opens_a_session_that_another_ends_at_that_moment_gets_one(hls_supervisor, hls_clip, monkeypatch, ended):
+    supervisor, film, opened = hls_supervisor(), hls_clip(size="160x90"), []
+    open_or_find = supervisor.open_or_find
+
+    def open_and_be_too_late(*arguments, **options):
+        session, new = open_or_find(*arguments, **options)
+        opened.append(session.id)
+        if len(opened) <= ended:
+            session.stop()
+        return session, new
+
+    monkeypatch.setattr(supervisor, "open_or_find", open_and_be_too_late)
+
+    async def ask():
+        transport = httpx.ASGITransport(create_app(supervisor))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+            return await http.post("/sessions", json={"media": film.name, "user": "anna"})
+
+    answer = asyncio.run(ask())
+
+    assert answer.status_code == 201
+    assert answer.json()["session_id"] == opened[-1]
+    assert [session.id for session in supervisor.sessions()] == [opened[-1]]
