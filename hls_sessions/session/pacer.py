@@ -98,7 +98,8 @@ class Pacer:
                 else:
                     self._asked.pop(key, None)
             self._asked = {key: number for key, number in self._asked.items() if key in self._wants}
-            concerned = self._choose() - {lane[0]}
+            # Another rendition of the same session is another's, too: only this one hears by what is returned.
+            concerned = {session_id for session_id, _ in self._choose() - {lane}}
             granted = {key[2] for key in self._placed if key[:2] == lane}
         self._tell_of_it(concerned)
         return granted
@@ -110,7 +111,7 @@ class Pacer:
             self._tell.pop(session_id, None)
             self._wants = {key: want for key, want in self._wants.items() if key[0] != session_id}
             self._asked = {key: number for key, number in self._asked.items() if key in self._wants}
-            concerned = self._choose() - {session_id}
+            concerned = {other for other, _ in self._choose()} - {session_id}
         self._tell_of_it(concerned)
 
     @property
@@ -124,11 +125,11 @@ class Pacer:
         for key in [key for key in self._wants if key[:2] == lane]:
             del self._wants[key]
 
-    def _choose(self) -> set[str]:
-        """Give out the places anew, and return the sessions for which that changed something."""
+    def _choose(self) -> set[LaneKey]:
+        """Give out the places anew, and return the renditions for which that changed something."""
         chosen = choose(self._wants, self._placed, self._asked, self.places)
         changed, self._placed = {key for key in chosen ^ self._placed if key in self._wants}, chosen
-        return {key[0] for key in changed}
+        return {key[:2] for key in changed}
 
     def _tell_of_it(self, sessions: Iterable[str]) -> None:
         for session_id in sessions:

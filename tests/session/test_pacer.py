@@ -108,6 +108,17 @@ def test_who_loses_a_place_and_who_gets_one_is_told(desk):
     assert pacer.ask(("a", VIDEO), [ahead(10)]) == {1}
 
 
+def test_a_session_is_told_of_a_place_that_one_of_its_renditions_leaves_to_another(desk):
+    pacer, told = desk
+    pacer.ask(("a", VIDEO), [WAITED_FOR])
+    assert pacer.ask(("a", AUDIO), [TO_BE_STARTED]) == set()
+
+    pacer.ask(("a", VIDEO), [ahead(10)])
+
+    assert (len(told["a"]), len(told["b"])) == (1, 0)
+    assert pacer.ask(("a", AUDIO), [TO_BE_STARTED]) == {-1}
+
+
 def test_nobody_is_told_of_what_stays_as_it_was(desk):
     pacer, told = desk
     for _ in range(3):
