@@ -28,7 +28,7 @@ class Seen:
     age: float
     """Seconds since it was opened."""
     idle: float
-    """Seconds since something was last asked of it; 0 while somebody listens to its events."""
+    """Seconds since something was last asked of it; 0 while somebody waits for a segment or listens to its events."""
 
 
 class Filter(BaseModel):
@@ -44,7 +44,7 @@ class Filter(BaseModel):
     older_than: Seconds | None = None
     """Seconds since they were opened."""
     idle_for: Seconds | None = None
-    """Seconds since something was last asked of them."""
+    """Seconds since something was last asked of them. Who waits for a segment, or listens, is there."""
     all: bool = False
     """Whether all are meant; then nothing else may be named."""
 

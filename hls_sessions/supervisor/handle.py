@@ -283,6 +283,11 @@ class Session:
             self._soon(self.ask_reap())
         return self._life.state is State.EXPIRED
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for a file of it."""
+        return bool(self._held)
+
     def take_no_more(self, error: SessionError) -> list[Reply[Path]]:
         """Answer who asks for a file from now on with an error, and return the requests that are not answered yet.
 

@@ -130,7 +130,7 @@ class Many:
             state=state.value,
             path=viewing.presentation.media.path,
             age=self._clock.time() - viewing.created_at.timestamp(),
-            idle=entry.life.presence.idle,
+            idle=0.0 if entry.session.is_awaited else entry.life.presence.idle,
         )
 
 

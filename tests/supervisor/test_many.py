@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from hls_sessions import Changes, Filter, SessionError, Updated
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
 from hls_sessions.supervisor.entries import Entries
+from hls_sessions.testing import hanging_ffmpeg
 
 VIDEO = "video-90p"
 
@@ -97,6 +98,19 @@ def test_age_and_idleness_are_conditions(supervisor, film, hls_clock):
     assert done(supervisor.pause_many(Filter(older_than=600, idle_for=600))) == [old.id]
     assert done(supervisor.stop_many(Filter(older_than=600))) == [old.id, busy.id]
     assert supervisor.sessions() == [young]
+
+
+def test_a_session_in_which_somebody_waits_is_not_idle(hls_supervisor, film, hls_clock, tmp_path):
+    supervisor = hls_supervisor(clock=hls_clock, ffmpeg=hanging_ffmpeg(tmp_path))
+    session = supervisor.open(film)
+    waiting = session.ask_segment(VIDEO, 0)
+    session.ask_info().get(10)  # by now it has been asked for
+    hls_clock.advance(5)
+
+    assert supervisor.stop_many(Filter(idle_for=5)) == []
+
+    waiting.cancel()
+    assert done(supervisor.stop_many(Filter(idle_for=5))) == [session.id]
 
 
 def test_what_is_done_to_many_is_no_activity_of_their_viewers(supervisor, anna, hls_clock):
