@@ -30,6 +30,7 @@ from hls_sessions.session import (
     Resume,
     SegmentDirectory,
     Served,
+    Snapshot,
     State,
     gap_of,
 )
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
-    from hls_sessions.session import Life, SessionInfo, Snapshot, Transition, Viewing
+    from hls_sessions.session import Life, SessionInfo, Transition, Viewing
 
 TRIES = 3
 """How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
@@ -143,6 +144,7 @@ class Session:
 
         Raises:
             IllegalTransition: it is not paused.
+            TypeError: the snapshot is something else.
             SnapshotRefused: the snapshot is not of this session's file.
             SessionEnded, SessionNotFound: it has ended; ``Supervisor.resume`` makes a new one.
             Unavailable: it did not answer in time.
@@ -257,6 +259,9 @@ class Session:
 
     def ask_resume(self, snapshot: Snapshot | None = None) -> Reply[SessionInfo]:
         """Ask to go on."""
+        # Whoever kept it as JSON reads it by Snapshot.model_validate. Here, because the actor would crash over it.
+        if not isinstance(snapshot, Snapshot | None):
+            raise TypeError(f"A snapshot is a Snapshot, not a {type(snapshot).__name__}.")
         return self._ask(Resume(snapshot))
 
     # ---- for the supervisor

@@ -374,6 +374,16 @@ def test_where_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor
     assert [(run.rendition, run.first) for run in glance(resumed).runs] == [(VIDEO, 3)]
 
 
+def test_what_is_no_snapshot_is_refused_and_crashes_nobody(hls_supervisor, film):
+    session = hls_supervisor().open(film)
+    snapshot = session.pause()
+
+    with pytest.raises(TypeError, match="not a dict"):
+        session.resume(snapshot.model_dump())
+
+    assert (glance(session).state, glance(session).restarts) == ("paused", {})
+
+
 def test_a_snapshot_of_another_file_user_or_length_does_not_fit_a_session(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film, user="anna")
