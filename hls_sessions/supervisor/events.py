@@ -137,11 +137,20 @@ class Events:
         """Have a callback called with every event of a kind, in order, in a thread of its own.
 
         Raises:
-            ValueError: there is no such kind.
+            ValueError: there is no such kind, or no event may wait for it.
+            TypeError: it is no kind of event, or the callback cannot be called.
         """
+        # All of it here: whoever tells of an event must not fail over a hook.
         if isinstance(kind, str) and kind not in KINDS:
             raise ValueError(f"There is no event {kind!r}, only {', '.join(KINDS)}.")
-        subscription = Subscription(KINDS[kind] if isinstance(kind, str) else kind, callback, limit)
+        wanted = KINDS[kind] if isinstance(kind, str) else kind
+        if wanted is not Event and wanted not in KINDS.values():
+            raise TypeError(f"{kind!r} is no kind of event.")
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called.")
+        if limit < 1:
+            raise ValueError(f"One event at least must be able to wait for a hook, not {limit}.")
+        subscription = Subscription(wanted, callback, limit)
         with self._lock:
             self._subscriptions.append(subscription)
             if self._running:

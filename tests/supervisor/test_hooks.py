@@ -214,6 +214,16 @@ def test_an_event_that_does_not_exist_is_refused_with_those_that_do(hls_supervis
         hls_supervisor().subscribe(wrong, print)
 
 
+@pytest.mark.parametrize("wrong", [(5, print), (int, print), ("started", None), ("started", print, 0)], ids=str)
+def test_a_hook_that_cannot_be_is_refused_and_harms_nobody(hls_supervisor, film, wrong):
+    supervisor = hls_supervisor()
+    kind, callback, *limit = wrong
+    with pytest.raises((TypeError, ValueError), match=r"no kind of event|cannot be called|must be able to wait"):
+        supervisor.subscribe(kind, callback, **({"limit": limit[0]} if limit else {}))
+
+    assert supervisor.open(film).info().state == "active"
+
+
 def test_hooks_hear_the_steps_of_many_threads_in_the_order_of_the_history(hls_supervisor, film):
     heard = []
     supervisor = hls_supervisor()
