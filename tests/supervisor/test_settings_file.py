@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hls_sessions.supervisor.settings_file import SettingsFile
+from hls_sessions.supervisor.settings_file import SettingsFile, folders_on_the_way
 
 
 @pytest.fixture
@@ -40,6 +40,21 @@ def backed_up_and_written_anew(file, text):
     file.write_text(text)
 
 
+def lead(link, target):
+    """Have a link lead elsewhere, at one moment."""
+    (link.parent / "new").symlink_to(target)
+    (link.parent / "new").rename(link)
+
+
+def releases(folder, *names):
+    """Make releases, each with its settings; return a link to the first."""
+    for name in names:
+        (folder / name / "etc").mkdir(parents=True)
+        (folder / name / "etc" / "settings.toml").write_text(f"release {name}\n")
+    (folder / "current").symlink_to(folder / names[0])
+    return folder / "current"
+
+
 @pytest.mark.parametrize("write", [in_place, renamed_beside, moved_from_elsewhere, backed_up_and_written_anew])
 def test_a_change_is_heard(file, until, write):
     heard = []
@@ -71,6 +86,55 @@ def test_a_link_that_leads_elsewhere_is_heard(file, folder, tmp_path, until):
         (tmp_path / "new").rename(link)
 
         until(lambda: heard == ["idle_timeout = 90\n"])
+
+
+def test_the_file_that_a_changed_link_leads_to_is_heard(file, folder, tmp_path, until):
+    link, elsewhere = tmp_path / "link.toml", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "settings.toml").write_text("idle_timeout = 90\n")
+    link.symlink_to(file)
+    heard = []
+    with SettingsFile(link, lambda: heard.append(link.read_text())):
+        lead(link, elsewhere / "settings.toml")
+        until(lambda: "idle_timeout = 90\n" in heard)
+        (elsewhere / "settings.toml").write_text("idle_timeout = 120\n")
+
+        until(lambda: "idle_timeout = 120\n" in heard)
+
+
+def test_a_link_to_a_folder_above_the_file_that_leads_elsewhere_is_heard(tmp_path, until):
+    current = releases(tmp_path, "1", "2")
+    file, heard = current / "etc" / "settings.toml", []
+    with SettingsFile(file, lambda: heard.append(file.read_text())):
+        lead(current, tmp_path / "2")
+
+        until(lambda: heard == ["release 2\n"])
+
+
+def test_a_link_in_the_middle_of_a_chain_that_leads_elsewhere_is_heard(tmp_path, until):
+    current = releases(tmp_path / "mounted", "1", "2")
+    link, heard = tmp_path / "link.toml", []
+    link.symlink_to(current / "etc" / "settings.toml")
+    with SettingsFile(link, lambda: heard.append(link.read_text())):
+        lead(current, tmp_path / "mounted" / "2")
+
+        until(lambda: heard == ["release 2\n"])
+
+
+def test_where_something_on_the_way_is_missing_its_folder_is_watched_until_it_appears(tmp_path):
+    link, late = tmp_path / "link.toml", tmp_path / "mounted" / "late"
+    late.parent.mkdir()
+    link.symlink_to(late / "settings.toml")
+    assert folders_on_the_way(link) == {tmp_path, late.parent}
+    late.mkdir()
+    assert folders_on_the_way(link) == {tmp_path, late}
+
+
+def test_links_in_a_circle_do_no_harm(tmp_path):
+    link = tmp_path / "link.toml"
+    link.symlink_to(link)
+    with SettingsFile(link, print):
+        pass
 
 
 def test_other_files_a_missing_one_and_an_empty_one_are_not_heard(file, folder, until):
