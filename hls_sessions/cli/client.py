@@ -53,11 +53,11 @@ class Daemon:
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """POST JSON or nothing, and return the JSON."""
-        return self._ask("POST", path, json=body)
+        return self._ask("POST", path, **_json(body))
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
         """PATCH JSON, and return the JSON."""
-        return self._ask("PATCH", path, json=body)
+        return self._ask("PATCH", path, **_json(body))
 
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
@@ -114,6 +114,13 @@ class Daemon:
     def _unreachable(self, error: httpx.HTTPError) -> typer.Exit:
         complain(f"The daemon at {self.url} cannot be reached: {error}.")
         return typer.Exit(Exit.NO_DAEMON)
+
+
+def _json(body: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a request's body as httpx takes it. What is no number is the daemon's to refuse: httpx would raise."""
+    if body is None:
+        return {}
+    return {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}
 
 
 def _complain_of(answer: httpx.Response) -> Exit:

@@ -32,6 +32,7 @@ def test_settings_are_shown_and_changed(run, daemon):
     ("arguments", "code", "sentence"),
     [
         (["set", "idle_timeout=soon"], 2, "idle_timeout: Input should be a valid number"),
+        (["set", "idle_timeout=NaN"], 2, "idle_timeout: Input should be a finite number"),
         (["set", "port=1"], 2, "port: it cannot change while the supervisor runs"),
         (["set", "bogus=1"], 2, "bogus: there is no such setting"),
         (["set", "idle_timeout"], 2, "'idle_timeout' is not of the form NAME=VALUE."),
