@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil, inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from hls_sessions.media import Cuts
 
@@ -26,6 +26,10 @@ MARGIN: Final = 0.1
 
 FLOOR: Final = 8 * 1024 * 1024
 """Bytes of the disk that are left to others."""
+
+
+Likelihood: TypeAlias = tuple[int, float, float]
+"""How likely a segment is to be asked for; comparable over all renditions of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +68,42 @@ def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int
 
 
 def dispensable(
-    cuts: Cuts, stored: Collection[int], viewers: Collection[int], waiting: Collection[int], look_ahead: float
-) -> Iterator[tuple[tuple[int, float], int]]:
+    cuts: Cuts,
+    stored: Collection[int],
+    viewers: Mapping[int, float],
+    waiting: Collection[int],
+    look_ahead: float,
+    *,
+    urgent: bool = False,
+) -> Iterator[tuple[Likelihood, int]]:
     """Yield each segment that can be spared, with how likely it is to be asked for; the least likely is the lowest.
 
     First come those of a rendition that nobody watches, then those behind all viewers, the farthest first, and at last
-    those far ahead of a viewer, the farthest first. What is within the look-ahead of a viewer is not among them.
+    those far ahead of a viewer, the farthest first. What is within the look-ahead of a viewer is among them only where
+    another waits: who has sought leaves a place behind that looks like a viewer's for a while, so the one nobody has
+    asked from for the longest time gives way first.
 
     Args:
         cuts: where the rendition is cut.
         stored: the segments that are on disk.
-        viewers: the segments viewers are at.
+        viewers: the segments viewers are at, and since when.
         waiting: the segments viewers wait for.
         look_ahead: seconds ahead of a viewer that encoders work, plus one segment.
+        urgent: whether somebody waits for the room.
     """
-    places = sorted(viewers)
-    wanted = {number for at in places for number in range(at, cuts.reaching(at, look_ahead) + 2)} | set(waiting)
-    for number in stored:
-        if number in wanted:
-            continue
-        before = max((at for at in places if at < number), default=None)
+    seen: dict[int, float] = {}
+    """What is within the look-ahead of viewers, and since when the latest of them is there."""
+    for at, since in viewers.items():
+        for number in range(at, cuts.reaching(at, look_ahead) + 2):
+            seen[number] = max(since, seen.get(number, since))
+    for number in set(stored).difference(waiting):
         time = float(cuts.times[number])
+        if number in seen:
+            if urgent:
+                yield (3, seen[number], -time), number
+            continue
+        before = max((at for at in viewers if at < number), default=None)
         if before is not None:
-            yield (2, float(cuts.times[before]) - time), number
+            yield (2, float(cuts.times[before]) - time, 0.0), number
         else:
-            yield (1 if places else 0, time), number
+            yield (1 if viewers else 0, time, 0.0), number

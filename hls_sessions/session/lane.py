@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
+    from hls_sessions.session.budget import Likelihood
     from hls_sessions.session.ledger import Account
     from hls_sessions.session.life import Life
     from hls_sessions.session.pacer import LaneKey, Pacer
@@ -349,11 +350,15 @@ class Lane:
         run.hold()
         self._workshop.account.settle(self.rendition.id, run.number, run.bytes)
 
-    def spare(self) -> Iterator[tuple[tuple[int, float], int]]:
-        """Yield the segments that can be deleted, each with how likely it is to be asked for."""
+    def spare(self, *, urgent: bool) -> Iterator[tuple[Likelihood, int]]:
+        """Yield the segments that can be deleted, each with how likely it is to be asked for.
+
+        ``urgent`` says that somebody waits for the room.
+        """
         account, id_ = self._workshop.account, self.rendition.id
         stored = [number for rendition, number in account.stored if rendition == id_]
-        yield from dispensable(self.cuts, stored, self._cursors, self._waiting, self._workshop.limits.look_ahead)
+        ahead = self._workshop.limits.look_ahead
+        yield from dispensable(self.cuts, stored, self._cursors, self._waiting, ahead, urgent=urgent)
 
     def evict(self, number: int) -> int:
         """Delete a segment from disk; return how many bytes it had."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hls_sessions.otp import shielded
 from hls_sessions.session.budget import shortage
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.session.budget import Budget
+
+
+class Spare(Protocol):
+    """Makes room in a session."""
+
+    def __call__(self, size: int, *, urgent: bool) -> int:
+        """Delete segments of so many bytes, or of fewer, and return how many; ``urgent``: somebody waits for it."""
+        ...
 
 
 class Lack(Enum):
@@ -35,9 +43,7 @@ class Lack(Enum):
 class Account:
     """One session's bytes. It is used in the session's thread."""
 
-    def __init__(
-        self, ledger: Ledger, tell: Callable[[Any], object], spare: Callable[[int], int], idle: Callable[[], float]
-    ) -> None:
+    def __init__(self, ledger: Ledger, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> None:
         self.stored: dict[tuple[str, int], int] = {}
         """The size of each segment that is on disk, by rendition and number."""
         self.reserved: dict[tuple[str, int], int] = {}
@@ -88,7 +94,7 @@ class Account:
         if self.blocked:
             return Lack.SHARED
         lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
-        if any(lacking) and self._spare(max(lacking)) > 0:
+        if any(lacking) and self._spare(max(lacking), urgent=urgent) > 0:
             lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
         self._ledger.ask_another(self, lacking[1])
         if lacking[1]:
@@ -123,7 +129,7 @@ class Account:
     def full(self, size: int) -> None:
         """Note that the disk had no room for so many bytes; none may be written until it is looked at again."""
         self.blocked = True
-        self._ledger.ask_another(self, size - self._spare(size))
+        self._ledger.ask_another(self, size - self._spare(size, urgent=False))
 
     def look_again(self) -> None:
         """Try anew: there may be room now."""
@@ -143,15 +149,13 @@ class Ledger:
         self._lock = threading.Lock()
 
     @shielded
-    def open(
-        self, session_id: str, tell: Callable[[Any], object], spare: Callable[[int], int], idle: Callable[[], float]
-    ) -> Account:
+    def open(self, session_id: str, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> Account:
         """Open a session's account, empty; an earlier one of the same session is forgotten.
 
         Args:
             session_id: whose it is.
             tell: takes MakeRoom and RoomMade.
-            spare: deletes segments of so many bytes, or of fewer; returns how many.
+            spare: deletes segments; says how many bytes they had.
             idle: for how many seconds nothing was asked of the session.
         """
         account = Account(self, tell, spare, idle)

@@ -83,6 +83,9 @@ NO_ROOM = {
 }
 """What a session says of itself then."""
 
+SOONEST = 0.05
+"""Seconds between two looks whether encoders are still wanted, at least, where nobody is there."""
+
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
 
@@ -310,6 +313,7 @@ class SessionServer(GenServer):
         else:
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
         self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
+        self._life.position = snapshot.position
         for lane in self._lanes.values():
             lane.rest()
         self._pausing.append((caller, snapshot))
@@ -362,6 +366,8 @@ class SessionServer(GenServer):
 
     def _is_of_this_session(self, snapshot: Snapshot) -> None:
         viewing = self._viewing
+        if snapshot.user != viewing.user:
+            raise SnapshotRefused("it is of another user")
         if snapshot.media != str(viewing.presentation.media.path):
             raise SnapshotRefused("it is of another file")
         if snapshot.settings.segment_length != viewing.segment_length:
@@ -442,9 +448,13 @@ class SessionServer(GenServer):
         for lane in self._lanes.values():
             self._act(lane)
 
-    def _spare(self, size: int) -> int:
-        """Delete segments of so many bytes, those first that are least likely to be asked for; return how many."""
-        spare = sorted((likely, id_, number) for id_, lane in self._lanes.items() for likely, number in lane.spare())
+    def _spare(self, size: int, *, urgent: bool = False) -> int:
+        """Delete segments of so many bytes, those first that are least likely to be asked for; return how many.
+
+        ``urgent`` says that a viewer of this session waits for the room.
+        """
+        lanes = self._lanes.items()
+        spare = sorted((likely, id_, number) for id_, lane in lanes for likely, number in lane.spare(urgent=urgent))
         freed = 0
         for _, id_, number in spare:
             if freed >= size:
@@ -473,7 +483,7 @@ class SessionServer(GenServer):
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         times = [time for lane in self._lanes.values() if (time := lane.next_forgotten) is not None]
         if not times or self._life.state is State.PAUSED:
-            return self._house.encoder_idle_timeout
+            return max(self._house.encoder_idle_timeout, SOONEST)
         return min(times) - self._house.clock.monotonic()
 
     def _expire_if_idle(self) -> None:

@@ -22,7 +22,7 @@ BUDGET = Budget(in_all=1000, of_one=400)
 
 def in_order(stored, viewers, waiting=()):
     """Return the segments that can be spared, the one least likely to be asked for first."""
-    return [number for _, number in sorted(dispensable(CUTS, stored, viewers, waiting, AHEAD))]
+    return [number for _, number in sorted(dispensable(CUTS, stored, dict.fromkeys(viewers, 0.0), waiting, AHEAD))]
 
 
 # ---- what can be spared
@@ -45,10 +45,17 @@ def test_where_nobody_is_everything_can_be_spared_from_the_beginning_on():
 
 
 def test_a_rendition_that_nobody_watches_comes_before_one_that_somebody_does():
-    unwatched = max(dispensable(CUTS, range(60), [], [], AHEAD))
-    watched = min(dispensable(CUTS, range(60), [59], [], AHEAD))
+    unwatched = max(dispensable(CUTS, range(60), {}, [], AHEAD))
+    watched = min(dispensable(CUTS, range(60), {59: 0.0}, [], AHEAD))
 
     assert unwatched < watched
+
+
+def test_where_another_waits_the_look_ahead_of_the_oldest_place_gives_way_the_farthest_first():
+    stored = [*range(10, 13), *range(40, 43)]
+    spared = sorted(dispensable(CUTS, stored, {40: 2.0, 10: 1.0, 55: 3.0}, [55, 41], AHEAD, urgent=True))
+
+    assert [number for _, number in spared] == [12, 11, 10, 42, 40]
 
 
 numbers = st.integers(0, SEGMENTS - 1)

@@ -171,6 +171,15 @@ def test_a_copy_of_which_no_look_ahead_fits_is_made_by_the_segment(disk, copied_
         assert bytes_of(session) <= supervisor.settings.session_disk_budget
 
 
+def test_a_viewer_who_seeks_gets_the_room_of_the_place_they_left(disk, long_film):
+    session = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=30).open(long_film)
+    watch(session, range(3))
+
+    assert session.segment(VIDEO, 30, BOUND).exists()
+
+    assert bytes_of(session) <= 2 * PIECE
+
+
 def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
     supervisor = disk.supervisor(session_disk_budget=PIECE // 2)
     session = supervisor.open(long_film)
@@ -357,9 +366,10 @@ def test_an_encoder_that_finds_no_room_is_started_again_later_and_is_no_failure(
     assert glance(session).encoder_failures == 0
 
 
-def test_what_is_on_disk_plays_on_while_the_disk_is_full(disk, long_film, hls_clock):
-    session = disk.supervisor().open(long_film)
+def test_what_is_on_disk_plays_on_while_the_disk_is_full(disk, long_film, hls_clock, until):
+    session = disk.supervisor(look_ahead=4).open(long_film)
     watch(session, range(3))
+    until(lambda: [run.held for run in glance(session).runs] == [True])
     disk.free = 0
     hls_clock.advance(1)
 
