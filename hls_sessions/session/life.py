@@ -65,8 +65,8 @@ class Earlier:
     """Why the earlier daemon left it."""
     snapshot: Snapshot | None = None
     """How it was, when it is paused."""
-    subscriber_ttl: float | None = None
-    """Its own time without a subscriber, in seconds."""
+    own: tuple[float | None, float | None] = None, None
+    """The times it was given of its own, as ``Presence.own`` says them."""
     had_subscribers: bool = False
     """Whether somebody listened to it."""
 
@@ -185,7 +185,7 @@ class Life:
         self.tally = Tally(earlier.sums)
         self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
         self.presence.was_last_here(earlier.last_activity_at, had_subscribers=earlier.had_subscribers)
-        self.presence.change(subscriber_ttl=earlier.subscriber_ttl)
+        self.presence.change(*earlier.own)
         self._state, self._snapshot = earlier.state, earlier.snapshot
         self._history.extend(earlier.history)
         ends = [step.at for step in earlier.history[1:]] + [_date(self._clock)]

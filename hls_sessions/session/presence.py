@@ -100,9 +100,9 @@ class Presence:
         return self._subscribers > 0 or self._left_at is not None
 
     @property
-    def own_subscriber_ttl(self) -> float | None:
-        """Seconds it was given of its own; None where it goes by the time of all."""
-        return self._own_subscriber_ttl
+    def own(self) -> tuple[float | None, float | None]:
+        """The idle time it was given of its own, and the time without a subscriber; None: it goes by that of all."""
+        return self._own_idle_timeout, self._own_subscriber_ttl
 
     @property
     def last_activity_at(self) -> datetime:

@@ -61,8 +61,10 @@ class SessionRow:
     """When its daemon stopped and left it to the next; None for one whose daemon runs, or was killed."""
     snapshot: str | None = None
     """How it was, when it is paused; JSON."""
+    own_idle_timeout: float | None = None
+    """The idle time it was given of its own; None where it goes by the time of all."""
     subscriber_ttl: float | None = None
-    """Its own time without a subscriber, in seconds; None where it has none of its own."""
+    """The same of its time without a subscriber."""
     had_subscribers: bool = False
     """Whether somebody listens to it, or did."""
 

@@ -29,6 +29,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN snapshot TEXT",
     ),
     2: (
+        "ALTER TABLE sessions ADD COLUMN own_idle_timeout DOUBLE",
         "ALTER TABLE sessions ADD COLUMN subscriber_ttl DOUBLE",
         "ALTER TABLE sessions ADD COLUMN had_subscribers BOOLEAN NOT NULL DEFAULT 0",
     ),
@@ -119,6 +120,7 @@ class Session(Base):
     last_activity_at: Mapped[float | None]
     left_at: Mapped[float | None]
     snapshot: Mapped[str | None] = mapped_column(AnyText)
+    own_idle_timeout: Mapped[float | None]
     subscriber_ttl: Mapped[float | None]
     had_subscribers: Mapped[bool]
 

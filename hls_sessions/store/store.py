@@ -21,6 +21,7 @@ from hls_sessions.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import TypeVar
 
@@ -101,6 +102,9 @@ class Store:
         """Name the folder; None for memory."""
         self._place = None if folder is None else Place(folder)
         self._database = Database(None if self._place is None else self._place.database)
+        self.when_begun_anew: Callable[[], AbstractSet[str]] = frozenset
+        """Is called in the writer's thread when a database was lost and another begun. It records what it still knows,
+        and returns the sessions all of whose steps it has recorded."""
         self._refused = 0
         self._unread = 0
         self._unreadable: str | None = None
@@ -242,25 +246,30 @@ class Store:
         """Write a batch, in the writer's thread; begin anew where the file is gone or has been damaged meanwhile."""
         if self._database.is_gone:
             logger.warning("the database %s is gone; a new one is begun", self._database.path)
-            self._begin_anew()
+            self._begin_anew(batch)
         try:
             self._write_all(list(batch.values()))
         except OperationalError:
             raise  # a full disk, a lock, missing rights: it may work later
         except DatabaseError as error:
             if is_damage(error.orig):
-                self._begin_anew()
+                self._begin_anew(batch)
                 raise
             self._write_singly(batch)
         except (SQLAlchemyError, *UNFIT):
             self._write_singly(batch)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, batch: Batch) -> None:
+        """Begin with an empty database, and have all written that is still known; take that out of the batch."""
         self._database.close()
         if self._place is not None:
             self._place.leave()
             self._place.take()
         self._database.open()
+        again = self.when_begun_anew()
+        for key, row in list(batch.items()):
+            if isinstance(row, TransitionRow) and row.session_id in again:
+                del batch[key]
 
     def _write_singly(self, batch: Batch) -> None:
         """Write what can be written of a batch that was refused as a whole, and take it out of the batch."""

@@ -90,6 +90,14 @@ class Entries:
             entry = self._by_viewing.get((user, path))
         return None if entry is None or entry.life.state.is_final else entry
 
+    def successor_of(self, session_id: str) -> Entry | None:
+        """Return the one that goes on from the snapshot of one that is gone."""
+        for entry in self.all():
+            earlier = entry.viewing.resumed_from
+            if earlier is not None and earlier.session_id == session_id and not entry.life.state.is_final:
+                return entry
+        return None
+
     def complete(self, session_id: str, reason: str, provided: Callable[[State], bool] | None = None) -> Entry:
         """Take the step that ends one for its viewer, and return it to the first who asks.
 

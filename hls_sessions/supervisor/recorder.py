@@ -25,6 +25,7 @@ from hls_sessions.session import (
     Step,
     Sums,
     Transition,
+    Updated,
     Who,
 )
 from hls_sessions.store import ProbeRow, SessionRow, TransitionRow
@@ -71,6 +72,7 @@ class Recorder:
         self._before = Totals()
         """What earlier daemons have counted of the sessions that go on."""
         self._lock = threading.Lock()
+        store.when_begun_anew = self._write_again
 
     # ---- what happens
 
@@ -97,7 +99,7 @@ class Recorder:
             last_activity_at=_date(self._last_activity(row)),
             cause=KILLED if row.left_at is None else STOPPED,
             snapshot=_read(row.snapshot),
-            subscriber_ttl=row.subscriber_ttl,
+            own=(row.own_idle_timeout, row.subscriber_ttl),
             had_subscribers=row.had_subscribers,
         )
 
@@ -163,6 +165,8 @@ class Recorder:
         match event:
             case StateChanged():
                 self._stepped(event)
+            case Updated():
+                self.refresh()  # whoever changed it was told that it is done
             case Ended():
                 with self._lock:
                     known = self._living.pop(event.session_id, None)
@@ -215,6 +219,18 @@ class Recorder:
 
     # ---- within
 
+    @shielded
+    def _write_again(self) -> set[str]:
+        """Have all written again that is known, where the database was lost; return the sessions whose steps are."""
+        with self._lock:
+            living, past = list(self._living.values()), list(self._past.values())
+        for row in (*past, *(row for row, _ in living)):
+            self._store.record_session(row)
+        for row, life in living:
+            for step in life.history:
+                self._store.record_transition(_step_row(row.id, step))
+        return {row.id for row, _ in living}
+
     def _kept(self, session_id: str) -> SessionRow | None:
         row = self._past.get(session_id)
         return None if row is None or self._is_over(row) else row
@@ -223,15 +239,7 @@ class Recorder:
         return self.rule.is_over(row.state, row.ended_at, self._clock.time())
 
     def _stepped(self, event: StateChanged) -> None:
-        step = TransitionRow(
-            event.session_id,
-            event.at.timestamp(),
-            event.step,
-            event.from_state,
-            event.to_state,
-            event.by,
-            event.reason,
-        )
+        step = _step_row(event.session_id, event)
         with self._lock:
             known = self._living.get(event.session_id)
             if known is None:
@@ -249,13 +257,15 @@ class Recorder:
     def _as_now(self, row: SessionRow, life: Life) -> SessionRow:
         """Return a row with what its life says; the same row where that is nothing new."""
         sums = asdict(life.tally.sums)
+        own_idle_timeout, subscriber_ttl = life.presence.own
         now = replace(
             row,
             idle_timeout=life.presence.idle_timeout,
             position=life.position,
             first_segment_after=life.first_segment_after,
             last_activity_at=life.presence.last_activity_at.timestamp(),
-            subscriber_ttl=life.presence.own_subscriber_ttl,
+            own_idle_timeout=own_idle_timeout,
+            subscriber_ttl=subscriber_ttl,
             had_subscribers=life.presence.had_subscribers,
             **sums,
         )
@@ -298,6 +308,12 @@ class ProbeMemory:
     def keep(self, file: FileVersion, answer: bytes) -> None:
         """Keep an answer."""
         self._store.record_probe(ProbeRow(str(file.path), file.size, file.modified, answer, self._clock.time()))
+
+
+def _step_row(session_id: str, step: StateChanged | Transition) -> TransitionRow:
+    return TransitionRow(
+        session_id, step.at.timestamp(), step.step, step.from_state, step.to_state, step.by, step.reason
+    )
 
 
 def _written(snapshot: Snapshot | None) -> str | None:

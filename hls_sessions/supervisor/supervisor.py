@@ -88,6 +88,9 @@ logger = logging.getLogger(__name__)
 FEWEST_ENCODERS = 4
 """How many encoders may run on the smallest machine: two viewers' picture and sound."""
 
+LONGEST_NAME = 256
+"""Characters a user's name may have."""
+
 LOOK = 1.0
 """Seconds all sessions together have to say how they are; who says nothing counts as stuck."""
 
@@ -168,6 +171,7 @@ class Supervisor:
             if self._tree is not None:
                 raise Unavailable("The supervisor runs already.")
             self._stopping = Stopping()
+            self._door.follow(self.settings)
             self._open_segments_dir()
             self.encoder = choose(self.binary, self.settings.encoder)
             logger.info("pictures are encoded with %s", self.encoder)
@@ -183,6 +187,14 @@ class Supervisor:
             self._tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
             self.started_at = self.clock.time()
             self._returning.begin()
+
+    def when_over(self, callback: Callable[[], None]) -> None:
+        """Have a callback called when its processes have ended: by ``stop``, or because they crashed too often.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        self._running().root.on_exit(lambda *_: callback())
 
     def wind_down(self) -> int:
         """Take no new sessions, tell the streams, and let viewers who wait for a file be answered; then ``stop`` it.
@@ -281,7 +293,7 @@ class Supervisor:
             CapacityExceeded: there are as many sessions as there may be; says when to ask again.
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
-            ValueError: ``idle_timeout`` is no positive number.
+            ValueError: ``idle_timeout`` is no positive number, or ``user`` no name of 1 to 256 characters.
         """
         return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout)[0]
 
@@ -295,6 +307,8 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         self._running()
+        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all who call are checked
+            raise ValueError(f"A user is named by up to {LONGEST_NAME} characters, not by {user!r:.99}.")
         if idle_timeout is not None and not 0 < idle_timeout < inf:
             raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")
         return self._open(self.probe(media), user, start_at, idle_timeout)
@@ -359,6 +373,8 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
+            if snapshot is not None and (found := self._entries.successor_of(snapshot.session_id)) is not None:
+                return found.session, False  # who did not hear the answer asks again
             self._door.let_in(user, path)
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
@@ -807,9 +823,7 @@ class Supervisor:
         if row.encoder != self.binary.version:
             # Another encoder's segments may not go with the init segment that players have, nor ours with theirs.
             directory.destroy()
-        # A time of its own is one that is not what all have.
-        own = None if row.idle_timeout == self.settings.idle_timeout else row.idle_timeout
-        entry = self._entry_of(viewing, own)
+        entry = self._entry_of(viewing, None)
         entry.life.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.life)
         self._entries.add(entry)

@@ -95,6 +95,9 @@ def test_the_viewer_knows_best_where_they_are(hls_supervisor, film):
     assert supervisor.open(film).pause(position=2.5).position == 2.5
     assert supervisor.open(film).pause(position=1e9).position == pytest.approx(8, abs=0.1)
     assert supervisor.open(film, start_at=3).pause().position == 3
+    there = supervisor.open(film)
+    there.pause(position=4.5)
+    assert glance(there).position == 4.5
     for wrong in (-1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="A position is a number of seconds"):
             supervisor.open(film).pause(position=wrong)
@@ -318,6 +321,20 @@ def test_a_snapshot_of_an_expired_session_goes_on_in_a_new_one_and_again_in_that
     assert later.id != session.id
     assert supervisor.resume_or_open(snapshot) == (later, False)
     assert glance(later).state == "active"
+
+
+def test_a_snapshot_of_nobodys_session_that_is_asked_for_twice_makes_one(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    snapshot = session.pause()
+    session.stop()
+
+    later, new = supervisor.resume_or_open(snapshot)
+
+    assert new
+    assert supervisor.resume_or_open(snapshot) == (later, False)
+    later.stop()
+    assert supervisor.resume_or_open(snapshot)[1]
 
 
 def changed(snapshot, **changes):

@@ -220,6 +220,17 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
 
 # ---- what cannot be opened
 
+
+@pytest.mark.parametrize("user", ["", "x" * 257, 5])
+def test_a_user_has_a_name(hls_supervisor, film, user):
+    supervisor = hls_supervisor()
+
+    with pytest.raises(ValueError, match="A user is named by up to 256 characters"):
+        supervisor.open(film, user=user)
+
+    assert supervisor.sessions() == []
+
+
 BAD_FILES = {
     "empty": b"",
     "noise": bytes(range(256)) * 64,

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from hls_sessions import Changes, Filter, Reconfigured, Settings
-from hls_sessions.errors import SessionEnded, SessionNotFound, SettingsRefused
+from hls_sessions.errors import CapacityExceeded, SessionEnded, SessionNotFound, SettingsRefused
 from hls_sessions.session import SessionServer
 
 VIDEO = "video-90p"
@@ -199,7 +199,9 @@ def test_changes_of_many_threads_are_all_made(supervisor):
 
 def test_what_does_not_run_begins_with_the_new_settings(supervisor, film):
     supervisor.stop()
-    assert isinstance(supervisor.reconfigure(idle_timeout=60), Settings)
+    assert isinstance(supervisor.reconfigure(idle_timeout=60, max_sessions=1), Settings)
 
     with supervisor:
         assert glance(supervisor.open(film)).idle_timeout == 60
+        with pytest.raises(CapacityExceeded):
+            supervisor.open(film)

@@ -153,6 +153,45 @@ def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls
         second.find(session.id)
 
 
+def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(life, last_life, film):
+    first = life(idle_timeout=1000)
+    follows, has_its_own = first.open(film), first.open(film, idle_timeout=1000)
+    first.stop()
+
+    second = last_life(idle_timeout=600)
+
+    assert [second.find(each.id).info().idle_timeout for each in (follows, has_its_own)] == [600, 1000]
+    second.reconfigure(idle_timeout=700)
+    assert second.find(follows.id).info().idle_timeout == 700
+
+
+def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(last_life, film):
+    first = last_life()
+    session = first.open(film)
+    first._store.flush()
+
+    first.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
+
+    assert first._store.session(session.id).own_idle_timeout == 77
+
+
+def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_life, film, state_dir):
+    first = life()
+    sessions = [first.open(film) for _ in range(3)]
+    first._store.flush()
+    for file in state_dir.glob("history.db*"):
+        file.unlink()
+    sessions[0].pause()
+    first._store.flush()
+    steps = first._store.transitions(sessions[0].id)
+    first.stop()
+
+    second = last_life()
+
+    assert [second.find(each.id).info().state for each in sessions] == ["paused", "active", "active"]
+    assert [step.step for step in steps] == ["start", "pause"]
+
+
 def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
     first = life(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
