@@ -37,6 +37,8 @@ def test_what_stays_as_it_is_may_be_named():
         ({"idle_timeout": 0}, {"idle_timeout": "Input should be greater than 0"}),
         ({"idle_timeout": "inf"}, {"idle_timeout": "Input should be a finite number"}),
         ({"max_runs": None}, {"max_runs": "Input should be a valid integer"}),
+        ({"max_runs": True}, {"max_runs": "Value error, it is neither true nor false"}),
+        ({"token": ""}, {"token": "String should have at least 1 character"}),
     ],
 )
 def test_what_cannot_be_is_refused_by_name_and_with_it_all_the_rest(changes, faults):

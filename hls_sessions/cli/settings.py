@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, print_json, print_rows
 
 
 def settings(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[set NAME=VALUE…]", help="What to change: seconds, counts or none.")
+        list[str] | None,
+        typer.Argument(metavar="[set NAME=VALUE…]", help="What to change: durations like 90 or 5m, counts or none."),
     ] = None,
     url: Url = None,
     token: Token = None,
@@ -45,10 +48,11 @@ def _read(typed: str) -> tuple[str, Any]:
 
 
 def _value(typed: str) -> Any:
-    try:
+    with suppress(ValueError):
         return json.loads(typed)
-    except ValueError:
-        return typed
+    with suppress(typer.BadParameter):
+        return duration(typed)
+    return typed
 
 
 def _print(found: dict[str, Any]) -> None:

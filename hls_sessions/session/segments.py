@@ -253,10 +253,15 @@ def _set_back(rendition: Path) -> None:
         if _is_own(file):
             if file != earlier and not file.match("run-*"):
                 shutil.rmtree(file)
-        elif file.name == INIT or (file.stem.isdecimal() and file.suffix in {".m4s", ".vtt"}):
+        elif stat.S_ISREG(file.lstat().st_mode) and _is_published(file.name):
             file.replace(earlier / file.name)
         else:
             file.unlink()
+
+
+def _is_published(name: str) -> bool:
+    stem, _, extension = name.rpartition(".")
+    return name == INIT or (stem.isdecimal() and extension in {"m4s", "vtt"})
 
 
 def _numbers(files: list[Path], extension: str) -> set[int]:

@@ -66,7 +66,7 @@ class Snapshot(_Value):
     version: Literal[1] = 1
     """Of this form."""
     session_id: Annotated[str, Field(min_length=1, max_length=64)]
-    user: str | None
+    user: Name | None
     media: Annotated[str, Field(min_length=1, max_length=4096)]
     """The file's path."""
     taken_at: datetime

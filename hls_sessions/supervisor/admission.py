@@ -22,7 +22,7 @@ SOONEST: Final = 2.0
 LATEST: Final = 10.0
 """Seconds after which one who was refused is to ask again, at the latest."""
 
-PATIENCE: Final = 3 * LATEST
+PATIENCE: Final = 1.5 * LATEST
 """Seconds for which the place in the queue is kept of who does not ask again."""
 
 

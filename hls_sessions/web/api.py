@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
-from hls_sessions.session import SessionInfo, Snapshot, Transition
+from hls_sessions.session import SessionInfo, Snapshot, State, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
 from hls_sessions.web.finding import found
 
@@ -100,7 +100,7 @@ async def open_session(
 async def list_sessions(
     supervisor: Supervised,
     request: Request,
-    state: Annotated[str | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
     user: Annotated[str | None, Query()] = None,
 ) -> list[SessionAnswer]:
     """List the sessions, the oldest first. Being listed does not count as activity."""
@@ -112,7 +112,9 @@ async def list_sessions(
         if isinstance(info, BaseException) and not isinstance(info, SessionError):
             raise info
     prefix = prefix_of(request)
-    return [answer(i, prefix) for i in infos if isinstance(i, SessionInfo) and state in {None, i.state}]
+    return [
+        answer(i, prefix) for i in infos if isinstance(i, SessionInfo) and (state is None or state.value == i.state)
+    ]
 
 
 @router.post("/sessions/stop")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
-from hls_sessions.errors import CannotListen
+from hls_sessions.errors import CannotListen, Unavailable
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.app import create_app
 
@@ -52,6 +52,7 @@ def serve(
 
     Raises:
         CannotListen: the address cannot be listened on; nothing was started.
+        Unavailable: the supervisor's own processes crashed too often; nothing is left running.
     """
     settings = supervisor.settings
     if not is_loopback(settings.host) and settings.token is None:
@@ -89,6 +90,7 @@ async def _serve(
             if number is signal.SIGHUP and on_hangup is not None:
                 loop.add_signal_handler(number, loop.run_in_executor, None, on_hangup)
     supervisor.start()
+    supervisor.when_over(lambda: _tell(loop, stop.set))
     server = Server(
         create_app(supervisor, token=supervisor.settings.token),
         address=host,
@@ -105,6 +107,8 @@ async def _serve(
         await _until_listening(host, port, running)
         on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not supervisor.is_running:
+            raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
         logger.info("stopping")
     finally:
         stopping.cancel()
@@ -116,6 +120,11 @@ async def _serve(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, STOP_TIMEOUT)
     return hurried
+
+
+def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
+        loop.call_soon_threadsafe(callback)
 
 
 def _free_port(host: str, port: int) -> int:

@@ -154,6 +154,29 @@ def test_two_daemons_may_share_a_segments_directory(start_daemon, film, hls_segm
     assert first.http.get(f"/sessions/{session['session_id']}/video-360p/0.m4s").is_success
 
 
+def test_one_whose_own_processes_crash_too_often_ends_with_a_word(tmp_path):
+    script = """
+import sys
+from hls_sessions.cli import main
+from hls_sessions.otp import Timers
+
+def crash(timers):
+    raise RuntimeError("the clock is broken")
+
+def on_ready(url):
+    Timers.fire = crash
+
+sys.modules["hls_sessions.cli.serve"]._say_ready = on_ready
+main()
+"""
+    command = [sys.executable, "-c", script, "serve", "--media", str(tmp_path), "--port", "0"]
+    environment = os.environ | {"HLS_SESSIONS_REAP_INTERVAL": "0.2"}
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+
+    assert ended.returncode == 5
+    assert "own processes crashed too often" in ended.stderr
+
+
 def serve(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hls_sessions", "serve", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

@@ -28,6 +28,12 @@ def test_settings_are_shown_and_changed(run, daemon):
     assert (setting(daemon, "idle_timeout"), setting(daemon, "max_encoders")) == (60, None)
 
 
+def test_times_may_be_typed_as_durations(run, daemon):
+    run("settings", "set", "idle_timeout=1h30m", "max_sessions=7")
+
+    assert (setting(daemon, "idle_timeout"), setting(daemon, "max_sessions")) == (5400, 7)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [

@@ -87,7 +87,7 @@ def test_nothing_is_seen_before_it_is_checked(session, change_hands):
     assert session.published(VIDEO, 3) is None
 
 
-@pytest.mark.parametrize("damage", ["cut short", "another's time", "noise", "empty", "a folder"])
+@pytest.mark.parametrize("damage", ["cut short", "another's time", "noise", "empty", "a folder", "a pipe"])
 def test_a_damaged_segment_is_made_again(session, change_hands, is_right, damage):
     whole = contents(session, VIDEO)
     victim = session.directory / VIDEO / "2.m4s"
@@ -103,6 +103,9 @@ def test_a_damaged_segment_is_made_again(session, change_hands, is_right, damage
         case "a folder":
             victim.unlink()
             victim.mkdir()
+        case "a pipe":
+            victim.unlink()
+            os.mkfifo(victim)
     damaged = victim.read_bytes() if victim.is_file() else None
     change_hands(session)
 

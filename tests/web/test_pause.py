@@ -77,6 +77,8 @@ WRONG = [
     {"media": ""},
     {"media": "x" * 5000},
     {"session_id": ""},
+    {"user": ""},
+    {"user": "x" * 257},
     {"renditions": [{"rendition": "video-90p"}]},
     {"renditions": [{"rendition": "video-90p", "segment": 0, "time": "NaN"}]},
     {"renditions": [{"rendition": "video-90p", "segment": 0, "time": 1000}]},
@@ -104,6 +106,7 @@ def test_a_bad_snapshot_is_422_and_leaves_nothing(http, paused, wrong):
     "wrong",
     [
         {"session_id": "another"},
+        {"user": "another"},
         {"renditions": [{"rendition": "video-90p", "segment": 99, "time": 0}]},
         {"renditions": [{"rendition": "../video", "segment": 0, "time": 0}]},
     ],
