@@ -95,6 +95,8 @@ class Life:
         self.tally = Tally()
         self.position = start_at
         """Where its viewer last was, in seconds from the beginning."""
+        self.paused_by: object = None
+        """The request that last paused it."""
         self.first_segment_after: float | None = None
         """How many seconds the first segment took, from the first request for one."""
         self._clock = clock

@@ -308,12 +308,14 @@ class SessionServer(GenServer):
 
     def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
         """Stop all encoders, and answer when they are gone."""
+        if request is self._life.paused_by and self._life.snapshot is not None:
+            return self._life.snapshot  # the actor that took the step crashed before it could say so
         if isinstance(request, Pause):
             snapshot, why, provided = self._snapshot(request.position), "its viewer asked for a pause", None
         else:
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
         self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
-        self._life.position = snapshot.position
+        self._life.position, self._life.paused_by = snapshot.position, request
         for lane in self._lanes.values():
             lane.rest()
         self._pausing.append((caller, snapshot))

@@ -14,6 +14,7 @@ from hls_sessions.errors import (
     SessionEnded,
     SnapshotRefused,
 )
+from hls_sessions.session import SessionServer
 from hls_sessions.session.snapshot import PausedRun, Place
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 
@@ -271,6 +272,24 @@ def test_a_pause_survives_the_crash_of_its_actor(hls_supervisor, film, is_right)
     session.resume()
     assert session.pause().renditions == snapshot.renditions
     assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
+
+
+def test_a_pause_whose_actor_crashes_before_it_answers_is_answered_by_the_next(hls_supervisor, film, monkeypatch):
+    session = hls_supervisor().open(film)
+    session.segment(VIDEO, 2, BOUND)
+    answer = SessionServer._answer_the_pausing
+
+    def crash_once(server):
+        monkeypatch.setattr(SessionServer, "_answer_the_pausing", answer)
+        raise RuntimeError("just now")
+
+    monkeypatch.setattr(SessionServer, "_answer_the_pausing", crash_once)
+
+    assert [place.segment for place in session.pause().renditions] == [2]
+
+    assert glance(session).state == "paused"
+    with pytest.raises(IllegalTransition):
+        session.pause()
 
 
 # ---- from a snapshot
