@@ -1,8 +1,9 @@
 """The pacer: which encoders of all sessions run, where there are more than may. Any thread may use it.
 
 A run that somebody waits for always goes on. The places that are left go to those who wait for a run to be started, the
-longest wait first, and then to the runs whose viewers are closest to running dry. A run that has lost its place is held
-by its session, which hears PaceChanged; copies take no place.
+longest wait first, and then to the runs whose viewers are closest to running dry; while anybody waits, those whose
+viewers have enough for a while get none, so that who waits has the processors. A run that has lost its place is held by
+its session, which hears PaceChanged; copies take no place.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ Key: TypeAlias = tuple[str, str, int]
 GRACE: Final = 4.0
 """Seconds by which a run must be closer to running dry than one that has a place, to take it: else two would take turns
 at every segment."""
+
+
+COMFORT: Final = 6.0
+"""Seconds a run must be ahead of its viewer to have no place while anybody waits for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,9 @@ def choose(wants: Mapping[Key, Want], placed: Iterable[Key], asked: Mapping[Key,
         return 2, want.lead - GRACE * (key in now)
 
     must = sum(want.exists and want.waited_for for want in wants.values())
-    return set(sorted(wants, key=rank)[: max(places, must)])
+    waits = any(want.waited_for for want in wants.values())
+    needy = [key for key, want in wants.items() if want.waited_for or not waits or want.lead < COMFORT]
+    return set(sorted(needy, key=rank)[: max(places, must)])
 
 
 class Pacer:

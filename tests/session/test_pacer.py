@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.session.pacer import GRACE, Pacer, Want, choose
+from hls_sessions.session.pacer import COMFORT, GRACE, Pacer, Want, choose
 from hls_sessions.testing import hanging_ffmpeg
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -42,7 +42,7 @@ TO_BE_STARTED = Want(-1, 0.0, waited_for=True, exists=False)
 
 
 def test_all_run_where_there_are_places_enough():
-    assert chosen(3, a=ahead(20), b=ahead(5), c=WAITED_FOR) == {"a", "b", "c"}
+    assert chosen(3, a=ahead(20), b=ahead(5), c=ahead(12)) == {"a", "b", "c"}
 
 
 def test_those_run_whose_viewers_are_closest_to_running_dry():
@@ -51,6 +51,10 @@ def test_those_run_whose_viewers_are_closest_to_running_dry():
 
 def test_what_is_waited_for_comes_first():
     assert chosen(1, placed=["a"], a=ahead(0), b=TO_BE_STARTED) == {"b"}
+
+
+def test_while_anybody_waits_those_whose_viewers_have_enough_have_no_place():
+    assert chosen(4, placed=["a"], a=ahead(COMFORT), b=ahead(COMFORT - 1), c=TO_BE_STARTED) == {"b", "c"}
 
 
 def test_of_those_that_are_to_be_started_the_longest_wait_comes_first():
@@ -78,7 +82,9 @@ def test_places_are_kept_to_and_no_run_that_somebody_waits_for_is_without(wants,
 
     must = {key for key, want in wants.items() if want.exists and want.waited_for}
     assert must <= found <= wants.keys()
-    assert len(found) == min(len(wants), max(places, len(must)))
+    waits = any(want.waited_for for want in wants.values())
+    needy = [want for want in wants.values() if want.waited_for or not waits or want.lead < COMFORT]
+    assert len(found) == min(len(needy), max(places, len(must)))
     assert choose(wants, found, {}, places) == found
 
 
