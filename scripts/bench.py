@@ -7,30 +7,56 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
-from hls_sessions.ffmpeg import Process, run
+from hls_sessions.ffmpeg import Process, run, ways
 from hls_sessions.session.watcher import Watcher
 from hls_sessions.testing import Clip, make
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from hls_sessions.ffmpeg import Exit
 
 FILM = Clip(seconds=60, rate="30000/1001", size="1920x1080", gop=250)
+SMALL = Clip(seconds=240, rate="25", size="640x360", gop=250)
+"""What so many can watch at once on a small machine."""
+HEAVY = Clip(
+    seconds=6,
+    rate="25",
+    size="1920x1080",
+    gop=50,
+    pixels="yuv420p",
+    options=("-b:v", "4M", "-maxrate", "4M", "-bufsize", "4M"),
+)
+"""Copied in segments of about a megabyte."""
+
 IDLE_SESSIONS = 1000
+SESSIONS = 100
+OTHERS = 8
+FETCHES = 1000
+WATCHED = 10
+LOOK_AHEAD = 10
+"""Seconds."""
 
 
 def main() -> int:
-    """Measure, and print the table."""
+    """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("file", nargs="?", type=Path)
@@ -38,7 +64,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hls_sessions-bench-") as folder:
         scratch = Path(folder)
         film = arguments.file.resolve() if arguments.file else make(FILM, scratch, "film.mp4")
-        with Supervisor(media=[film.parent], segments_dir=scratch) as supervisor:
+        settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
+        with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
             bench = Bench(supervisor, film, scratch, arguments.rounds)
             print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")
             print_rows(
@@ -52,6 +79,27 @@ def main() -> int:
             )
             print()
             print_rows(("WHAT", "FIGURE"), [bench.on_disk(), *bench.idle()])
+        with Supervisor(**settings, look_ahead=LOOK_AHEAD) as supervisor:
+            print()
+            print_rows(
+                ("WHAT", "RAW FFMPEG", "SESSION", "RATIO"),
+                [Bench(supervisor, film, scratch, arguments.rounds).cost()],
+            )
+        with Supervisor(**settings) as supervisor:
+            crowd = Bench(supervisor, make(SMALL, scratch, "small.mp4"), scratch, arguments.rounds)
+            print()
+            print_rows(
+                ("WHAT", "ALONE", f"WHILE {OTHERS} OTHERS PLAY", "RATIO"),
+                [crowd.newcomer()],
+            )
+        if shutil.which("nginx") and shutil.which("curl"):
+            print()
+            print_rows(
+                ("WHAT", "NGINX", "DAEMON", "RATIO"),
+                served(make(HEAVY, scratch, "heavy.mp4"), scratch, arguments.rounds),
+            )
+        print()
+        print_rows(("WHAT", "FIGURE"), [restarted(film, scratch)])
     return 0
 
 
@@ -64,8 +112,9 @@ class Bench:
         self.scratch = scratch
         self.rounds = rounds
         presentation = supervisor.probe(film)
-        heights = [r for r in presentation.video if r.height <= 720]  # noqa: PLR2004 - what most viewers get
-        self.rendition = (heights or presentation.video)[0].id
+        encoded = [r for r in presentation.video if not ways(r, supervisor.encoder)[0].copies]
+        heights = [r for r in encoded if r.height <= 720]  # noqa: PLR2004 - what most viewers get
+        self.rendition = (heights or encoded)[0].id
         self.middle = len(presentation.cuts(self.rendition)) // 2
 
     def compared(self, what: str, segment: int, ours: Callable[[Session], float]) -> tuple[str, ...]:
@@ -86,7 +135,8 @@ class Bench:
         watcher.start()
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             rendition = presentation.renditions[self.rendition]
-            plan = run(self.supervisor.binary, presentation, rendition, segment, Path(folder))
+            way = ways(rendition, self.supervisor.encoder)[0]
+            plan = run(self.supervisor.binary, presentation, rendition, way, segment, Path(folder))
             wanted = f"{segment}.m4s"
             watcher.watch(Path(folder), lambda path: finished.set() if path.name == wanted else None)
             begun = time.monotonic()
@@ -127,6 +177,84 @@ class Bench:
         session.segment(self.rendition, segment, timeout=60)
         return time.monotonic() - begun
 
+    def cost(self) -> tuple[str, ...]:
+        """Compare the processor time of a viewer who watches at two places with what just these spans cost."""
+        presentation = self.supervisor.probe(self.film)
+        cuts = presentation.cuts(self.rendition)
+        raw, own = [], []
+        for _ in range(self.rounds):
+            session = self.supervisor.open(self.film)
+            spans = []
+            for first in (0, self.middle):
+                last = cuts.reaching(first, WATCHED)
+                for segment in range(first, last + 1):
+                    self.timed(session, segment)
+                while not all(run.held or run.first != first for run in session.info().runs):
+                    time.sleep(0.02)
+                spans.append((first, cuts.reaching(last, LOOK_AHEAD)))
+            own.append(session.info().encoder_seconds)
+            session.stop()
+            raw.append(sum(self.processor_time(first, last) for first, last in spans))
+        theirs, mine = statistics.median(raw), statistics.median(own)
+        what = f"processor time of {WATCHED} s watched at each of two places"
+        return what, f"{theirs:.1f} s", f"{mine:.1f} s", f"{mine / theirs:.2f}"
+
+    def processor_time(self, first: int, last: int) -> float:
+        """Return the processor seconds ffmpeg itself takes for some segments."""
+        presentation, exited, seconds = self.supervisor.probe(self.film), Event(), []
+        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
+            rendition = presentation.renditions[self.rendition]
+            way = ways(rendition, self.supervisor.encoder)[0]
+            plan = run(self.supervisor.binary, presentation, rendition, way, first, Path(folder), last)
+
+            def ended(exit_: Exit) -> None:
+                seconds.append(exit_.seconds)
+                exited.set()
+
+            Process(plan.argv, ended)
+            exited.wait()
+        return seconds[0]
+
+    def newcomer(self) -> tuple[str, ...]:
+        """Compare a new viewer's first segment with what it takes while others play, each at a place of their own."""
+        cuts = self.supervisor.probe(self.film).cuts(self.rendition)
+        over = Event()
+
+        def play(place: int) -> None:
+            session = self.supervisor.open(self.film)
+            for segment in range(place, len(cuts)):
+                if over.is_set():
+                    break
+                session.segment(self.rendition, segment, timeout=60)
+                over.wait(float(cuts.times[segment + 1] - cuts.times[segment]))
+            session.stop()
+
+        def first() -> float:
+            session = self.supervisor.open(self.film)
+            took = self.first(session)
+            session.stop()
+            return took
+
+        alone = [first() for _ in range(self.rounds)]
+        others = [Thread(target=play, args=(number * len(cuts) // (2 * OTHERS),)) for number in range(OTHERS)]
+        for other in others:
+            other.start()
+        time.sleep(8)  # they are playing, and no longer filling their buffers
+        among = []
+        for _ in range(self.rounds):
+            among.append(first())
+            time.sleep(0.5)
+        over.set()
+        for other in others:
+            other.join()
+        before, then = statistics.median(alone), statistics.median(among)
+        return (
+            "a new viewer's first segment",
+            f"{before * 1000:.0f} ms",
+            f"{then * 1000:.0f} ms",
+            f"{then / before:.2f}",
+        )
+
     def on_disk(self) -> tuple[str, str]:
         """Say how long a segment that is on disk takes to be found."""
         session = self.supervisor.open(self.film)
@@ -150,6 +278,86 @@ class Bench:
             (f"listing {len(sessions)} sessions", f"{listed * 1000:.0f} ms"),
             ("memory of an idle session", f"{memory / 1024:.0f} KiB"),
         ]
+
+
+@contextmanager
+def daemon(media: Path, scratch: Path) -> Iterator[httpx.Client]:
+    """Run a daemon that leaves its sessions to the next, and yield what asks it, as soon as it is ready."""
+    command = [sys.executable, "-m", "hls_sessions", "serve", "--port", "0", "--media", str(media)]
+    command += ["--segments-dir", str(scratch / "segments"), "--state-dir", str(scratch / "state")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        url = process.stdout.readline().split()[-1]
+        with httpx.Client(base_url=url, timeout=60, trust_env=False) as http:
+            yield http
+        process.terminate()
+
+
+def served(film: Path, scratch: Path, rounds: int) -> list[tuple[str, ...]]:
+    """Compare how fast a segment on disk is served with nginx, which serves the very same file."""
+    with daemon(film.parent, scratch) as http:
+        session = http.post("/sessions", json={"media": str(film)}).json()
+        path = f"/sessions/{session['session_id']}/video-copy/1.m4s"
+        size = len(http.get(path).content)
+        with nginx(Path(session["directory"]) / "video-copy", scratch) as url:
+            rows = []
+            for connections in (8, 64):
+                theirs, mine = [], []
+                for _ in range(rounds):
+                    theirs.append(fetched(f"{url}/1.m4s", connections))
+                    mine.append(fetched(f"{http.base_url}{path}", connections))
+                ratio = statistics.median(theirs) / statistics.median(mine)
+                speeds = (f"{FETCHES * size / 1e6 / statistics.median(each):.0f} MB/s" for each in (theirs, mine))
+                rows.append((f"{size:,} bytes over {connections} connections", *speeds, f"{ratio:.2f}"))
+        http.delete(f"/sessions/{session['session_id']}")
+    return rows
+
+
+@contextmanager
+def nginx(folder: Path, scratch: Path) -> Iterator[str]:
+    """Run nginx for a folder, and yield its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration = scratch / "nginx.conf"
+    configuration.write_text(
+        f"""daemon off; pid {scratch}/nginx.pid; error_log {scratch}/nginx.log; worker_processes auto;
+        {"user root;" if os.geteuid() == 0 else ""}
+        events {{ worker_connections 1024; }}
+        http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000;
+            server {{ listen 127.0.0.1:{port}; root {folder}; }} }}"""
+    )
+    with subprocess.Popen(["nginx", "-p", str(scratch), "-c", str(configuration)]) as process:
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+        yield f"http://127.0.0.1:{port}"
+        process.terminate()
+
+
+def fetched(url: str, connections: int) -> float:
+    """Return the seconds that so many fetches take, over so many connections."""
+    command = ["curl", "--silent", "--fail", "--parallel", "--parallel-max", str(connections), "--output", "/dev/null"]
+    begun = time.monotonic()
+    subprocess.run([*command, f"{url}?n=[1-{FETCHES}]"], check=True, stderr=subprocess.DEVNULL)  # it shows progress
+    return time.monotonic() - begun
+
+
+def restarted(film: Path, scratch: Path) -> tuple[str, str]:
+    """Say how long a daemon takes that has a hundred sessions to bring back."""
+    with daemon(film.parent, scratch) as http:
+        for number in range(SESSIONS):
+            http.post("/sessions", json={"media": str(film), "user": str(number)}).raise_for_status()
+    begun = time.monotonic()
+    with daemon(film.parent, scratch) as http:
+        ready = time.monotonic() - begun
+        while len(http.get("/sessions").json()) < SESSIONS:
+            time.sleep(0.01)
+        back = time.monotonic() - begun
+        http.post("/sessions/stop", json={"all": True}).raise_for_status()
+    return (
+        f"a daemon with {SESSIONS} sessions is started again",
+        f"ready after {ready:.2f} s, all back after {back:.2f} s",
+    )
 
 
 def resident() -> int:
