@@ -90,11 +90,13 @@ class Entries:
             entry = self._by_viewing.get((user, path))
         return None if entry is None or entry.life.state.is_final else entry
 
-    def successor_of(self, session_id: str) -> Entry | None:
-        """Return the one that goes on from the snapshot of one that is gone."""
+    def successor_of(self, session_id: str, user: str | None, path: Path) -> Entry | None:
+        """Return the one in which this user goes on with this file from a snapshot of one that is gone."""
         for entry in self.all():
-            earlier = entry.viewing.resumed_from
-            if earlier is not None and earlier.session_id == session_id and not entry.life.state.is_final:
+            viewing, earlier = entry.viewing, entry.viewing.resumed_from
+            if (viewing.user, viewing.presentation.media.path) != (user, path) or entry.life.state.is_final:
+                continue
+            if earlier is not None and earlier.session_id == session_id:
                 return entry
         return None
 

@@ -373,7 +373,8 @@ class Supervisor:
         with self._opening:
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
-            if snapshot is not None and (found := self._entries.successor_of(snapshot.session_id)) is not None:
+            earlier = None if snapshot is None else snapshot.session_id
+            if earlier is not None and (found := self._entries.successor_of(earlier, user, path)) is not None:
                 return found.session, False  # who did not hear the answer asks again
             self._door.let_in(user, path)
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)

@@ -356,6 +356,22 @@ def test_a_snapshot_of_nobodys_session_that_is_asked_for_twice_makes_one(hls_sup
     assert supervisor.resume_or_open(snapshot)[1]
 
 
+def test_a_snapshot_leads_to_no_session_of_another_user_or_file(hls_supervisor, film, hls_clip):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film, user="anna")
+    snapshot = session.pause()
+    session.stop()
+    later = supervisor.resume(snapshot)
+    other_film = hls_clip(seconds=8, size="160x90", name="another.mp4")
+
+    others = [supervisor.resume(changed(snapshot, user=user)) for user in ("ben", None)]
+    elsewhere = supervisor.resume(changed(snapshot, user=None, media=str(other_film)))
+
+    assert [other.user for other in others] == ["ben", None]
+    assert len({later.id, elsewhere.id, *(other.id for other in others)}) == 4
+    assert elsewhere.presentation.media.path == other_film
+
+
 def changed(snapshot, **changes):
     return Snapshot.model_validate(snapshot.model_dump() | changes)
 
