@@ -74,7 +74,7 @@ class Account:
     @property
     def lacks(self) -> Lack | None:
         """What there is too little of for what its renditions want to write; None where they may."""
-        lacks = set(self.refused.values())
+        lacks = tuple(self.refused.values())  # in one step: others look while the session notes
         return Lack.SHARED if Lack.SHARED in lacks else next(iter(lacks), None)
 
     @property
