@@ -214,7 +214,7 @@ class Ledger:
             if size:
                 account.reserved[run] = size
         if less:
-            self.retry(account)
+            self.retry((account, run[0]))
 
     @shielded
     def change(self, account: Account, segment: tuple[str, int], size: int) -> None:
@@ -224,11 +224,11 @@ class Ledger:
             if size:
                 account.stored[segment] = size
 
-    def retry(self, but: Account | None = None) -> None:
-        """Tell those who were refused that there may be room."""
+    def retry(self, but: tuple[Account, str] | None = None) -> None:
+        """Tell those who were refused that there may be room, but for the rendition that has left it."""
         for account in self._all():
             account.asked = False
-            if account.refused and account is not but:
+            if any((account, rendition) != but for rendition in tuple(account.refused)):
                 account.tell(RoomMade())
 
     def ask_another(self, account: Account, lacking: int) -> None:

@@ -22,7 +22,7 @@ from hls_sessions.session.segments import size_of
 from hls_sessions.session.session import NO_ROOM as SAYINGS
 from hls_sessions.session.session import ROOM_CHECK
 
-VIDEO = "video-90p"
+VIDEO, AUDIO = "video-90p", "audio-0"
 NO_ROOM, OWN_FULL = SAYINGS[Lack.SHARED], SAYINGS[Lack.OWN]
 BOUND = 30
 PIECE = 160_000
@@ -228,6 +228,19 @@ def test_texts_are_counted(disk, hls_clip):
     text = session.segment("subtitles-0", 0, BOUND)
 
     assert glance(session).bytes_on_disk == text.stat().st_size
+
+
+def test_a_sound_gets_the_room_that_its_picture_leaves(disk, film):
+    supervisor = disk.supervisor()
+    offered = supervisor.probe(film)
+    # A picture is let write two segments, and then there is no room for the sound's.
+    picture = ceil(2 * offered.renditions[VIDEO].peak / 8 * offered.cuts(VIDEO).longest())
+    supervisor.reconfigure(session_disk_budget=picture + 1)
+    session = supervisor.open(film)
+
+    asked = [session.ask_segment(rendition, 0) for rendition in (VIDEO, AUDIO)]
+
+    assert all(segment.get(BOUND).exists() for segment in asked)
 
 
 def test_a_session_that_ends_makes_room(disk, long_film, until):

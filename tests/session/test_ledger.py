@@ -49,3 +49,24 @@ def test_sessions_note_what_they_lack_while_others_ask_how_many_do(ledger, accou
 
     assert ledger.refused == 0
     assert ledger.refused == 1
+
+
+def test_a_run_that_leaves_its_room_has_the_other_renditions_of_its_session_told(ledger, accounts, told):
+    account, other = accounts
+    assert account.reserve(VIDEO, 1, 900, urgent=True) is None
+    for waiting in (account, other):
+        waiting.note(AUDIO, waiting.reserve(AUDIO, 1, 200, urgent=True))
+
+    account.settle(VIDEO, 1, 100)
+
+    assert {session: len(messages) for session, messages in told.items()} == {"a": 1, "b": 1}
+
+
+def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(ledger, accounts, told):
+    account = accounts[0]
+    account.reserve(VIDEO, 1, 900, urgent=True)
+    account.note(VIDEO, account.reserve(VIDEO, 2, 900, urgent=True))
+
+    account.settle(VIDEO, 1, 0)
+
+    assert told["a"] == []
