@@ -256,16 +256,19 @@ class Lane:
                 case Hold(run):
                     self._hold(self._runs[run])
                 case GoOn(run):
-                    if self._is_placed(run, placed) and self._may_go_on(self._runs[run]):
-                        self._runs[run].go_on()
+                    if self._is_placed(run, placed):
+                        self._go_on(self._runs[run])
         self._hold_what_may_not_run(placed)
         return True
 
     def _hold_what_may_not_run(self, placed: Container[int]) -> None:
         for run in self._runs.values():
+            if run.stopping or run.state.held:
+                continue
             is_new = run.number not in placed and -1 - run.first in placed
-            may = self._is_placed(run.number, placed) or is_new
-            if not run.stopping and not run.state.held and not (may and self._may_go_on(run)):
+            if self._is_placed(run.number, placed) or is_new:
+                self._go_on(run)
+            else:
                 self._hold(run)
 
     def _is_placed(self, key: int, placed: Container[int]) -> bool:
@@ -318,10 +321,22 @@ class Lane:
             return ahead
         return segment if self._may_write(number, segment, self._size_of_copy(segment, segment)) else None
 
-    def _may_go_on(self, run: EncoderRun) -> bool:
-        """Whether there is room on disk for what a run makes next."""
-        size = self._size_of_copy(run.next, run.last) if run.way.copies else self._size_of_next(run.way)
-        return self._may_write(run.number, run.next, size)
+    def _go_on(self, run: EncoderRun) -> None:
+        """Let a run continue if there is room on disk for what it makes next.
+
+        Else it is held; a copy is ended, because another can be planned for as much room as there is.
+        """
+        if not run.way.copies and not self._may_write(run.number, run.next, self._size_of_next(run.way)):
+            self._hold(run)
+        elif run.way.copies and not self._has_room_for_copy(run.number, run.next, run.last):
+            run.stop()
+        elif run.state.held:
+            run.go_on()
+
+    def _has_room_for_copy(self, run: int, segment: int, last: int) -> bool:
+        """Whether there is room on disk for a copy from one segment to another."""
+        size, urgent = self._size_of_copy(segment, last), self._is_waited_for(segment)
+        return self._workshop.account.reserve(self.rendition.id, run, size, urgent=urgent) is None
 
     def _may_write(self, run: int, segment: int, size: int) -> bool:
         """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted.

@@ -171,6 +171,20 @@ def test_a_copy_of_which_no_look_ahead_fits_is_made_by_the_segment(disk, copied_
         assert bytes_of(session) <= supervisor.settings.session_disk_budget
 
 
+def test_a_copy_for_whose_look_ahead_the_room_is_gone_goes_on_by_the_segment(disk, copied_film, slow_ffmpeg):
+    supervisor = disk.supervisor(ffmpeg=slow_ffmpeg)
+    session = supervisor.open(copied_film)
+    copied = session.presentation.renditions["video-copy"]
+    session.segment("video-copy", 0, BOUND)
+    waiting = session.ask_segment("video-copy", 2)
+    assert glance(session).runs[0].next <= 2
+
+    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 9.5))
+
+    assert waiting.get(BOUND).exists()
+    assert glance(session).encoder_failures == 0
+
+
 def test_a_viewer_who_seeks_gets_the_room_of_the_place_they_left(disk, long_film):
     session = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=30).open(long_film)
     watch(session, range(3))
