@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, StaticPool, create_engine, event, text
@@ -94,6 +95,8 @@ def _engine(path: Path | None) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
+        # Else one text that is none any more, because the file was changed, costs all that is read with it.
+        connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")
         # In WAL mode a power cut may take the last moments, and never the file.

@@ -76,9 +76,10 @@ class SessionRow:
         """
         numbers = [value for name in NUMBERS if (value := getattr(self, name)) is not None]
         return (
-            "/" not in self.id
+            all(isinstance(getattr(self, each.name), KINDS.get(str(each.type), object)) for each in fields(self))
+            and not {"/", "\0"} & set(self.id)
             and self.id not in {"", ".", ".."}
-            and all(isinstance(number, int | float) and -LATEST < number < LATEST for number in numbers)
+            and all(-LATEST < number < LATEST for number in numbers)
             and self.segment_length >= SHORTEST
             and self.idle_timeout > 0
         )
@@ -86,6 +87,16 @@ class SessionRow:
 
 NUMBERS: Final = tuple(each.name for each in fields(SessionRow) if each.type in {"float", "float | None"})
 """The fields of a session that are moments or lengths."""
+
+KINDS: Final = {
+    "str": str,
+    "str | None": str | None,
+    "int": int,
+    "int | None": int | None,
+    "float": int | float,
+    "float | None": int | float | None,
+}
+"""What a field of each type may hold: SQLite keeps anything anywhere."""
 
 LATEST: Final = 2.0**53
 """Further than any moment or length goes."""

@@ -52,9 +52,12 @@ class AnyText(TypeDecorator[str]):
         return value.encode("utf-8", "surrogatepass")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        """Decode it again."""
+        """Decode it again; what is none any more, because the file was changed, as well as it can be."""
         del dialect
-        return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+        try:
+            return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            return str(value, "utf-8", "replace")
 
 
 class Counts(TypeDecorator[dict[str, int]]):

@@ -153,6 +153,10 @@ def test_what_cannot_be_used_is_set_aside_with_a_sentence(filled, open_store, se
     [
         "id = '../../home'",
         "id = '..'",
+        "id = 'two' || char(0)",
+        "id = x'ff'",
+        "state = x'ff'",
+        "segments_made = 'many'",
         "segment_length = 0.0",
         "idle_timeout = 'soon'",
         "created_at = 1e300",
@@ -173,6 +177,19 @@ def test_a_session_that_cannot_be_what_was_recorded_is_left_out_and_costs_no_oth
     assert [row.id for row in store.sessions()] == ["one"]
     assert [row.id for row in store.sessions()] == ["one"]
     assert caplog.text.count("is damaged, and left out") == 1
+
+
+@pytest.mark.parametrize("text", ["x'ff'", "CAST(x'ff' AS TEXT)"], ids=["bytes", "text"])
+def test_a_text_that_is_none_any_more_costs_nothing_but_what_it_said(open_store, session, database, text):
+    before = open_store()
+    before.record_session(session("one"))
+    before.record_session(session("two"))
+    before.close()
+    change(database, f"UPDATE sessions SET media = {text} WHERE id = 'two'")
+
+    store = open_store()
+
+    assert store.sessions() == [session("one"), session("two", media="\ufffd")]
 
 
 @pytest.mark.parametrize("restarts", ["{", "[1, 2]", '{"crashed": "often"}', ""])
