@@ -166,7 +166,7 @@ class Recorder:
             case StateChanged():
                 self._stepped(event)
             case Updated():
-                self.refresh()  # whoever changed it was told that it is done
+                self._updated(event)
             case Ended():
                 with self._lock:
                     known = self._living.pop(event.session_id, None)
@@ -252,6 +252,16 @@ class Recorder:
                 row = replace(row, ended_at=event.at.timestamp(), reason=event.reason)
             self._living[row.id] = row, life
         self._store.record_transition(step)
+        self._store.record_session(row)
+
+    def _updated(self, event: Updated) -> None:
+        """Write a change down at once: whoever made it is told that it is done."""
+        with self._lock:
+            known = self._living.get(event.session_id)
+            if known is None:
+                return
+            row = self._as_now(*known)
+            self._living[row.id] = row, known[1]
         self._store.record_session(row)
 
     def _as_now(self, row: SessionRow, life: Life) -> SessionRow:

@@ -20,6 +20,7 @@ from hls_sessions import Changes, Filter
 from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnded, SessionNotFound
 from hls_sessions.ffmpeg import Prober, ProcessId
 from hls_sessions.media import fingerprint
+from hls_sessions.supervisor.recorder import Recorder
 from hls_sessions.supervisor.returning import Returning
 from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories
 
@@ -173,6 +174,17 @@ def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(last_li
     first.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
 
     assert first._store.session(session.id).own_idle_timeout == 77
+
+
+def test_a_change_of_one_session_is_no_work_with_the_others(last_life, film, monkeypatch):
+    supervisor = last_life()
+    session, *_ = [supervisor.open(film) for _ in range(3)]
+    looked_at, look = [], Recorder._as_now
+    monkeypatch.setattr(Recorder, "_as_now", lambda self, row, life: looked_at.append(row.id) or look(self, row, life))
+
+    supervisor.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
+
+    assert looked_at == [session.id]
 
 
 def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_life, film, state_dir):
