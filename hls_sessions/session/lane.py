@@ -624,8 +624,10 @@ class Lane:
 
     def _answer(self, number: int) -> None:
         """Let everyone know who waits for a segment, or for the init segment, that it is there."""
+        if number in self._unchecked:
+            _delete(self._file(number))  # it was made again on the way to one that is missing
+            self._unchecked.discard(number)
         self.published.add(number)
-        self._unchecked.discard(number)
         self._failures.pop(number, None)
         self._lost.pop(number, None)
         directory = self._workshop.directory

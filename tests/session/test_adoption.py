@@ -75,6 +75,18 @@ def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session
     assert session.segment(VIDEO, 2, BOUND).exists()
 
 
+def test_what_is_made_again_on_the_way_to_what_is_missing_is_kept_once(session, change_hands, until):
+    for number in (1, 4):
+        (session.directory / VIDEO / f"{number}.m4s").unlink()
+    change_hands(session)
+
+    for number in (1, 4):
+        session.segment(VIDEO, number, BOUND)
+
+    until(lambda: not session.info().runs)
+    assert session.info().bytes_on_disk == sum(file.stat().st_size for file in session.directory.rglob("*.m4s"))
+
+
 def test_nothing_is_seen_before_it_is_checked(session, change_hands):
     change_hands(session)
 
