@@ -190,7 +190,7 @@ class Life:
         self.presence.change(*earlier.own)
         self._state, self._snapshot = earlier.state, earlier.snapshot
         self._history.extend(earlier.history)
-        ends = [step.at for step in earlier.history[1:]] + [_date(self._clock)]
+        ends = [*(step.at for step in earlier.history), _date(self._clock)][1:]
         for step, end in zip(earlier.history, ends, strict=True):
             if step.step == Step.START.value:
                 self._started_at = step.at

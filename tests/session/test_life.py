@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import pairwise
 from threading import Barrier
 
@@ -12,8 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import ManualClock
-from hls_sessions.session.life import REMEMBERED, Life
+from hls_sessions.session.life import REMEMBERED, Earlier, Life
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who
+from hls_sessions.session.tally import NOTHING
 
 BOUND = 30
 OVERDUE = Circumstances(overdue=True)
@@ -154,3 +156,13 @@ def test_the_time_after_the_end_is_not_counted(ends):
     clock.advance(100)
 
     assert life.seconds == {"pending": 0, "active": 7, "paused": 0}
+
+
+def test_a_life_of_which_no_step_is_known_any_more_goes_on():
+    clock = ManualClock()
+    life, now = Life("7f3a", clock), datetime.fromtimestamp(clock.time(), UTC)
+
+    life.go_on(Earlier(State.ACTIVE, (), NOTHING, 7.0, None, now, "its daemon was killed"))
+    life.take(Step.COMPLETE, Who.VIEWER, "enough")
+
+    assert (life.position, [step.step for step in life.history]) == (7.0, ["complete"])
