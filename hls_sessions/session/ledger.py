@@ -122,8 +122,9 @@ class Account:
         self._ledger.change(self, (rendition, segment), 0)
 
     def gave(self, asked: int, freed: int) -> None:
-        """Note what was spared for another, and have those who were refused try again."""
+        """Note what was spared; the next one is asked where it is not enough, and those who were refused try again."""
         self.spent = freed < asked
+        self._ledger.press()
         self._ledger.retry()
 
     def full(self, size: int) -> None:
@@ -164,15 +165,13 @@ class Ledger:
         return account
 
     def follow(self, budget: Budget) -> None:
-        """Keep to another budget. Who has too much makes room, those idle longest first."""
+        """Keep to another budget. Who has too much makes room; then those idle longest, where all have too much."""
         self.budget = budget
-        over = 0 if budget.in_all is None else self.bytes - budget.in_all
-        for account in sorted(self._all(), key=lambda account: account.idle(), reverse=True):
-            own = 0 if budget.of_one is None else account.bytes - budget.of_one
-            size = max(own, min(over, account.bytes))
-            if size > 0:
-                over -= size
-                account.tell(MakeRoom(size))
+        self.look_again()
+        over = {} if budget.of_one is None else {account: account.bytes - budget.of_one for account in self._all()}
+        asked = [account.tell(MakeRoom(size)) for account, size in over.items() if size > 0]
+        if not asked:  # else when they have answered
+            self.press()
         self.retry()
 
     def close(self, session_id: str) -> None:
@@ -231,14 +230,22 @@ class Ledger:
             if any((account, rendition) != but for rendition in tuple(account.refused)):
                 account.tell(RoomMade())
 
+    def press(self) -> None:
+        """Where more is on disk than may be, have the session make room that was idle longest; then the next."""
+        if self.budget.in_all is not None:
+            self._ask(self.bytes - self.budget.in_all)
+
     def ask_another(self, account: Account, lacking: int) -> None:
-        """Ask the session that was idle longest, of those with something to spare, to make room for another."""
-        if lacking <= 0 or account.asked:
-            return
-        others = [other for other in self._all() if other is not account and not other.spent and other.stored]
-        if others:
-            account.asked = True
-            max(others, key=lambda other: other.idle()).tell(MakeRoom(lacking))
+        """Have another session make room for one, unless one was asked to and has not answered."""
+        account.asked = account.asked or self._ask(lacking, but=account)
+
+    def _ask(self, size: int, but: Account | None = None) -> bool:
+        """Ask the session that was idle longest, of those with something to spare; False when there is none."""
+        able = [account for account in self._all() if account is not but and not account.spent and account.stored]
+        if size <= 0 or not able:
+            return False
+        max(able, key=lambda account: account.idle()).tell(MakeRoom(size))
+        return True
 
     def look_again(self) -> None:
         """Forget who had nothing to spare: their viewers may have gone on."""

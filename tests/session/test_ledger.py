@@ -6,6 +6,7 @@ import pytest
 
 from hls_sessions.session import Budget, Ledger
 from hls_sessions.session.ledger import Lack
+from hls_sessions.session.messages import MakeRoom
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 
@@ -70,3 +71,30 @@ def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(ledger, accou
     account.settle(VIDEO, 1, 0)
 
     assert told["a"] == []
+
+
+def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_nothing(ledger):
+    asked = []
+
+    def sparing(name, freed, idle):
+        """Open an account with 300 bytes in three segments, of which so many are freed when it is asked."""
+
+        def tell(message):
+            if isinstance(message, MakeRoom):
+                asked.append((name, message.size))
+                for number in range(freed):
+                    account.removed(VIDEO, number)
+                account.gave(message.size, 100 * freed)
+
+        account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
+        for number in range(3):
+            account.wrote(VIDEO, number, 100)
+
+    sparing("idle", 0, 60.0)
+    sparing("later", 1, 30.0)
+    sparing("latest", 3, 10.0)
+
+    ledger.follow(Budget(in_all=700))
+
+    assert asked == [("idle", 200), ("later", 200), ("latest", 100)]
+    assert ledger.bytes == 500
