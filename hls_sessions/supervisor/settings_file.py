@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
+from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeAlias
 
@@ -30,19 +32,25 @@ logger = logging.getLogger(__name__)
 KINDS: list[type[FileSystemEvent]] = [FileClosedEvent, FileMovedEvent, FileCreatedEvent, DirMovedEvent, DirCreatedEvent]
 """What may have changed a file, a link, or a folder on the way to it."""
 
+EXCHANGES: list[type[FileSystemEvent]] = [DirMovedEvent, DirCreatedEvent]
+"""What may have put another folder in the place of one."""
+
 MOST_LINKS = 40
 """Links that are followed: as many as the kernel follows."""
 
 Version: TypeAlias = tuple[int, int, int]
 """What tells one version of a file from another: inode, time of change, size."""
 
+Folder: TypeAlias = tuple[Path, bool]
+"""A folder that is watched, and whether only for what takes the place of one below."""
+
 
 class SettingsFile(FileSystemEventHandler):
     """Calls back, in a thread of its own, when a file has another content. A context manager.
 
     The folder is watched and not the file, because most programs write a new file and rename it; and so is the folder
-    of every link that leads to it, because whoever exchanges one has the path lead to another file. A file that is
-    missing or empty is on its way, and nothing is said of it.
+    of every link that leads to it, because whoever exchanges one has the path lead to another file; and those above,
+    because a folder may be exchanged too. A file that is missing or empty is on its way, and nothing is said of it.
     """
 
     def __init__(self, path: Path, on_change: Callable[[], object]) -> None:
@@ -57,7 +65,7 @@ class SettingsFile(FileSystemEventHandler):
             OSError: the folder is gone, or the system's limit of watches is reached.
         """
         self._path.parent.stat()
-        self._watches: dict[Path, ObservedWatch] = {}
+        self._watches: dict[Folder, ObservedWatch | None] = {}
         self._observer = Observer()
         self._observer.start()
         try:
@@ -78,7 +86,9 @@ class SettingsFile(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """See whether it is the file that something has happened to."""
-        del event  # its name says little: the file may be reached through a link to a folder that was exchanged
+        # Its name alone says little: the file may be reached through a link to a folder that was exchanged.
+        if isinstance(event, DirMovedEvent | DirCreatedEvent):
+            self._forget({Path(str(event.src_path)), Path(str(event.dest_path))})
         try:
             self._watch()
         except OSError as error:
@@ -100,11 +110,37 @@ class SettingsFile(FileSystemEventHandler):
             OSError: one cannot be watched.
         """
         # Again, until it is so: what is made in a folder before it is watched is not heard.
-        while (folders := folders_on_the_way(self._path)) != self._watches.keys():
+        while (folders := self._folders()) != self._watches.keys():
             for folder in self._watches.keys() - folders:
-                self._observer.unschedule(self._watches.pop(folder))
-            for folder in folders - self._watches.keys():
-                self._watches[folder] = self._observer.schedule(self, str(folder), event_filter=KINDS)
+                self._unwatch(folder)
+            # Those above first: they tell when one that is gone at this moment is back.
+            for folder in sorted(folders - self._watches.keys(), key=itemgetter(1), reverse=True):
+                self._watches[folder] = self._watched(*folder)
+
+    def _forget(self, exchanged: set[Path]) -> None:
+        """Watch no folder that is another now, or below one: a watch stays with the folder that it was set on."""
+        for folder in list(self._watches):
+            if not exchanged.isdisjoint((folder[0], *folder[0].parents)):
+                self._unwatch(folder)
+
+    def _unwatch(self, folder: Folder) -> None:
+        watch = self._watches.pop(folder)
+        with suppress(KeyError, OSError):  # the folder is gone, and its watch with it
+            if watch is not None:
+                self._observer.unschedule(watch)
+
+    def _watched(self, path: Path, above: bool) -> ObservedWatch | None:
+        try:
+            return self._observer.schedule(self, str(path), event_filter=EXCHANGES if above else KINDS)
+        except OSError:
+            if not above:
+                raise
+            return None  # who may not look into it may still be told of what is below
+
+    def _folders(self) -> set[Folder]:
+        near = folders_on_the_way(self._path)
+        above = {parent for folder in near for parent in folder.parents} - near
+        return {(folder, folder in above) for folder in near | above}
 
     def _version(self) -> Version | None:
         try:

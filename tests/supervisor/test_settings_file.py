@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
+from watchdog.observers.api import BaseObserver
 
 from hls_sessions.supervisor.settings_file import SettingsFile, folders_on_the_way
 
@@ -119,6 +122,38 @@ def test_a_link_in_the_middle_of_a_chain_that_leads_elsewhere_is_heard(tmp_path,
         lead(current, tmp_path / "mounted" / "2")
 
         until(lambda: heard == ["release 2\n"])
+
+
+def renamed_away(folder):
+    folder.rename(folder.with_name("old"))
+
+
+@pytest.mark.parametrize("remove", [shutil.rmtree, renamed_away])
+def test_a_folder_that_another_takes_the_place_of_is_heard_and_so_is_what_is_written_in_it(file, folder, until, remove):
+    heard = []
+    with SettingsFile(file, lambda: heard.append(file.read_text())):
+        remove(folder)
+        folder.mkdir()
+        file.write_text("idle_timeout = 90\n")
+        until(lambda: "idle_timeout = 90\n" in heard)
+
+        file.write_text("idle_timeout = 120\n")
+        until(lambda: "idle_timeout = 120\n" in heard)
+
+
+def test_a_folder_above_that_cannot_be_watched_is_done_without(file, folder, until, monkeypatch):
+    schedule, heard = BaseObserver.schedule, []
+
+    def refuse(observer, handler, path, **more):
+        if path != str(folder):
+            raise PermissionError(path)
+        return schedule(observer, handler, path, **more)
+
+    monkeypatch.setattr(BaseObserver, "schedule", refuse)
+    with SettingsFile(file, lambda: heard.append(file.read_text())):
+        file.write_text("idle_timeout = 90\n")
+
+        until(lambda: "idle_timeout = 90\n" in heard)
 
 
 def test_where_something_on_the_way_is_missing_its_folder_is_watched_until_it_appears(tmp_path):
