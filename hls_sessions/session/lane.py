@@ -26,6 +26,7 @@ from hls_sessions.session.segments import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
+    from fractions import Fraction
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
@@ -198,7 +199,7 @@ class Lane:
             if exit_.code == 0 and not run.stopping:
                 self._publish_from(run, ended=True)
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
-                self._workshop.account.full(self._size_of_next(self.way))
+                self._workshop.account.full(self._size_of_next(self.way, run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
                 self._count_failure(run, exit_)
         finally:
@@ -221,6 +222,7 @@ class Lane:
             EncoderFailed: a run could not even be started, too often.
         """
         self._forget_the_gone()
+        self._refuse_what_never_fits()
         while not self._carry_out(decide(self._situation(), self._workshop.limits)):
             pass  # a run that could not be started is a counted failure, which changes the situation
 
@@ -314,7 +316,8 @@ class Lane:
         """
         number = self._run_number + 1
         if not self.way.copies:
-            return len(self.cuts) - 1 if self._may_write(number, segment, self._size_of_next(self.way)) else None
+            may = self._may_write(number, segment, self._size_of_next(self.way, segment))
+            return len(self.cuts) - 1 if may else None
         account, id_ = self._workshop.account, self.rendition.id
         ahead = self.cuts.reaching(min(self._viewer_before(segment), segment), self._workshop.limits.look_ahead)
         if ahead > segment and not account.reserve(id_, number, self._size_of_copy(segment, ahead), urgent=False):
@@ -326,7 +329,7 @@ class Lane:
 
         Else it is held; a copy is ended, because another can be planned for as much room as there is.
         """
-        if not run.way.copies and not self._may_write(run.number, run.next, self._size_of_next(run.way)):
+        if not run.way.copies and not self._may_write(run.number, run.next, self._size_of_next(run.way, run.next)):
             self._hold(run)
         elif run.way.copies and not self._has_room_for_copy(run.number, run.next, run.last):
             run.stop()
@@ -339,27 +342,46 @@ class Lane:
         return self._workshop.account.reserve(self.rendition.id, run, size, urgent=urgent) is None
 
     def _may_write(self, run: int, segment: int, size: int) -> bool:
-        """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted.
-
-        Who waits for more than there can ever be is told so.
-        """
-        account, id_, urgent = self._workshop.account, self.rendition.id, self._is_waited_for(segment)
-        lack = account.reserve(id_, run, size, urgent=urgent)
+        """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted."""
+        account, id_ = self._workshop.account, self.rendition.id
+        lack = account.reserve(id_, run, size, urgent=self._is_waited_for(segment))
         if lack is not None:
             account.note(id_, lack)
-            if urgent and size > account.most:
-                why = f"a segment of {id_} may need {size} bytes, and disk_budget or session_disk_budget is less"
-                self.fail_waiting(StorageFailed(str(self._workshop.directory.path), why))
         return lack is None
 
-    def _size_of_next(self, way: Way) -> int:
-        """Return the bytes a run may write before it is looked at again: a segment, and the same to publish it."""
-        return self._size_of_copy(0, 0) if way.copies else ceil(2 * self.rendition.peak / 8 * self.cuts.longest())
+    def _refuse_what_never_fits(self) -> None:
+        """Tell those who wait for a segment that is larger than the budget."""
+        most = self._workshop.account.most
+        for number in list(self._waiting):
+            if (size := self._size_of_next(self.way, number)) > most:
+                for caller in self._waiting.pop(number):
+                    caller.fail(self._never_fits(size))
+        if self._waiting_for_init and (size := self._size_of_next(self.way, self._segment_for_init())) > most:
+            callers, self._waiting_for_init = self._waiting_for_init, []
+            for caller in callers:
+                caller.fail(self._never_fits(size))
+
+    def _never_fits(self, size: int) -> StorageFailed:
+        why = f"a segment of {self.rendition.id} may need {size} bytes, and disk_budget or session_disk_budget is less"
+        return StorageFailed(str(self._workshop.directory.path), why)
+
+    def _size_of_next(self, way: Way, segment: int) -> int:
+        """Return the bytes a run at a segment may write before it is looked at again: it, and once more to publish."""
+        if way.copies:
+            return self._size_of_copy(segment, segment)
+        return ceil(2 * self.rendition.peak / 8 * self._length(segment, segment))
 
     def _size_of_copy(self, segment: int, last: int) -> int:
         """Return the bytes a copy may write between two segments, with one to publish and what it reads beyond."""
-        seconds = self.cuts.times[last + 1] - self.cuts.times[segment] + self.cuts.longest() + COPIED_BEYOND
-        return ceil(self.rendition.peak / 8 * seconds)
+        longest = max(
+            (self._length(number, number) for number in range(segment, last + 1)), default=self.cuts.longest()
+        )
+        return ceil(self.rendition.peak / 8 * (self._length(segment, last) + longest + COPIED_BEYOND))
+
+    def _length(self, segment: int, last: int) -> Fraction:
+        """Return how many seconds segments take; none after the end."""
+        times = self.cuts.times
+        return times[min(last + 1, len(self.cuts))] - times[min(segment, len(self.cuts))]
 
     def _hold(self, run: EncoderRun) -> None:
         run.hold()
@@ -377,9 +399,8 @@ class Lane:
 
     def evict(self, number: int) -> int:
         """Delete a segment from disk; return how many bytes it had."""
-        file = self._file(number)
-        size = size_of(file)
-        file.unlink(missing_ok=True)
+        size = self._workshop.account.stored.get((self.rendition.id, number), 0)
+        self._file(number).unlink(missing_ok=True)
         self._workshop.account.removed(self.rendition.id, number)
         if number in self._there:
             self.published.discard(number)
@@ -563,7 +584,7 @@ class Lane:
         except OSError as error:
             workshop.account.settle(self.rendition.id, number, 0)
             if error.errno in NO_ROOM:
-                workshop.account.full(self._size_of_next(self.way))
+                workshop.account.full(self._size_of_next(self.way, segment))
                 return False
             reason = f"its encoder could not be started ({error.strerror or error})"
             self._note_failure(segment, "could not start", reason, (), self.way)
@@ -610,13 +631,15 @@ class Lane:
         except OSError as error:
             if error.errno in NO_ROOM:
                 run.stop()
-                self._workshop.account.full(self._size_of_next(run.way))
+                self._workshop.account.full(self._size_of_next(run.way, number))
                 return False
             self._storage_fault = error
             run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
             return False
         self._storage_fault = None
         file.unlink(missing_ok=True)
+        if run.state.held:
+            self._workshop.account.settle(self.rendition.id, run.number, run.bytes)
         self._track = self._track or segment.track
         run.next = number + 1
         self._answer(number)

@@ -6,6 +6,7 @@ in it is known.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
@@ -138,6 +139,8 @@ class SubtitleLane:
             check_text(file.read_bytes())
             self._directory.adopt(file)
         except (Refused, OSError):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
             self._gone(number)
             return False
         self._published.add(number)

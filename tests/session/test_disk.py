@@ -205,6 +205,23 @@ def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
     assert session.segment(VIDEO, 3, BOUND).exists()
 
 
+def test_only_who_waits_for_the_segment_that_never_fits_is_told_so(disk, hls_clip):
+    cuts = ("-force_key_frames", "0,2,4,14,16,18", "-sc_threshold", "0")
+    film = hls_clip(seconds=20, size="320x180", rate="10", pixels="yuv420p", gop=10_000, audio=None, options=cuts)
+    supervisor = disk.supervisor(ffmpeg=None)
+    copied = supervisor.probe(film).renditions["video-copy"]
+    # Ten seconds are reserved as twenty-one, two as five.
+    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 12))
+    session = supervisor.open(film)
+
+    fits, never_fits = session.ask_segment("video-copy", 1), session.ask_segment("video-copy", 2)
+
+    with pytest.raises(StorageFailed):
+        never_fits.get(BOUND)
+    assert fits.get(BOUND).name == "1.m4s"
+    assert session.segment("video-copy", 4, BOUND).exists()
+
+
 def test_a_session_that_has_all_that_one_may_says_so_and_is_no_concern(disk, long_film, until):
     supervisor = disk.supervisor(session_disk_budget=2 * PIECE)
     session = supervisor.open(long_film)
