@@ -144,6 +144,8 @@ class Life:
             self._state, self._since = to, moment
             self._history.append(taken)
             self._snapshot = snapshot
+            if snapshot is not None:
+                self.position = snapshot.position
             # Within the lock, so that the steps are told of in their order.
             self._tell(
                 StateChanged(
@@ -247,6 +249,12 @@ class Life:
     def started_at(self) -> datetime | None:
         """When it became playable; None when it never has."""
         return self._started_at
+
+    @shielded
+    def recount(self, tell: Callable[[tuple[Transition, ...]], None]) -> None:
+        """Tell of all steps so far, before any other is taken."""
+        with self._lock:
+            tell(tuple(self._history))
 
     @property
     @shielded

@@ -315,7 +315,7 @@ class SessionServer(GenServer):
         else:
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
         self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
-        self._life.position, self._life.paused_by = snapshot.position, request
+        self._life.paused_by = request
         for lane in self._lanes.values():
             lane.rest()
         self._pausing.append((caller, snapshot))

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable
 
 Batch = dict["Hashable", Any]
 """Rows by what they replace, in the order in which they are to be written."""
@@ -37,6 +37,10 @@ class Journal:
         """Return all of it, and be empty."""
         batch, self._rows = self._rows, {}
         return batch
+
+    def drop(self, unwanted: Callable[[Any], bool]) -> None:
+        """Forget rows."""
+        self._rows = {key: row for key, row in self._rows.items() if not unwanted(row)}
 
     def give_back(self, batch: Batch) -> None:
         """Put back what could not be written, before all else; what was replaced meanwhile stays replaced."""

@@ -143,6 +143,13 @@ class Store:
         """Have a step of a session written, whose row was recorded before."""
         self._writer.add(row)
 
+    def record_again(self, row: SessionRow, steps: Sequence[TransitionRow]) -> None:
+        """Have a session and all its steps written, in the place of what was recorded and is not written yet."""
+        self._writer.drop(lambda other: isinstance(other, TransitionRow) and other.session_id == row.id)
+        self.record_session(row)
+        for step in steps:
+            self.record_transition(step)
+
     def record_probe(self, row: ProbeRow) -> None:
         """Have what was read of a file written, in the place of what is known of it."""
         self._writer.add(row, ("probe", row.path))

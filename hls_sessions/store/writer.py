@@ -63,6 +63,11 @@ class Writer:
             self._changed.notify_all()
             return True
 
+    def drop(self, unwanted: Callable[[Any], bool]) -> None:
+        """Write no row of those that are not in hand yet and are not wanted any more."""
+        with self._changed:
+            self._journal.drop(unwanted)
+
     def flush(self, timeout: float) -> bool:
         """Wait until all that was added is written; False when it takes longer, or cannot be written now."""
         with self._changed:

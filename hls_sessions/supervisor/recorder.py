@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.errors import SessionEnded, SessionNotFound
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 KILLED: Final = "its daemon was killed"
 STOPPED: Final = "its daemon was stopped"
 
+REMEMBERED: Final = 10_000
+"""Ended sessions that still say when and why, at most: without a limit, whoever opens sessions without end would have
+them fill the memory."""
+
 GOING: Final = {State.ACTIVE.value, State.PAUSED.value}
 """States from which a session goes on in another daemon."""
 
@@ -66,7 +71,9 @@ class Recorder:
         self._interval = interval
         self._living: dict[str, tuple[SessionRow, Life]] = {}
         self._past: dict[str, SessionRow] = {}
-        """Those that have ended, for as long as they are kept."""
+        """Those that ended by themselves, the latest, for as long as they are kept."""
+        self._unfinished: dict[str, SessionRow] = {}
+        """Those of an earlier daemon that are to go on, until they do."""
         self._totals = Totals()
         """Of the sessions that have ended."""
         self._before = Totals()
@@ -78,15 +85,14 @@ class Recorder:
 
     def settle(self) -> list[SessionRow]:
         """Return the sessions of an earlier daemon that are to go on; write down the end of those that cannot."""
-        unfinished: list[SessionRow] = []
         for row in self._store.sessions():
             if row.ended_at is not None:
-                self._past[row.id] = row
+                self._remember(row)
             elif row.fingerprint is None or row.state not in GOING:
                 self.cannot_go_on(row, KILLED)
             else:
-                unfinished.append(row)
-        return unfinished
+                self._unfinished[row.id] = row
+        return list(self._unfinished.values())
 
     def earlier(self, row: SessionRow) -> Earlier:
         """Return what is known of a session that is to go on. Reads the history."""
@@ -109,6 +115,7 @@ class Recorder:
         with self._lock:
             self._before = self._before.with_all([row])
             row = self._as_now(replace(row, encoder=self._encoder, left_at=None), life)
+            self._unfinished.pop(row.id, None)
             self._living[row.id] = row, life
         self._store.record_session(row)
 
@@ -172,7 +179,8 @@ class Recorder:
                     known = self._living.pop(event.session_id, None)
                     if known is None:
                         return
-                    row = self._past[event.session_id] = self._as_now(*known)
+                    row = self._as_now(*known)
+                    self._remember(row)
                     self._totals = self._totals.with_all([row])
                 self._store.record_session(row)
 
@@ -197,13 +205,14 @@ class Recorder:
     def why_not(self, session_id: str) -> SessionError:
         """Return what is said of a session that is not there: when and why it ended by itself, while it is kept."""
         row = self._kept(session_id)
-        if row is None or row.state == State.COMPLETED.value or row.ended_at is None:
+        if row is None or row.ended_at is None:
             return SessionNotFound(session_id)
         return SessionEnded(row.id, row.state, row.reason or "", _date(row.ended_at).isoformat(timespec="seconds"))
 
     def past_steps(self, session_id: str) -> tuple[Transition, ...]:
         """Return the steps of a session that has ended, as long as it is kept; none of another. Reads the history."""
-        return () if self._kept(session_id) is None else self._steps(session_id)
+        row = self._store.session(session_id)
+        return () if row is None or row.ended_at is None or self._is_over(row) else self._steps(session_id)
 
     @shielded
     def tidy(self) -> None:
@@ -223,13 +232,26 @@ class Recorder:
     def _write_again(self) -> set[str]:
         """Have all written again that is known, where the database was lost; return the sessions whose steps are."""
         with self._lock:
-            living, past = list(self._living.values()), list(self._past.values())
-        for row in (*past, *(row for row, _ in living)):
+            lives = [life for _, life in self._living.values()]
+            others = [*self._past.values(), *self._unfinished.values()]
+        for row in others:
             self._store.record_session(row)
-        for row, life in living:
-            for step in life.history:
-                self._store.record_transition(_step_row(row.id, step))
-        return {row.id for row, _ in living}
+        for life in lives:
+            life.recount(partial(self._write_life_again, life.session_id))
+        return {life.session_id for life in lives}
+
+    def _write_life_again(self, session_id: str, steps: tuple[Transition, ...]) -> None:
+        with self._lock:
+            known = self._living.get(session_id)
+        if known is not None:
+            self._store.record_again(known[0], [_step_row(session_id, step) for step in steps])
+
+    def _remember(self, row: SessionRow) -> None:
+        """Note how a session ended. One that its viewer ended is not there, and nobody is told of it."""
+        if row.state != State.COMPLETED.value:
+            self._past[row.id] = row
+            while len(self._past) > REMEMBERED:
+                del self._past[next(iter(self._past))]
 
     def _kept(self, session_id: str) -> SessionRow | None:
         row = self._past.get(session_id)
@@ -286,7 +308,8 @@ class Recorder:
         taken = TransitionRow(row.id, now, step.value, row.state, state.value, Who.SUPERVISOR.value, why)
         ended = replace(row, state=state.value, reason=why, ended_at=now, updated_at=now)
         with self._lock:
-            self._past[row.id] = ended
+            self._unfinished.pop(row.id, None)
+            self._remember(ended)
         self._store.record_transition(taken)
         self._store.record_session(ended)
 

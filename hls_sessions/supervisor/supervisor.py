@@ -88,6 +88,9 @@ logger = logging.getLogger(__name__)
 FEWEST_ENCODERS = 4
 """How many encoders may run on the smallest machine: two viewers' picture and sound."""
 
+ATTEMPTS = 3
+"""How often sessions of an earlier daemon are waited for that may take the last places."""
+
 LONGEST_NAME = 256
 """Characters a user's name may have."""
 
@@ -369,8 +372,7 @@ class Supervisor:
             except (SessionEnded, SessionNotFound):
                 continue  # it ended just now, and is in the tables no more
             return found.session, False
-        self._see_who_returns()
-        with self._opening:
+        with self._opening_one():
             if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
                 return found.session, False
             earlier = None if snapshot is None else snapshot.session_id
@@ -392,11 +394,24 @@ class Supervisor:
             self._prober.read_whole(path)
         return entry.session, True
 
-    def _see_who_returns(self) -> None:
-        """Have those of an earlier daemon back where they may take the last places: they had them first."""
-        full = len(self._entries) + len(self._returning) >= self.settings.max_sessions
-        if full or self.settings.max_sessions_per_user is not None:
+    @contextmanager
+    def _opening_one(self) -> Iterator[None]:
+        """Be the only one that opens a session, when those of an earlier daemon are back that may take the last places.
+
+        They had them first.
+
+        Raises:
+            Unavailable: they cannot be brought back, because the supervisor stops.
+        """
+        for _ in range(ATTEMPTS):
+            with self._opening:
+                returning, settings = len(self._returning), self.settings
+                full = len(self._entries) + returning >= settings.max_sessions
+                if not returning or (not full and settings.max_sessions_per_user is None):
+                    yield
+                    return
             self._returning.bring_all()
+        raise Unavailable("Sessions of an earlier daemon are not back yet.")
 
     def find(self, session_id: str) -> Session:
         """Return a session.
@@ -895,8 +910,10 @@ class Supervisor:
         # In this order: who is brought back meanwhile is in one of them at any time.
         kept = self._returning.ids | {entry.viewing.session_id for entry in self._entries.all()}
         for directory in orphans(self._segments_dir):
+            if directory.path.name in kept:
+                continue  # its processes are ended before it goes on; those it has by now are its own
             killed = end_processes(directory)
-            if directory.path.name in kept or directory.is_left_to_another(self._home):
+            if directory.is_left_to_another(self._home):
                 continue
             directory.destroy()
             logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)

@@ -218,6 +218,25 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
         assert [depth(ask) for _ in range(5)] == [first] * 5
 
 
+def test_what_is_remembered_of_ended_sessions_has_a_bound(hls_supervisor, film, hls_clock, monkeypatch):
+    monkeypatch.setattr("hls_sessions.supervisor.recorder.REMEMBERED", 2)
+    supervisor = hls_supervisor(clock=hls_clock)
+    ended = []
+    for _ in range(3):
+        supervisor.open(film).stop()
+        ended.append(supervisor.open(film, idle_timeout=1))
+        hls_clock.advance(1)
+        supervisor.reap()
+
+    with pytest.raises(SessionNotFound):
+        supervisor.find(ended[0].id)
+    for session in ended[1:]:
+        with pytest.raises(SessionEnded):
+            supervisor.find(session.id)
+    assert [step.step for step in supervisor.history(ended[0].id)] == ["start", "expire"]
+    assert len(supervisor._recorder._past) == 2
+
+
 # ---- what cannot be opened
 
 

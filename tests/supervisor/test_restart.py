@@ -9,7 +9,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from threading import Event
 from uuid import uuid4
@@ -204,6 +205,26 @@ def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_li
     assert [step.step for step in steps] == ["start", "pause"]
 
 
+def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(last_life, film, state_dir):
+    supervisor = last_life()
+    session, other = supervisor.open(film), supervisor.open(film)
+    supervisor._store.flush()
+    again = supervisor._store.when_begun_anew
+
+    def meanwhile():
+        session.pause()
+        return again()
+
+    supervisor._store.when_begun_anew = meanwhile
+    for file in state_dir.glob("history.db*"):
+        file.unlink()
+    other.pause()
+    supervisor._store.flush()  # by now the new one is begun, and all is recorded again
+
+    steps = {each.id: [step.step for step in supervisor._store.transitions(each.id)] for each in (session, other)}
+    assert list(steps.values()) == [["start", "pause"]] * 2
+
+
 def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
     first = life(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
@@ -254,6 +275,24 @@ def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monk
         second.open(film)
 
     assert {session.id for session in second.sessions()} == sessions
+
+
+def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeypatch):
+    first = life()
+    earlier = first.open(film)
+    first.stop()
+    monkeypatch.setattr(Returning, "begin", lambda _: None)
+    second = last_life(max_sessions=2)
+
+    def opened(_):
+        with suppress(CapacityExceeded):
+            return second.open(film).id
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = {id_ for id_ in pool.map(opened, range(8)) if id_}
+
+    assert len(ids) == 1
+    assert {session.id for session in second.sessions()} == {earlier.id, *ids}
 
 
 def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
