@@ -73,7 +73,7 @@ def made(folder: Path) -> Path:
 def daemon(root: Path, state: Path) -> Iterator[str]:
     """Run the daemon while its address is used."""
     command = [sys.executable, "-m", "hls_sessions", "serve", "--media", str(root), "--port", "0"]
-    command += ["--state-dir", str(state)]
+    command += ["--state-dir", str(state), "--drain"]  # there will be no next daemon that goes on with them
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
