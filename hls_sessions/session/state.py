@@ -34,7 +34,7 @@ class State(Enum):
     @property
     def is_final(self) -> bool:
         """Whether no step leads out of it."""
-        return not any(state is self for state, _ in TABLE)
+        return self not in _LEFT
 
 
 class Step(Enum):
@@ -119,6 +119,9 @@ TABLE: Mapping[tuple[State, Step], Rule] = {
     (State.PAUSED, Step.YIELD): _YIELD,
 }
 """Every step there is. Whatever is not here is refused."""
+
+_LEFT = frozenset(state for state, _ in TABLE)
+"""The states out of which a step leads."""
 
 
 def follow(state: State, step: Step, by: Who, reason: str, now: Circumstances) -> State:

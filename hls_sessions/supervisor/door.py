@@ -46,10 +46,14 @@ class Door:
         Raises:
             CapacityExceeded: there is none.
         """
+        ahead = self._queue.ahead_of(user, media)
+        if self._rules.max_sessions_per_user is None and len(self._entries) + len(ahead) < self._rules.max_sessions:
+            self._queue.leave(user, media)  # no session needs to be looked at for that
+            return
         stays: set[str] = set()
         """Those that were asked to end, and do not: somebody is there after all."""
         while True:
-            match decide(self._seats(stays), user, self._queue.ahead_of(user, media), self._rules):
+            match decide(self._seats(stays), user, ahead, self._rules):
                 case Admit():
                     self._queue.leave(user, media)
                     return
