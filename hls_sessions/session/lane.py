@@ -196,8 +196,8 @@ class Lane:
         if run is None:
             return
         try:
-            if exit_.code == 0 and not run.stopping:
-                self._publish_from(run, ended=True)
+            if not run.stopping:
+                self._publish_from(run, ended=exit_.code == 0)  # its end may be heard of before its last files
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
                 self._workshop.account.full(self._size_of_next(self.way, run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
