@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import signal
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import judge
 import pytest
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible
-from hls_sessions.ffmpeg import SOFTWARE, Encoder, Way
+from hls_sessions.ffmpeg import SOFTWARE, Encoder, Way, find
 from hls_sessions.ffmpeg.ways import several
 from hls_sessions.session import lane
 from hls_sessions.testing import runs_of
@@ -48,9 +49,9 @@ def two_ways(monkeypatch):
 def open_with(hls_supervisor, film, double):
     """Open a film with an ffmpeg that does something else in shell, where $better is 1 for a run of the better way."""
 
-    def open_with(misbehave):
+    def open_with(misbehave, path=film):
         script = double(f'case "$*" in *"-coder vlc"*) better=1 ;; *) better=0 ;; esac; {misbehave}')
-        return hls_supervisor(ffmpeg=str(script), look_ahead=1).open(film)
+        return hls_supervisor(ffmpeg=str(script), look_ahead=1).open(path)
 
     return open_with
 
@@ -100,11 +101,12 @@ def test_other_renditions_keep_their_ways(open_with):
     assert (audio.encoder, audio.given_up) == ("copy", ())
 
 
-def test_a_way_that_has_worked_is_left_after_three_failures_at_a_segment(open_with, is_right):
-    session = open_with('if [ $better = 1 ] && [ "$run" -gt 1 ]; then exit 3; fi')
+def test_a_way_that_has_worked_is_left_after_three_failures_at_a_segment(open_with, long_film, is_right):
+    slowly = f'[ "$run" -gt 1 ] || exec {shlex.quote(find())} -readrate 4 "$@"'  # so that it is far from the seek
+    session = open_with(f"if [ $better = 1 ]; then {slowly}; exit 3; fi", long_film)
     session.segment(VIDEO, 0, BOUND)
 
-    assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
+    assert is_right(session, VIDEO, 20, session.segment(VIDEO, 20, BOUND))
     assert (video(session).encoder, glance(session).encoder_failures) == ("plain", 3)
 
 
