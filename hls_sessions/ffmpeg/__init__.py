@@ -5,7 +5,7 @@ from hls_sessions.ffmpeg.commands import COPIED_BEYOND, OFFSET, Run, run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.memory import FileVersion, Memory
 from hls_sessions.ffmpeg.prober import Prober
-from hls_sessions.ffmpeg.process import Exit, Process, ProcessId
+from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.ways import Way, ways
 
@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "SubtitleReader",
     "Way",
+    "boot",
     "examine",
     "find",
     "run",

@@ -38,27 +38,38 @@ LAMENT = re.compile(
 """What ffmpeg says after it has said what is wrong."""
 
 
+@cache
+def boot() -> str:
+    """Return which start of the machine this is (random(4), boot_id); nothing where the kernel does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
 class ProcessId(NamedTuple):
     """A process for certain: its pid, and when it started, because pids are used again."""
 
     pid: int
     started: int
     """Clock ticks after boot (proc(5), field 22 of stat)."""
+    boot: str
+    """Which boot."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """Identify a running process by its pid; None when there is none."""
         fields = _stat(pid)
-        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]))
+        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]), boot())
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
         """Read what ``str`` wrote; None when it is something else."""
-        numbers = re.fullmatch(r"([0-9]{1,20}) ([0-9]{1,20})\s*", text)
-        return cls(int(numbers[1]), int(numbers[2])) if numbers else None
+        words = re.fullmatch(r"([0-9]{1,20}) ([0-9]{1,20}) ?([0-9a-f-]{36}|)\s*", text)
+        return cls(int(words[1]), int(words[2]), words[3]) if words else None
 
     def __str__(self) -> str:
-        return f"{self.pid} {self.started}"
+        return f"{self.pid} {self.started} {self.boot}"
 
     def is_running(self) -> bool:
         """Whether this very process still runs."""

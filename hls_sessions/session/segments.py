@@ -3,15 +3,16 @@
 ::
 
     <segments-dir>/<session id>/         0700, named by the session
-        owner                            the daemon's process, as "pid start-time", and below it its state folder
+        owner                            the daemon's process, as "pid start-time boot", and below it its state folder
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a text track
         <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
         <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
-        <rendition>/run-<k>/pid          the run's process, as "pid start-time"
+        <rendition>/run-<k>/pid          the run's process, as "pid start-time boot"
 
-The disk is a cache: any segment may be deleted at any time and made again.
+The disk is a cache: any segment may be deleted at any time and made again. That is why none is synced to it, and why
+none is taken over that was written before the machine last started: it may have ended with half of it written.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from hls_sessions.errors import StorageFailed
-from hls_sessions.ffmpeg import ProcessId
+from hls_sessions.ffmpeg import ProcessId, boot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,14 +53,16 @@ class SegmentDirectory:
     def open(self) -> None:
         """Make the directory, or take over the one a crashed life of the same session left.
 
-        What another daemon has published is set back until it is checked: nobody watched over it meanwhile.
+        What another daemon has published is set back until it is checked: nobody watched over it meanwhile. It is
+        deleted if the machine was started since.
 
         Raises:
             StorageFailed: it cannot be made, or is another user's.
         """
         try:
-            if _is_anything(self.path) and _read_identity(self.path / OWNER) != ProcessId.of(os.getpid()):
-                self._set_back()
+            owner = _read_identity(self.path / OWNER)
+            if _is_anything(self.path) and owner != ProcessId.of(os.getpid()):
+                self._set_back(whole=owner is not None and owner.boot == boot())
             self._make()
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
@@ -176,10 +179,13 @@ class SegmentDirectory:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.path / OWNER).write_bytes(f"{ProcessId.of(os.getpid())}\n".encode() + self._home)
 
-    def _set_back(self) -> None:
+    def _set_back(self, *, whole: bool) -> None:
         """Put away what an earlier daemon has published, and delete what has no business here.
 
         Runs stay: their processes are yet to be ended.
+
+        Args:
+            whole: whether all that was written has arrived in the files; else it is deleted.
 
         Raises:
             OSError: it cannot be done, or the directory is another user's.
@@ -191,7 +197,7 @@ class SegmentDirectory:
             return
         for rendition in self.path.iterdir():
             if _is_own(rendition):
-                _set_back(rendition)
+                _set_back(rendition, whole=whole)
             elif rendition.name != OWNER:
                 rendition.unlink()
 
@@ -244,7 +250,7 @@ def _read_identity(file: Path) -> ProcessId | None:
         return None
 
 
-def _set_back(rendition: Path) -> None:
+def _set_back(rendition: Path, *, whole: bool) -> None:
     earlier = rendition / EARLIER
     if _is_anything(earlier) and not _is_own(earlier):
         earlier.unlink()
@@ -253,7 +259,7 @@ def _set_back(rendition: Path) -> None:
         if _is_own(file):
             if file != earlier and not file.match("run-*"):
                 shutil.rmtree(file)
-        elif stat.S_ISREG(file.lstat().st_mode) and _is_published(file.name):
+        elif whole and stat.S_ISREG(file.lstat().st_mode) and _is_published(file.name):
             file.replace(earlier / file.name)
         else:
             file.unlink()

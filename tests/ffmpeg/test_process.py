@@ -381,7 +381,7 @@ def test_a_process_whose_name_looks_like_its_state_is_known(start, tmp_path, unt
 
 def test_a_pid_that_another_process_has_now_is_not_killed(start, until):
     process = start("exec sleep 60")
-    before = ProcessId(process.pid, process.identity.started - 1)
+    before = process.identity._replace(started=process.identity.started - 1)
 
     assert not before.is_running()
     assert before.kill() is False

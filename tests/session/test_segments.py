@@ -15,6 +15,8 @@ from hls_sessions.session import SegmentDirectory, end_processes, orphans
 from hls_sessions.session.segments import record_process
 
 INIT, MEDIA = b"ftyp moov", b"moof mdat"
+BEFORE = "00000000-0000-4000-8000-000000000000"
+"""An earlier start of the machine."""
 
 
 @pytest.fixture
@@ -249,6 +251,34 @@ def test_a_pid_that_another_process_has_by_now_is_not_the_owner(tmp_path, bystan
     orphan = orphaned(tmp_path, ProcessId.of(bystander.pid)._replace(started=1))
 
     assert found(tmp_path) == {orphan.path}
+
+
+def test_a_process_of_before_the_machine_was_started_is_not_the_owner_though_its_numbers_are_the_same(
+    tmp_path, bystander
+):
+    orphan = orphaned(tmp_path, ProcessId.of(bystander.pid)._replace(boot=BEFORE))
+
+    assert found(tmp_path) == {orphan.path}
+
+
+def test_what_an_earlier_daemon_has_published_is_set_back_until_it_is_checked(directory, rendition, gone):
+    publish(directory, rendition, 4)
+    (directory.path / "owner").write_text(str(gone))
+
+    directory.open()
+
+    assert (directory.published(rendition), directory.unchecked(rendition)) == (set(), {4})
+
+
+@pytest.mark.parametrize("owner", [f"1 1 {BEFORE}", "1 1", "\0" * 50])
+def test_what_was_published_before_the_machine_was_started_is_made_again(directory, rendition, owner):
+    publish(directory, rendition, 4)
+    (directory.path / "owner").write_text(owner)
+
+    directory.open()
+
+    assert (directory.published(rendition), directory.unchecked(rendition)) == (set(), set())
+    assert not directory.earlier(rendition, "init.mp4").exists()
 
 
 @pytest.mark.parametrize("owner", ["", "somebody", "12", "-1 5", "12 noon", "\0"])
