@@ -12,16 +12,14 @@ from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 
 
 def events(
-    session: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="Only this session's, which is then kept from expiring.")
-    ] = None,
+    session: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this session's.")] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Print what happens, a line per event, until the session ends, the daemon stops or Ctrl-C. --json: JSON lines."""
     daemon = Daemon(url, token)
-    path = "/events" if session is None else f"/sessions/{daemon.full_id(session)}/events"
+    path = "/events" if session is None else f"/sessions/{daemon.full_id(session)}/events?subscribe=false"
     with suppress(KeyboardInterrupt):
         for name, data in daemon.listen(path):
             typer.echo(json.dumps({"event": name} | data) if as_json else _line(name, data))

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -516,11 +516,15 @@ class Supervisor:
     # ---- what happens
 
     @contextmanager
-    def stream(self, session_id: str | None = None) -> Iterator[Stream]:
+    def stream(self, session_id: str | None = None, *, subscribe: bool = True) -> Iterator[Stream]:
         """Listen to one session's events, or to all, in an event loop: ``async for event in stream``.
 
-        Who listens to one session is counted as its subscriber, and keeps it from expiring. The stream ends with the
-        session, when the supervisor stops, or when a thousand events wait because its reader is too slow.
+        The stream ends with the session, when the supervisor stops, or when a thousand events wait because its reader
+        is too slow.
+
+        Args:
+            session_id: whose; all when omitted.
+            subscribe: whether who listens to one session is counted as its subscriber, which keeps it from expiring.
 
         Raises:
             SessionEnded, SessionNotFound: there is no such session.
@@ -533,9 +537,10 @@ class Supervisor:
         try:
             if session_id is None:
                 yield stream
-            else:
-                with self._subscribed(self._entries.find(session_id)):
-                    yield stream
+                return
+            entry = self._entries.find(session_id)
+            with self._subscribed(entry) if subscribe else nullcontext():
+                yield stream
         finally:
             self._events.leave(stream)
 

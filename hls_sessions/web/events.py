@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from hls_sessions.session import SessionInfo
@@ -22,10 +22,16 @@ async def stream_of_all(supervisor: Supervised) -> AsyncIterator[Stream]:
         yield stream
 
 
-async def stream_of_one(session_id: str, supervisor: Supervised) -> AsyncIterator[tuple[Stream, SessionInfo]]:
+async def stream_of_one(
+    session_id: str,
+    supervisor: Supervised,
+    subscribe: Annotated[
+        bool, Query(description="Whether to be counted, and so keep the session from expiring.")
+    ] = True,
+) -> AsyncIterator[tuple[Stream, SessionInfo]]:
     """Open a stream of one session, and see how it is. Before the answer begins, so that there may be none."""
     session = await found(supervisor, session_id)
-    with supervisor.stream(session_id) as stream:
+    with supervisor.stream(session_id, subscribe=subscribe) as stream:
         yield stream, await session.ask_glance()
 
 
@@ -33,7 +39,7 @@ async def stream_of_one(session_id: str, supervisor: Supervised) -> AsyncIterato
 async def session_events(
     opened: Annotated[tuple[Stream, SessionInfo], Depends(stream_of_one)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
-    """Tell how a session is, and then all that happens in it, until it ends. Who reads is counted as a subscriber."""
+    """Tell how a session is, and then all that happens in it, until it ends. Who reads is its subscriber."""
     stream, info = opened
     yield ServerSentEvent(event="session", data=answer(info, prefix_of(request)))
     async for event in _told(stream):

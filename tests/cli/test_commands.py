@@ -111,6 +111,7 @@ def test_events_are_printed_until_the_session_ends(daemon, film):
     assert (people.returncode, programs.returncode) == (0, 0)
     assert all(f"  {session}  {event['event']}  " in line for line, event in zip(lines, told, strict=True))
     assert {"session", "segment_ready", "state_changed", "ended"} == {event["event"] for event in told}
+    assert told[0]["subscriber_count"] == 0  # who looks on is nobody's viewer
     assert lines[0].endswith("session  is active\n")
     assert lines[-1].endswith("ended  its viewer or an operator stopped it\n")
 

@@ -94,6 +94,18 @@ def test_subscribers_are_counted_and_one_that_leaves_is_noticed(http, session, l
         assert reader.next()[1]["last_subscriber_left_at"] is None
 
 
+def test_who_only_looks_on_is_no_subscriber(http, session, listen):
+    base = f"/sessions/{session['session_id']}"
+    with listen(f"{base}/events?subscribe=false") as reader:
+        first = reader.next()[1]
+        assert (first["subscriber_count"], first["last_subscriber_left_at"]) == (0, None)
+        http.get(f"{base}/video-90p/0.m4s")
+        assert reader.until("segment_ready")["rendition"] == "video-90p"
+
+    left = glance(http, session["session_id"])
+    assert (left["subscriber_count"], left["last_subscriber_left_at"]) == (0, None)
+
+
 def test_all_sessions_can_be_listened_to_at_once(http, film, listen):
     with listen("/events") as reader:
         assert reader.next() == ("listening", None)
