@@ -319,8 +319,10 @@ class Lane:
             may = self._may_write(number, segment, self._size_of_next(self.way, segment))
             return len(self.cuts) - 1 if may else None
         account, id_ = self._workshop.account, self.rendition.id
-        ahead = self.cuts.reaching(min(self._viewer_before(segment), segment), self._workshop.limits.look_ahead)
-        if ahead > segment and not account.reserve(id_, number, self._size_of_copy(segment, ahead), urgent=False):
+        ahead = self.cuts.reaching(self._viewer_before(segment), self._workshop.limits.look_ahead)
+        size = self._size_of_copy(segment, ahead)
+        # What never fits is not asked for: all behind the viewer would be deleted for nothing.
+        if ahead > segment and size <= account.most and not account.reserve(id_, number, size, urgent=False):
             return ahead
         return segment if self._may_write(number, segment, self._size_of_copy(segment, segment)) else None
 

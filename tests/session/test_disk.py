@@ -171,6 +171,20 @@ def test_a_copy_of_which_no_look_ahead_fits_is_made_by_the_segment(disk, copied_
         assert bytes_of(session) <= supervisor.settings.session_disk_budget
 
 
+def test_what_is_behind_a_viewer_is_not_deleted_for_a_look_ahead_that_never_fits(disk, copied_film):
+    supervisor = disk.supervisor(ffmpeg=None)
+    copied = supervisor.probe(copied_film).renditions["video-copy"]
+    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 20))
+    session = supervisor.open(copied_film)
+
+    for number in range(5):
+        session.segment("video-copy", number, BOUND)
+        glance(session)
+
+    there = {int(file.stem) for file in (session.directory / "video-copy").glob("*.m4s")}
+    assert {2, 3, 4} <= there  # seven are room enough for these and what is made ahead
+
+
 def test_a_copy_for_whose_look_ahead_the_room_is_gone_goes_on_by_the_segment(disk, copied_film, slow_ffmpeg):
     supervisor = disk.supervisor(ffmpeg=slow_ffmpeg)
     session = supervisor.open(copied_film)
