@@ -8,12 +8,15 @@ import shutil
 import pytest
 
 from hls_sessions.errors import StorageFailed
+from hls_sessions.ffmpeg import ProcessId, boot
 from hls_sessions.session import SegmentDirectory
 from hls_sessions.session.messages import MakeRoom
 from hls_sessions.testing import runs_of
 
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
 BOUND = 30
+EARLIER = str(ProcessId(pid=1, started=1, boot=boot()))
+"""A daemon that is gone, though the machine was not."""
 TALK = "1\n00:00:01,000 --> 00:00:02,000\nGood morning\n"
 
 
@@ -39,7 +42,7 @@ def change_hands(until):
     """Give a session another actor, to which all that is on disk is an earlier daemon's."""
 
     def change_hands(session):
-        (session.directory / "owner").write_text("1 1")
+        (session.directory / "owner").write_text(EARLIER)
         session._registry.whereis(session.id).cast("something it does not know")
         until(lambda: session._life.tally.sums.restarts.get("actor"))
         session.info()
@@ -150,7 +153,7 @@ def test_what_has_no_business_in_a_session_directory_is_cleared_away(session, ch
 
 
 def test_a_directory_of_somebody_else_is_not_touched(session, monkeypatch):
-    (session.directory / "owner").write_text("1 1")
+    (session.directory / "owner").write_text(EARLIER)
     before = sorted(session.directory.rglob("*"))
     with monkeypatch.context() as other:
         other.setattr(os, "geteuid", lambda: 12345)
