@@ -5,17 +5,15 @@ from __future__ import annotations
 import errno
 import logging
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
-from math import ceil
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
-from hls_sessions.ffmpeg import COPIED_BEYOND, ways
 from hls_sessions.ffmpeg import run as plan_run
+from hls_sessions.ffmpeg import ways
 from hls_sessions.media import BrokenSegment, read_segment, read_track
-from hls_sessions.session.budget import dispensable
+from hls_sessions.session.budget import Estimate, dispensable
 from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.encoder import EncoderRun
 from hls_sessions.session.gaps import gap_of
@@ -23,10 +21,10 @@ from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.pacer import Want
 from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
 from hls_sessions.session.segments import size_of
+from hls_sessions.session.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
-    from fractions import Fraction
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
@@ -91,7 +89,6 @@ class Lane:
         """Take over what an earlier life has published: what this daemon has is checked, the rest when asked for."""
         self.rendition = rendition
         self.cuts = workshop.presentation.cuts(rendition.id)
-        self.published = workshop.directory.published(rendition.id)
         self.given_up: list[str] = []
         """Why each way before the present one was given up, in sentences."""
         self._workshop = workshop
@@ -108,17 +105,12 @@ class Lane:
         self._impossible: dict[int, str] = {}
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
+        self._estimate = Estimate(rendition.peak, self.cuts)
         self._track = self._published_track()
-        self._unchecked: set[int] = set()
-        """Segments that an earlier daemon has published, and that nobody has asked for since."""
-        if self._track is None:
-            workshop.directory.forget_earlier(rendition.id)
-        else:
-            # What comes before the track begins is written anew: it costs nothing.
-            known = set(range(self.cuts.lead, len(self.cuts)))
-            self._unchecked = workshop.directory.unchecked(rendition.id) & known - self.published
-        for number in self._there:
-            workshop.account.wrote(rendition.id, number, size_of(self._file(number)))
+        """The trak box of the published init segment; None while there is none."""
+        # What comes before the track begins is written anew: it costs nothing.
+        known = range(self.cuts.lead, len(self.cuts))
+        self._shelf = Shelf(rendition, known, workshop.directory, workshop.account, workshop.life, self._check)
 
     # ---- asked
 
@@ -133,16 +125,8 @@ class Lane:
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
         self.visit(number)
-        path = self._workshop.directory.segment(self.rendition.id, number)
-        if path.exists():
-            self.published.add(number)
+        if (path := self._shelf.find(number)) is not None:
             return path
-        if number in self._unchecked and self._adopt(number):
-            return path
-        if number in self.published:
-            self.published.discard(number)
-            self._workshop.account.removed(self.rendition.id, number)
-            self._workshop.life.evicted(self.rendition.id, number)
         if number in self._impossible:
             raise SegmentImpossible(self.rendition.id, number, self._impossible[number])
         if self._failures[number] >= ATTEMPTS:
@@ -230,7 +214,7 @@ class Lane:
         given_up = {segment for segment, times in self._failures.items() if times >= ATTEMPTS}
         lead = self.cuts.lead
         waiting = [segment for segment in self._waiting if segment >= lead]
-        settled = self._there | self._impossible.keys() | given_up | set(range(lead))
+        settled = self._shelf.there | self._impossible.keys() | given_up | set(range(lead))
         # What comes before the track begins needs the init segment, and nothing else that a run makes.
         if not waiting and (self._waiting_for_init or self._waiting):
             waiting = [self._segment_for_init()]
@@ -320,11 +304,11 @@ class Lane:
             return len(self.cuts) - 1 if may else None
         account, id_ = self._workshop.account, self.rendition.id
         ahead = self.cuts.reaching(self._viewer_before(segment), self._workshop.limits.look_ahead)
-        size = self._size_of_copy(segment, ahead)
+        size = self._estimate.copy(segment, ahead)
         # What never fits is not asked for: all behind the viewer would be deleted for nothing.
         if ahead > segment and size <= account.most and not account.reserve(id_, number, size, urgent=False):
             return ahead
-        return segment if self._may_write(number, segment, self._size_of_copy(segment, segment)) else None
+        return segment if self._may_write(number, segment, self._estimate.copy(segment, segment)) else None
 
     def _go_on(self, run: EncoderRun) -> None:
         """Let a run continue if there is room on disk for what it makes next.
@@ -340,7 +324,7 @@ class Lane:
 
     def _has_room_for_copy(self, run: int, segment: int, last: int) -> bool:
         """Whether there is room on disk for a copy from one segment to another."""
-        size, urgent = self._size_of_copy(segment, last), self._is_waited_for(segment)
+        size, urgent = self._estimate.copy(segment, last), self._is_waited_for(segment)
         return self._workshop.account.reserve(self.rendition.id, run, size, urgent=urgent) is None
 
     def _may_write(self, run: int, segment: int, size: int) -> bool:
@@ -368,22 +352,7 @@ class Lane:
         return StorageFailed(str(self._workshop.directory.path), why)
 
     def _size_of_next(self, way: Way, segment: int) -> int:
-        """Return the bytes a run at a segment may write before it is looked at again: it, and once more to publish."""
-        if way.copies:
-            return self._size_of_copy(segment, segment)
-        return ceil(2 * self.rendition.peak / 8 * self._length(segment, segment))
-
-    def _size_of_copy(self, segment: int, last: int) -> int:
-        """Return the bytes a copy may write between two segments, with one to publish and what it reads beyond."""
-        longest = max(
-            (self._length(number, number) for number in range(segment, last + 1)), default=self.cuts.longest()
-        )
-        return ceil(self.rendition.peak / 8 * (self._length(segment, last) + longest + COPIED_BEYOND))
-
-    def _length(self, segment: int, last: int) -> Fraction:
-        """Return how many seconds segments take; none after the end."""
-        times = self.cuts.times
-        return times[min(last + 1, len(self.cuts))] - times[min(segment, len(self.cuts))]
+        return self._estimate.next(segment, copied=way.copies)
 
     def _hold(self, run: EncoderRun) -> None:
         run.hold()
@@ -401,14 +370,7 @@ class Lane:
 
     def evict(self, number: int) -> int:
         """Delete a segment from disk; return how many bytes it had."""
-        size = self._workshop.account.stored.get((self.rendition.id, number), 0)
-        self._file(number).unlink(missing_ok=True)
-        self._workshop.account.removed(self.rendition.id, number)
-        if number in self._there:
-            self.published.discard(number)
-            self._unchecked.discard(number)
-            self._workshop.life.evicted(self.rendition.id, number)
-        return size
+        return self._shelf.evict(number)
 
     def rest(self) -> None:
         """Stop all runs. What is on disk stays, and who waits still does."""
@@ -429,9 +391,9 @@ class Lane:
         for place in places:
             self.visit(place)
         for segment, held in runs:
-            goes_on = segment in self._cursors or segment - 1 in self._there
+            goes_on = segment in self._cursors or segment - 1 in self._shelf.there
             busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
-            if not goes_on or busy or segment in self._there or (until := self._may_begin(segment)) is None:
+            if not goes_on or busy or segment in self._shelf.there or (until := self._may_begin(segment)) is None:
                 continue
             if self._start(segment, until) and held:
                 self._hold(self._runs[self._run_number])
@@ -503,7 +465,7 @@ class Lane:
             codecs=rendition.codecs,
             bandwidth=rendition.peak,
             segments=len(self.cuts),
-            published=len(self._there),
+            published=len(self._shelf.there),
             gaps=tuple(self._gaps()),
             width=getattr(rendition, "width", None),
             height=getattr(rendition, "height", None),
@@ -514,37 +476,13 @@ class Lane:
 
     # ---- within
 
-    @property
-    def _there(self) -> set[int]:
-        """All segments that are on disk; those that are not checked, for as long as nothing is known against them."""
-        return self.published | self._unchecked
-
-    def _adopt(self, number: int) -> bool:
-        """Publish a segment of an earlier daemon if it passes the check; else delete it, and it is made again."""
-        directory, origin = self._workshop.directory, self._workshop.presentation.timeline.origin
-        file = self._file(number)
-        self._unchecked.discard(number)
-        try:
-            # A published segment has no header of its own.
-            segment = read_segment(directory.init(self.rendition.id).read_bytes() + file.read_bytes())
-            check(segment, number, self.cuts, origin, self._track)
-            if is_short(segment, number, self.cuts, origin):
-                raise Refused("it ends before the next begins")
-            directory.adopt(file)
-        except (BrokenSegment, Refused, OSError) as fault:
-            logger.warning("segment %d of %s is made again: %s", number, self.rendition.id, fault)
-            _delete(file)
-            self._workshop.account.removed(self.rendition.id, number)
-            self._workshop.life.evicted(self.rendition.id, number)
-            return False
-        self.published.add(number)
-        return True
-
-    def _file(self, number: int) -> Path:
-        """Return where a segment is, or will be."""
-        directory = self._workshop.directory
-        published = directory.segment(self.rendition.id, number)
-        return directory.earlier(self.rendition.id, published.name) if number in self._unchecked else published
+    def _check(self, number: int, data: bytes) -> None:
+        """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""
+        origin = self._workshop.presentation.timeline.origin
+        segment = read_segment(self._workshop.directory.init(self.rendition.id).read_bytes() + data)
+        check(segment, number, self.cuts, origin, self._track)
+        if is_short(segment, number, self.cuts, origin):
+            raise Refused("it ends before the next begins")
 
     def _gaps(self) -> Iterator[GapInfo]:
         """Yield what is impossible: neighbours for the same reason as one."""
@@ -620,10 +558,9 @@ class Lane:
             check(segment, number, self.cuts, origin, self._track, damaged=damaged)
             if not went_on and is_short(segment, number, self.cuts, origin):
                 return False
-            if number not in self.published or not self._workshop.directory.init(self.rendition.id).exists():
+            if number not in self._shelf or not self._workshop.directory.init(self.rendition.id).exists():
                 size = self._workshop.directory.publish(self.rendition.id, number, data, segment.head)
-                self._workshop.account.wrote(self.rendition.id, number, size)
-                self._workshop.life.made(self.rendition.id, number, size)
+                self._shelf.published(number, size)
         except (BrokenSegment, Refused) as refusal:
             if went_on:
                 self._workshop.life.tally.refused()
@@ -649,10 +586,6 @@ class Lane:
 
     def _answer(self, number: int) -> None:
         """Let everyone know who waits for a segment, or for the init segment, that it is there."""
-        if number in self._unchecked:
-            _delete(self._file(number))  # it was made again on the way to one that is missing
-            self._unchecked.discard(number)
-        self.published.add(number)
         self._failures.pop(number, None)
         self._lost.pop(number, None)
         directory = self._workshop.directory
@@ -676,9 +609,9 @@ class Lane:
             directory.publish_gap(self.rendition.id, number, gap_of(number, self.cuts, origin, init))
         except OSError as error:
             raise StorageFailed(str(directory.path), error.strerror or str(error)) from error
-        self._workshop.account.wrote(self.rendition.id, number, size_of(self._file(number)))
-        self.published.add(number)
-        return directory.segment(self.rendition.id, number)
+        path = directory.segment(self.rendition.id, number)
+        self._shelf.filled(number, size_of(path))
+        return path
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
         ended_early = exit_.code == 0 and run.fault is None
@@ -707,7 +640,7 @@ class Lane:
         """
         if run.way is not self.way or run.way is self._ways[-1] or self._storage_fault is not None:
             return False
-        never_worked = not self._there and (run.fault is not None or not exit_.was_killed)
+        never_worked = not self._shelf.there and (run.fault is not None or not exit_.was_killed)
         return never_worked or self._failures[run.next] >= ATTEMPTS
 
     def _step_down(self, why: str) -> None:
@@ -732,7 +665,7 @@ class Lane:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
         self._impossible[segment] = reason
         callers = self._waiting.pop(segment, [])
-        if not self._there and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
+        if not self._shelf.there and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
             # Not one segment could be made, so nothing will bring the init segment.
             early = [self._waiting.pop(number) for number in list(self._waiting) if number < self.cuts.lead]
             callers, self._waiting_for_init = [*callers, *self._waiting_for_init, *chain(*early)], []
@@ -740,7 +673,10 @@ class Lane:
             caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
 
     def _published_track(self) -> bytes | None:
-        """Return the trak box of the init segment there is, this daemon's or an earlier one's."""
+        """Return the trak box of the init segment there is, this daemon's or an earlier one's.
+
+        Where there is none, or none that can be read, no segment is of use.
+        """
         directory = self._workshop.directory
         init = directory.init(self.rendition.id)
         try:
@@ -748,11 +684,5 @@ class Lane:
                 directory.adopt(directory.earlier(self.rendition.id, init.name))
             return read_track(init.read_bytes())
         except (OSError, BrokenSegment):
-            _delete(init)
-            self.published.clear()
+            directory.forget(self.rendition.id)
             return None
-
-
-def _delete(file: Path) -> None:
-    with suppress(OSError):
-        file.unlink(missing_ok=True)

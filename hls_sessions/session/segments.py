@@ -109,9 +109,9 @@ class SegmentDirectory:
         """
         earlier.replace(earlier.parent.parent / earlier.name)
 
-    def forget_earlier(self, rendition: str) -> None:
-        """Delete what an earlier daemon has published of a rendition."""
-        shutil.rmtree(self.path / rendition / EARLIER, ignore_errors=True)
+    def forget(self, rendition: str) -> None:
+        """Delete all of a rendition."""
+        shutil.rmtree(self.path / rendition, ignore_errors=True)
 
     def new_run(self, rendition: str, run: int) -> Path:
         """Make the folder a run writes to, empty.

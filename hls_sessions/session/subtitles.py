@@ -6,15 +6,14 @@ in it is known.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
 from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import webvtt_segment
-from hls_sessions.session.check import Refused, check_text
+from hls_sessions.session.check import check_text
 from hls_sessions.session.messages import RenditionInfo, TextRead
-from hls_sessions.session.segments import size_of
+from hls_sessions.session.shelf import Shelf
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,14 +48,9 @@ class SubtitleLane:
         self._directory = directory
         self._reader = reader
         self._owner = owner
-        self._life = life
-        self._account = account
-        self._published = directory.published(rendition.id, rendition.extension)
-        self._unchecked = directory.unchecked(rendition.id, rendition.extension) - self._published
+        self._shelf = Shelf(rendition, range(len(self.cuts)), directory, account, life, _check)
         self._waiting: dict[int, list[From]] = {}
         self._asked: dict[int, Reply[list[Cue]]] = {}
-        for number in self._published | self._unchecked:
-            account.wrote(rendition.id, number, size_of(self._file(number)))
 
     def get_segment(self, number: int, caller: From) -> Path | None:
         """Return a segment's file, or None and answer the caller when it is there.
@@ -66,11 +60,8 @@ class SubtitleLane:
         """
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
-        if (number in self._unchecked and self._adopt(number)) or self._file(number).exists():
-            return self._file(number)
-        if number in self._published:
-            self._published.discard(number)
-            self._gone(number)
+        if (path := self._shelf.find(number)) is not None:
+            return path
         self._waiting.setdefault(number, []).append(caller)
         if number not in self._asked:
             self._ask(number)
@@ -91,12 +82,9 @@ class SubtitleLane:
             _fail(callers, error)
         else:
             self.fault = None
-            self._account.wrote(self.rendition.id, number, size)
-            self._life.made(self.rendition.id, number, size)
-            self._published.add(number)
-            self._unchecked.discard(number)
+            self._shelf.published(number, size)
             for caller in callers:
-                caller.reply(self._file(number))
+                caller.reply(self._directory.segment(self.rendition.id, number, self.rendition.extension))
 
     def close(self) -> None:
         """Ask for nothing any more."""
@@ -125,26 +113,11 @@ class SubtitleLane:
             codecs=rendition.codecs,
             bandwidth=rendition.peak,
             segments=len(self.cuts),
-            published=len(self._published | self._unchecked),
+            published=len(self._shelf.there),
             language=rendition.track.language,
         )
 
     # ---- within
-
-    def _adopt(self, number: int) -> bool:
-        """Publish a segment of an earlier daemon if it is whole; else it is written again."""
-        file = self._file(number)
-        self._unchecked.discard(number)
-        try:
-            check_text(file.read_bytes())
-            self._directory.adopt(file)
-        except (Refused, OSError):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
-            self._gone(number)
-            return False
-        self._published.add(number)
-        return True
 
     def _ask(self, number: int) -> None:
         # What is said before the first segment or after the last belongs to those: nothing else would show it.
@@ -153,13 +126,9 @@ class SubtitleLane:
         asked = self._asked[number] = self._reader.ask(self._presentation.media, self.rendition.track.index, start, end)
         asked.add_done_callback(lambda cues: self._owner.send(TextRead(self.rendition.id, number, cues)))
 
-    def _file(self, number: int) -> Path:
-        published = self._directory.segment(self.rendition.id, number, self.rendition.extension)
-        return self._directory.earlier(self.rendition.id, published.name) if number in self._unchecked else published
 
-    def _gone(self, number: int) -> None:
-        self._account.removed(self.rendition.id, number)
-        self._life.evicted(self.rendition.id, number)
+def _check(_number: int, data: bytes) -> None:
+    check_text(data)
 
 
 def _fail(callers: list[From], error: Exception) -> None:
