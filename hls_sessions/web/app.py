@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from hls_sessions.web import api, events, media, pages, problems
 from hls_sessions.web.access import TokenRequired
+from hls_sessions.web.bounds import BodyBounded
 
 if TYPE_CHECKING:
     from hls_sessions.supervisor import Supervisor
@@ -27,6 +28,7 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
     app.router.routes.extend(pages.routes)
     app.include_router(api.router)
     app.include_router(events.router)
+    app.add_middleware(BodyBounded)
     if token is not None:
         app.add_middleware(TokenRequired, token=token)
     return app

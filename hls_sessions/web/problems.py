@@ -67,6 +67,13 @@ class Problem(JSONResponse):
         super().__init__(body, status_code=int(status), headers=retry)
 
 
+class BodyTooLarge(HTTPException):
+    """What a request brings is more than is read."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may bring {most:,} bytes at most.")
+
+
 def of(error: errors.SessionError) -> Problem:
     """Translate one error; its facts become members."""
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
@@ -76,6 +83,7 @@ def of(error: errors.SessionError) -> Problem:
 
 EDGE = {
     "malformed-request": "The request is not of the form the API describes; the faults say where.",
+    "content-too-large": "The request brings more than any question or order to the daemon takes.",
     "token-required": "The daemon was started with a token, and the request did not bring it.",
     "internal-server-error": "The daemon has a fault; its log says more.",
 }
@@ -113,6 +121,10 @@ def install(app: FastAPI) -> None:
         problem.headers.update(error.headers or {})
         return problem
 
+    async def too_large(_: Request, error: Exception) -> Problem:
+        assert isinstance(error, BodyTooLarge)  # noqa: S101 - registered for nothing else
+        return Problem(error.status_code, "content-too-large", error.detail)
+
     async def fault(_: Request, __: Exception) -> Problem:
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-server-error", EDGE["internal-server-error"])
 
@@ -120,3 +132,4 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.SessionError, session_error)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(BodyTooLarge, too_large)

@@ -96,6 +96,17 @@ def test_a_malformed_body_is_422(http, body):
     assert answer.json()["type"] == "/problems/malformed-request"
 
 
+@pytest.mark.parametrize("body", [b" " * 300_000, [b" " * 100_000] * 3], ids=["announced", "in chunks"])
+@pytest.mark.parametrize("path", ["/sessions", "/resume", "/sessions/stop"])
+def test_a_body_larger_than_any_order_is_413(http, path, body):
+    answer = http.post(path, content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 413
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "/problems/content-too-large"
+    assert http.get("/sessions").json() == []
+
+
 @pytest.mark.parametrize(
     "path", ["", "/master.m3u8", "/video-90p/index.m3u8", "/video-90p/0.m4s", "/video-90p/init.mp4"]
 )
@@ -116,7 +127,7 @@ def test_every_problem_explains_itself(http):
     problem = http.post("/sessions", json={"media": "missing.mp4"}).json()
 
     assert http.get(problem["type"]).text == "There is no such file under any media root."
-    for kind in ("malformed-request", "token-required", "not-found", "internal-server-error"):
+    for kind in ("malformed-request", "content-too-large", "token-required", "not-found", "internal-server-error"):
         assert http.get(f"/problems/{kind}").status_code == 200
 
 
