@@ -9,7 +9,10 @@ late (1.7), so one that cannot be had, or not soon, is answered with a segment t
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import os
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -22,7 +25,7 @@ from hls_sessions.web import problems
 from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from starlette.requests import Request
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 
     from hls_sessions.otp import Reply
     from hls_sessions.supervisor import Session
+
+    Ask: TypeAlias = Callable[[], Reply[Path]]
+
+T = TypeVar("T")
 
 PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp4"
@@ -94,7 +101,7 @@ async def playlist(request: Request) -> Response:
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
     session = await _session(request)
-    return await _when_there(request, session.ask_init(request.path_params["rendition"]), SEGMENT)
+    return await _when_there(request, partial(session.ask_init, request.path_params["rendition"]), SEGMENT)
 
 
 @_translating
@@ -111,11 +118,11 @@ async def segment(request: Request) -> Response:
     path = session.published(rendition, number)
     if path is not None and (response := _file(path, CONTENT[extension])) is not None:
         return _marked(response, session, rendition, number)
-    reply = session.ask_segment(rendition, number)
+    ask = partial(session.ask_segment, rendition, number)
     if extension == "vtt":
-        return await _text_when_there(request, session, reply)
+        return await _text_when_there(request, session, ask)
     try:
-        return _marked(await _when_there(request, reply, SEGMENT), session, rendition, number)
+        return _marked(await _when_there(request, ask, SEGMENT), session, rendition, number)
     except SegmentImpossible as impossible:
         return await _gap(request, session, impossible)
 
@@ -127,11 +134,11 @@ def _marked(response: Response, session: Session, rendition: str, number: int) -
     return response
 
 
-async def _text_when_there(request: Request, session: Session, reply: Reply[Path]) -> Response:
+async def _text_when_there(request: Request, session: Session, ask: Ask) -> Response:
     """Wait for a text for a while, and do without it where it cannot be had: the film goes on."""
     try:
         async with asyncio.timeout(TEXT_PATIENCE):
-            return await _when_there(request, reply, CONTENT["vtt"])
+            return await _when_there(request, ask, CONTENT["vtt"])
     except TimeoutError:
         why = "This has not been read yet."
     except (SubtitlesFailed, MediaNotFound, StorageFailed) as error:
@@ -143,7 +150,7 @@ async def _text_when_there(request: Request, session: Session, reply: Reply[Path
 async def _gap(request: Request, session: Session, impossible: SegmentImpossible) -> Response:
     """Answer in place of a segment that is impossible; with the error itself where nothing can be made at all."""
     try:
-        init = await _unless_left(request, session.ask_init(impossible.rendition))
+        init = await _unless_left(request, _path(session.ask_init(impossible.rendition)))
         if init is None:
             return Response(status_code=CLIENT_LEFT)
         content = session.gap(impossible.rendition, impossible.segment, init)
@@ -157,17 +164,15 @@ async def _session(request: Request) -> Session:
     return await found(request.app.state.supervisor, request.path_params["session_id"])
 
 
-async def _when_there(request: Request, reply: Reply[Path], content: str) -> Response:
+async def _when_there(request: Request, ask: Ask, content: str) -> Response:
     """Answer with a file when it is there."""
-    path = await _unless_left(request, reply)
-    if path is None:
-        return Response(status_code=CLIENT_LEFT)
-    return _file(path, content) or Response(status_code=503)
+    file = await _unless_left(request, _opened(ask))
+    return Response(status_code=CLIENT_LEFT) if file is None else _OpenFile(file, content)
 
 
-async def _unless_left(request: Request, reply: Reply[Path]) -> Path | None:
-    """Wait for a file, as long as somebody is there to get it; None when nobody is."""
-    waiting = asyncio.ensure_future(_path(reply))
+async def _unless_left(request: Request, wanted: Coroutine[None, None, T]) -> T | None:
+    """Wait for something, as long as somebody is there to get it; None when nobody is."""
+    waiting = asyncio.ensure_future(wanted)
     leaving = asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,6 +181,14 @@ async def _unless_left(request: Request, reply: Reply[Path]) -> Path | None:
         # Cancelling the waiting cancels the reply, and the session stops counting this viewer.
         waiting.cancel()
         leaving.cancel()
+
+
+async def _opened(ask: Ask) -> BinaryIO:
+    """Open a file as soon as it is there; one that has made room for another before that is asked for again."""
+    while True:
+        path = await ask()
+        with suppress(FileNotFoundError):
+            return path.open("rb")
 
 
 async def _path(reply: Reply[Path]) -> Path:
@@ -196,6 +209,25 @@ class _WholeFile(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to
         await super().__call__(scope, asyncio.Event().wait, send)  # type: ignore[arg-type] # it never returns
+
+
+class _OpenFile(_WholeFile):
+    """A file that is sent to its end though it is deleted meanwhile.
+
+    What was made for those who wait may be the first to make room, as soon as they were told of it. The server would
+    open it by its name, and too late.
+    """
+
+    chunk_size = 1024 * 1024
+
+    def __init__(self, file: BinaryIO, content: str) -> None:
+        self._file = file
+        status = os.fstat(file.fileno())
+        super().__init__(f"/dev/fd/{file.fileno()}", headers=SEGMENT_HEADERS, media_type=content, stat_result=status)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            await super().__call__({**scope, "extensions": {}}, receive, send)
 
 
 def _file(path: Path, content: str) -> FileResponse | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from hls_sessions.ffmpeg import OFFSET, find
 from hls_sessions.media import gap
 from hls_sessions.testing import hanging_ffmpeg
+from hls_sessions.web import create_app
 
 
 def base(session) -> str:
@@ -104,6 +106,61 @@ def test_a_player_that_leaves_while_it_waits_is_no_longer_waited_for(start_daemo
         until(lambda: daemon.http.get(base(session)).json()["viewers_waiting"] == 1)
 
     until(lambda: daemon.http.get(base(session)).json()["viewers_waiting"] == 0)
+
+
+@pytest.mark.parametrize("name", ["1.m4s", "init.mp4"])
+def test_what_is_deleted_before_who_waited_has_read_it_is_made_again(hls_supervisor, film, monkeypatch, name):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    asked = []
+
+    def losing_the_first(ask):
+        def ask_and_lose(*what):
+            reply = ask(*what)
+            if not asked:
+                reply.get(30).unlink()
+            asked.append(what)
+            return reply
+
+        return ask_and_lose
+
+    monkeypatch.setattr(session, "ask_segment", losing_the_first(session.ask_segment))
+    monkeypatch.setattr(session, "ask_init", losing_the_first(session.ask_init))
+
+    async def fetch():
+        transport = httpx.ASGITransport(create_app(supervisor))
+        async with httpx.AsyncClient(transport=transport, base_url="http://server") as http:
+            return await http.get(f"/sessions/{session.id}/video-90p/{name}")
+
+    answer = asyncio.run(fetch())
+
+    assert (answer.status_code, len(asked)) == (200, 2)
+    assert answer.content == (session.directory / "video-90p" / name).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_deleted_while_it_is_sent_to_who_waited_is_sent_whole(hls_supervisor, film, method):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    file = session.directory / "video-90p" / "1.m4s"
+    path = f"/sessions/{session.id}/video-90p/1.m4s"
+    headers, parts = [], []
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            headers.append(dict(message["headers"]))
+            file.unlink()
+        else:
+            parts.append(message.get("body", b""))
+
+    # Like a server that opens files by their names.
+    extensions = {"http.response.pathsend": {}}
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b"", "root_path": ""}
+    asyncio.run(create_app(supervisor)(scope | {"extensions": extensions}, asyncio.Event().wait, send))
+
+    again = session.segment("video-90p", 1).read_bytes()
+    assert headers[0][b"content-length"] == str(len(again)).encode()
+    assert b"".join(parts) == (again if method == "GET" else b"")
 
 
 @pytest.mark.parametrize("path", ["video-90p/99.m4s", "video-90p/100000000000000000.m4s", "audio-0/99.m4s"])
