@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
     from hls_sessions.session.budget import Likelihood
-    from hls_sessions.session.ledger import Account
+    from hls_sessions.session.ledger import Account, Lack
     from hls_sessions.session.life import Life
     from hls_sessions.session.pacer import LaneKey, Pacer
     from hls_sessions.session.segments import SegmentDirectory
@@ -103,6 +103,8 @@ class Lane:
         self._lost: dict[int, str] = {}
         """Segments whose encoder was lost before they were made, and to what."""
         self._impossible: dict[int, str] = {}
+        self._lack: tuple[Lack | None, int] = None, 0
+        """What there is too little of for what it wants to write, and how many bytes of that somebody waits for."""
         self._storage_fault: OSError | None = None
         """Why the last file could not be written; None once one could."""
         self._estimate = Estimate(rendition.peak, self.cuts)
@@ -228,7 +230,7 @@ class Lane:
         )
 
     def _carry_out(self, actions: list[Action]) -> bool:
-        self._workshop.account.note(self.rendition.id, None)
+        self._lack = None, 0
         placed = self._workshop.pacer.ask(self._key, self._wants(actions))
         for action in actions:
             match action:
@@ -245,6 +247,7 @@ class Lane:
                     if self._is_placed(run, placed):
                         self._go_on(self._runs[run])
         self._hold_what_may_not_run(placed)
+        self._workshop.account.note(self.rendition.id, *self._lack)
         return True
 
     def _hold_what_may_not_run(self, placed: Container[int]) -> None:
@@ -329,10 +332,10 @@ class Lane:
 
     def _may_write(self, run: int, segment: int, size: int) -> bool:
         """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted."""
-        account, id_ = self._workshop.account, self.rendition.id
-        lack = account.reserve(id_, run, size, urgent=self._is_waited_for(segment))
-        if lack is not None:
-            account.note(id_, lack)
+        urgent = self._is_waited_for(segment)
+        lack = self._workshop.account.reserve(self.rendition.id, run, size, urgent=urgent)
+        if lack is not None and not self._lack[1]:
+            self._lack = lack, size if urgent else 0
         return lack is None
 
     def _refuse_what_never_fits(self) -> None:
@@ -401,6 +404,7 @@ class Lane:
     def close(self, timeout: float) -> None:
         """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
         runs, self._runs = list(self._runs.values()), {}
+        self._workshop.account.note(self.rendition.id, None)
         self._workshop.pacer.ask(self._key, ())
         for run in runs:
             run.stop()

@@ -2,18 +2,22 @@
 
 An encoder that runs has room reserved for what it makes next, and a session that needs more than there is deletes what
 can be spared, first of its own. Where that is not enough, the session that was idle longest is asked to do the same.
-Who is refused hears RoomMade when there may be room again.
+Who is refused hears RoomMade when there may be room again. Those whose viewers have waited longest get it first, and
+what is only made ahead comes last: it would be deleted for them, and made again in the room they are to have.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from enum import Enum
+from itertools import count
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hls_sessions.otp import shielded
-from hls_sessions.session.budget import shortage
+from hls_sessions.session.budget import FLOOR, shortage
 from hls_sessions.session.messages import MakeRoom, RoomMade
 
 if TYPE_CHECKING:
@@ -40,6 +44,16 @@ class Lack(Enum):
     """Of what all may, or of the disk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a rendition wants to write for a viewer who waits, and may not."""
+
+    number: int
+    """The lower it is, the longer they have waited."""
+    size: int
+    lack: Lack
+
+
 class Account:
     """One session's bytes. It is used in the session's thread."""
 
@@ -52,12 +66,14 @@ class Account:
         """The size of all of them."""
         self.refused: dict[str, Lack] = {}
         """The renditions that want to write more than they may, and what they lack."""
+        self.wishes: dict[str, Wish] = {}
+        """Those of them that somebody waits for."""
         self.asked = False
         """Whether another was asked to make room for it, and has not answered."""
         self.blocked = False
         """Whether the disk itself had no room when it was last written to."""
-        self.spent = False
-        """Whether it had nothing to spare when it was last asked."""
+        self.spent = self.empty = False
+        """Whether it had nothing to spare when it was last asked, and whether it had none for a viewer who waits."""
         self.tell = tell
         self.idle = idle
         self._spare = spare
@@ -93,20 +109,23 @@ class Account:
         """
         if self.blocked:
             return Lack.SHARED
+        if (lack := self._ledger.owed(self, (rendition, run), size, urgent=urgent)) is not None:
+            return lack
         lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
         if any(lacking) and self._spare(max(lacking), urgent=urgent) > 0:
             lacking = self._ledger.reserve(self, (rendition, run), size, urgent=urgent)
-        self._ledger.ask_another(self, lacking[1])
+        self._ledger.ask_another(self, lacking[1], urgent=urgent)
         if lacking[1]:
             return Lack.SHARED
         return Lack.OWN if lacking[0] else None
 
-    def note(self, rendition: str, lack: Lack | None) -> None:
-        """Note what a rendition lacks of what it wants to write."""
+    def note(self, rendition: str, lack: Lack | None, wanted: int = 0) -> None:
+        """Note what a rendition lacks of what it wants to write, and how much of that somebody waits for."""
         if lack is None:
             self.refused.pop(rendition, None)
         else:
             self.refused[rendition] = lack
+        self._ledger.wish(self, rendition, lack, wanted)
 
     def settle(self, rendition: str, run: int, size: int) -> None:
         """Note that a run has written so many bytes that are not published, and goes no further for now."""
@@ -114,16 +133,17 @@ class Account:
 
     def wrote(self, rendition: str, segment: int, size: int) -> None:
         """Note that a segment is on disk."""
-        self.spent = False
+        self.spent = self.empty = False
         self._ledger.change(self, (rendition, segment), size)
 
     def removed(self, rendition: str, segment: int) -> None:
         """Note that a segment is on disk no more."""
         self._ledger.change(self, (rendition, segment), 0)
 
-    def gave(self, asked: int, freed: int) -> None:
+    def gave(self, asked: int, freed: int, *, urgent: bool = False) -> None:
         """Note what was spared; the next one is asked where it is not enough, and those who were refused try again."""
         self.spent = freed < asked
+        self.empty = self.spent and urgent
         self._ledger.press()
         self._ledger.retry()
 
@@ -147,6 +167,7 @@ class Ledger:
         """What is kept to; ``follow`` changes it."""
         self._free = free
         self._accounts: dict[str, Account] = {}
+        self._numbers = count(1)
         self._lock = threading.Lock()
 
     @shielded
@@ -196,14 +217,67 @@ class Ledger:
         """Let a run write, unless bytes are lacking; return how many are, of the session's own and in all."""
         free = self._free()
         with self._lock:
-            before = account.reserved.get(run, 0)
-            about_to = sum(sum(other.reserved.values()) for other in self._accounts.values()) - before
-            taken = sum(other.bytes for other in self._accounts.values()) + about_to
-            left = None if free is None else free - about_to
-            lacking = shortage(self.budget, taken, account.taken - before, left, size, urgent=urgent)
+            lacking = self._lacking(account, run, size, free, urgent=urgent)
             if not any(lacking):
                 account.reserved[run] = size
         return lacking
+
+    @shielded
+    def owed(self, account: Account, run: tuple[str, int], size: int, *, urgent: bool) -> Lack | None:
+        """Return what a run lacks when those get theirs before it who have waited longer; None when there is enough.
+
+        What nobody waits for comes after all that somebody does. A run goes on for who waits, whoever else does.
+        """
+        free = self._free()
+        with self._lock:
+            if urgent and size <= account.reserved.get(run, 0):
+                return None
+            mine = account.wishes.get(run[0]) if urgent else None
+            last = inf if mine is None else mine.number
+            accounts = self._accounts.values()
+            # Nothing is kept for what the disk cannot hold whatever is deleted.
+            most = inf if free is None else free + sum(other.bytes for other in accounts) - FLOOR
+            first = [
+                (other, wish)
+                for other in accounts
+                for wish in other.wishes.values()
+                if wish.number < last and wish.size <= most
+            ]
+            own = sum(wish.size for other, wish in first if other is account)
+            others = sum(wish.size for _, wish in first if wish.lack is Lack.SHARED)
+            if not own + others:
+                return None
+            of_own, shared = self._lacking(account, run, size, free, urgent=urgent, own=own, others=others)
+        return Lack.SHARED if shared else Lack.OWN if of_own else None
+
+    @shielded
+    def wish(self, account: Account, rendition: str, lack: Lack | None, size: int) -> None:
+        """Note what is wanted for a viewer who waits. Who is waited for no more leaves it to others."""
+        with self._lock:
+            before = account.wishes.pop(rendition, None)
+            if lack is not None and size:
+                account.wishes[rendition] = Wish(before.number if before else next(self._numbers), size, lack)
+            is_over = before is not None and rendition not in account.wishes
+        if is_over:
+            self.retry((account, rendition))
+
+    def _lacking(
+        self,
+        account: Account,
+        run: tuple[str, int],
+        size: int,
+        free: int | None,
+        *,
+        urgent: bool,
+        own: int = 0,
+        others: int = 0,
+    ) -> tuple[int, int]:
+        """Return what is lacking for a run, of the session's own, where so much is kept, and in all."""
+        before = account.reserved.get(run, 0)
+        about_to = sum(sum(other.reserved.values()) for other in self._accounts.values()) - before + others
+        taken = sum(other.bytes for other in self._accounts.values()) + about_to
+        left = None if free is None else free - about_to
+        return shortage(self.budget, taken, account.taken - before + own, left, size, urgent=urgent)
 
     @shielded
     def settle(self, account: Account, run: tuple[str, int], size: int) -> None:
@@ -235,22 +309,28 @@ class Ledger:
         if self.budget.in_all is not None:
             self._ask(self.bytes - self.budget.in_all)
 
-    def ask_another(self, account: Account, lacking: int) -> None:
+    def ask_another(self, account: Account, lacking: int, *, urgent: bool = False) -> None:
         """Have another session make room for one, unless one was asked to and has not answered."""
-        account.asked = account.asked or self._ask(lacking, but=account)
+        account.asked = account.asked or self._ask(lacking, but=account, urgent=urgent)
 
-    def _ask(self, size: int, but: Account | None = None) -> bool:
-        """Ask the session that was idle longest, of those with something to spare; False when there is none."""
-        able = [account for account in self._all() if account is not but and not account.spent and account.stored]
-        if size <= 0 or not able:
+    def _ask(self, size: int, but: Account | None = None, *, urgent: bool = False) -> bool:
+        """Ask the session that was idle longest, of those with something to spare; False when there is none.
+
+        What viewers will soon ask for is spared only where another waits, and where nothing else is left.
+        """
+        stocked = [account for account in self._all() if account is not but and account.stored]
+        able = [account for account in stocked if not account.spent]
+        last = [account for account in stocked if urgent and not account.empty]
+        if size <= 0 or not (able or last):
             return False
-        max(able, key=lambda account: account.idle()).tell(MakeRoom(size))
+        asked = max(able or last, key=lambda account: account.idle())
+        asked.tell(MakeRoom(size, urgent=not able))
         return True
 
     def look_again(self) -> None:
         """Forget who had nothing to spare: their viewers may have gone on."""
         for account in self._all():
-            account.spent = False
+            account.spent = account.empty = False
 
     @shielded
     def _all(self) -> list[Account]:

@@ -169,6 +169,8 @@ class MakeRoom:
     """Another session needs room on the disk: delete segments of so many bytes, as far as they can be spared."""
 
     size: int
+    urgent: bool = False
+    """Whether a viewer waits for the room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -442,8 +442,8 @@ class SessionServer(GenServer):
     def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | PaceChanged) -> None:
         """Make room on the disk for another session, and see what may be done now that others leave more or less."""
         match message:
-            case MakeRoom(size):
-                self._account.gave(size, self._spare(size))
+            case MakeRoom(size, urgent):
+                self._account.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
             case RoomCheck():
                 self._looks_for_room = False
                 self._account.look_again()
@@ -453,7 +453,7 @@ class SessionServer(GenServer):
     def _spare(self, size: int, *, urgent: bool = False) -> int:
         """Delete segments of so many bytes, those first that are least likely to be asked for; return how many.
 
-        ``urgent`` says that a viewer of this session waits for the room.
+        ``urgent`` says that a viewer waits for the room, of this session or another.
         """
         lanes = self._lanes.items()
         spare = sorted((likely, id_, number) for id_, lane in lanes for likely, number in lane.spare(urgent=urgent))

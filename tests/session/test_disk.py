@@ -211,6 +211,21 @@ def test_a_viewer_who_seeks_gets_the_room_of_the_place_they_left(disk, long_film
     assert bytes_of(session) <= 2 * PIECE
 
 
+def test_who_waits_gets_the_room_of_what_is_only_ahead_of_the_viewer_of_another_session(disk, copied_film, until):
+    supervisor = disk.supervisor(look_ahead=8, ffmpeg=None)
+    ahead, waits = supervisor.open(copied_film), supervisor.open(copied_film)
+    ahead.segment("video-copy", 0, BOUND)
+    until(lambda: not glance(ahead).runs)
+    # One segment is reserved as five seconds, and about ten are there.
+    second = ahead.presentation.renditions["video-copy"].peak // 8
+    budget = glance(ahead).bytes_on_disk + second
+    supervisor.reconfigure(disk_budget=budget, session_disk_budget=budget)
+
+    assert waits.segment("video-copy", 0, BOUND).exists()
+
+    assert sum(map(bytes_of, (ahead, waits))) <= budget
+
+
 def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
     supervisor = disk.supervisor(session_disk_budget=PIECE // 2)
     session = supervisor.open(long_film)

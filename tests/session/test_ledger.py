@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hls_sessions.session import Budget, Ledger
+from hls_sessions.session.budget import FLOOR
 from hls_sessions.session.ledger import Lack
-from hls_sessions.session.messages import MakeRoom
+from hls_sessions.session.messages import MakeRoom, RoomMade
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 
@@ -73,6 +74,88 @@ def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(ledger, accou
     assert told["a"] == []
 
 
+def waits(account, rendition, run, size):
+    """Have somebody wait for what a run may not write."""
+    lack = account.reserve(rendition, run, size, urgent=True)
+    assert lack is Lack.SHARED
+    account.note(rendition, lack, size)
+
+
+def test_who_has_waited_longest_gets_the_room_first(accounts):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 900, urgent=True)
+    waits(longest, VIDEO, 1, 900)
+    waits(other, VIDEO, 2, 900)
+
+    other.settle(VIDEO, 1, 0)
+
+    assert other.reserve(VIDEO, 2, 900, urgent=True) is Lack.SHARED
+    assert longest.reserve(VIDEO, 1, 900, urgent=True) is None
+
+
+def test_who_asks_again_keeps_their_place(accounts):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 900, urgent=True)
+    waits(longest, VIDEO, 1, 900)
+    waits(other, VIDEO, 2, 900)
+    waits(longest, VIDEO, 1, 900)
+
+    other.settle(VIDEO, 1, 0)
+
+    assert other.reserve(VIDEO, 2, 900, urgent=True) is Lack.SHARED
+
+
+def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_longer(accounts):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 500, urgent=True)
+    waits(longest, VIDEO, 1, 800)
+    other.settle(VIDEO, 1, 0)
+
+    assert other.reserve(AUDIO, 1, 200, urgent=True) is None
+
+
+def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(accounts):
+    ahead, other = accounts
+    ahead.reserve(VIDEO, 1, 900, urgent=False)
+    waits(other, VIDEO, 1, 900)
+
+    ahead.settle(VIDEO, 1, 0)
+
+    assert ahead.reserve(VIDEO, 2, 200, urgent=False) is Lack.SHARED
+    assert other.reserve(VIDEO, 1, 900, urgent=True) is None
+
+
+def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(accounts):
+    account, other = accounts
+    account.reserve(VIDEO, 1, 600, urgent=True)
+    waits(other, VIDEO, 1, 600)
+
+    assert account.reserve(VIDEO, 1, 500, urgent=True) is None
+    assert account.reserve(VIDEO, 1, 500, urgent=False) is Lack.SHARED
+
+
+def test_who_waits_no_more_leaves_their_place_to_those_who_do(accounts, told):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 900, urgent=True)
+    waits(longest, VIDEO, 1, 900)
+    waits(other, VIDEO, 2, 900)
+    other.settle(VIDEO, 1, 0)
+    told["b"].clear()
+
+    longest.note(VIDEO, None)
+
+    assert told["b"] == [RoomMade()]
+    assert other.reserve(VIDEO, 2, 900, urgent=True) is None
+
+
+def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted():
+    ledger = Ledger(Budget(in_all=10 * FLOOR, of_one=10 * FLOOR), lambda: FLOOR + 500)
+    larger, other = (ledger.open(each, lambda _: None, lambda _, *, urgent: 0, lambda: 0.0) for each in "ab")
+    waits(larger, VIDEO, 1, 600)
+
+    assert other.reserve(VIDEO, 1, 400, urgent=True) is None
+
+
 def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_nothing(ledger):
     asked = []
 
@@ -98,3 +181,30 @@ def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_not
 
     assert asked == [("idle", 200), ("later", 200), ("latest", 100)]
     assert ledger.bytes == 500
+
+
+def test_what_viewers_will_soon_ask_for_is_asked_for_last_and_for_another_who_waits_alone(ledger):
+    asked = []
+
+    def opened(name, idle):
+        """Open an account that has a segment it can spare for a viewer who waits, and for nobody else."""
+
+        def tell(message):
+            asked.append((name, message.urgent))
+            if message.urgent:
+                account.removed(VIDEO, 0)
+            account.gave(message.size, 300 if message.urgent else 0, urgent=message.urgent)
+
+        account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
+        account.wrote(VIDEO, 0, 300)
+
+    opened("idle", 60.0)
+    opened("later", 30.0)
+    account = ledger.open("waits", lambda _: None, lambda _, *, urgent: 0, lambda: 0.0)
+
+    for urgent in (False, False, False, True, True):
+        account.reserve(VIDEO, 1, 900, urgent=urgent)
+        ledger.retry()
+
+    assert asked == [("idle", False), ("later", False), ("idle", True), ("later", True)]
+    assert account.reserve(VIDEO, 1, 900, urgent=True) is None
