@@ -17,7 +17,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hls_sessions.otp import shielded
-from hls_sessions.session.budget import FLOOR, shortage
+from hls_sessions.session.budget import shortage
 from hls_sessions.session.messages import MakeRoom, RoomMade
 
 if TYPE_CHECKING:
@@ -235,13 +235,13 @@ class Ledger:
             mine = account.wishes.get(run[0]) if urgent else None
             last = inf if mine is None else mine.number
             accounts = self._accounts.values()
-            # Nothing is kept for what the disk cannot hold whatever is deleted.
-            most = inf if free is None else free + sum(other.bytes for other in accounts) - FLOOR
+            empty = None if free is None else free + sum(other.bytes for other in accounts)
             first = [
                 (other, wish)
                 for other in accounts
                 for wish in other.wishes.values()
-                if wish.number < last and wish.size <= most
+                # Nothing is kept for what would not fit if all were deleted.
+                if wish.number < last and not any(shortage(self.budget, 0, 0, empty, wish.size, urgent=True))
             ]
             own = sum(wish.size for other, wish in first if other is account)
             others = sum(wish.size for _, wish in first if wish.lack is Lack.SHARED)

@@ -148,8 +148,9 @@ def test_who_waits_no_more_leaves_their_place_to_those_who_do(accounts, told):
     assert other.reserve(VIDEO, 2, 900, urgent=True) is None
 
 
-def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted():
-    ledger = Ledger(Budget(in_all=10 * FLOOR, of_one=10 * FLOOR), lambda: FLOOR + 500)
+@pytest.mark.parametrize("budget", [Budget(in_all=10 * FLOOR, of_one=10 * FLOOR), Budget()], ids=["set", "a share"])
+def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted(budget):
+    ledger = Ledger(budget, lambda: FLOOR + 500)
     larger, other = (ledger.open(each, lambda _: None, lambda _, *, urgent: 0, lambda: 0.0) for each in "ab")
     waits(larger, VIDEO, 1, 600)
 
