@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from hypothesis import settings
+
+from hls_sessions.ffmpeg import find
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +85,45 @@ def ends():
             os.close(descriptor)
 
     return ends
+
+
+@pytest.fixture
+def double(tmp_path):
+    """Make an ffmpeg whose first runs do something else, in shell.
+
+    ``$folder`` is where a run writes, ``$run`` its number, from one.
+    """
+
+    def double(misbehave, *, times=-1):
+        script = tmp_path / "ffmpeg"
+        runs = shlex.quote(str(tmp_path / "ffmpeg.runs"))
+        script.write_text(f"""#!/bin/sh
+for word; do case "$word" in */%d.m4s) folder=$(dirname "$word") ;; esac; done
+if [ "$folder" ]; then
+  echo run >> {runs}
+  run=$(wc -l < {runs})
+  if [ {times} -lt 0 ] || [ "$run" -le {times} ]; then
+    {misbehave}
+  fi
+fi
+exec {shlex.quote(find())} "$@"
+""")
+        script.chmod(0o755)
+        return script
+
+    return double
+
+
+@pytest.fixture
+def paced(double):
+    """Make an ffmpeg that is so many times as fast as the film; it counts its runs, as all doubles do."""
+    return lambda speed: double(f'exec {shlex.quote(find())} -readrate {speed} "$@"')
+
+
+@pytest.fixture
+def slow_ffmpeg(paced):
+    """The path of an ffmpeg that takes a quarter of a second for a second of film."""
+    return paced(4)
 
 
 @dataclass

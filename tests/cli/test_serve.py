@@ -12,23 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hls_sessions.ffmpeg import ProcessId, find
+from hls_sessions.ffmpeg import ProcessId
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
 
 @pytest.fixture
 def film(hls_clip):
     return hls_clip(seconds=30, size="640x360")
-
-
-@pytest.fixture
-def slow_ffmpeg(tmp_path):
-    """The path of an ffmpeg that takes half a second for a second of film."""
-    script = tmp_path / "slow-ffmpeg"
-    slowly = f'case "$*" in *segment_format_options*) exec {find()} -readrate 2 "$@" ;; esac'
-    script.write_text(f'#!/bin/sh\n{slowly}\nexec {find()} "$@"\n')
-    script.chmod(0o755)
-    return script
 
 
 def encoders(daemon, session) -> list[ProcessId]:
@@ -58,8 +48,8 @@ def player():
         yield lambda daemon, path: threads.submit(daemon.http.get, path).result
 
 
-def test_a_player_that_waits_when_it_is_signalled_gets_its_segment(start_daemon, film, slow_ffmpeg, player, until):
-    daemon = start_daemon("--ffmpeg", str(slow_ffmpeg), HLS_SESSIONS_SHUTDOWN_TIMEOUT="20")
+def test_a_player_that_waits_when_it_is_signalled_gets_its_segment(start_daemon, film, paced, player, until):
+    daemon = start_daemon("--ffmpeg", str(paced(1)), HLS_SESSIONS_SHUTDOWN_TIMEOUT="20")
     base = f"/sessions/{daemon.open(film)['session_id']}"
     answer = player(daemon, f"{base}/video-360p/9.m4s")
     until(lambda: daemon.http.get(base).json()["viewers_waiting"])

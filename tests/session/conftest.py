@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import shlex
 import threading
 
 import pytest
 
-from hls_sessions.ffmpeg import OFFSET, find
+from hls_sessions.ffmpeg import OFFSET
 from hls_sessions.media import read_segment
 from hls_sessions.session.check import PRIMING, TOLERANCE
 
@@ -50,36 +49,3 @@ def end_of_encoders():
                 thread.join(BOUND)
 
     return end_of_encoders
-
-
-@pytest.fixture
-def double(tmp_path):
-    """Make an ffmpeg whose first runs do something else, in shell.
-
-    ``$folder`` is where a run writes, ``$run`` its number, from one.
-    """
-
-    def double(misbehave, *, times=-1):
-        script = tmp_path / "ffmpeg"
-        runs = shlex.quote(str(tmp_path / "ffmpeg.runs"))
-        script.write_text(f"""#!/bin/sh
-for word; do case "$word" in */%d.m4s) folder=$(dirname "$word") ;; esac; done
-if [ "$folder" ]; then
-  echo run >> {runs}
-  run=$(wc -l < {runs})
-  if [ {times} -lt 0 ] || [ "$run" -le {times} ]; then
-    {misbehave}
-  fi
-fi
-exec {shlex.quote(find())} "$@"
-""")
-        script.chmod(0o755)
-        return script
-
-    return double
-
-
-@pytest.fixture
-def slow_ffmpeg(double):
-    """The path of an ffmpeg that takes a quarter of a second for a second of film."""
-    return double(f'exec {shlex.quote(find())} -readrate 4 "$@"')

@@ -206,14 +206,15 @@ def test_a_third_viewer_waits_while_two_encoders_are_waited_for(hanging, long_fi
     assert not third.done()
 
 
-def test_two_viewers_far_apart_are_served_by_two_encoders_to_the_end(hls_supervisor, long_film, counting, is_right):
-    session = hls_supervisor(ffmpeg=str(counting), look_ahead=4).open(long_film)
+def test_two_viewers_far_apart_are_served_by_two_encoders_to_the_end(hls_supervisor, long_film, paced, is_right):
+    ffmpeg = paced(16)
+    session = hls_supervisor(ffmpeg=str(ffmpeg), look_ahead=4).open(long_film)
 
     for step in range(12):
         for number in (step, FAR + step):
             assert is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND))
 
-    assert runs_of(counting) == 2
+    assert runs_of(ffmpeg) == 2
 
 
 def test_many_viewers_all_over_the_film_are_all_served(hls_supervisor, long_film, is_right):
@@ -229,8 +230,8 @@ def test_many_viewers_all_over_the_film_are_all_served(hls_supervisor, long_film
 # ---- ahead of the viewer
 
 
-def test_an_encoder_far_ahead_of_its_viewer_is_held_until_they_come_near(hls_supervisor, long_film, slow_ffmpeg):
-    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
+def test_an_encoder_far_ahead_of_its_viewer_is_held_until_they_come_near(hls_supervisor, long_film, paced):
+    session = hls_supervisor(ffmpeg=str(paced(1)), look_ahead=1).open(long_film)
 
     session.segment(VIDEO, 0, BOUND)
     [held] = glance(session).runs

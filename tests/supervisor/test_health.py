@@ -98,8 +98,8 @@ def test_encoders_are_judged_where_there_is_a_limit(hls_supervisor, free, film, 
     assert (health.status, health.reasons) == ("critical", ("2 of 2 encoders run.",))
 
 
-def test_an_encoder_that_is_held_and_a_copy_take_no_place(hls_supervisor, free, hls_clip, until):
-    supervisor = hls_supervisor(max_encoders=1, look_ahead=1)
+def test_an_encoder_that_is_held_and_a_copy_take_no_place(hls_supervisor, free, hls_clip, slow_ffmpeg, until):
+    supervisor = hls_supervisor(max_encoders=1, look_ahead=1, ffmpeg=slow_ffmpeg)
     session = supervisor.open(hls_clip(seconds=64, size="160x90", rate="10"))
     session.segment("video-90p", 0, 30)
     session.segment("audio-0", 0, 30)

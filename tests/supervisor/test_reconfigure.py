@@ -53,9 +53,10 @@ def test_a_longer_time_is_granted_to_those_that_are_there(supervisor, film, hls_
     assert glance(session).expires_in == 3600
 
 
-def test_encoders_that_nobody_uses_are_stopped_by_the_new_time(supervisor, film, hls_clock, until):
+def test_encoders_that_nobody_uses_are_stopped_by_the_new_time(hls_supervisor, film, slow_ffmpeg, hls_clock, until):
+    # So that there is an encoder for as long as it is used.
+    supervisor = hls_supervisor(clock=hls_clock, ffmpeg=slow_ffmpeg, look_ahead=0.1)
     session = supervisor.open(film)
-    supervisor.reconfigure(look_ahead=0.1)  # so that there is an encoder for as long as it is used
     session.segment(VIDEO, 0)
     hls_clock.advance(30)
     assert glance(session).runs
@@ -89,8 +90,8 @@ def test_encoders_are_looked_after_once_at_a_time_however_often_their_time_chang
     assert len(looks) == 1
 
 
-def test_an_encoder_is_held_by_the_new_look_ahead(hls_supervisor, hls_clip, until):
-    supervisor = hls_supervisor()
+def test_an_encoder_is_held_by_the_new_look_ahead(hls_supervisor, hls_clip, paced, until):
+    supervisor = hls_supervisor(ffmpeg=paced(8))
     session = supervisor.open(hls_clip(seconds=60, size="160x90"))
     supervisor.reconfigure(look_ahead=4)
 
