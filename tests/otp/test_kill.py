@@ -207,7 +207,7 @@ def test_what_servers_share_survives_a_hundred_kills_at_any_moment(start, mailbo
         for _ in range(number * 20):
             time.monotonic()
         victim.kill()
-    assert mailbox.ref.call("are you well?")
+    assert mailbox.ref.call("are you well?", timeout=PATIENCE)  # after all that was sent to it
     registry.register("name", mailbox.ref)
     timers.send_after(mailbox.ref, "tick", 1)
     clock.advance(1)

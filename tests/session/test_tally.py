@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from hls_sessions.errors import SessionEnded, SessionNotFound
+from hls_sessions.ffmpeg import find
 from hls_sessions.testing import failing_ffmpeg, hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -88,9 +91,10 @@ def test_the_replacement_of_a_crashed_encoder_counts_as_a_restart(hls_supervisor
 
 
 def test_the_replacement_of_an_encoder_that_did_nothing_counts_as_another_restart(
-    hls_supervisor, film, tmp_path, hls_clock, until
+    hls_supervisor, film, double, hls_clock, until
 ):
-    ffmpeg = hanging_ffmpeg(tmp_path, times=1)
+    # The second is slow, so that it is at work when the end of the first is heard.
+    ffmpeg = double(f'[ "$run" -gt 1 ] || exec sleep 3600; exec {shlex.quote(find())} -readrate 4 "$@"')
     session = hls_supervisor(ffmpeg=str(ffmpeg), clock=hls_clock).open(film)
     waiting = session.ask_segment(VIDEO, 1)
     until(lambda: runs_of(ffmpeg) == 1)
@@ -101,6 +105,7 @@ def test_the_replacement_of_an_encoder_that_did_nothing_counts_as_another_restar
         hls_clock.advance(2.5)
     waiting.get(BOUND)
 
+    until(lambda: glance(session).encoder_failures)  # by then the end of the first is heard
     assert glance(session).restarts == {"stalled": 1}
 
 
