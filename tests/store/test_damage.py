@@ -357,6 +357,7 @@ def test_rows_without_room_are_counted_and_whoever_recorded_them_hears_nothing(
     open_store, session, monkeypatch, database, other
 ):
     monkeypatch.setattr(writer, "LIMIT", 10)
+    monkeypatch.setattr(database_, "BUSY_TIMEOUT", 30)  # what is in the writer's hands stays there
     store = open_store()
     other(LOCKED.replace("PRAGMA locking_mode = EXCLUSIVE", "SELECT 1"), database)
 

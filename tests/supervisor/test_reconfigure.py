@@ -11,10 +11,11 @@ from hls_sessions.errors import CapacityExceeded, SessionEnded, SessionNotFound,
 from hls_sessions.session import SessionServer
 
 VIDEO = "video-90p"
+BOUND = 30
 
 
 def glance(session):
-    return session.ask_glance().get(10)
+    return session.ask_glance().get(BOUND)
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, fi
 
     supervisor.open(film)
 
-    assert told.wait(10)
+    assert told.wait(BOUND)
 
 
 def test_what_ended_is_remembered_for_the_new_time(hls_supervisor, film, hls_clock):
