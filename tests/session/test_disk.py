@@ -170,21 +170,22 @@ def test_a_copy_of_which_no_look_ahead_fits_is_made_by_the_segment(disk, copied_
         assert bytes_of(session) <= supervisor.settings.session_disk_budget
 
 
-def test_nothing_is_deleted_for_a_look_ahead_that_never_fits(disk, copied_film):
-    supervisor = disk.supervisor(ffmpeg=None)
-    copied = supervisor.probe(copied_film).renditions["video-copy"]
-    # One segment is reserved as five seconds, and a tenth is left to who waits: there is room for four, at the least.
-    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 20))
+def test_nothing_is_deleted_for_a_look_ahead_that_never_fits(disk, hls_clip):
+    film = hls_clip(seconds=64, size="320x180", rate="10", pixels="yuv420p", gop=20, audio=None)
+    supervisor = disk.supervisor(ffmpeg=None, look_ahead=60)
+    copied = supervisor.probe(film).renditions["video-copy"]
+    # Three runs of one segment are reserved as 15 seconds at most, and a tenth is left to who waits: 21 may be there.
+    supervisor.reconfigure(session_disk_budget=ceil(copied.peak / 8 * 40))
     told = []
     supervisor.subscribe(Event, told.append)
-    session = supervisor.open(copied_film)
+    session = supervisor.open(film)
 
     for number in range(len(session.presentation.cuts("video-copy"))):
         session.segment("video-copy", number, BOUND)
 
     supervisor.stop()
     first = next(place for place, event in enumerate(told) if isinstance(event, Evicted))
-    assert sum(isinstance(event, SegmentReady) for event in told[:first]) >= 4
+    assert sum(isinstance(event, SegmentReady) for event in told[:first]) >= 10
 
 
 def test_a_copy_for_whose_look_ahead_the_room_is_gone_goes_on_by_the_segment(disk, copied_film, slow_ffmpeg):
