@@ -24,11 +24,14 @@ class Journal:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, row: Any, key: Hashable = None) -> bool:
-        """Put a row last, or in the place of the one it replaces; None replaces none. False when there is no room."""
+    def add(self, row: Any, key: Hashable = None, in_hand: int = 0) -> bool:
+        """Put a row last, or in the place of the one it replaces; None replaces none. False when there is no room.
+
+        ``in_hand`` says how many rows were taken that may yet be given back.
+        """
         if key is None:
             key = next(self._numbers)
-        if key not in self._rows and len(self._rows) >= self._limit:
+        if key not in self._rows and len(self._rows) + in_hand >= self._limit:
             return False
         self._rows[key] = row
         return True

@@ -56,7 +56,7 @@ class Writer:
     def add(self, row: Any, key: Hashable = None) -> bool:
         """Have a row written, instead of an earlier one of the same key that was not written yet."""
         with self._changed:
-            if self._stopping or not self._journal.add(row, key):
+            if self._stopping or not self._journal.add(row, key, self._in_hand):
                 self.lost += 1
                 return False
             self._added += 1

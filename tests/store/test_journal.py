@@ -42,6 +42,16 @@ def test_a_full_journal_takes_only_what_replaces_something(journal):
     assert rows(journal) == ["e", "b", "c"]
 
 
+def test_what_may_be_given_back_takes_its_room(journal):
+    journal.add("a")
+    journal.add("b")
+
+    assert journal.add("c", in_hand=0)
+    assert len(journal.take()) == 3
+    assert not journal.add("d", in_hand=3)
+    assert journal.add("d", in_hand=2)
+
+
 def test_what_is_given_back_comes_first_but_for_what_was_replaced_meanwhile(journal):
     journal.add("a", "key")
     journal.add("b")
