@@ -86,7 +86,7 @@ class Daemon:
         if not session:
             complain("An empty id is no session's.")
             raise typer.Exit(Exit.USAGE)
-        if quote(session, safe="") != session:
+        if quote(session, safe="", errors="replace") != session:
             complain(f"There is no session {session!r}.")
             raise typer.Exit(Exit.NO_SESSION)
         matches = [s["session_id"] for s in self.get("/sessions") if s["session_id"].startswith(session)]
@@ -102,6 +102,9 @@ class Daemon:
             raise self._unreachable(error) from error
         except httpx.InvalidURL as error:
             raise self._no_address(error) from error
+        except UnicodeEncodeError as error:
+            complain(f"{error.object!r} is no text.")
+            raise typer.Exit(Exit.USAGE) from error
         is_problem = answer.headers.get("Content-Type") != "application/json"
         if answer.is_success or (answer.status_code in accepted and not is_problem):
             return answer.json() if answer.content else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,10 @@ class Problem(JSONResponse):
             else None
         )
         super().__init__(body, status_code=int(status), headers=retry)
+
+    def render(self, content: Any) -> bytes:
+        """Spell it in ASCII: what was asked for may be named in it, and JSON can spell what is no text."""
+        return json.dumps(content).encode()
 
 
 class BodyTooLarge(HTTPException):

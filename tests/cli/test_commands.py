@@ -185,6 +185,8 @@ def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
         (["info", "../health"], 3, "There is no session '../health'."),
         (["info", "a b/c?d#"], 3, "There is no session 'a b/c?d#'."),
         (["info", "no-such-session"], 3, "There is no session 'no-such-session'."),
+        (["info", "no text \udcff"], 3, "There is no session 'no text \\udcff'."),
+        (["list", "--user", "no text \udcff"], 2, "'no text \\udcff' is no text."),
         (["resume"], 2, "Name a session, or a snapshot."),
         (["resume", "--snapshot", __file__], 2, "is no snapshot"),
         (["events", "no-such-session"], 3, "There is no session 'no-such-session'."),

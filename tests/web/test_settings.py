@@ -53,6 +53,13 @@ def test_what_is_refused_is_named_and_changes_nothing(http, changes, faults):
     assert http.get("/settings").json() == before
 
 
+def test_a_setting_whose_name_is_no_text_is_refused_like_any_other(http):
+    answer = http.patch("/settings", content=r'{"no text \udcff": 1}', headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/settings-refused")
+    assert answer.json()["faults"] == {"no text \udcff": "there is no such setting"}
+
+
 @pytest.mark.parametrize("body", ["[]", "1", "{", ""])
 def test_what_is_no_object_is_malformed(http, body):
     refused = http.patch("/settings", content=body, headers={"Content-Type": "application/json"})
