@@ -68,8 +68,8 @@ class Problem(JSONResponse):
         super().__init__(body, status_code=int(status), headers=retry)
 
     def render(self, content: Any) -> bytes:
-        """Spell it in ASCII: what was asked for may be named in it, and JSON can spell what is no text."""
-        return json.dumps(content).encode()
+        """Spell it in UTF-8, and by JSON's escapes what is no text: names of what was asked for may not be."""
+        return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 class BodyTooLarge(HTTPException):
