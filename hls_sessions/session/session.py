@@ -478,6 +478,11 @@ class SessionServer(GenServer):
         """How many viewers wait."""
         return sum(desk.waiting for desk in self._desks)
 
+    @property
+    def _expecting(self) -> int:
+        """How many of them wait for what is being made. In a pause nothing is: they wait for its end."""
+        return 0 if self._life.state is State.PAUSED else self._waiting
+
     def _remind(self, message: Any, seconds: float) -> Timer:
         return self._house.timers.send_after(self.ref, message, seconds)
 
@@ -489,7 +494,7 @@ class SessionServer(GenServer):
         return min(times) - self._house.clock.monotonic()
 
     def _expire_if_idle(self) -> None:
-        presence, waiting = self._life.presence, self._waiting
+        presence, waiting = self._life.presence, self._expecting
         if waiting:
             presence.touch()  # who waits is there
         why = presence.overdue
@@ -504,7 +509,7 @@ class SessionServer(GenServer):
         """End if its time has run out or, for the sake of another session, if nobody watches. Whether it does."""
         if isinstance(request, GiveWay):
             idle = self._life.presence.idle
-            now = Circumstances(viewers_waiting=self._waiting, watched=idle < request.unwatched_after)
+            now = Circumstances(viewers_waiting=self._expecting, watched=idle < request.unwatched_after)
             reason = f"it made room for another: nothing was asked of it for {idle:.0f} seconds"
             self._end(Step.YIELD, Who.SUPERVISOR, reason, now)
         else:
@@ -543,7 +548,7 @@ class SessionServer(GenServer):
             subscriber_count=presence.subscribers,
             last_subscriber_left_at=presence.last_subscriber_left_at,
             viewers_waiting=self._waiting,
-            in_vain_for=self._waits.in_vain(self._waiting),
+            in_vain_for=self._waits.in_vain(self._expecting),
             first_segment_after=self._waits.first,
             position=life.position,
             seconds_in=life.seconds,

@@ -189,6 +189,22 @@ def test_a_paused_session_that_nobody_asks_anything_of_expires(hls_supervisor, f
         glance(session)
 
 
+def test_a_paused_session_expires_though_a_request_of_before_the_pause_is_still_held(
+    hls_supervisor, film, hls_clock, tmp_path, until
+):
+    ffmpeg = hanging_ffmpeg(tmp_path)
+    session = hls_supervisor(ffmpeg=str(ffmpeg), clock=hls_clock).open(film, idle_timeout=100)
+    waiting = session.ask_segment(VIDEO, 2)
+    until(lambda: runs_of(ffmpeg) == 1)
+    session.pause()
+    assert (glance(session).viewers_waiting, glance(session).in_vain_for) == (1, 0)
+
+    hls_clock.advance(100)
+
+    with pytest.raises(SessionEnded, match="expired"):
+        waiting.get(BOUND)
+
+
 def test_heartbeats_keep_a_paused_session(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film, idle_timeout=100)
     session.segment(VIDEO, 0, BOUND)
