@@ -196,7 +196,9 @@ class SegmentDirectory:
             self.path.unlink()  # a file of ours in its place
             return
         for rendition in self.path.iterdir():
-            if _is_own(rendition):
+            if _is_own(rendition) and rendition.name == OWNER:
+                shutil.rmtree(rendition)
+            elif _is_own(rendition):
                 _set_back(rendition, whole=whole)
             elif rendition.name != OWNER:
                 rendition.unlink()

@@ -270,6 +270,15 @@ def test_what_an_earlier_daemon_has_published_is_set_back_until_it_is_checked(di
     assert (directory.published(rendition), directory.unchecked(rendition)) == (set(), {4})
 
 
+def test_a_folder_in_the_place_of_the_owner_makes_way(directory):
+    (directory.path / "owner").unlink()
+    (directory.path / "owner" / "inside").mkdir(parents=True)
+
+    directory.open()
+
+    assert ProcessId.parse((directory.path / "owner").read_text()) == ProcessId.of(os.getpid())
+
+
 @pytest.mark.parametrize("owner", [f"1 1 {BEFORE}", "1 1", "\0" * 50])
 def test_what_was_published_before_the_machine_was_started_is_made_again(directory, rendition, owner):
     publish(directory, rendition, 4)
