@@ -62,6 +62,8 @@ class Account:
         """The size of each segment that is on disk, by rendition and number."""
         self.reserved: dict[tuple[str, int], int] = {}
         """What each run may write, by rendition and run."""
+        self.held: set[tuple[str, int]] = set()
+        """The runs that are held: of them it is what they have written and not published."""
         self.bytes = 0
         """The size of all of them."""
         self.refused: dict[str, Lack] = {}
@@ -86,6 +88,11 @@ class Account:
     def taken(self) -> int:
         """What is on disk or about to be."""
         return self.bytes + sum(self.reserved.values())
+
+    @property
+    def stuck(self) -> int:
+        """What held runs have written and not published: it cannot be deleted, and is nobody's until they go on."""
+        return sum(self.reserved[run] for run in self.held)
 
     @property
     def lacks(self) -> Lack | None:
@@ -220,6 +227,7 @@ class Ledger:
             lacking = self._lacking(account, run, size, free, urgent=urgent)
             if not any(lacking):
                 account.reserved[run] = size
+                account.held.discard(run)
         return lacking
 
     @shielded
@@ -236,12 +244,16 @@ class Ledger:
             last = inf if mine is None else mine.number
             accounts = self._accounts.values()
             empty = None if free is None else free + sum(other.bytes for other in accounts)
+            # A held run goes on where another's wish does not fit beside what held runs have written: it never would.
+            stuck = {other: other.stuck if run in account.held else 0 for other in accounts}
+            in_all = sum(stuck.values())
             first = [
                 (other, wish)
                 for other in accounts
                 for wish in other.wishes.values()
                 # Nothing is kept for what would not fit if all were deleted.
-                if wish.number < last and not any(shortage(self.budget, 0, 0, empty, wish.size, urgent=True))
+                if wish.number < last
+                and not any(shortage(self.budget, in_all, stuck[other], empty, wish.size, urgent=True))
             ]
             own = sum(wish.size for other, wish in first if other is account)
             others = sum(wish.size for _, wish in first if wish.lack is Lack.SHARED)
@@ -284,8 +296,10 @@ class Ledger:
         """Note what a run that does not go on takes."""
         with self._lock:
             less = account.reserved.pop(run, 0) > size
+            account.held.discard(run)
             if size:
                 account.reserved[run] = size
+                account.held.add(run)
         if less:
             self.retry((account, run[0]))
 

@@ -134,6 +134,27 @@ def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(accounts
     assert account.reserve(VIDEO, 1, 500, urgent=False) is Lack.SHARED
 
 
+@pytest.mark.parametrize("urgent", [True, False])
+def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what_it_has_written(accounts, urgent):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 900, urgent=False)
+    other.settle(VIDEO, 1, 300)
+    waits(longest, VIDEO, 1, 800)
+
+    assert other.reserve(AUDIO, 1, 100, urgent=urgent) is Lack.SHARED
+    assert other.reserve(VIDEO, 1, 500, urgent=urgent) is None
+
+
+def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(accounts):
+    longest, other = accounts
+    other.reserve(VIDEO, 1, 900, urgent=True)
+    waits(longest, VIDEO, 1, 800)
+    other.settle(VIDEO, 1, 100)
+
+    assert other.reserve(VIDEO, 1, 500, urgent=True) is Lack.SHARED
+    assert longest.reserve(VIDEO, 1, 800, urgent=True) is None
+
+
 def test_who_waits_no_more_leaves_their_place_to_those_who_do(accounts, told):
     longest, other = accounts
     other.reserve(VIDEO, 1, 900, urgent=True)
