@@ -63,7 +63,7 @@ class Account:
         self.reserved: dict[tuple[str, int], int] = {}
         """What each run may write, by rendition and run."""
         self.held: set[tuple[str, int]] = set()
-        """The runs that are held: of them it is what they have written and not published."""
+        """The runs that are held: what is reserved for them is what they have written and not published."""
         self.bytes = 0
         """The size of all of them."""
         self.refused: dict[str, Lack] = {}
@@ -234,7 +234,7 @@ class Ledger:
     def owed(self, account: Account, run: tuple[str, int], size: int, *, urgent: bool) -> Lack | None:
         """Return what a run lacks when those get theirs before it who have waited longer; None when there is enough.
 
-        What nobody waits for comes after all that somebody does. A run goes on for who waits, whoever else does.
+        What nobody waits for comes after all that somebody does. A run that is waited for keeps what it was let write.
         """
         free = self._free()
         with self._lock:
@@ -284,7 +284,7 @@ class Ledger:
         own: int = 0,
         others: int = 0,
     ) -> tuple[int, int]:
-        """Return what is lacking for a run, of the session's own, where so much is kept, and in all."""
+        """Return what is lacking for a run, of the session's own and in all, where so much of each is kept."""
         before = account.reserved.get(run, 0)
         about_to = sum(sum(other.reserved.values()) for other in self._accounts.values()) - before + others
         taken = sum(other.bytes for other in self._accounts.values()) + about_to

@@ -81,11 +81,18 @@ def waits(account, rendition, run, size):
     account.note(rendition, lack, size)
 
 
-def test_who_has_waited_longest_gets_the_room_first(accounts):
+@pytest.fixture
+def queue(accounts):
+    """The accounts of two sessions: a run of the second has the room, and both wait for more, the first for longer."""
     longest, other = accounts
     other.reserve(VIDEO, 1, 900, urgent=True)
     waits(longest, VIDEO, 1, 900)
     waits(other, VIDEO, 2, 900)
+    return longest, other
+
+
+def test_who_has_waited_longest_gets_the_room_first(queue):
+    longest, other = queue
 
     other.settle(VIDEO, 1, 0)
 
@@ -93,11 +100,8 @@ def test_who_has_waited_longest_gets_the_room_first(accounts):
     assert longest.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
-def test_who_asks_again_keeps_their_place(accounts):
-    longest, other = accounts
-    other.reserve(VIDEO, 1, 900, urgent=True)
-    waits(longest, VIDEO, 1, 900)
-    waits(other, VIDEO, 2, 900)
+def test_who_asks_again_keeps_their_place(queue):
+    longest, other = queue
     waits(longest, VIDEO, 1, 900)
 
     other.settle(VIDEO, 1, 0)
@@ -155,11 +159,8 @@ def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(accoun
     assert longest.reserve(VIDEO, 1, 800, urgent=True) is None
 
 
-def test_who_waits_no_more_leaves_their_place_to_those_who_do(accounts, told):
-    longest, other = accounts
-    other.reserve(VIDEO, 1, 900, urgent=True)
-    waits(longest, VIDEO, 1, 900)
-    waits(other, VIDEO, 2, 900)
+def test_who_waits_no_more_leaves_their_place_to_those_who_do(queue, told):
+    longest, other = queue
     other.settle(VIDEO, 1, 0)
     told["b"].clear()
 
