@@ -112,7 +112,7 @@ class Bench:
         self.scratch = scratch
         self.rounds = rounds
         presentation = supervisor.probe(film)
-        encoded = [r for r in presentation.video if not ways(r, supervisor.encoder)[0].copies]
+        encoded = [rendition for rendition in presentation.video if not rendition.copied]
         heights = [r for r in encoded if r.height <= 720]  # noqa: PLR2004 - what most viewers get
         self.rendition = (heights or encoded)[0].id
         self.middle = len(presentation.cuts(self.rendition)) // 2

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 import httpx
@@ -45,6 +46,46 @@ def _state_home(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _nothing_left(hls_nothing_left):
     """Every test gives back every process, thread and session directory it took."""
+
+
+PACKAGER = """
+import os, signal
+from hls_sessions.ffmpeg.packaging import worker
+
+class Asked:
+    "What the real packager is asked through."
+    def __init__(self, channel):
+        self.channel, self.send = channel, channel.send
+    def refuse(self, why):
+        self.send({{"error": why, "errno": None, "seconds": 0.0}})
+        return self.receive()
+    def receive(self):
+        message = self.channel.receive()
+        if "stream" in message.body:
+            asked = os.path.basename(message.body["file"] or "init")
+{script}
+        return message
+
+def serve(channel):
+    worker.serve(Asked(channel))
+"""
+
+
+@pytest.fixture
+def packager_double(monkeypatch, tmp_path):
+    """Return what has packagers misbehave: some Python that runs before they do what is ``asked``, by its file's name.
+
+    For supervisors that are started later.
+    """
+
+    def double(script):
+        folder = tmp_path / "packager"
+        folder.mkdir()
+        (folder / "packager_double.py").write_text(PACKAGER.format(script=indent(script, " " * 12)))
+        monkeypatch.setenv("PYTHONPATH", str(folder))
+        monkeypatch.setattr("hls_sessions.ffmpeg.packaging.packager.PACKAGE", "packager_double:serve")
+
+    return double
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,9 +15,6 @@ from hls_sessions import errors
 from hls_sessions.cli.exits import BY_ERROR, Exit, exit_for
 from hls_sessions.web import problems
 
-WORKERS = {"hls_sessions.__main__", "hls_sessions.ffmpeg.probe_worker", "hls_sessions.ffmpeg.subtitle_worker"}
-"""Modules that do something when they are imported, or belong to another process."""
-
 
 def below(error) -> list[type[errors.SessionError]]:
     return [error, *(found for child in error.__subclasses__() for found in below(child))]
@@ -26,7 +23,7 @@ def below(error) -> list[type[errors.SessionError]]:
 def all_errors() -> list[type[errors.SessionError]]:
     """Return every error of the package, wherever it is written."""
     for module in pkgutil.walk_packages(hls_sessions.__path__, "hls_sessions."):
-        if module.name not in WORKERS:
+        if module.name != "hls_sessions.__main__":  # which does something when it is imported
             importlib.import_module(module.name)
     return [error for error in below(errors.SessionError) if error.__module__.startswith("hls_sessions.")]
 

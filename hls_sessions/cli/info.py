@@ -42,6 +42,7 @@ def print_session(session: dict[str, Any], url: str) -> None:
             "made": f"{session['segments_made']} segments, {session['bytes_made']:,} bytes",
             "served": f"{session['segments_served']} segments, {session['bytes_served']:,} bytes",
             "encoders": f"{session['encoder_seconds']:.1f} processor seconds",
+            "packager": session["packager"] and f"pid {session['packager']}",
             "restarts": ", ".join(f"{times} {what}" for what, times in session["restarts"].items()) or "none",
             "refused": f"{session['segments_refused']} segments",
             "failed runs": session["encoder_failures"],

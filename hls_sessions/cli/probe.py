@@ -12,7 +12,7 @@ from hls_sessions.cli.exits import exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
-from hls_sessions.ffmpeg import Prober
+from hls_sessions.ffmpeg import Prober, Workers
 from hls_sessions.media import CopiedVideo, Presentation, Rendition, SubtitleRendition, VideoRendition
 
 
@@ -22,7 +22,8 @@ def probe(
 ) -> None:
     """Show what is known of a file and what would be offered of it. Needs no daemon."""
     settings = read_settings()
-    prober = Prober(settings.probe_timeout)
+    workers = Workers()
+    prober = Prober(workers, settings.probe_timeout)
     try:
         presentation = Presentation.of(
             prober.probe(file.expanduser().resolve()), settings.segment_length, copy=settings.copy_streams
@@ -32,6 +33,7 @@ def probe(
         raise typer.Exit(exit_for(error.kind)) from error
     finally:
         prober.close()
+        workers.close()
     facts = _facts(presentation)
     if as_json:
         print_json(facts)

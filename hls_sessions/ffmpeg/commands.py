@@ -8,7 +8,7 @@ whole milliseconds, more with a variable frame rate). A header each makes every 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import ffmpeg
 
 from hls_sessions.media import (
     AAC_FRAME,
+    OFFSET,
     SURROUND_CHANNELS,
     AudioRendition,
     CopiedVideo,
@@ -25,23 +26,15 @@ from hls_sessions.media import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hls_sessions.ffmpeg.binary import Binary
     from hls_sessions.ffmpeg.ways import Way
     from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
 
-OFFSET = Fraction(1, 4)
-"""Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
-above zero. It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
-
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
-
-COPIED_BEYOND = 1
-"""Seconds a copy reads beyond the last segment it is planned for: it would stop at a decoding time, some frames before
-all have come that are shown until then."""
 
 AUDIO_PREROLL = 2
 """AAC frames encoded before the first that is kept, so that the encoder's state has settled."""
@@ -96,14 +89,10 @@ def run(
     cuts = presentation.cuts(rendition.id)
     last = min(len(cuts) - 1 if until is None else until, segment + HORIZON - 1)
     match rendition:
-        case CopiedVideo() if way.copies:
-            stream, written = _copied_video(binary, presentation, rendition, cuts, segment, last)
         case CopiedVideo():
             stream, written = _video(binary, presentation, rendition.instead, way, cuts, segment, last)
         case VideoRendition():
             stream, written = _video(binary, presentation, rendition, way, cuts, segment, last)
-        case AudioRendition() if way.copies:
-            stream, written = _copied_audio(binary, presentation, rendition, cuts, segment, last)
         case AudioRendition():
             stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
     offset = OFFSET - presentation.timeline.origin
@@ -119,10 +108,8 @@ def run(
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) + COPIED_BEYOND * way.copies - cuts.slack)}),
+        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack)}),
     )
-    if isinstance(rendition, AudioRendition) and way.copies:
-        output = _listened_to(output, stream, {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last))})
     command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", *way.encoder.device)
     return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, way)
 
@@ -240,58 +227,6 @@ def _audio(
     }
 
 
-def _copied_video(
-    binary: Binary, presentation: Presentation, rendition: CopiedVideo, cuts: Cuts, segment: int, last: int
-) -> tuple[Any, dict[str, Any]]:
-    track = rendition.track
-    begins = cuts.start(segment)
-    # A seek between this keyframe and the next lands on this one, however its time was rounded.
-    landing = (begins + _next_keyframe(track, begins)) / 2
-    source = _from(presentation, landing if segment else None, noaccurate=True)[str(track.index)]
-    return source, {
-        "c": "copy",
-        **({"tag:v": "hvc1"} if track.codec == "hevc" else {}),
-        "segment_start_number": segment,
-        **_cut_at(_walls_of_copy(cuts, segment, last), begins, binary),
-    }
-
-
-def _walls_of_copy(cuts: Cuts, segment: int, last: int) -> Iterator[Fraction]:
-    """Yield where a copy is cut. What it makes beyond its last segment becomes a file of its own, that nobody wants."""
-    return (cuts.start(number) - cuts.slack for number in range(segment + 1, min(last + 2, len(cuts))))
-
-
-def _next_keyframe(track: VideoTrack, time: Fraction) -> Fraction:
-    """Return when the keyframe after a time is shown; when the picture ends after the last."""
-    points = track.copy.points if track.copy else ()
-    after = bisect_right(points, time / track.time_base)
-    return points[after] * track.time_base if after < len(points) else track.end
-
-
-def _copied_audio(
-    binary: Binary, presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int
-) -> tuple[Any, dict[str, Any]]:
-    begins = cuts.start(segment)
-    source = _from(presentation, begins - cuts.slack if segment else None, absolute=True)[str(rendition.track.index)]
-    return source, {
-        "c": "copy",
-        # A seek lands on the picture's keyframe before. The packets from there to the wanted one are dropped: those
-        # before what -ss says, which for this is compared with the file's own times.
-        "copypriorss": 0,
-        "segment_start_number": segment,
-        **_cut_at(_walls_of_copy(cuts, segment, last), begins, binary),
-    }
-
-
-def _listened_to(output: Any, stream: Any, until: dict[str, str]) -> Any:
-    """Have what is copied decoded beside it, and the run end at the first packet that cannot be.
-
-    A browser ends playback at one damaged packet of sound; an encoder puts silence in its place. Decoding costs a
-    thousandth of playing.
-    """
-    return ffmpeg.merge_outputs(output, ffmpeg.output(stream, "pipe:", f="null", **until)).global_args("-xerror")
-
-
 def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
     """Turn the source's frames into what is encoded, one for one: progressive, upright, square, SDR, 4:2:0."""
     track = rendition.track
@@ -313,22 +248,15 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
     return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
-def _from(
-    presentation: Presentation, time: Fraction | None, *, absolute: bool = False, noaccurate: bool = False
-) -> Any:
-    """Open the file so that everything from a time on is read.
-
-    ffmpeg counts ``-ss`` from the container's start, or with ``-seek_timestamp`` on the file's own clock.
-    """
+def _from(presentation: Presentation, time: Fraction | None) -> Any:
+    """Open the file so that everything from a time on is read. ffmpeg counts ``-ss`` from the container's start."""
     media = presentation.media
     seek: dict[str, Any] = {}
     if time is not None:
         landing = time - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
         # Before its picture a Matroska has no place to seek to: it would land on the picture.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
-            seek = {"ss": _seconds(landing - (0 if absolute else media.container_start))}
-            seek |= {"seek_timestamp": 1} if absolute else {}
-            seek |= {"noaccurate_seek": None} if noaccurate else {}
+            seek = {"ss": _seconds(landing - media.container_start)}
     # The prefix and the whitelist keep a file's name from being read as a protocol and its content from naming others.
     if media.part is None:
         return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)

@@ -1,16 +1,14 @@
-"""The process that opens files nobody has vouched for: ``python -m hls_sessions.ffmpeg.probe_worker``.
+"""The worker that reads the facts of files.
 
-Reads a request per line on standard input, as JSON: a path, and whether to read the whole file. Answers each with
-one line of JSON, followed by the arrays it names (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang
-this process and nothing else: its owner kills it after a time limit and starts another.
+It is asked with a path, and whether to read the whole file. It answers with the facts as JSON, and with the arrays they
+name (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang this process and nothing else: its owner kills it
+after a time limit and starts another.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import sys
 from array import array
 from contextlib import contextmanager
 from fractions import Fraction
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from hls_sessions.ffmpeg.clock_jumps import Part
+    from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
@@ -69,25 +68,23 @@ class Unplayable(Exception):
     """The file holds nothing to play; the message says why."""
 
 
-def main() -> None:
-    """Answer one path after another until standard input closes."""
+def serve(channel: Channel) -> None:
+    """Answer one path after another until nobody asks any more."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     av.logging.set_level(av.logging.PANIC)
-    for line in sys.stdin.buffer:
+    while True:
+        path, whole = channel.receive().body
         index = Index()
         try:
-            answer, index = probe(*json.loads(line))
+            answer, index = probe(path, whole)
         except Unplayable as reason:
             answer = {"error": str(reason)}
         except (av.error.FFmpegError, OSError, MemoryError) as error:
             answer = {"error": getattr(error, "strerror", None) or str(error) or type(error).__name__}
         arrays: list[array[int]] = [getattr(index, name) for name in ARRAYS]
         answer["arrays"] = [len(numbers) for numbers in arrays]
-        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
-        for numbers in arrays:
-            numbers.tofile(sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+        channel.send(answer, *(memoryview(numbers).cast("B") for numbers in arrays))
 
 
 def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
@@ -128,6 +125,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
                 "unread": index.unread,
                 "open_gops": index.open_gops,
                 "ahead": str(index.ahead),
+                "delay": picture.codec_context.reorder_depth,
                 **look,
             }
         audio = [_sound(container, stream, spans) for stream in sounds if stream.index in spans]
@@ -488,7 +486,3 @@ def _text(stream: Any) -> dict[str, Any]:
 def _language(stream: Any) -> str | None:
     language: str | None = stream.metadata.get("language")
     return None if language in {None, "und", ""} else language
-
-
-if __name__ == "__main__":
-    main()

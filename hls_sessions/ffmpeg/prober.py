@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import selectors
-import subprocess
-import sys
 import threading
-import time
 from array import array
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hls_sessions.errors import NotPlayable, Unavailable
-from hls_sessions.ffmpeg.commands import OFFSET, is_sought_exactly
+from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.memory import FileVersion, pack, unpack
-from hls_sessions.ffmpeg.process import bound_to_parent
+from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerFailed
 from hls_sessions.media import (
+    OFFSET,
     AudioCopy,
     AudioTrack,
     Media,
@@ -36,7 +31,11 @@ from hls_sessions.media import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from hls_sessions.ffmpeg.memory import Memory
+    from hls_sessions.ffmpeg.workers import Message, Workers
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,10 @@ WORKERS = 2
 """Files probed at once."""
 READING_TIME = 6 * 3600.0
 """Seconds that reading a whole file may take: a full disc of 100 GB from a slow share."""
+CRASHES = 2
+"""How many workers may crash over a file: the first may have been spoilt by the one before."""
+KILLS = 6
+"""How many may be killed meanwhile."""
 REMEMBERED = 512
 """Files whose facts are kept."""
 
@@ -54,17 +57,16 @@ REMEMBERED = 512
 class Prober:
     """Reads the facts of media files, each once, two at a time, in processes that may crash or hang."""
 
-    def __init__(self, timeout: float = 10.0, memory: Memory | None = None) -> None:
-        """Make a prober whose files each get ``timeout`` seconds, and which asks its memory first."""
+    def __init__(self, workers: Workers, timeout: float = 10.0, memory: Memory | None = None) -> None:
+        """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks its memory first."""
+        self._start = workers.start
         self._timeout = timeout
         self._memory = memory
         self._known: OrderedDict[FileVersion, Future[Media]] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
-        self._worker = threading.local()
-        self._workers: list[_Worker] = []
-        # A worker process ends with the thread that started it (see bound_to_parent), so each
-        # belongs to a thread that lives as long as the prober.
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
         self._reading: dict[FileVersion, Future[None]] = {}
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="probe-whole")
@@ -134,14 +136,15 @@ class Prober:
         """End the worker processes; probes under way fail."""
         with self._lock:
             self._closed = True
-            workers, self._workers = self._workers, []
+            workers = [*self._idle, *self._busy]
+            self._idle.clear()
         for worker in workers:
             worker.kill()
         for threads in (self._threads, self._reader):
             threads.shutdown(cancel_futures=True)
         self._keeper.shutdown()
         for worker in workers:
-            worker.reap()
+            worker.end()
 
     def _probe(self, version: FileVersion) -> Media:
         path = str(version.path)
@@ -163,10 +166,10 @@ class Prober:
     def _read_index(self, version: FileVersion) -> Answer:
         path = str(version.path)
         try:
-            answer, arrays = self._ask(path)
+            answer, arrays = self._ask(version.path)
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
-        except (OSError, ValueError) as error:
+        except (WorkerFailed, OSError) as error:
             self._refuse_when_closed()  # closing kills the workers, which says nothing of the file
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
@@ -193,12 +196,14 @@ class Prober:
 
     def _read_whole(self, version: FileVersion) -> None:
         try:
-            answer, arrays = self._own_worker().ask(str(version.path), READING_TIME, whole=True)
+            with self._worker() as worker:
+                answer, arrays = _answer(worker.ask([_absolute(version.path), True], READING_TIME))
+                worker.end()  # it has lowered its priority for good
             if "error" in answer:
                 raise ValueError(answer["error"])
             facts = json.dumps(answer)
             media = _media(version, answer, arrays)
-        except (Unavailable, OSError, ValueError) as error:
+        except (Unavailable, WorkerFailed, OSError, ValueError) as error:
             if not self._closed:
                 logger.warning("%s could not be read whole: %s", version.path, error)
             return
@@ -209,109 +214,70 @@ class Prober:
             self._known[version] = known
             del self._reading[version]
 
-    def _ask(self, path: str) -> Answer:
-        try:
-            return self._own_worker().ask(path, self._timeout)
-        except TimeoutError:
-            raise
-        except OSError:
-            # A worker that was killed while it was idle says nothing of this file; one that dies again does.
-            return self._own_worker().ask(path, self._timeout)
+    def _ask(self, path: Path) -> Answer:
+        kills = crashes = 0
+        while True:
+            try:
+                with self._worker() as worker:
+                    return _answer(worker.ask([_absolute(path), False], self._timeout))
+            except WorkerFailed:
+                # One that was killed says nothing of this file, unless it happens again and again.
+                was_killed = worker.exit is not None and worker.exit.was_killed
+                kills, crashes = kills + was_killed, crashes + (not was_killed)
+                if kills >= KILLS or crashes >= CRASHES or self._closed:
+                    raise
 
-    def _own_worker(self) -> _Worker:
-        """Return this thread's worker process, starting one where there is none or it has died."""
-        worker: _Worker | None = getattr(self._worker, "worker", None)
-        if worker is None or not worker.is_alive():
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        """Lend a worker: one that is idle, or a new one. One that fails, or is ended, does not come back."""
+        with self._lock:
+            # One that is started after the others were ended would be nobody's to end.
+            self._refuse_when_closed()
+            worker = self._idle_worker() or self._start(PROBE)
+            self._busy.add(worker)
+        try:
+            yield worker
+        finally:
             with self._lock:
-                # One that is started after the others were ended would be nobody's to reap.
-                self._refuse_when_closed()
-                if worker is not None:
-                    worker.reap()
-                    self._workers.remove(worker)
-                worker = self._worker.worker = _Worker()
-                self._workers.append(worker)
-        return worker
+                self._busy.discard(worker)
+                if worker.exit is None and not self._closed:
+                    self._idle.append(worker)
+
+    def _idle_worker(self) -> Worker | None:
+        """Return an idle worker; None when there is none that has not died meanwhile."""
+        while self._idle:
+            worker = self._idle.pop()
+            if worker.exit is None:
+                return worker
+            worker.close()
+        return None
 
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise Unavailable("The prober is closed.")
 
 
-class _Worker:
-    """One probing process and its two pipes."""
+def _absolute(path: Path) -> str:
+    """Spell a path so that it holds in a worker, whose working directory is another."""
+    return str(path.absolute())
 
-    def __init__(self) -> None:
-        # -P: nothing is to be imported from the folder the daemon happens to be started in.
-        search = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            bound_to_parent([sys.executable, "-P", "-m", "hls_sessions.ffmpeg.probe_worker"]),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            start_new_session=True,
-        )
 
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
+def _answer(message: Message) -> Answer:
+    """Return what a worker says of a file.
 
-    def kill(self) -> None:
-        self._process.kill()
-
-    def reap(self) -> None:
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def ask(self, path: str, timeout: float, *, whole: bool = False) -> Answer:
-        """Ask for one file's facts, as its index tells them or the whole file.
-
-        Raises:
-            TimeoutError: no whole answer came in ``timeout`` seconds; the worker is killed.
-            OSError, ValueError: the worker died, or answered with something else.
-        """
-        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe above
-        deadline = time.monotonic() + timeout
-        try:
-            self._process.stdin.write(json.dumps([path, whole]).encode() + b"\n")
-            line, rest = self._read_line(deadline)
-            answer: dict[str, Any] = json.loads(line)
-            lengths = answer.pop("arrays")
-            data = memoryview(self._read_exactly(sum(lengths) * 8, rest, deadline)).cast("q")
-            arrays = [
-                array("q", data[end - length : end]) for length, end in zip(lengths, accumulate(lengths), strict=True)
-            ]
-        except BaseException:
-            self.kill()
-            self.reap()
-            raise
-        return answer, arrays
-
-    def _read_line(self, deadline: float) -> tuple[bytes, bytes]:
-        data = bytearray()
-        while b"\n" not in data:
-            data += self._read_some(deadline)
-        line, _, rest = bytes(data).partition(b"\n")
-        return line, rest
-
-    def _read_exactly(self, size: int, begun: bytes, deadline: float) -> bytes:
-        data = bytearray(begun)
-        while len(data) < size:
-            data += self._read_some(deadline)
-        return bytes(data)
-
-    def _read_some(self, deadline: float) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - opened as a pipe above
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(max(0.0, deadline - time.monotonic())):
-                raise TimeoutError
-        data = os.read(self._process.stdout.fileno(), 1 << 16)
-        if not data:
-            raise BrokenPipeError
-        return data
+    Raises:
+        WorkerFailed: it says something else.
+    """
+    try:
+        answer: dict[str, Any] = message.body
+        lengths = answer.pop("arrays")
+        data = memoryview(message.payload).cast("q")
+        arrays = [
+            array("q", data[end - length : end]) for length, end in zip(lengths, accumulate(lengths), strict=True)
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WorkerFailed("it answered with something else") from error
+    return answer, arrays
 
 
 def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
@@ -336,7 +302,7 @@ def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: 
     }
     configuration, depth = bytes.fromhex(facts.pop("configuration")), facts.pop("depth")
     ahead, uncut = Fraction(facts.pop("ahead")), facts.pop("uncut")
-    open_gops = facts.pop("open_gops")
+    open_gops, delay = facts.pop("open_gops"), facts.pop("delay")
     copy, uncopied = None, None
     try:
         size = facts["width"], facts["height"]
@@ -345,7 +311,7 @@ def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: 
             raise NotCopied(uncut)
         if ahead > OFFSET:
             raise NotCopied(f"its frames are decoded more than {float(OFFSET):g} seconds before they are shown")
-        copy = VideoCopy(codecs, points, sizes, open_gops)
+        copy = VideoCopy(codecs, points, sizes, open_gops, delay)
     except NotCopied as reason:
         uncopied = str(reason)
     # Only what could be copied but for its index is worth a reading of the whole file.

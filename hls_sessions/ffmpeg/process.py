@@ -155,7 +155,7 @@ class Process:
     @property
     def seconds(self) -> float:
         """Processor seconds it has computed for; zero when it has ended, and its Exit tells."""
-        return self.processor_time * TICK
+        return processor_seconds(self.pid)
 
     def hold(self) -> None:
         """Stop its clock: it keeps what it has and uses no processor."""
@@ -192,8 +192,13 @@ class Process:
         # Until it is reaped, the kernel still knows what an ended process has used.
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
-        seconds = _processor_time(self.pid) * TICK
+        seconds = processor_seconds(self.pid)
         self._on_exit(Exit(self._popen.wait(), self.log, seconds))
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor seconds a process has computed for; zero when there is none."""
+    return _processor_time(pid) * TICK
 
 
 def _processor_time(pid: int) -> int:

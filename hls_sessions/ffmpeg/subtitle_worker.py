@@ -1,7 +1,7 @@
-"""The process that reads a file's text tracks. Run as a script; imports PyAV and nothing of this package.
+"""The worker that reads a file's text tracks.
 
-Reads one request on standard input (a line of JSON) and writes a line of JSON for everything it comes by: a cue,
-how far it has read, the end, or why there is none. All tracks are read in one pass, and the rest of the file only
+It is asked once, and sends a message for everything it comes by: a cue, how far it has read, the end, or why there is
+none. All tracks are read in one pass, and the rest of the file only
 where its container is not laid out so that it can be left out.
 
 PyAV rather than the ffmpeg program, whose WebVTT cannot be relied on: it writes the ``<``, ``&``, ``-->`` and empty
@@ -11,10 +11,8 @@ how far it has read while nobody speaks, and one track that it has no decoder fo
 
 from __future__ import annotations
 
-import json
 import os
 import resource
-import sys
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +21,13 @@ import av.logging
 from av.stream import Discard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from av.container import InputContainer
     from av.packet import Packet
     from av.stream import Stream
+
+    from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
@@ -68,23 +70,24 @@ LEGACY = {
 """How a language was written before UTF-8; the rest of them as in Western Europe."""
 
 
-def main() -> None:
+def serve(channel: Channel) -> None:
     """Answer one request."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     os.nice(NICE)
     av.logging.set_level(av.logging.PANIC)
-    request = json.loads(sys.stdin.buffer.readline())
+    request = channel.receive().body
     try:
-        read(request["path"], request["container"], request["tracks"])
+        for said in read(request["path"], request["container"], request["tracks"]):
+            channel.send(said)
     except (av.error.FFmpegError, OSError, MemoryError, IndexError) as error:
-        say("error", getattr(error, "strerror", None) or str(error) or type(error).__name__)
+        channel.send(("error", getattr(error, "strerror", None) or str(error) or type(error).__name__))
     else:
-        say("end")
+        channel.send(("end",))
 
 
-def read(path: str, container_name: str, indices: list[int]) -> None:
-    """Read all texts of these streams, and say them."""
+def read(path: str, container_name: str, indices: list[int]) -> Iterator[tuple[Any, ...]]:
+    """Read all texts of these streams: yield cues, and how far it has read, as they come."""
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
         if container.format.name != container_name:
@@ -98,7 +101,7 @@ def read(path: str, container_name: str, indices: list[int]) -> None:
         for stream in container.streams:
             if stream.index not in wanted:
                 stream.discard = Discard.all
-        _say_all(container, tracks, clock)
+        yield from _all(container, tracks, clock)
 
 
 def _clock(container: InputContainer) -> Stream | None:
@@ -112,24 +115,24 @@ def _clock(container: InputContainer) -> Stream | None:
     return streams[0] if streams else None
 
 
-def _say_all(container: InputContainer, tracks: list[Stream], clock: Stream | None) -> None:
+def _all(container: InputContainer, tracks: list[Stream], clock: Stream | None) -> Iterator[tuple[Any, ...]]:
     said = None
     try:
         for packet in container.demux(*tracks, *([clock] if clock else [])):
             if packet.pts is None or not packet.size:
                 continue
             if clock is None or packet.stream.index != clock.index:
-                _say_cue(packet)
+                yield from _cue(packet)
                 continue
             now = _microseconds(packet, packet.dts if packet.dts is not None else packet.pts) - INTERLEAVE * 1_000_000
             if said is None or now >= said + STEP:
                 said = now
-                say("at", now)
+                yield "at", now
     except av.error.InvalidDataError:
         pass  # a damaged end: what could be read is what there is
 
 
-def _say_cue(packet: Packet[Any]) -> None:
+def _cue(packet: Packet[Any]) -> Iterator[tuple[Any, ...]]:
     stream = packet.stream
     try:
         decoded = stream.codec_context.decode2(packet)
@@ -145,7 +148,7 @@ def _say_cue(packet: Packet[Any]) -> None:
     if length == 0 and stream.codec_context.codec.canonical_name == "ass":
         return  # of this format, one without a length is a comment
     end = start + length if 0 < length < LONGEST * 1_000_000 else None
-    say("cue", stream.index, start, end, _decoded(text, stream.metadata.get("language")))
+    yield "cue", stream.index, start, end, _decoded(text, stream.metadata.get("language"))
 
 
 def _decoded(text: bytes, language: str | None) -> str:
@@ -157,13 +160,3 @@ def _decoded(text: bytes, language: str | None) -> str:
 
 def _microseconds(packet: Packet[Any], ticks: int) -> int:
     return round(ticks * Fraction(packet.time_base) * 1_000_000)
-
-
-def say(*words: Any) -> None:
-    """Write one line, at once: somebody may wait for it."""
-    sys.stdout.buffer.write(json.dumps(words).encode() + b"\n")
-    sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -6,23 +6,18 @@ they asked for: a film that is not read by an index takes as long as its disk ne
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import selectors
-import subprocess
 import sys
 import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
 from hls_sessions.ffmpeg.memory import FileVersion
-from hls_sessions.ffmpeg.process import bound_to_parent
+from hls_sessions.ffmpeg.workers import READ_SUBTITLES
 from hls_sessions.media import Cue, cue_text
 from hls_sessions.otp import Reply
 
@@ -30,12 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
 
+    from hls_sessions.ffmpeg.workers import Worker, Workers
     from hls_sessions.media import Media
 
 logger = logging.getLogger(__name__)
-
-WORKER = Path(__file__).with_name("subtitle_worker.py")
-"""The script that reads a file."""
 
 WORKERS = 4
 """Files read at once; each waits for its disk most of the time."""
@@ -48,9 +41,6 @@ LARGEST = 32 * 1024**2
 
 KEPT = 64 * 1024**2
 """Bytes of memory that all remembered texts may take together."""
-
-LONGEST_LINE = 1024**2
-"""Bytes that one text may have, as it comes from the process."""
 
 ATTEMPTS = 3
 """How often the same file may fail until it is not tried any more."""
@@ -71,14 +61,14 @@ _CLOSED = "The subtitle reader is closed."
 class SubtitleReader:
     """Reads the text tracks of files, each file once for all who ask."""
 
-    def __init__(self, timeout: float = 30.0) -> None:
-        """Make a reader that gives a file up when nothing more comes from it for ``timeout`` seconds."""
+    def __init__(self, workers: Workers, timeout: float = 30.0) -> None:
+        """Make a reader that gives a file up when nothing more comes from a worker for ``timeout`` seconds."""
+        self._start = workers.start
         self._timeout = timeout
         self._known: OrderedDict[FileVersion, _Reading] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
-        self._processes: set[subprocess.Popen[bytes]] = set()
-        # A process ends with the thread that started it (see bound_to_parent): each is read by the one that did.
+        self._workers: set[Worker] = set()
         self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="subtitles")
 
     def ask(self, media: Media, track: int, start: Fraction | None, end: Fraction | None) -> Reply[list[Cue]]:
@@ -107,8 +97,8 @@ class SubtitleReader:
         with self._lock:
             self._closed = True
             readings = list(self._known.values())
-            for process in self._processes:
-                process.kill()
+            for worker in self._workers:
+                worker.kill()
         for reading in readings:
             reading.fail(Unavailable(_CLOSED))
         self._threads.shutdown(cancel_futures=True)
@@ -142,9 +132,11 @@ class SubtitleReader:
         if FileVersion.of(version.path) != version:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
         tracks = [track.index for track in media.subtitles]
-        with self._process({"path": path, "container": media.container, "tracks": tracks}) as answers:
-            for line in _lines(answers, self._timeout, time.monotonic() + LONGEST):
-                match json.loads(line):
+        with self._worker() as worker:
+            worker.send({"path": str(version.path.absolute()), "container": media.container, "tracks": tracks})
+            deadline = time.monotonic() + LONGEST
+            while True:
+                match worker.receive(min(self._timeout, deadline - time.monotonic())).body:
                     case ["cue", int(track), int(start), int() | None as end, str(text)]:
                         reading.add(track, Cue(start, start + SHOWN if end is None else end, cue_text(text)))
                     case ["at", int(moment)]:
@@ -158,34 +150,19 @@ class SubtitleReader:
                     raise SubtitlesFailed(path, f"they are more than {LARGEST >> 20} MiB")
 
     @contextmanager
-    def _process(self, request: dict[str, object]) -> Iterator[IO[bytes]]:
-        """Have a process answer a request, in the thread that reads its answers."""
+    def _worker(self) -> Iterator[Worker]:
         with self._lock:
             # One that is started after the others were killed would be nobody's to kill.
             if self._closed:
                 raise Unavailable(_CLOSED)
-            # -P: the script's own folder holds modules that are not to be found by its imports.
-            process = subprocess.Popen(  # noqa: S603 - our own script, no shell
-                bound_to_parent([sys.executable, "-P", str(WORKER)]),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                start_new_session=True,
-            )
-            self._processes.add(process)
-        assert process.stdin is not None  # noqa: S101 - opened as a pipe above
-        assert process.stdout is not None  # noqa: S101 - the same
+            worker = self._start(READ_SUBTITLES)
+            self._workers.add(worker)
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            yield process.stdout
+            yield worker
         finally:
             with self._lock:
-                self._processes.discard(process)
-            process.kill()
-            process.wait()
-            process.stdin.close()
-            process.stdout.close()
+                self._workers.discard(worker)
+            worker.end()
 
     def _forget_the_oldest(self) -> None:
         with self._lock:
@@ -281,26 +258,3 @@ _FOREVER = 1 << 62
 
 def _ticks(time: Fraction | None, otherwise: int) -> int:
     return otherwise if time is None else round(time * 1_000_000)
-
-
-def _lines(pipe: IO[bytes], timeout: float, deadline: float) -> Iterator[bytes]:
-    """Yield lines as they come.
-
-    Raises:
-        TimeoutError: none came for ``timeout`` seconds, or it is past the deadline.
-        BrokenPipeError: there are no more.
-        ValueError: one has no end.
-    """
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while True:
-            if not selector.select(max(0.0, min(timeout, deadline - time.monotonic()))):
-                raise TimeoutError
-            data = os.read(pipe.fileno(), 1 << 16)
-            if not data:
-                raise BrokenPipeError
-            *lines, rest = (rest + data).split(b"\n")
-            if len(rest) > LONGEST_LINE:
-                raise ValueError("a line has no end")
-            yield from lines

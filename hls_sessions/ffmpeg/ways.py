@@ -1,11 +1,11 @@
-"""The ways to make a rendition, the best first: each is the next one's predecessor, and steps aside when it fails.
+"""The ways to encode a rendition, the best first: each is the next one's predecessor, and steps aside when it fails.
 
 Segments that were made in different ways stand in one playlist under one init segment, that of the way which was
-first. So where there are several ways, each writes its parameter sets into the pictures themselves, before every
-keyframe, and a player may go from any segment to any other. The check before publishing sees that they are there.
-A copy has those of its file, which are those of the init segment; what is encoded in software has its own number
-for them, so that neither takes the place of the other in a decoder. And no way to encode reorders frames unless all do:
-a decoder that begins to wait for frames to come in order drops the first two.
+first, or of the copy where what cannot be copied is encoded. So each writes its parameter sets into the pictures
+themselves, before every keyframe, and a player may go from any segment to any other. The check before publishing sees
+that they are there. A copy has those of its file, which are those of the init segment; what is encoded in software has
+its own number for them, so that neither takes the place of the other in a decoder. And no way to encode reorders frames
+unless all do: a decoder that begins to wait for frames to come in order drops the first two.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to make a rendition."""
+    """One way to encode a rendition."""
 
     codec: str
-    """What makes it, as ffmpeg's ``-c`` spells it: an encoder, or ``copy``."""
+    """The encoder, as ffmpeg's ``-c`` spells it."""
     encoder: Encoder = SOFTWARE
     """How a picture is encoded, where it is."""
     b_frames: bool = True
@@ -34,21 +34,18 @@ class Way:
     in_band: bool = False
     """Whether the parameter sets are in the pictures, too, because it is one of several ways."""
 
-    @property
-    def copies(self) -> bool:
-        """Whether nothing is encoded."""
-        return self.codec == "copy"
-
     def __str__(self) -> str:
         return self.codec
 
 
-COPY = Way("copy")
 SOUND = Way("aac")
 
 
 def ways(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Way, ...]:
-    """Return the ways to make a rendition, the best first, where ``encoder`` is the chosen one."""
+    """Return the ways to encode a rendition, the best first, where ``encoder`` is the chosen one.
+
+    Of one that is copied, they are for what cannot be; there is none where nothing else fits in its place.
+    """
     match rendition:
         case VideoRendition():
             return several(*(Way(each.name, each) for each in dict.fromkeys((encoder, SOFTWARE))))
@@ -56,9 +53,7 @@ def ways(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Way, ...]:
             # A player that was told of another codec could not go over to H.264 within the variant. And hardware
             # gives its parameter sets the numbers that the copy's have, which are not in its pictures.
             software = several(Way(SOFTWARE.name, SOFTWARE), alone=False)
-            return (COPY, *software) if track.codec == "h264" else (COPY,)
-        case AudioRendition(copied=True):
-            return COPY, SOUND
+            return software if track.codec == "h264" else ()
         case AudioRendition():
             return (SOUND,)
 

@@ -3,7 +3,17 @@
 Pure: values in, text out.
 """
 
-from hls_sessions.media.boxes import BrokenSegment, Segment, read_codec, read_segment, read_track, same_form, same_sound
+from hls_sessions.media.boxes import (
+    BrokenSegment,
+    Segment,
+    read_codec,
+    read_segment,
+    read_time_scale,
+    read_track,
+    same_codec,
+    same_form,
+    same_sound,
+)
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.fingerprint import fingerprint
@@ -19,12 +29,13 @@ from hls_sessions.media.renditions import (
     VideoRendition,
 )
 from hls_sessions.media.subtitles import SubtitleRendition
-from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, Cuts, Timeline, aac_frame_at, timeline
+from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET, Cuts, Timeline, aac_frame_at, timeline
 from hls_sessions.media.webvtt import Cue, cue_text, webvtt_segment
 
 __all__ = [
     "AAC_FRAME",
     "AUDIO_RATE",
+    "OFFSET",
     "SURROUND_CHANNELS",
     "AudioCopy",
     "AudioRendition",
@@ -53,8 +64,10 @@ __all__ = [
     "media_playlist",
     "read_codec",
     "read_segment",
+    "read_time_scale",
     "read_track",
     "refreshes",
+    "same_codec",
     "same_form",
     "same_sound",
     "timeline",

@@ -6,12 +6,13 @@ import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hls_sessions.media.nal import brings_parameters, refreshes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _NON_SYNC = 0x00010000
 """sample_is_non_sync_sample, of the sample flags (8.8.3.1)."""
@@ -41,7 +42,7 @@ class Segment:
     """What a segment file holds."""
 
     head: int
-    """Bytes of ftyp and moov at the file's beginning: the init segment."""
+    """Bytes of ftyp and moov at the file's beginning, which are the init segment; zero where that came apart."""
     track: bytes
     """The trak box: codec configuration and time scale."""
     first: Fraction
@@ -54,19 +55,27 @@ class Segment:
     """Whether its first picture brings its own parameter sets, so that another init segment of the same form serves."""
 
 
-def read_segment(data: bytes | memoryview) -> Segment:
-    """Read a file of the segment muxer: an init segment, then whole fragments of one track.
+def read_segment(data: bytes | memoryview, init: bytes | None = None) -> Segment:
+    """Read whole fragments of one track. Only their boxes are looked at, and where their first sample begins.
+
+    Args:
+        data: the fragments.
+        init: their init segment; by default it comes before them, as in a file of the segment muxer.
 
     Raises:
         BrokenSegment: a box is cut short, missing, or not one that belongs here.
     """
     view = memoryview(data)
-    top = list(_boxes(view, 0, len(view)))
-    moov, trak = _init(view, top)
-    scale = _time_scale(view, trak)
+    boxes = list(_boxes(view, 0, len(view)))
+    if init is None:
+        head = _head_of(boxes)
+        init, boxes = bytes(view[:head]), boxes[2:]
+    else:
+        head = 0
+    track = _read_init(init)
     samples: list[_Sample] = []
     opening = memoryview(b"")
-    for moof, mdat in _fragments(top[2:]):
+    for moof, mdat in _fragments(boxes):
         found = list(_samples(view, moof, mdat.end - mdat.payload))
         if found and not samples:
             opening = view[mdat.payload : min(mdat.payload + found[0].size, mdat.end)]
@@ -75,15 +84,14 @@ def read_segment(data: bytes | memoryview) -> Segment:
         samples += found
     if not samples:
         raise BrokenSegment("it holds no sample")
-    codec, length = _nal_units(view, _sample_entry(view, trak))
     return Segment(
-        head=moov.end,
-        track=bytes(view[trak.start : trak.end]),
-        first=Fraction(min(sample.time for sample in samples), scale),
-        end=Fraction(max(sample.time + sample.duration for sample in samples), scale),
+        head=head,
+        track=track.box,
+        first=Fraction(min(sample.time for sample in samples), track.scale),
+        end=Fraction(max(sample.time + sample.duration for sample in samples), track.scale),
         samples=len(samples),
-        starts_with_keyframe=samples[0].keyframe and refreshes(codec, opening, length),
-        in_band=brings_parameters(codec, opening, length),
+        starts_with_keyframe=samples[0].keyframe and refreshes(track.codec, opening, track.nal_length),
+        in_band=brings_parameters(track.codec, opening, track.nal_length),
     )
 
 
@@ -93,19 +101,44 @@ def read_track(init: bytes) -> bytes:
     Raises:
         BrokenSegment: it is not an init segment.
     """
+    return _read_init(init).box
+
+
+class _Track(NamedTuple):
+    """What an init segment says of its one track."""
+
+    box: bytes
+    """The trak box."""
+    scale: int
+    codec: str
+    """As ffmpeg spells it, where samples are NAL units; else nothing."""
+    nal_length: int
+
+
+@lru_cache(maxsize=256)
+def _read_init(init: bytes) -> _Track:
+    """Read an init segment. All segments of a rendition have the same one."""
     view = memoryview(init)
     _, trak = _init(view, list(_boxes(view, 0, len(view))))
-    return bytes(view[trak.start : trak.end])
+    codec, length = _nal_units(view, _sample_entry(view, trak))
+    return _Track(bytes(view[trak.start : trak.end]), _time_scale(view, trak), codec, length)
 
 
-def read_time_scale(init: bytes) -> int:
-    """Return how many ticks a second has in an init segment's track.
+def _head_of(boxes: list[Box]) -> int:
+    """Return how many bytes the init segment has at the beginning of a file."""
+    if [box.kind for box in boxes[:2]] != [b"ftyp", b"moov"]:
+        raise BrokenSegment("it does not begin with an init segment")
+    return boxes[1].end
+
+
+def read_time_scale(track: bytes) -> int:
+    """Return how many ticks a second has in a trak box.
 
     Raises:
-        BrokenSegment: it is not an init segment.
+        BrokenSegment: it is not a trak box.
     """
-    view = memoryview(init)
-    _, trak = _init(view, list(_boxes(view, 0, len(view))))
+    view = memoryview(track)
+    [trak] = _boxes(view, 0, len(view))
     return _time_scale(view, trak)
 
 
@@ -161,6 +194,11 @@ def same_form(track: bytes, other: bytes) -> bool:
     return _form(track) == _form(other)
 
 
+def same_codec(track: bytes, other: bytes) -> bool:
+    """Whether two trak boxes set a decoder up alike, for samples that bring no parameters of their own."""
+    return _setup(track) == _setup(other)
+
+
 class _Form(NamedTuple):
     """What a player takes from the init segment, whatever the pictures themselves say."""
 
@@ -182,8 +220,7 @@ class _Sample(NamedTuple):
 
 def _init(view: memoryview, top: list[Box]) -> tuple[Box, Box]:
     """Return the moov box of a file that begins with an init segment, and its trak box."""
-    if [box.kind for box in top[:2]] != [b"ftyp", b"moov"]:
-        raise BrokenSegment("it does not begin with an init segment")
+    _head_of(top)
     return top[1], _child(view, top[1], b"trak")
 
 
@@ -249,6 +286,15 @@ def _form(track: bytes) -> _Form:
     return _Form(_time_scale(view, trak), entry.kind, size, _nal_units(view, entry)[1])
 
 
+def _setup(track: bytes) -> tuple[int, bytes, bytes]:
+    """Return a track's time scale, its sample entry's four characters and, of H.264, its decoder configuration."""
+    view = memoryview(track)
+    [trak] = _boxes(view, 0, len(view))
+    entry = _sample_entry(view, trak)
+    record = _child(view, entry, b"avcC", skip=78) if entry.kind == b"avc1" else None
+    return _time_scale(view, trak), entry.kind, b"" if record is None else bytes(view[record.payload : record.end])
+
+
 def _sample_entry(view: memoryview, trak: Box) -> Box:
     """Return the one entry of the sample description box (8.5.2)."""
     box = trak
@@ -282,32 +328,41 @@ def _samples(view: memoryview, moof: Box, room: int) -> Iterator[_Sample]:
     ``room`` is the size of its media data in bytes: more samples than that are refused before they are made.
     """
     traf = _child(view, moof, b"traf")
-    duration, size, flags = _defaults(view, _child(view, traf, b"tfhd"))
+    defaults = _defaults(view, _child(view, traf, b"tfhd"))
     tfdt = _child(view, traf, b"tfdt")
     time = _number(">Q" if _number("B", view, tfdt, 0) else ">I", view, tfdt, 4)
     for trun in (box for box in _boxes(view, traf.payload, traf.end) if box.kind == b"trun"):
-        has = _number(">I", view, trun, 0) & 0xFFFFFF
-        count = _number(">I", view, trun, 4)
-        room -= count
-        if room < 0:
-            raise BrokenSegment("it claims more samples than its media data has bytes")
-        at = 8 + (4 if has & 0x1 else 0)
-        first_flags = None
-        if has & 0x4:
-            first_flags = _number(">I", view, trun, at)
-            at += 4
-        fields = [bit for bit in (0x100, 0x200, 0x400, 0x800) if has & bit]
-        row = struct.Struct(">" + "".join("i" if bit == 0x800 else "I" for bit in fields))  # noqa: PLR2004 - a flag
-        at += trun.payload
-        if at + count * row.size > trun.end:
-            raise BrokenSegment("its trun box is too short")
-        for number in range(count):
-            values = dict(zip(fields, row.unpack_from(view, at), strict=True))
-            at += row.size
-            own_flags = values.get(0x400, first_flags if number == 0 and first_flags is not None else flags)
-            lasts = values.get(0x100, duration)
-            yield _Sample(time + values.get(0x800, 0), lasts, values.get(0x200, size), not own_flags & _NON_SYNC)
+        durations, sizes, flags, shifts = _columns(view, trun, room, defaults)
+        room -= len(sizes)
+        for lasts, size, own, shift in zip(durations, sizes, flags, shifts, strict=True):
+            yield _Sample(time + shift, lasts, size, not own & _NON_SYNC)
             time += lasts
+
+
+_FIELDS: Final = {0x100: "I", 0x200: "I", 0x400: "I", 0x800: "i"}
+"""What a trun box may say of each sample, in this order: duration, size, flags and the time until it is shown."""
+
+
+def _columns(view: memoryview, trun: Box, room: int, defaults: tuple[int, int, int]) -> list[Sequence[int]]:
+    """Return the durations, sizes, flags and composition offsets of a trun box's samples."""
+    has = _number(">I", view, trun, 0) & 0xFFFFFF
+    count = _number(">I", view, trun, 4)
+    if count > room:
+        raise BrokenSegment("it claims more samples than its media data has bytes")
+    at = 8 + (4 if has & 0x1 else 0)
+    first_flags = _number(">I", view, trun, at) if has & 0x4 else None
+    at += trun.payload + (4 if has & 0x4 else 0)
+    row = struct.Struct(">" + "".join(kind for bit, kind in _FIELDS.items() if has & bit))
+    if at + count * row.size > trun.end:
+        raise BrokenSegment("its trun box is too short")
+    said = iter(zip(*row.iter_unpack(view[at : at + count * row.size]), strict=True) if row.size and count else ())
+    columns: list[Sequence[int]] = [
+        next(said) if has & bit and count else (default,) * count
+        for bit, default in zip(_FIELDS, (*defaults, 0), strict=True)
+    ]
+    if first_flags is not None and count and not has & 0x400:
+        columns[2] = (first_flags, *columns[2][1:])
+    return columns
 
 
 def _defaults(view: memoryview, tfhd: Box) -> tuple[int, int, int]:

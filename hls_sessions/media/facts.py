@@ -24,6 +24,8 @@ class VideoCopy:
     """Bytes from each point to the next, or a few more."""
     open_gops: bool = False
     """Whether it has keyframes beside these, at which it cannot be cut: what is shown before them needs them."""
+    delay: int = 0
+    """How many frames a decoder holds back to bring them into the order of showing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from hls_sessions.media.boxes import read_sound, read_time_scale
+from hls_sessions.media.boxes import read_sound, read_time_scale, read_track
 from hls_sessions.media.timeline import AAC_FRAME
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def gap(init: bytes, start: Fraction, end: Fraction) -> bytes:
     Raises:
         BrokenSegment: that is not an init segment.
     """
-    scale = read_time_scale(init)
+    scale = read_time_scale(read_track(init))
     first = round(start * scale)
     codec, channels = read_sound(init) or (0, 0)
     silence = _SILENCE.get(channels) if codec == _LOW_COMPLEXITY else None

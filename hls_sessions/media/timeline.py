@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoTrack
 
+OFFSET = Fraction(1, 4)
+"""Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
+above zero. It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
+
 AUDIO_RATE = 48_000
 """Samples per second of every encoded sound."""
 AAC_FRAME = 1024

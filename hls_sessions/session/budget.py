@@ -10,11 +10,8 @@ from dataclasses import dataclass
 from math import ceil, inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from hls_sessions.ffmpeg import COPIED_BEYOND
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-    from fractions import Fraction
 
     from hls_sessions.media import Cuts
 
@@ -51,29 +48,21 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How many bytes the encoders of one rendition may write."""
+    """How many bytes the segments of one rendition may take."""
 
     peak: int
     """The most that the rendition takes, in bits per second."""
     cuts: Cuts
 
-    def next(self, segment: int, *, copied: bool) -> int:
-        """Return what a run at a segment may write before it is looked at again: it, and once more to publish."""
-        if copied:
-            return self.copy(segment, segment)
-        return ceil(2 * self.peak / 8 * self._length(segment, segment))
-
-    def copy(self, segment: int, last: int) -> int:
-        """Return what a copy may write between two segments, with one to publish and what it reads beyond."""
-        longest = max(
-            (self._length(number, number) for number in range(segment, last + 1)), default=self.cuts.longest()
-        )
-        return ceil(self.peak / 8 * (self._length(segment, last) + longest + COPIED_BEYOND))
-
-    def _length(self, segment: int, last: int) -> Fraction:
-        """Return how many seconds segments take; none after the end."""
+    def segment(self, number: int) -> int:
+        """Return what a segment may have; nothing after the end."""
         times = self.cuts.times
-        return times[min(last + 1, len(self.cuts))] - times[min(segment, len(self.cuts))]
+        length = times[min(number + 1, len(self.cuts))] - times[min(number, len(self.cuts))]
+        return ceil(self.peak / 8 * length)
+
+    def run(self, number: int) -> int:
+        """Return what a run at a segment may write before it is looked at again: it, and once more to publish."""
+        return 2 * self.segment(number)
 
 
 def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool) -> tuple[int, int]:

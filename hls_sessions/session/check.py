@@ -5,8 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import AAC_FRAME, AUDIO_RATE, same_form, same_sound
+from hls_sessions.media import AAC_FRAME, AUDIO_RATE, OFFSET, same_form, same_sound
 
 if TYPE_CHECKING:
     from hls_sessions.media import Cuts, Segment

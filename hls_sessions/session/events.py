@@ -59,16 +59,16 @@ class SegmentReady(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Event):
-    """What had failed is at work again: a session's actor, an encoder, or the daemon."""
+    """What had failed is at work again: a session's actor, an encoder, a packager, or the daemon."""
 
     name: ClassVar[str] = "restarted"
 
     what: str
-    """``actor``, ``encoder`` or ``daemon``."""
+    """``actor``, ``encoder``, ``packager`` or ``daemon``."""
     cause: str
     rendition: str | None = None
     segment: int | None = None
-    """Where the new encoder begins."""
+    """Where the new one begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

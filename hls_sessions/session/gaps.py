@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import gap
+from hls_sessions.media import OFFSET, gap
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import logging
+import mmap
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
+from hls_sessions.ffmpeg import request_for, ways
 from hls_sessions.ffmpeg import run as plan_run
-from hls_sessions.ffmpeg import ways
-from hls_sessions.media import BrokenSegment, read_segment, read_track
+from hls_sessions.media import BrokenSegment, read_segment, read_time_scale, read_track, same_codec
 from hls_sessions.session.budget import Estimate, dispensable
 from hls_sessions.session.check import Refused, check, is_short
+from hls_sessions.session.copier import Wanted
+from hls_sessions.session.copies import Copies
 from hls_sessions.session.encoder import EncoderRun
 from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
@@ -26,11 +30,14 @@ from hls_sessions.session.shelf import Shelf
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
+    from typing import Any
 
-    from hls_sessions.ffmpeg import Binary, Encoder, Exit, Way
+    from hls_sessions.ffmpeg import Binary, Encoder, Exit, Packaged, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
     from hls_sessions.session.budget import Likelihood
+    from hls_sessions.session.copier import Copier
+    from hls_sessions.session.copies import Number
     from hls_sessions.session.ledger import Account, Lack
     from hls_sessions.session.life import Life
     from hls_sessions.session.pacer import LaneKey, Pacer
@@ -80,6 +87,8 @@ class Workshop:
     """What the session may write."""
     pacer: Pacer
     """Which encoders may run."""
+    copier: Copier
+    """What makes copied segments."""
 
 
 class Lane:
@@ -89,10 +98,11 @@ class Lane:
         """Take over what an earlier life has published: what this daemon has is checked, the rest when asked for."""
         self.rendition = rendition
         self.cuts = workshop.presentation.cuts(rendition.id)
-        self.given_up: list[str] = []
-        """Why each way before the present one was given up, in sentences."""
         self._workshop = workshop
         self._ways = ways(rendition, workshop.encoder)
+        self._left_ways: list[str] = []
+        """Why each way to encode before the present one was given up, in sentences."""
+        self._copies = Copies(has_stand_in=bool(self._ways)) if rendition.copied else None
         self._waiting: dict[int, list[From]] = {}
         self._waiting_for_init: list[From] = []
         self._cursors: dict[int, float] = {}
@@ -172,6 +182,60 @@ class Lane:
         if run is not None and not run.stopping and path.stem.isdecimal() and int(path.stem) >= run.next:
             self._publish_from(run, ended=False)
 
+    def request(self, number: Number, file: Path) -> dict[str, Any] | None:
+        """Return what to ask a packager for; None when nobody wants it any more.
+
+        Args:
+            number: the segment; None for the init segment.
+            file: where it is to be written.
+        """
+        waiting = () if number is None else self._waiting.get(number, ())
+        is_wanted = any(not caller.abandoned for caller in waiting) or (number is None and self._lacks_init)
+        if self._copies is None or number not in self._copies or not is_wanted:
+            self._settle_copy(number)
+            return None
+        return request_for(self._workshop.presentation, self.rendition, number, self._scale, file)
+
+    def packaged(self, number: Number, file: Path, answer: Packaged) -> None:
+        """Publish what a packager has made, or count its failure.
+
+        Raises:
+            StorageFailed: it could not be written, too often.
+        """
+        try:
+            if answer.errno is not None:
+                raise OSError(answer.errno, answer.error)
+            if answer.error is not None:
+                self.copy_failed(number, "failed", answer.error)
+                return
+            self._take_init(answer.init)
+            if number is not None:
+                self._publish_copy(number, file, answer.init)
+            self._storage_fault = None
+        except (BrokenSegment, Refused) as refusal:
+            self._workshop.life.tally.refused()
+            self.copy_failed(number, "refused", str(refusal))
+        except OSError as error:
+            self._copy_not_written(number, error)
+        finally:
+            self._settle_copy(number)
+
+    def copy_failed(self, number: Number, cause: str, reason: str) -> None:
+        """Count a failure of a packager. What has failed too often is encoded instead, where that is possible."""
+        self._settle_copy(number)
+        self._workshop.life.tally.failed()
+        logger.warning("%s of %s was not copied (%s): %s", _named(number), self.rendition.id, cause, reason)
+        if self._copies is None or not self._copies.failed(number, reason):
+            return
+        if self._ways:
+            logger.warning("%s of %s is encoded, not copied", _named(number), self.rendition.id)
+        elif number is not None:
+            self._make_impossible(number, reason)
+        else:
+            callers, self._waiting_for_init = self._waiting_for_init, []
+            for caller in callers:
+                caller.fail(SegmentImpossible(self.rendition.id, self._segment_for_init(), reason))
+
     def run_exited(self, number: int, exit_: Exit) -> None:
         """Settle a run that has ended: publish its rest, or count its failure.
 
@@ -185,7 +249,7 @@ class Lane:
             if not run.stopping:
                 self._publish_from(run, ended=exit_.code == 0)  # its end may be heard of before its last files
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
-                self._workshop.account.full(self._size_of_next(self.way, run.next))
+                self._workshop.account.full(self._size_of(run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
                 self._count_failure(run, exit_)
         finally:
@@ -209,16 +273,64 @@ class Lane:
         """
         self._forget_the_gone()
         self._refuse_what_never_fits()
-        while not self._carry_out(decide(self._situation(), self._workshop.limits)):
-            pass  # a run that could not be started is a counted failure, which changes the situation
+        while True:
+            self._lack = None, 0
+            self._copy()
+            # A run that could not be started is a counted failure, which changes the situation.
+            if not self._encodes or self._carry_out(decide(self._situation(), self._workshop.limits)):
+                break
+        self._workshop.account.note(self.rendition.id, *self._lack)
+
+    def _copy(self) -> None:
+        """Have a packager make what viewers wait for, as far as it can be copied and there is room for it."""
+        if (copies := self._copies) is None or copies.given_up is not None:
+            return
+        wanted = [number for number in self._waiting if number >= self.cuts.lead and number in copies]
+        for number in wanted:
+            if number not in copies.asked and self._may_write(self._run_number + 1, number, self._size_of(number)):
+                self._ask_packager(copies, number)
+        if self._lacks_init and not copies.asked:  # else it comes with what was asked for
+            self._ask_packager(copies, None)
+
+    def _ask_packager(self, copies: Copies, number: Number) -> None:
+        self._run_number += 1
+        copies.asked[number] = self._run_number
+        self._workshop.copier.want(Wanted(self.rendition.id, number))
+
+    def _settle_copy(self, number: Number) -> None:
+        """Give back the room that was reserved for a copy that is made, or that will not be."""
+        if self._copies is not None and (key := self._copies.asked.pop(number, None)) is not None:
+            self._workshop.account.settle(self.rendition.id, key, 0)
+
+    def _is_copied(self, number: int) -> bool:
+        return self._copies is not None and number in self._copies
+
+    @property
+    def _encodes(self) -> bool:
+        """Whether there is anything for the policy to decide."""
+        if self._copies is None or self._copies.given_up is not None:
+            return bool(self._ways)
+        # What is encoded in the place of a copy stands under the init segment of the copies.
+        return bool(self._ways and ((self._copies.uncopied and self._track) or self._runs))
+
+    @property
+    def _lacks_init(self) -> bool:
+        """Whether somebody waits for what the init segment is needed for, and it is not there."""
+        copies = self._copies
+        stand_in = copies is not None and any(number in copies.uncopied for number in self._waiting)
+        early = any(number < self.cuts.lead for number in self._waiting)
+        wanted = self._waiting_for_init or early or (stand_in and self._track is None)
+        return bool(wanted) and not self._workshop.directory.init(self.rendition.id).exists()
 
     def _situation(self) -> Situation:
         given_up = {segment for segment, times in self._failures.items() if times >= ATTEMPTS}
         lead = self.cuts.lead
-        waiting = [segment for segment in self._waiting if segment >= lead]
+        waiting = [segment for segment in self._waiting if segment >= lead and not self._is_copied(segment)]
         settled = self._shelf.there | self._impossible.keys() | given_up | set(range(lead))
+        if self._copies is not None and self._copies.given_up is None:
+            settled |= set(range(len(self.cuts))) - self._copies.uncopied.keys()
         # What comes before the track begins needs the init segment, and nothing else that a run makes.
-        if not waiting and (self._waiting_for_init or self._waiting):
+        elif not waiting and (self._waiting_for_init or self._waiting):
             waiting = [self._segment_for_init()]
             settled.discard(waiting[0])
         return Situation(
@@ -230,24 +342,21 @@ class Lane:
         )
 
     def _carry_out(self, actions: list[Action]) -> bool:
-        self._lack = None, 0
+        """Do what was decided; False when a run could not be started."""
         placed = self._workshop.pacer.ask(self._key, self._wants(actions))
         for action in actions:
             match action:
                 case Start(segment):
-                    if not self._is_placed(-1 - segment, placed):
-                        continue
-                    if (until := self._may_begin(segment)) is not None and not self._start(segment, until):
+                    if -1 - segment in placed and self._may_begin(segment) and not self._start(segment):
                         return False
                 case Stop(run):
                     self._runs[run].stop()
                 case Hold(run):
                     self._hold(self._runs[run])
                 case GoOn(run):
-                    if self._is_placed(run, placed):
+                    if run in placed:
                         self._go_on(self._runs[run])
         self._hold_what_may_not_run(placed)
-        self._workshop.account.note(self.rendition.id, *self._lack)
         return True
 
     def _hold_what_may_not_run(self, placed: Container[int]) -> None:
@@ -255,24 +364,20 @@ class Lane:
             if run.stopping or run.state.held:
                 continue
             is_new = run.number not in placed and -1 - run.first in placed
-            if self._is_placed(run.number, placed) or is_new:
+            if run.number in placed or is_new:
                 self._go_on(run)
             else:
                 self._hold(run)
 
-    def _is_placed(self, key: int, placed: Container[int]) -> bool:
-        run = self._runs.get(key)
-        return (self.way if run is None else run.way).copies or key in placed
-
     def _wants(self, actions: Iterable[Action]) -> Iterator[Want]:
-        """Yield what is to run after these actions, but copies, which take no place."""
+        """Yield what is to run after these actions."""
         told = {action.run: action for action in actions if not isinstance(action, Start)}
         for run in self._runs.values():
             orders = told.get(run.number)
             goes = isinstance(orders, GoOn) or (orders is None and not run.state.held)
-            if goes and not run.stopping and not run.way.copies:
+            if goes and not run.stopping:
                 yield Want(run.number, self._lead(run.next), self._is_waited_for(run.next))
-        for segment in (action.segment for action in actions if isinstance(action, Start) and not self.way.copies):
+        for segment in (action.segment for action in actions if isinstance(action, Start)):
             yield Want(-1 - segment, self._lead(segment), self._is_waited_for(segment), exists=False)
 
     def _lead(self, segment: int) -> float:
@@ -295,40 +400,16 @@ class Lane:
     def _key(self) -> LaneKey:
         return self._workshop.life.session_id, self.rendition.id
 
-    def _may_begin(self, segment: int) -> int | None:
-        """Return the last segment for which a run from this one on may be planned; None when the disk has no room.
-
-        A copy is planned as far as the look-ahead and no farther: it would be through the film before it could be
-        held. Where there is not so much room, it makes one segment.
-        """
-        number = self._run_number + 1
-        if not self.way.copies:
-            may = self._may_write(number, segment, self._size_of_next(self.way, segment))
-            return len(self.cuts) - 1 if may else None
-        account, id_ = self._workshop.account, self.rendition.id
-        ahead = self.cuts.reaching(self._viewer_before(segment), self._workshop.limits.look_ahead)
-        size = self._estimate.copy(segment, ahead)
-        # What never fits is not asked for: all behind the viewer would be deleted for nothing.
-        if ahead > segment and size <= account.most and not account.reserve(id_, number, size, urgent=False):
-            return ahead
-        return segment if self._may_write(number, segment, self._estimate.copy(segment, segment)) else None
+    def _may_begin(self, segment: int) -> bool:
+        """Whether there is room on disk for what the next run makes first, if it begins at a segment."""
+        return self._may_write(self._run_number + 1, segment, self._size_of(segment))
 
     def _go_on(self, run: EncoderRun) -> None:
-        """Let a run continue if there is room on disk for what it makes next.
-
-        Else it is held; a copy is ended, because another can be planned for as much room as there is.
-        """
-        if not run.way.copies and not self._may_write(run.number, run.next, self._size_of_next(run.way, run.next)):
+        """Let a run continue if there is room on disk for what it makes next; else hold it."""
+        if not self._may_write(run.number, run.next, self._size_of(run.next)):
             self._hold(run)
-        elif run.way.copies and not self._has_room_for_copy(run.number, run.next, run.last):
-            run.stop()
         elif run.state.held:
             run.go_on()
-
-    def _has_room_for_copy(self, run: int, segment: int, last: int) -> bool:
-        """Whether there is room on disk for a copy from one segment to another."""
-        size, urgent = self._estimate.copy(segment, last), self._is_waited_for(segment)
-        return self._workshop.account.reserve(self.rendition.id, run, size, urgent=urgent) is None
 
     def _may_write(self, run: int, segment: int, size: int) -> bool:
         """Whether there is room on disk for so many bytes of a run. Where there is none, that is noted."""
@@ -342,10 +423,11 @@ class Lane:
         """Tell those who wait for a segment that is larger than the budget."""
         most = self._workshop.account.most
         for number in list(self._waiting):
-            if (size := self._size_of_next(self.way, number)) > most:
+            if (size := self._size_of(number)) > most:
                 for caller in self._waiting.pop(number):
                     caller.fail(self._never_fits(size))
-        if self._waiting_for_init and (size := self._size_of_next(self.way, self._segment_for_init())) > most:
+        needs_segment = self._waiting_for_init and self._copies is None
+        if needs_segment and (size := self._size_of(self._segment_for_init())) > most:
             callers, self._waiting_for_init = self._waiting_for_init, []
             for caller in callers:
                 caller.fail(self._never_fits(size))
@@ -354,8 +436,9 @@ class Lane:
         why = f"a segment of {self.rendition.id} may need {size} bytes, and disk_budget or session_disk_budget is less"
         return StorageFailed(str(self._workshop.directory.path), why)
 
-    def _size_of_next(self, way: Way, segment: int) -> int:
-        return self._estimate.next(segment, copied=way.copies)
+    def _size_of(self, number: int) -> int:
+        """Return how many bytes may be written for a segment before anything is decided anew."""
+        return self._estimate.segment(number) if self._is_copied(number) else self._estimate.run(number)
 
     def _hold(self, run: EncoderRun) -> None:
         run.hold()
@@ -379,6 +462,7 @@ class Lane:
         """Stop all runs. What is on disk stays, and who waits still does."""
         for run in self._runs.values():
             run.stop()
+        self._forget_copies()
         self._workshop.account.note(self.rendition.id, None)
         self._workshop.pacer.ask(self._key, ())
 
@@ -396,14 +480,16 @@ class Lane:
         for segment, held in runs:
             goes_on = segment in self._cursors or segment - 1 in self._shelf.there
             busy = sum(not run.stopping for run in self._runs.values()) >= self._workshop.limits.max_runs
-            if not goes_on or busy or segment in self._shelf.there or (until := self._may_begin(segment)) is None:
+            settled = segment in self._shelf.there or self._is_copied(segment)
+            if not goes_on or busy or settled or not self._may_begin(segment):
                 continue
-            if self._start(segment, until) and held:
+            if self._start(segment) and held:
                 self._hold(self._runs[self._run_number])
 
     def close(self, timeout: float) -> None:
         """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
         runs, self._runs = list(self._runs.values()), {}
+        self._forget_copies()
         self._workshop.account.note(self.rendition.id, None)
         self._workshop.pacer.ask(self._key, ())
         for run in runs:
@@ -455,9 +541,14 @@ class Lane:
         return tuple(self._runs.values())
 
     @property
-    def way(self) -> Way:
-        """How it is made now."""
-        return self._ways[len(self.given_up)]
+    def given_up(self) -> tuple[str, ...]:
+        """What is not made as was meant first, and why, in sentences."""
+        return *(self._copies.notes if self._copies else ()), *self._left_ways
+
+    @property
+    def _way(self) -> Way:
+        """How it is encoded now."""
+        return self._ways[len(self._left_ways)]
 
     @property
     def info(self) -> RenditionInfo:
@@ -474,8 +565,8 @@ class Lane:
             width=getattr(rendition, "width", None),
             height=getattr(rendition, "height", None),
             language=getattr(rendition.track, "language", None),
-            encoder=str(self.way),
-            given_up=tuple(self.given_up),
+            encoder="copy" if self._copies and self._copies.given_up is None else str(self._way),
+            given_up=self.given_up,
         )
 
     # ---- within
@@ -483,7 +574,7 @@ class Lane:
     def _check(self, number: int, data: bytes) -> None:
         """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""
         origin = self._workshop.presentation.timeline.origin
-        segment = read_segment(self._workshop.directory.init(self.rendition.id).read_bytes() + data)
+        segment = read_segment(data, self._workshop.directory.init(self.rendition.id).read_bytes())
         check(segment, number, self.cuts, origin, self._track)
         if is_short(segment, number, self.cuts, origin):
             raise Refused("it ends before the next begins")
@@ -515,23 +606,24 @@ class Lane:
     def _kept_until(self, since: float) -> float:
         return since + self._workshop.encoder_idle_timeout
 
-    def _start(self, segment: int, until: int) -> bool:
-        """Start a run from one segment to another; False when it could not be started."""
+    def _start(self, segment: int) -> bool:
+        """Start a run from a segment on; False when it could not be started."""
         self._run_number += 1
         workshop, number = self._workshop, self._run_number
+        until = None if self._copies is None else self._copies.until(segment)
         try:
             folder = workshop.directory.new_run(self.rendition.id, number)
-            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self.way, segment, folder, until)
+            plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self._way, segment, folder, until)
             run = EncoderRun(
                 self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.life.tally
             )
         except OSError as error:
             workshop.account.settle(self.rendition.id, number, 0)
             if error.errno in NO_ROOM:
-                workshop.account.full(self._size_of_next(self.way, segment))
+                workshop.account.full(self._size_of(segment))
                 return False
             reason = f"its encoder could not be started ({error.strerror or error})"
-            self._note_failure(segment, "could not start", reason, (), self.way)
+            self._note_failure(segment, "could not start", reason, (), self._way)
             self._give_up(segment, reason)
             return False
         run.used = workshop.now()
@@ -574,7 +666,7 @@ class Lane:
         except OSError as error:
             if error.errno in NO_ROOM:
                 run.stop()
-                self._workshop.account.full(self._size_of_next(run.way, number))
+                self._workshop.account.full(self._size_of(number))
                 return False
             self._storage_fault = error
             run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
@@ -592,9 +684,13 @@ class Lane:
         """Let everyone know who waits for a segment, or for the init segment, that it is there."""
         self._failures.pop(number, None)
         self._lost.pop(number, None)
-        directory = self._workshop.directory
         for caller in self._waiting.pop(number, ()):
-            caller.reply(directory.segment(self.rendition.id, number))
+            caller.reply(self._workshop.directory.segment(self.rendition.id, number))
+        self._answer_for_init()
+
+    def _answer_for_init(self) -> None:
+        """Let everyone know who waits for the init segment, or for what needs nothing else, that it is there."""
+        directory = self._workshop.directory
         for caller in self._waiting_for_init:
             caller.reply(directory.init(self.rendition.id))
         self._waiting_for_init.clear()
@@ -630,7 +726,7 @@ class Lane:
 
     def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], way: Way) -> None:
         self._workshop.life.tally.failed()
-        self._failures[segment] += way is self.way  # what a way does after it was given up is not held against another
+        self._failures[segment] += way is self._way  # what a way does after it was given up is not held against another
         if any(run.first == segment and not run.stopping for run in self._runs.values()):
             self._workshop.life.replaced(self.rendition.id, segment, cause)  # it was stopped, and did not end at once
         else:
@@ -642,16 +738,16 @@ class Lane:
 
         Neither a full disk nor one who kills a run says anything of a way.
         """
-        if run.way is not self.way or run.way is self._ways[-1] or self._storage_fault is not None:
+        if run.way is not self._way or run.way is self._ways[-1] or self._storage_fault is not None:
             return False
         never_worked = not self._shelf.there and (run.fault is not None or not exit_.was_killed)
         return never_worked or self._failures[run.next] >= ATTEMPTS
 
     def _step_down(self, why: str) -> None:
         """Go over to the next way, for good. What was published stays, and a run that has made something goes on."""
-        self.given_up.append(why)
+        self._left_ways.append(why)
         self._failures.clear()
-        logger.warning("%s goes on with %s: %s", self.way, self.rendition.id, why)
+        logger.warning("%s goes on with %s: %s", self._way, self.rendition.id, why)
         for run in self._runs.values():
             if run.next == run.first:
                 run.stop()
@@ -667,6 +763,10 @@ class Lane:
             raise StorageFailed(str(self._workshop.directory.path), error.strerror or str(error))
         if not impossible:
             raise EncoderFailed(self.rendition.id, segment, self._failures[segment], reason, log)
+        self._make_impossible(segment, reason)
+
+    def _make_impossible(self, segment: int, reason: str) -> None:
+        """Tell whoever waits for a segment, or asks for it from now on, that the file does not hold it."""
         self._impossible[segment] = reason
         callers = self._waiting.pop(segment, [])
         if not self._shelf.there and len(self._impossible) >= min(ATTEMPTS, len(self.cuts) - self.cuts.lead):
@@ -675,6 +775,74 @@ class Lane:
             callers, self._waiting_for_init = [*callers, *self._waiting_for_init, *chain(*early)], []
         for caller in callers:
             caller.fail(SegmentImpossible(self.rendition.id, segment, reason))
+
+    def _forget_copies(self) -> None:
+        for number in list(self._copies.asked if self._copies else ()):
+            self._settle_copy(number)
+
+    def _take_init(self, init: bytes) -> None:
+        """Publish the init segment of the copies, where it is not the one that is there.
+
+        Raises:
+            BrokenSegment, Refused: it does not serve.
+            OSError: it cannot be written.
+        """
+        directory, track = self._workshop.directory, read_track(init)
+        if track == self._track and directory.init(self.rendition.id).exists():
+            return
+        if self._track is not None and not same_codec(track, self._track):
+            if self._copies is not None and self._ways:
+                self._copies.given_up = "what is published is encoded"
+            raise Refused("its codec configuration is not the init segment's")
+        if self._track is not None and track != self._track:
+            logger.warning("%s is made again: an earlier version has written its init segment", self.rendition.id)
+            for number in self._shelf.there:
+                with suppress(OSError):
+                    self._shelf.evict(number)
+        directory.publish_init(self.rendition.id, init)
+        self._track = track
+        self._answer_for_init()
+
+    def _publish_copy(self, number: int, file: Path, init: bytes) -> None:
+        """Publish a segment that a packager has made, if it passes the check.
+
+        Raises:
+            BrokenSegment, Refused: it does not.
+            OSError: it cannot be read, or not be put in its place.
+        """
+        with file.open("rb") as whole, mmap.mmap(whole.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            size = len(mapped)
+            with memoryview(mapped) as data:
+                segment = read_segment(data, init)
+        damaged = not self._ways and self._copies is not None and self._copies.is_last_try(number)
+        check(segment, number, self.cuts, self._workshop.presentation.timeline.origin, self._track, damaged=damaged)
+        if number not in self._shelf:
+            self._workshop.directory.publish_file(self.rendition.id, number, file)
+            self._shelf.published(number, size)
+        if self._copies is not None:
+            self._copies.made(number)
+        self._answer(number)
+
+    def _copy_not_written(self, number: Number, error: OSError) -> None:
+        """Wait for room where the disk is full; else have another packager try, in another folder.
+
+        Raises:
+            StorageFailed: that did not help.
+        """
+        if error.errno in NO_ROOM:
+            self._workshop.account.full(0 if number is None else self._size_of(number))
+            return
+        self._storage_fault = error
+        self._workshop.copier.renew()
+        last = self._copies is not None and self._copies.is_last_try(number)
+        if last:
+            raise StorageFailed(str(self._workshop.directory.path), error.strerror or str(error))
+        self.copy_failed(number, "could not write", f"it could not be written ({error.strerror or error})")
+
+    @property
+    def _scale(self) -> int | None:
+        """Ticks per second of the init segment that players have; None while there is none."""
+        return None if self._track is None else read_time_scale(self._track)
 
     def _published_track(self) -> bytes | None:
         """Return the trak box of the init segment there is, this daemon's or an earlier one's.
@@ -690,3 +858,7 @@ class Lane:
         except (OSError, BrokenSegment):
             directory.forget(self.rendition.id)
             return None
+
+
+def _named(number: Number) -> str:
+    return "the init segment" if number is None else f"segment {number}"

@@ -211,10 +211,10 @@ class Life:
         """Note that a segment that was published is on disk no more."""
         self._tell(Evicted(**self._now(), rendition=rendition, segment=segment))
 
-    def replaced(self, rendition: str, segment: int, cause: str) -> None:
-        """Note that an encoder took the place of one that was lost, and to what."""
+    def replaced(self, rendition: str, segment: int, cause: str, what: str = "encoder") -> None:
+        """Note that an encoder, or a packager, took the place of one that was lost, and to what."""
         self.tally.restarted(cause)
-        self._tell(Restarted(**self._now(), what="encoder", cause=cause, rendition=rendition, segment=segment))
+        self._tell(Restarted(**self._now(), what=what, cause=cause, rendition=rendition, segment=segment))
 
     def came_back(self, cause: str) -> None:
         """Note that its actor was restarted, and why."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Exit
+    from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.media import Cue
     from hls_sessions.otp import Reply
     from hls_sessions.session.session import House
@@ -123,6 +123,27 @@ class RunExited:
     rendition: str
     run: int
     exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class PackagerAnswered:
+    """A packager has made what it was asked for, or not."""
+
+    packager: int
+    answer: Packaged
+
+
+@dataclass(frozen=True, slots=True)
+class PackagerExited:
+    """A packager's process has ended."""
+
+    packager: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class CopierCheck:
+    """The session's own reminder to start a packager again after some were killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +306,8 @@ class SessionInfo:
     runs: tuple[RunInfo, ...]
     bytes_on_disk: int = 0
     """Of its segments now, without those of text tracks."""
+    packager: int | None = None
+    """The process id of what makes its copied segments, while it runs."""
     notes: tuple[str, ...] = ()
     reason: str | None = None
     """Why it ended, when it did."""

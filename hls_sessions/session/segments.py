@@ -10,6 +10,7 @@
         <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
         <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
         <rendition>/run-<k>/pid          the run's process, as "pid start-time boot"
+        packager/run-<k>/…               the same of a packager, which makes what is copied of all renditions
 
 The disk is a cache: any segment may be deleted at any time and made again. That is why none is synced to it, and why
 none is taken over that was written before the machine last started: it may have ended with half of it written.
@@ -48,6 +49,7 @@ class SegmentDirectory:
     def __init__(self, path: Path, home: Path | None = None) -> None:
         """Name a directory; ``open`` makes it, for a daemon whose sessions go on from its state folder, ``home``."""
         self.path = path
+        self._folders: dict[str, Path] = {}
         self._home = b"" if home is None else os.fsencode(home)
 
     def open(self) -> None:
@@ -83,11 +85,11 @@ class SegmentDirectory:
 
     def segment(self, rendition: str, number: int, extension: str = "m4s") -> Path:
         """Return where a segment is, once it is published."""
-        return self.path / rendition / f"{number}.{extension}"
+        return self._folder(rendition) / f"{number}.{extension}"
 
     def init(self, rendition: str) -> Path:
         """Return where a rendition's init segment is, once it is published."""
-        return self.path / rendition / INIT
+        return self._folder(rendition) / INIT
 
     def earlier(self, rendition: str, name: str) -> Path:
         """Return where a file is that an earlier daemon has published, by its public name, until it is adopted."""
@@ -154,6 +156,24 @@ class SegmentDirectory:
         _write(self.segment(rendition, number), memoryview(data)[head:])
         return len(data) - head
 
+    def publish_init(self, rendition: str, data: bytes) -> None:
+        """Make an init segment visible.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        init = self.init(rendition)
+        init.parent.mkdir(exist_ok=True)
+        _write(init, memoryview(data))
+
+    def publish_file(self, rendition: str, number: int, file: Path) -> None:
+        """Make a segment visible that was written as it is to be.
+
+        Raises:
+            OSError: it cannot be put in its place; nothing has become visible.
+        """
+        file.replace(self.segment(rendition, number))
+
     def publish_text(self, rendition: str, number: int, text: str) -> int:
         """Make a segment of a text track visible; return its size in bytes.
 
@@ -174,6 +194,11 @@ class SegmentDirectory:
             OSError: it cannot be written; nothing has become visible.
         """
         _write(self.segment(rendition, number), memoryview(data))
+
+    def _folder(self, rendition: str) -> Path:
+        if (folder := self._folders.get(rendition)) is None:
+            folder = self._folders[rendition] = self.path / rendition
+        return folder
 
     def _make(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -22,10 +22,12 @@ from hls_sessions.errors import (
     StorageFailed,
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
+from hls_sessions.session.copier import Copier
 from hls_sessions.session.lane import Lane, Workshop
 from hls_sessions.session.ledger import Lack
 from hls_sessions.session.life import QUIET
 from hls_sessions.session.messages import (
+    CopierCheck,
     EncoderIdleCheck,
     FileClosed,
     GetInfo,
@@ -38,6 +40,8 @@ from hls_sessions.session.messages import (
     MakeRoom,
     MoveIn,
     PaceChanged,
+    PackagerAnswered,
+    PackagerExited,
     Pause,
     PauseIf,
     Peek,
@@ -60,7 +64,7 @@ from hls_sessions.session.waits import Waits
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary, Encoder, Exit, SubtitleReader
+    from hls_sessions.ffmpeg import Binary, Encoder, Exit, Packaged, SubtitleReader, Workers
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock, ExitReason, From, Timer, Timers
     from hls_sessions.session.ledger import Ledger
@@ -120,6 +124,8 @@ class House:
     """What pictures are encoded with, as long as it works."""
     watcher: Watcher
     subtitles: SubtitleReader
+    workers: Workers
+    """What packagers come from."""
     clock: Clock
     timers: Timers
     limits: Limits
@@ -150,6 +156,16 @@ class SessionServer(GenServer):
         self._directory.clear_runs()
         self._account = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
         house.pacer.open(viewing.session_id, self.ref.send)
+        self._copier = Copier(
+            viewing.presentation.media,
+            self._directory,
+            house.workers,
+            self.ref,
+            life,
+            house.clock,
+            house.timers,
+            lambda wanted, file: self._lanes[wanted.rendition].request(wanted.number, file),
+        )
         workshop = self._workshop = Workshop(
             presentation=viewing.presentation,
             binary=house.binary,
@@ -163,6 +179,7 @@ class SessionServer(GenServer):
             now=house.clock.monotonic,
             account=self._account,
             pacer=house.pacer,
+            copier=self._copier,
         )
         self._lanes: dict[str, Lane] = {}
         self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
@@ -197,17 +214,17 @@ class SessionServer(GenServer):
             case Heartbeat():
                 pass
             case GetSegment(rendition, segment) if rendition in self._texts:
-                self._waits.asked(self._waiting)
+                self._waits.asked(waiting=self._is_awaited)
                 path = self._texts[rendition].get_segment(segment, caller)
                 answer = NO_REPLY if path is None else path
             case GetSegment(rendition, segment):
                 lane = self._lane(rendition)
-                self._waits.asked(self._waiting)
+                self._waits.asked(waiting=self._is_awaited)
                 answer = self._serve(lane, lane.get_segment(segment, caller), f"segment {segment}")
                 self._note_position(lane, segment)
             case GetInit(rendition):
                 lane = self._lane(rendition)
-                self._waits.asked(self._waiting)
+                self._waits.asked(waiting=self._is_awaited)
                 answer = self._serve(lane, lane.get_init(self._place_near(lane), caller), "the init segment")
             case Pause() | PauseIf():
                 answer = self._pause(request, caller)
@@ -246,6 +263,8 @@ class SessionServer(GenServer):
                 self._act(lane)
             case RunExited(rendition, run, exit_):
                 self._run_exited(self._lanes[rendition], run, exit_)
+            case PackagerAnswered() | PackagerExited() | CopierCheck():
+                self._heard_of_packager(message)
             case TextRead(rendition, segment, cues):
                 self._texts[rendition].text_read(segment, cues)
             case GoThere(snapshot):
@@ -267,6 +286,7 @@ class SessionServer(GenServer):
             text.close()
         for lane in self._lanes.values():
             lane.close(KILL_TIMEOUT)
+        self._copier.close(KILL_TIMEOUT)
         if self._life.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
             self._house.ledger.close(self._viewing.session_id)
@@ -306,6 +326,35 @@ class SessionServer(GenServer):
             self._act(lane)
         self._answer_the_pausing()
 
+    def _heard_of_packager(self, message: PackagerAnswered | PackagerExited | CopierCheck) -> None:
+        match message:
+            case PackagerAnswered(number, answer):
+                self._packager_answered(number, answer)
+            case PackagerExited(number, exit_):
+                self._packager_exited(number, exit_)
+            case CopierCheck():
+                self._copier.try_again()
+
+    def _packager_answered(self, number: int, answer: Packaged) -> None:
+        if (made := self._copier.answered(number)) is None:
+            return
+        (rendition, segment), file = made
+        lane = self._lanes[rendition]
+        try:
+            lane.packaged(segment, file, answer)
+        except StorageFailed as error:
+            self._fail(error)
+        self._act(lane)
+        self._copier.go_on()
+
+    def _packager_exited(self, number: int, exit_: Exit) -> None:
+        if (failure := self._copier.exited(number, exit_)) is not None:
+            lane = self._lanes[failure.wanted.rendition]
+            lane.copy_failed(failure.wanted.number, failure.cause, failure.reason)
+            self._act(lane)
+        self._copier.go_on()
+        self._answer_the_pausing()
+
     def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
         """Stop all encoders, and answer when they are gone."""
         if request is self._life.paused_by and self._life.snapshot is not None:
@@ -318,12 +367,13 @@ class SessionServer(GenServer):
         self._life.paused_by = request
         for lane in self._lanes.values():
             lane.rest()
+        self._copier.rest()
         self._pausing.append((caller, snapshot))
         self._answer_the_pausing()
         return NO_REPLY
 
     def _answer_the_pausing(self) -> None:
-        if not any(run.stopping for lane in self._lanes.values() for run in lane.runs):
+        if not self._copier.is_ending and not any(run.stopping for lane in self._lanes.values() for run in lane.runs):
             for caller, snapshot in self._pausing:
                 caller.reply(snapshot)
             self._pausing.clear()
@@ -411,7 +461,7 @@ class SessionServer(GenServer):
             self._life.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
 
     def _act(self, lane: Lane) -> None:
-        self._waits.made(self._life.tally.sums.segments_made)
+        self._waits.made(self._life.tally.segments_made)
         self._life.first_segment_after = self._waits.first
         if self._life.state is not State.ACTIVE:
             return
@@ -431,10 +481,15 @@ class SessionServer(GenServer):
         is_for_stalls = isinstance(message, StallCheck)
         if is_for_stalls:
             self._looks_for_stalls = False
+            self._copier.look_for_stalls()
+        else:
+            self._copier.rest_if_unused(self._house.encoder_idle_timeout)
         for lane in self._lanes.values():
-            if is_for_stalls:
+            if not is_for_stalls:
+                self._act(lane)
+            elif lane.runs or lane.waiting:
                 lane.look_for_stalls()
-            self._act(lane)
+                self._act(lane)
         if not is_for_stalls:
             self._house.timers.cancel(self._encoder_timer)
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
@@ -479,6 +534,11 @@ class SessionServer(GenServer):
         return sum(desk.waiting for desk in self._desks)
 
     @property
+    def _is_awaited(self) -> bool:
+        """Whether any viewer waits."""
+        return any(desk.waiting for desk in self._desks)
+
+    @property
     def _expecting(self) -> int:
         """How many of them wait for what is being made. In a pause nothing is: they wait for its end."""
         return 0 if self._life.state is State.PAUSED else self._waiting
@@ -488,7 +548,11 @@ class SessionServer(GenServer):
 
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
-        times = [time for lane in self._lanes.values() if (time := lane.next_forgotten) is not None]
+        moments = (
+            *(lane.next_forgotten for lane in self._lanes.values()),
+            self._copier.unused_at(self._house.encoder_idle_timeout),
+        )
+        times = [moment for moment in moments if moment is not None]
         if not times or self._life.state is State.PAUSED:
             return max(self._house.encoder_idle_timeout, SOONEST)
         return min(times) - self._house.clock.monotonic()
@@ -532,7 +596,7 @@ class SessionServer(GenServer):
     def _info(self) -> SessionInfo:
         viewing, life, lanes = self._viewing, self._life, self._lanes.values()
         sums, presence, end = life.tally.sums, life.presence, life.end
-        running = sum(run.seconds for lane in lanes for run in lane.runs)
+        running = sum(run.seconds for lane in lanes for run in lane.runs) + self._copier.seconds
         return SessionInfo(
             session_id=viewing.session_id,
             state=life.state.value,
@@ -563,6 +627,7 @@ class SessionServer(GenServer):
             renditions=tuple(desk.info for desk in self._desks),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
             bytes_on_disk=self._account.bytes,
+            packager=self._copier.pid,
             notes=(
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),

@@ -86,6 +86,11 @@ class Tally:
             self._restarts[what] += 1
 
     @property
+    def segments_made(self) -> int:
+        """How many segments were published."""
+        return self._made[0]
+
+    @property
     @shielded
     def sums(self) -> Sums:
         """All of them as they are now."""

@@ -20,8 +20,8 @@ class Waits:
         self._made = made
         self._last_news = now()
 
-    def asked(self, waiting: int) -> None:
-        """Note a request for a segment, before it joins those that wait already."""
+    def asked(self, *, waiting: bool) -> None:
+        """Note a request for a segment, before it joins those that wait already, if any do."""
         if self._asked is None:
             self._asked = self._now()
         if not waiting:

@@ -361,6 +361,9 @@ class Session:
 
     def _try(self, request: Any, answer: Reply[Any], tries: int) -> None:
         """Ask the actor, as soon as there is one."""
+        if (ref := self._registry.whereis(self.id)) is not None:
+            self._put(ref, request, answer, tries)
+            return
         self._pass_on(self._when_running(), answer, lambda ref: self._put(ref, request, answer, tries))
 
     def _put(self, ref: Ref, request: Any, answer: Reply[Any], tries: int) -> None:

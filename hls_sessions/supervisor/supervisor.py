@@ -23,7 +23,7 @@ from hls_sessions.errors import (
     StorageFailed,
     Unavailable,
 )
-from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, Workers, examine, find
 from hls_sessions.otp import (
     Registry,
     StartError,
@@ -178,13 +178,16 @@ class Supervisor:
             self._open_segments_dir()
             self.encoder = choose(self.binary, self.settings.encoder)
             logger.info("pictures are encoded with %s", self.encoder)
+            self._workers = Workers()
             self._open_history()
-            self._subtitles = SubtitleReader(self.settings.subtitle_timeout)
+            self._workers.warm_up()
+            self._subtitles = SubtitleReader(self._workers, self.settings.subtitle_timeout)
             self._events.start()
             try:
                 self._sweep()
                 self._tree = self._start_tree()
             except BaseException:
+                self._workers.close()
                 self._store.close()
                 raise
             self._tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
@@ -247,6 +250,7 @@ class Supervisor:
             tree.close()
             self._subtitles.close()
             self._prober.close()
+            self._workers.close()
             self._events.stop(self.settings.shutdown_timeout)
             self._store.close()
 
@@ -733,6 +737,7 @@ class Supervisor:
             encoder=self.encoder,
             watcher=Watcher(),
             subtitles=self._subtitles,
+            workers=self._workers,
             clock=self.clock,
             timers=Timers(self.clock),
             limits=self._limits(),
@@ -903,7 +908,7 @@ class Supervisor:
             self._store, self.clock, self._retention, self.binary.version, settings.janitor_interval
         )
         self._returning = Returning(self._recorder.settle(), self._bring_back)
-        self._prober = Prober(settings.probe_timeout, ProbeMemory(self._store, self.clock))
+        self._prober = Prober(self._workers, settings.probe_timeout, ProbeMemory(self._store, self.clock))
         self._presentations = Presentations(self._prober)
 
     def _sweep(self) -> int:

@@ -19,8 +19,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SessionError, StorageFailed, SubtitlesFailed
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import webvtt_segment
+from hls_sessions.media import OFFSET, webvtt_segment
 from hls_sessions.web import problems
 from hls_sessions.web.finding import found
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 import pytest
 
-from hls_sessions.ffmpeg import Prober, examine, prober
+from hls_sessions.ffmpeg import Prober, Workers, examine, prober
+from hls_sessions.ffmpeg.workers import PROBE
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -26,13 +27,34 @@ def binary(request):
     return examine(path)
 
 
+class CountedWorkers(Workers):
+    """Workers that count how many were started."""
+
+    started = 0
+
+    def start(self, task):
+        self.started += 1
+        return super().start(task)
+
+
 @pytest.fixture
-def make_prober():
+def workers(monkeypatch, tmp_path):
+    """What worker processes come from: their parent is there already, and finds doubles in the test's own folder."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    counted = CountedWorkers()
+    counted.start(PROBE).end()
+    counted.started = 0
+    yield counted
+    counted.close()
+
+
+@pytest.fixture
+def make_prober(workers):
     """Return what makes a prober that is closed after the test."""
     made = []
 
     def make(**options):
-        made.append(Prober(**options))
+        made.append(Prober(workers, **options))
         return made[-1]
 
     yield make

@@ -26,14 +26,14 @@ def kept():
 
 
 @pytest.fixture
-def probe(make_prober, kept):
+def probe(make_prober, workers, kept):
     """Probe with a prober of its own, as a daemon does that has just started; say how many worker processes it took."""
 
     def probe(path):
-        prober = make_prober(timeout=60, memory=kept)
-        media, workers = prober.probe(path), len(prober._workers)
+        prober, before = make_prober(timeout=60, memory=kept), workers.started
+        media = prober.probe(path)
         prober.close()  # which waits until all is kept
-        return media, workers
+        return media, workers.started - before
 
     return probe
 

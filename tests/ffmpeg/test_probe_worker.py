@@ -11,7 +11,7 @@ import av
 import pytest
 
 from hls_sessions.errors import NotPlayable
-from hls_sessions.ffmpeg import Prober, find, prober
+from hls_sessions.ffmpeg import Prober, Workers, find, prober
 
 SMALL = {"size": "160x90"}
 AAC = Fraction(1024, 44_100)
@@ -23,13 +23,15 @@ def probe(tmp_path_factory):
     """Probe with one worker for all tests of this file, which runs before the first of them."""
     with pytest.MonkeyPatch.context() as one:
         one.setattr(prober, "WORKERS", 1)
-        shared = Prober(timeout=60)
+        workers = Workers()
+        shared = Prober(workers, timeout=60)
     warm_up = tmp_path_factory.mktemp("probe") / "text.mp4"
     warm_up.write_text("no film\n")
     with suppress(NotPlayable):
         shared.probe(warm_up)
     yield shared.probe
     shared.close()
+    workers.close()
 
 
 def remux(path, *options, source=()) -> None:

@@ -6,13 +6,14 @@ import os
 import signal
 import struct
 from fractions import Fraction
+from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 from hls_sessions.errors import MediaNotFound, SubtitlesFailed, Unavailable
 from hls_sessions.ffmpeg import SubtitleReader, subtitles
 from hls_sessions.media import SubtitleTrack
-from hls_sessions.testing import child_processes
 
 BOUND = 30
 PRIMING = 0.03
@@ -50,12 +51,12 @@ PICTURES = b"".join(
 
 
 @pytest.fixture
-def make_reader():
+def make_reader(workers):
     """Return what makes a reader that is closed after the test."""
     made = []
 
     def make(**options):
-        made.append(SubtitleReader(**options))
+        made.append(SubtitleReader(workers, **options))
         return made[-1]
 
     yield make
@@ -84,24 +85,30 @@ def film(hls_clip, make_prober):
 
 @pytest.fixture
 def double(monkeypatch, tmp_path):
-    """Have another script read the files; return what counts its runs."""
-    worker, runs = tmp_path / "worker.py", tmp_path / "runs"
+    """Have another worker read the files; return what counts its runs."""
+    runs = tmp_path / "runs"
     runs.touch()
 
     def double(script):
-        worker.write_text(DOUBLE.format(runs=str(runs)) + script)
-        monkeypatch.setattr(subtitles, "WORKER", worker)
+        (tmp_path / "reading_double.py").write_text(DOUBLE.format(runs=str(runs)) + indent(script, "    "))
+        monkeypatch.setattr(subtitles, "READ_SUBTITLES", "reading_double:serve")
         return lambda: len(runs.read_text().splitlines())
 
     return double
 
 
+@pytest.fixture
+def reading(tmp_path):
+    """Return what tells which doubles still run."""
+    return lambda: [pid for pid in (tmp_path / "runs").read_text().split() if Path("/proc", pid).exists()]
+
+
 DOUBLE = """
-import json, os, signal, sys
-with open({runs!r}, "a") as runs:
-    print(os.getpid(), file=runs)
-def say(*words):
-    print(json.dumps(words), flush=True)
+import os, signal
+def serve(channel):
+    with open({runs!r}, "a") as runs:
+        print(os.getpid(), file=runs)
+    say = lambda *words: channel.send(words)
 """
 FIRST_AND_HANG = """
 say("cue", 1, 1000000, 2000000, "First")
@@ -115,10 +122,6 @@ def shown(reader, media, track=0, start=None, end=None):
     times = [time if time is None else Fraction(time) for time in (start, end)]
     cues = reader.ask(media, media.subtitles[track].index, *times).get(BOUND)
     return [(cue.start / 1e6, cue.end / 1e6, cue.text) for cue in cues]
-
-
-def workers() -> list[str]:
-    return [process for process in child_processes() if "subtitle_worker" in process or "/worker.py" in process]
 
 
 # What a file says of its tracks
@@ -288,7 +291,7 @@ def test_a_file_that_was_changed_is_read_anew(reader, film, make_prober, tmp_pat
     assert len(shown(reader, before)) == 3
 
 
-def test_what_is_remembered_is_bounded(reader, film, double, monkeypatch, until):
+def test_what_is_remembered_is_bounded(reader, film, double, reading, monkeypatch, until):
     runs = double('say("cue", 1, 0, 1000000, "a" * 5000)\nsay("end")')
     monkeypatch.setattr(subtitles, "KEPT", 12_000)
     one, other = film(TALK), film(STYLED)
@@ -296,7 +299,7 @@ def test_what_is_remembered_is_bounded(reader, film, double, monkeypatch, until)
     for media in (one, other, one, one):
         shown(reader, media)
         # Not only its process must have ended: what is too much is forgotten just after.
-        until(lambda: not workers() and sum(each.size for each in reader._known.values()) <= subtitles.KEPT)
+        until(lambda: not reading() and sum(each.size for each in reader._known.values()) <= subtitles.KEPT)
 
     assert runs() == 3
 
@@ -314,29 +317,26 @@ def why(reader, media) -> str:
     ("script", "reason"),
     [
         ("os.kill(os.getpid(), signal.SIGSEGV)", "the process that reads them crashed"),
-        ('print("no JSON", flush=True)\nsignal.pause()', "the process that reads them crashed"),
+        ("channel._socket.send(bytes(100))\nsignal.pause()", "the process that reads them crashed"),
         ('say("cue", 1, 0, 1, "a")', "the process that reads them crashed"),
-        (
-            'sys.stdout.write("a" * (1 << 21))\nsys.stdout.flush()\nsignal.pause()',
-            "the process that reads them crashed",
-        ),
+        ('say("a" * (1 << 24))\nsignal.pause()', "the process that reads them crashed"),
         ('say("error", "Input/output error")', "Input/output error"),
         ('while True: say("cue", 1, 0, 1, "a" * 100000)', "they are more than 32 MiB"),
     ],
-    ids=["crash", "no answer", "no end", "endless line", "error", "endless texts"],
+    ids=["crash", "no answer", "no end", "endless text", "error", "endless texts"],
 )
-def test_a_reading_that_fails_says_why_and_leaves_nothing_running(reader, film, double, until, script, reason):
+def test_a_reading_that_fails_says_why_and_leaves_nothing_running(reader, film, double, reading, until, script, reason):
     double(script)
 
     assert why(reader, film(TALK)) == reason
-    until(lambda: not workers())
+    until(lambda: not reading())
 
 
-def test_a_reading_that_hangs_is_given_up(make_reader, film, double, until):
+def test_a_reading_that_hangs_is_given_up(make_reader, film, double, reading, until):
     double("signal.pause()")
 
     assert why(make_reader(timeout=0.2), film(TALK)) == "it took too long"
-    until(lambda: not workers())
+    until(lambda: not reading())
 
 
 def test_a_reading_that_failed_is_tried_again_but_not_for_ever(reader, film, double):
@@ -377,7 +377,7 @@ def test_a_process_that_is_killed_fails_the_reading(reader, film, double, tmp_pa
         waiting.get(BOUND)
 
 
-def test_closing_ends_what_is_read_and_whoever_waits_is_told(reader, film, double):
+def test_closing_ends_what_is_read_and_whoever_waits_is_told(reader, film, double, reading):
     double(FIRST_AND_HANG)
     media = film(TALK)
     waiting = reader.ask(media, 1, None, None)
@@ -387,7 +387,7 @@ def test_closing_ends_what_is_read_and_whoever_waits_is_told(reader, film, doubl
     for reply in (waiting, reader.ask(media, 1, None, None)):
         with pytest.raises(Unavailable):
             reply.get(BOUND)
-    assert workers() == []
+    assert reading() == []
 
 
 def test_a_reader_may_be_closed_that_was_never_asked(make_reader):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hls_sessions.ffmpeg import Prober, examine, find, run, ways
+from hls_sessions.ffmpeg import Prober, Workers, examine, find, run, ways
 from hls_sessions.media import Presentation
 from hls_sessions.testing import Clip, make
 
@@ -27,11 +27,13 @@ class EncodedSegments:
 def encoded(hls_clip_folder, tmp_path_factory) -> EncodedSegments:
     """Encode a film of three seconds, once."""
     film = make(Clip(seconds=3.0, size="160x90"), hls_clip_folder)
-    prober = Prober()
+    workers = Workers()
+    prober = Prober(workers)
     try:
         shown = Presentation.of(prober.probe(film))
     finally:
         prober.close()
+        workers.close()
     made = {}
     for rendition in (shown.video[0], shown.audio[0]):
         folder = tmp_path_factory.mktemp(rendition.kind)

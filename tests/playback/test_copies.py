@@ -114,49 +114,70 @@ def test_a_segment_is_the_same_whichever_run_copied_it(ffmpeg, film, seen, tmp_p
 # When a copy fails
 
 
-@pytest.fixture
-def failing_copy(ffmpeg, tmp_path):
-    """Return what makes an ffmpeg that does something else in shell when it is to copy a picture."""
-
-    def failing_copy(misbehave):
-        script = tmp_path / "ffmpeg"
-        copies = '*"-c copy"*video-copy*'
-        script.write_text(f'#!/bin/sh\ncase "$*" in {copies}) {misbehave};; esac\nexec {ffmpeg} "$@"\n')
-        script.chmod(0o755)
-        return str(script)
-
-    return failing_copy
-
-
-def test_a_picture_that_cannot_be_copied_any_further_is_encoded_in_its_stead(
-    failing_copy, ffmpeg, hls_clip, hls_supervisor
+def test_a_segment_that_cannot_be_copied_is_encoded_and_the_next_is_copied_again(
+    packager_double, ffmpeg, hls_clip, hls_supervisor
 ):
     film = hls_clip(**PLAYABLE)
-    only_the_first = f'case "$*" in *"-ss "*) ;; *) {ffmpeg} -t 3.1 "$@";; esac; exit 3'
-    session = hls_supervisor(ffmpeg=failing_copy(only_the_first)).open(film)
+    packager_double('if asked == "video-copy-1.m4s": os.abort()')
+    session = hls_supervisor(ffmpeg=ffmpeg).open(film)
 
     init, segments = fetched_in_order(session, range(len(session.presentation.cuts("video-copy"))))
 
     moments = judge.times(init + b"".join(segments))
     assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
-    # A decoder goes from the copied segment to the encoded ones with the same init segment.
+    # A decoder goes from the copied segment to the encoded one, and back, with the same init segment.
     assert judge.frames(init + b"".join(segments)) == len(moments)
     [note] = [note for note in session.info().notes if note.startswith("video-copy")]
-    assert "copy was given up at segment 1" in note
+    assert note == "video-copy: copy was given up at segment 1: its packager ended by SIGABRT."
 
 
-def test_what_was_copied_plays_on_after_what_was_encoded_in_its_stead(failing_copy, hls_clip, hls_supervisor):
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+def test_a_picture_of_which_nothing_can_be_copied_is_encoded_in_its_stead(
+    packager_double, ffmpeg, hls_clip, hls_supervisor, order
+):
     film = hls_clip(**PLAYABLE)
-    all_but_the_first = 'case "$*" in *"-ss "*) ;; *) exit 3;; esac'
-    session = hls_supervisor(ffmpeg=failing_copy(all_but_the_first)).open(film)
+    packager_double('if asked.startswith("video-copy"): return self.refuse("it is spoilt")')
+    session = hls_supervisor(ffmpeg=ffmpeg).open(film)
+    numbers = range(len(session.presentation.cuts("video-copy")))
 
-    init, segments = fetched_in_order(session, reversed(range(len(session.presentation.cuts("video-copy")))))
+    init, segments = fetched_in_order(session, numbers if order == "forwards" else reversed(numbers))
 
     moments = judge.times(init + b"".join(segments))
     assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
     assert judge.frames(init + b"".join(segments)) == len(moments)
-    [note] = [note for note in session.info().notes if note.startswith("video-copy")]
-    assert "copy was given up at segment 0" in note
+    assert {rendition.id: rendition.encoder for rendition in session.info().renditions}["video-copy"] == "libx264"
+
+
+def test_a_picture_whose_init_segment_cannot_be_made_either_is_encoded(
+    packager_double, ffmpeg, hls_clip, hls_supervisor
+):
+    film = hls_clip(**PLAYABLE)
+    packager_double('return self.refuse("it is spoilt")')
+    session = hls_supervisor(ffmpeg=ffmpeg).open(film)
+
+    init, segments = fetched_in_order(session, range(len(session.presentation.cuts("video-copy"))))
+
+    assert judge.frames(init + b"".join(segments)) == len(judge.source_times(film))
+
+
+def test_a_damaged_packet_of_sound_costs_its_own_segment_the_copy_and_no_other(
+    ffmpeg, hls_clip, hls_supervisor, tmp_path
+):
+    film, damaged = hls_clip(**PLAYABLE, audio_rate=48_000), tmp_path / "damaged.mp4"
+    noise = ("-bsf:a", "noise=amount='if(between(n\\,130\\,133)\\,1\\,0)'")
+    subprocess.run(
+        [ffmpeg, "-v", "error", "-nostdin", "-i", film, "-map", "0", "-c", "copy", *noise, damaged], check=True
+    )
+    session = hls_supervisor(media=[tmp_path], ffmpeg=ffmpeg).open(damaged)
+
+    init, segments = fetched(session, "audio-0")
+
+    assert judge.frames(init + b"".join(segments)) == len(judge.packets(init + b"".join(segments)))
+    sound = next(rendition for rendition in session.info().renditions if rendition.id == "audio-0")
+    assert sound.encoder == "copy"
+    [reason] = sound.given_up
+    assert reason.startswith("copy was given up at segment 2: a packet of it cannot be decoded")
+    assert session.segment("video-copy", 2, timeout=60).exists()
 
 
 def fetched_in_order(session, numbers):

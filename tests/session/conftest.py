@@ -4,8 +4,7 @@ import threading
 
 import pytest
 
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import read_segment
+from hls_sessions.media import OFFSET, read_segment
 from hls_sessions.session.check import PRIMING, TOLERANCE
 
 VIDEO, AUDIO = "video-90p", "audio-0"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 
 import pytest
 
 from hls_sessions.errors import StorageFailed
-from hls_sessions.ffmpeg import ProcessId, boot
+from hls_sessions.ffmpeg import ProcessId, boot, find
+from hls_sessions.media import read_segment
 from hls_sessions.session import SegmentDirectory
 from hls_sessions.session.messages import MakeRoom
 from hls_sessions.testing import runs_of
@@ -198,3 +200,46 @@ def test_a_text_is_shown_again_when_it_is_whole(hls_supervisor, hls_clip, change
     assert session.published(TEXT, 1) is None
     assert session.segment(TEXT, 1, BOUND).read_text() == text
     assert "Good morning" in text
+
+
+# ---- copies of an earlier version
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_copies_that_an_ffmpeg_has_made_for_an_earlier_version_are_made_again(
+    hls_supervisor, hls_clip, change_hands, tmp_path, container
+):
+    film = hls_clip(seconds=8, size="160x90", gop=25, pixels="yuv420p", audio=None, container=container)
+    session = hls_supervisor().open(film)
+    folder = session.directory / "video-copy"
+    old = copied_by_an_ffmpeg(film, tmp_path)
+    folder.mkdir()
+    (folder / "init.mp4").write_bytes(old[0][0])
+    for number in (0, 1):
+        (folder / f"{number}.m4s").write_bytes(old[number][1])
+    change_hands(session)
+    assert session.segment("video-copy", 0, BOUND).read_bytes() == old[0][1]
+
+    third = session.segment("video-copy", 2, BOUND).read_bytes()
+
+    new, init = session.segment("video-copy", 0, BOUND).read_bytes(), session.init("video-copy", BOUND).read_bytes()
+    assert init != old[0][0]
+    # Players that hold the init segment of before play on, and those that come now have the same segments.
+    for head in (old[0][0], init):
+        shown = [
+            read_segment(data, head) for data in (new, session.segment("video-copy", 1, BOUND).read_bytes(), third)
+        ]
+        assert [float(segment.first) for segment in shown] == pytest.approx([0.25, 2.25, 4.25], abs=0.002)
+    assert read_segment(old[0][1], old[0][0]).first == read_segment(new, init).first
+
+
+def copied_by_an_ffmpeg(film, tmp_path):
+    """Make copied segments as versions before the packager did: (init segment, media segment) of each."""
+    options = "movflags=+frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont"
+    options += ":avoid_negative_ts=disabled:use_editlist=0:output_ts_offset=0.25"
+    command = ["-copyts", "-i", film, "-map", "0:v", "-c", "copy", "-map_metadata", "-1", "-f", "segment"]
+    command += ["-segment_format", "mp4", "-segment_format_options", options, "-avoid_negative_ts", "disabled"]
+    command += ["-segment_times", "1.99,3.99,5.99", tmp_path / "%d.m4s"]
+    subprocess.run([find(), "-v", "error", "-nostdin", *command], check=True)
+    files = [(tmp_path / f"{number}.m4s").read_bytes() for number in range(4)]
+    return [(data[: (head := read_segment(data).head)], data[head:]) for data in files]

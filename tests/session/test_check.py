@@ -8,8 +8,7 @@ from fractions import Fraction
 import pytest
 from boxes import picture
 
-from hls_sessions.ffmpeg import OFFSET
-from hls_sessions.media import Cuts, Segment
+from hls_sessions.media import OFFSET, Cuts, Segment
 from hls_sessions.session.check import PRIMING, TOLERANCE, Refused, check, is_short
 
 FRAME = Fraction(1, 25)

@@ -219,7 +219,7 @@ def test_the_minute_counts_from_the_last_segment_request(hanging, film, hls_cloc
 
 
 def test_each_rendition_has_a_minute_of_its_own(hanging, film, hls_clock, ends):
-    session = hanging().open(film)
+    session = hanging(copy_streams=False).open(film)
     left = [session.ask_segment(VIDEO, 0)]
     glance(session)
     hls_clock.advance(30)

@@ -47,7 +47,7 @@ def hanging(hls_supervisor, hls_clock, tmp_path):
 
 
 def test_a_pause_stops_the_encoders_before_it_is_answered(hanging, film, ends):
-    session = hanging().open(film)
+    session = hanging(copy_streams=False).open(film)
     session.ask_segment(VIDEO, 0)
     session.ask_segment(AUDIO, 2)
     runs = glance(session).runs
@@ -60,7 +60,7 @@ def test_a_pause_stops_the_encoders_before_it_is_answered(hanging, film, ends):
 
 
 def test_the_snapshot_says_how_the_session_was(hanging, film, hls_clock):
-    session = hanging().open(film, user="anna", idle_timeout=600)
+    session = hanging(copy_streams=False).open(film, user="anna", idle_timeout=600)
     session.ask_segment(AUDIO, 2)
     glance(session)
     hls_clock.advance(1)

@@ -36,22 +36,25 @@ def film(hls_clip):
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
     """Count how often a file is read."""
-    worker, log = tmp_path / "worker.py", tmp_path / "runs"
+    log = tmp_path / "runs"
     log.touch()
-    worker.write_text(
-        f"import runpy\nopen({str(log)!r}, 'a').write('run\\n')\n"
-        f"runpy.run_path({str(subtitles.WORKER)!r}, run_name='__main__')\n"
+    (tmp_path / "reading_double.py").write_text(
+        "from hls_sessions.ffmpeg import subtitle_worker\n"
+        "def serve(channel):\n"
+        f"    open({str(log)!r}, 'a').write('run\\n')\n"
+        "    subtitle_worker.serve(channel)\n"
     )
-    monkeypatch.setattr(subtitles, "WORKER", worker)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(subtitles, "READ_SUBTITLES", "reading_double:serve")
     return lambda: len(log.read_text().splitlines())
 
 
 @pytest.fixture
 def hanging(monkeypatch, tmp_path):
     """Have all files read by a process that never says anything."""
-    worker = tmp_path / "worker.py"
-    worker.write_text("import signal\nsignal.pause()\n")
-    monkeypatch.setattr(subtitles, "WORKER", worker)
+    (tmp_path / "hanging_double.py").write_text("import signal\ndef serve(channel):\n    signal.pause()\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(subtitles, "READ_SUBTITLES", "hanging_double:serve")
 
 
 def texts(session, rendition=TEXT) -> list[str]:

@@ -132,7 +132,7 @@ def test_an_encoder_that_fails_three_times_at_a_segment_ends_the_session_with_it
 
 
 def test_a_failed_session_says_why_and_is_cleaned_away(hls_supervisor, film, tmp_path):
-    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)))
+    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)), copy_streams=False)
     session = supervisor.open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
     ref = actor(supervisor, session)

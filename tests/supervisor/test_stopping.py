@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
@@ -31,8 +29,8 @@ def test_stopping_leaves_no_process_thread_or_directory(hanging, film, hls_segme
     for user in ("anna", "ben", None):
         session = supervisor.open(film, user=user)
         session.ask_segment(VIDEO, 0)
-        session.ask_segment(AUDIO, 3)
-        assert len(glance(session).runs) == 2
+        session.segment(AUDIO, 0, BOUND)
+        assert len(glance(session).runs) == 1
 
     supervisor.stop()
 
@@ -130,16 +128,20 @@ def test_opening_while_the_supervisor_stops_gives_a_session_or_an_error_and_leav
             session.segment(VIDEO, 0, BOUND)
 
 
-def test_a_file_whose_probing_is_cut_short_by_the_stop_is_not_called_unplayable(hls_supervisor, film, hls_clip):
+def test_a_file_whose_probing_is_cut_short_by_the_stop_is_not_called_unplayable(
+    hls_supervisor, film, tmp_path, monkeypatch, until
+):
+    begun = tmp_path / "begun"
+    (tmp_path / "probing_double.py").write_text(
+        f"import signal\ndef serve(channel):\n    open({str(begun)!r}, 'w').close()\n    signal.pause()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("hls_sessions.ffmpeg.prober.PROBE", "probing_double:serve")
     supervisor = hls_supervisor()
-    supervisor.probe(film)
-    [worker] = supervisor._prober._workers
-    os.kill(worker._process.pid, signal.SIGSTOP)
 
     with ThreadPoolExecutor(1) as threads:
-        opening = threads.submit(supervisor.open, hls_clip(seconds=2, size="160x90"))
-        while len(supervisor._prober._known) == 1:
-            pass  # until its probing has begun
+        opening = threads.submit(supervisor.open, film)
+        until(begun.exists)
         supervisor.stop()
 
         with pytest.raises(Unavailable, match="The prober is closed"):

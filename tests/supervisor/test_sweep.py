@@ -25,15 +25,15 @@ media, segments_dir, ffmpeg = sys.argv[1:]
 with Supervisor(media=(media.rpartition("/")[0],), segments_dir=segments_dir, ffmpeg=ffmpeg) as supervisor:
     session = supervisor.open(media, user="anna")
     session.ask_segment("video-90p", 0)
-    session.ask_segment("audio-0", 0)
-    print(session.id, *(run.pid for run in session.info().runs), flush=True)
+    session.segment("audio-0", 0)
+    print(session.id, session.info().packager, *(run.pid for run in session.info().runs), flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
 def daemon(film, hls_segments_dir, tmp_path):
-    """A daemon with a session whose encoders run: its process, the session's id, the encoders' pids."""
+    """A daemon with a session that encodes and copies: its process, the session's id, its processes' pids."""
     ffmpeg = hanging_ffmpeg(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", DAEMON, str(film), str(hls_segments_dir), str(ffmpeg)],
@@ -47,7 +47,7 @@ def daemon(film, hls_segments_dir, tmp_path):
     shutil.rmtree(hls_segments_dir / session_id, ignore_errors=True)
 
 
-def test_no_encoder_outlives_a_daemon_that_is_killed(daemon, ends):
+def test_no_encoder_and_no_packager_outlives_a_daemon_that_is_killed(daemon, ends):
     process, _, pids = daemon
     assert len(pids) == 2
 

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from hls_sessions.ffmpeg import OFFSET, find
-from hls_sessions.media import gap
+from hls_sessions.ffmpeg import find
+from hls_sessions.media import OFFSET, gap
 from hls_sessions.testing import hanging_ffmpeg
 from hls_sessions.web import create_app
 

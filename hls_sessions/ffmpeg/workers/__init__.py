@@ -1,0 +1,15 @@
+"""Worker processes: whatever opens a file nobody has vouched for, forked from a parent that has libav loaded."""
+
+from hls_sessions.ffmpeg.workers.channel import Channel, Message
+from hls_sessions.ffmpeg.workers.workers import PACKAGE, PROBE, READ_SUBTITLES, Worker, WorkerFailed, Workers
+
+__all__ = [
+    "PACKAGE",
+    "PROBE",
+    "READ_SUBTITLES",
+    "Channel",
+    "Message",
+    "Worker",
+    "WorkerFailed",
+    "Workers",
+]

@@ -1,0 +1,75 @@
+"""One thread that listens to many workers, so that hundreds of them cost no hundreds of threads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.ffmpeg.workers.channel import Channel, Message
+
+logger = logging.getLogger(__name__)
+
+
+class _Heard(NamedTuple):
+    channel: Channel
+    on_message: Callable[[Message], None]
+    on_end: Callable[[], None]
+
+
+class Listener:
+    """Listens to channels. Any thread may use it, until ``close``."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._wakes, self._bell = os.pipe()
+        self._selector.register(self._wakes, selectors.EVENT_READ)
+        self._arriving: list[_Heard] = []
+        self._closing = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._listen, name="workers' listener", daemon=True)
+        self._thread.start()
+
+    def listen(self, channel: Channel, on_message: Callable[[Message], None], on_end: Callable[[], None]) -> None:
+        """Have every message of a channel told, and then its end, once. The callbacks must be quick, and not raise."""
+        with self._lock:
+            self._arriving.append(_Heard(channel, on_message, on_end))
+        os.write(self._bell, b"\0")
+
+    def close(self) -> None:
+        """Listen no more. The channels must have ended."""
+        self._closing = True
+        os.write(self._bell, b"\0")
+        self._thread.join()
+        self._selector.close()
+        os.close(self._wakes)
+        os.close(self._bell)
+
+    def _listen(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    os.read(self._wakes, 4096)
+                else:
+                    self._hear(key.data)
+            with self._lock:
+                arriving, self._arriving = self._arriving, []
+            for heard in arriving:
+                self._selector.register(heard.channel, selectors.EVENT_READ, heard)
+            if self._closing and len(self._selector.get_map()) == 1:
+                return
+
+    def _hear(self, heard: _Heard) -> None:
+        try:
+            heard.channel.read()
+            for message in heard.channel.messages():
+                heard.on_message(message)
+        except (EOFError, OSError, ValueError) as error:
+            logger.debug("a worker's channel has ended: %s", error)
+            self._selector.unregister(heard.channel)
+            heard.on_end()

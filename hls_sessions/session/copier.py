@@ -1,0 +1,309 @@
+"""The packager of one session: what it is to make, one after the other, and what replaces it. In the session's thread.
+
+It is started when something is wanted, and ends when nothing was for a while. One that was killed says nothing of the
+film: another takes its place, at once or, where none of them comes to anything, after a while. One that fails by itself
+is a failure of the segment it was at.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import deque
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hls_sessions.ffmpeg import Packager, WorkerFailed
+from hls_sessions.session.messages import CopierCheck, PackagerAnswered, PackagerExited
+from hls_sessions.session.segments import record_process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any
+
+    from hls_sessions.ffmpeg import Exit, Workers
+    from hls_sessions.media import Media
+    from hls_sessions.otp import Clock, Ref, Timers
+    from hls_sessions.session.life import Life
+    from hls_sessions.session.segments import SegmentDirectory
+
+logger = logging.getLogger(__name__)
+
+PACKAGER: Final = "packager"
+"""What is replaced when one was lost, and where in the session's directory they write."""
+
+STALLED: Final = 10.0
+"""Seconds without any progress after which a packager is given up."""
+
+LONGEST: Final = 60.0
+"""Seconds that one segment may take."""
+
+IN_VAIN: Final = 8
+"""How many packagers in a row may be killed before they have answered anything; then that counts as a failure."""
+
+BACKOFF: Final = 0.1
+"""Seconds until the third of them is started; twice as long for each after it."""
+
+LONGEST_BACKOFF: Final = 2.0
+
+
+class Wanted(NamedTuple):
+    """A segment, or where it has no number the init segment, of one rendition."""
+
+    rendition: str
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a packager has not made, and why."""
+
+    wanted: Wanted
+    cause: str
+    """In a word or two, to count by."""
+    reason: str
+    """In a sentence's predicate."""
+
+
+@dataclass(slots=True)
+class _Task:
+    """What a packager is at. Times on the clock."""
+
+    wanted: Wanted
+    since: float
+    progressed: float
+    """When it was last seen to have done something."""
+    progress: tuple[float, int] = (0.0, 0)
+
+
+class _Running(NamedTuple):
+    """One packager, and the folder that it writes to."""
+
+    number: int
+    """What it says is listened to under this number only."""
+    packager: Packager
+    folder: Path
+
+    def file(self, wanted: Wanted) -> Path:
+        return self.folder / f"{wanted.rendition}-{wanted.number}.m4s"
+
+
+class Copier:
+    """One session's packager."""
+
+    def __init__(
+        self,
+        media: Media,
+        directory: SegmentDirectory,
+        workers: Workers,
+        owner: Ref,
+        life: Life,
+        clock: Clock,
+        timers: Timers,
+        request: Callable[[Wanted, Path], dict[str, Any] | None],
+    ) -> None:
+        """Begin without a process.
+
+        Args:
+            media: the film.
+            directory: where the session's files are.
+            workers: where processes come from.
+            owner: who hears PackagerAnswered, PackagerExited and CopierCheck.
+            life: what has become of the session.
+            clock: what time it is.
+            timers: what reminds the owner.
+            request: returns what to ask of a packager to have something written; None when nobody wants it any more.
+        """
+        self._media = media
+        self._directory = directory
+        self._workers = workers
+        self._owner = owner
+        self._life = life
+        self._clock = clock
+        self._timers = timers
+        self._request = request
+        self._queue: deque[Wanted] = deque()
+        self._task: _Task | None = None
+        self._running: _Running | None = None
+        self._ending: dict[int, _Running] = {}
+        """Packagers that were told to end and have not."""
+        self._numbers = count(1)
+        self._fault: tuple[str, str] | None = None
+        """Why the one that runs is ended, when that is its own fault: the cause and the reason."""
+        self._in_vain = 0
+        """How many ended in a row before they had answered anything."""
+        self._lost: str | None = None
+        """Why the last one was lost, until another takes its place."""
+        self._backs_off = False
+        """Whether it waits before it starts another."""
+        self._used = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Copier [pid {self.pid}, {len(self._queue)} waiting]>"
+
+    # ---- asked
+
+    def want(self, wanted: Wanted) -> None:
+        """Have something made when all is made that was wanted before."""
+        self._queue.append(wanted)
+        self.go_on()
+
+    def rest(self) -> None:
+        """End the packager, and forget what is wanted."""
+        self._queue.clear()
+        self.renew()
+
+    def renew(self) -> None:
+        """End the packager, so that what is wanted next is made by another, in another folder."""
+        self._task = self._fault = None
+        if self._running is not None:
+            self._running.packager.kill()
+            self._ending[self._running.number] = self._running
+            self._running = None
+
+    def rest_if_unused(self, timeout: float) -> None:
+        """End the packager if nothing was wanted for so many seconds."""
+        if self._task is None and self._clock.monotonic() - self._used >= timeout:
+            self.renew()
+
+    def close(self, timeout: float) -> None:
+        """End the packager, and wait up to ``timeout`` seconds until it is gone."""
+        self.rest()
+        for ending in self._ending.values():
+            if not ending.packager.wait(timeout):
+                logger.error("%r did not end within %g s of SIGKILL", ending.packager, timeout)
+
+    # ---- heard
+
+    def answered(self, number: int) -> tuple[Wanted, Path] | None:
+        """Note that a packager has answered; return to what, and the file that it was to write.
+
+        None when it is not listened to any more. Else ``go_on`` when the answer was dealt with.
+        """
+        if self._running is None or number != self._running.number or self._task is None:
+            return None
+        wanted, self._task = self._task.wanted, None
+        self._in_vain = 0
+        self._used = self._clock.monotonic()
+        return wanted, self._running.file(wanted)
+
+    def go_on(self) -> None:
+        """Ask for what is wanted next, if nothing is being made."""
+        while self._queue and self._task is None and not self._backs_off:
+            running = self._running = self._running or self._started()
+            if running is None:
+                return
+            wanted = self._queue.popleft()
+            request = self._request(wanted, running.file(wanted))
+            if request is None:
+                continue
+            now = self._used = self._clock.monotonic()
+            self._task = _Task(wanted, since=now, progressed=now)
+            if self._lost is not None:
+                self._life.replaced(wanted.rendition, wanted.number or 0, self._lost, what=PACKAGER)
+                self._lost = None
+            running.packager.ask(request)
+
+    def try_again(self) -> None:
+        """Start another packager after some came to nothing."""
+        self._backs_off = False
+        self.go_on()
+
+    def exited(self, number: int, exit_: Exit) -> Failure | None:
+        """Note that a packager has ended; return what failed for it, if that is its own fault."""
+        ended = self._ending.pop(number, None)
+        if ended is None and self._running is not None and self._running.number == number:
+            ended, task, fault = self._running, self._task, self._fault
+            self._running = self._task = self._fault = None
+        else:
+            task = fault = None
+        if ended is not None:
+            shutil.rmtree(ended.folder, ignore_errors=True)
+        if task is None:
+            return None  # it was at nothing, or at what is wanted no more
+        if fault is None and not exit_.was_killed:
+            fault = "crashed", f"its packager {exit_}"
+        self._in_vain += 1
+        if fault is None and self._in_vain > IN_VAIN:
+            fault = "killed", f"{self._in_vain} packagers were killed before they had made anything"
+        self._lost = "killed" if fault is None else fault[0]
+        logger.warning("a packager was lost at %s: it %s", task.wanted, exit_)
+        if fault is None:
+            self._queue.appendleft(task.wanted)
+            self._start_again()
+            return None
+        self._in_vain = 0
+        return Failure(task.wanted, *fault)
+
+    def look_for_stalls(self) -> None:
+        """End a packager that hangs."""
+        task, now = self._task, self._clock.monotonic()
+        if task is None or self._running is None or self._fault is not None:
+            return
+        progress = self._running.packager.progress
+        if progress != task.progress:
+            task.progress, task.progressed = progress, now
+        if now - task.progressed >= STALLED:
+            self._fault = "stalled", f"its packager did nothing for {STALLED:g} seconds"
+        elif now - task.since >= LONGEST:
+            self._fault = "stalled", f"its packager took more than {LONGEST:g} seconds"
+        if self._fault is not None:
+            self._running.packager.kill()
+
+    # ---- seen from outside
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the packager, where there is one."""
+        return None if self._running is None else self._running.packager.pid
+
+    @property
+    def seconds(self) -> float:
+        """Processor seconds of the packager that runs."""
+        return 0.0 if self._running is None else self._running.packager.seconds
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether one was told to end and has not."""
+        return bool(self._ending)
+
+    def unused_at(self, timeout: float) -> float | None:
+        """When the packager will have been unused for so many seconds, on the clock; None when there is none."""
+        return None if self._running is None else self._used + timeout
+
+    # ---- within
+
+    def _started(self) -> _Running | None:
+        """Start a packager; None where that cannot be now, and is tried again later."""
+        number, owner, tally = next(self._numbers), self._owner, self._life.tally
+
+        def exited(exit_: Exit) -> None:
+            tally.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            owner.send(PackagerExited(number, exit_))
+
+        try:
+            folder = self._directory.new_run(PACKAGER, number)
+            packager = Packager(
+                self._workers,
+                self._media,
+                record=lambda identity: record_process(folder, identity),
+                on_answer=lambda answer: owner.send(PackagerAnswered(number, answer)),
+                on_exit=exited,
+            )
+        except (OSError, WorkerFailed) as error:
+            logger.warning("a packager could not be started: %s", error)
+            self._in_vain = max(2, self._in_vain + 1)
+            self._start_again()
+            return None
+        return _Running(number, packager, folder)
+
+    def _start_again(self) -> None:
+        """Start another packager: at once, unless the one before has come to nothing, too."""
+        if self._in_vain <= 1:
+            self.go_on()
+            return
+        self._backs_off = True
+        delay = min(LONGEST_BACKOFF, BACKOFF * 2 ** (self._in_vain - 2))
+        self._timers.send_after(self._owner, CopierCheck(), delay)

@@ -1,0 +1,81 @@
+"""What of one rendition is copied, and what has turned out that it cannot be. Lives in the session's thread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ATTEMPTS: Final = 3
+"""How often a packager tries a segment before that is encoded; and how many segments, before none is copied any more
+where none ever was."""
+
+Number: TypeAlias = int | None
+"""A segment's number; None stands for the init segment."""
+
+
+class Copies:
+    """The copied segments of one rendition."""
+
+    def __init__(self, *, has_stand_in: bool) -> None:
+        """Begin with all of them. ``has_stand_in`` says whether what cannot be copied can be encoded."""
+        self._has_stand_in = has_stand_in
+        self.asked: dict[Number, int] = {}
+        """What a packager was asked for, and under which number room for it is reserved."""
+        self.given_up: str | None = None
+        """Why nothing is copied any more."""
+        self.uncopied: dict[int, str] = {}
+        """The segments that cannot be copied, and why."""
+        self._failures: Counter[Number] = Counter()
+        self._has_worked = False
+
+    def __contains__(self, number: object) -> bool:
+        """Whether a segment is copied, as far as is known."""
+        return self.given_up is None and number not in self.uncopied
+
+    def is_last_try(self, number: Number) -> bool:
+        """Whether a segment is given up when it fails once more."""
+        return self._failures[number] >= ATTEMPTS - 1
+
+    def made(self, number: Number) -> None:
+        """Note that a segment was copied."""
+        self._has_worked = True
+        self._failures.pop(number, None)
+
+    def failed(self, number: Number, reason: str) -> bool:
+        """Note that a segment could not be copied; return whether it has now failed too often."""
+        self._failures[number] += 1
+        if self._failures[number] < ATTEMPTS:
+            return False
+        del self._failures[number]
+        if not self._has_stand_in:
+            return True  # there is nothing else to try: whoever asks for another has that tried
+        if number is None:
+            self.given_up = reason
+        else:
+            self.uncopied[number] = reason
+            if len(self.uncopied) >= ATTEMPTS and not self._has_worked:
+                self.given_up = reason
+        return True
+
+    def until(self, number: int) -> int | None:
+        """Return the last segment of a stretch that cannot be copied; None when that goes on to the end."""
+        if self.given_up is not None:
+            return None
+        while number + 1 in self.uncopied:
+            number += 1
+        return number
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What is not copied and why, in sentences: neighbours for the same reason as one."""
+        numbered = enumerate(sorted(self.uncopied.items()))
+        for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
+            numbers = [number for _, (number, _) in group]
+            where = f"segment {numbers[0]}" if len(numbers) == 1 else f"segments {numbers[0]} to {numbers[-1]}"
+            yield f"copy was given up at {where}: {reason}."
+        if self.given_up is not None:
+            yield f"copy was given up: {self.given_up}."

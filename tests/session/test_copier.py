@@ -1,0 +1,344 @@
+"""Copies: one packager for all of a session, which makes what is asked for and nothing else; and what replaces it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from hls_sessions import Restarted
+from hls_sessions.media import read_track
+from hls_sessions.testing import child_processes, hanging_ffmpeg
+
+COPY, AUDIO = "video-copy", "audio-0"
+BOUND = 30
+
+
+@pytest.fixture
+def film(hls_clip):
+    """The path of a film of twelve seconds that is copied, in segments of two seconds."""
+    return hls_clip(seconds=12, size="160x90", rate="10", gop=20, pixels="yuv420p")
+
+
+@pytest.fixture
+def open_(hls_supervisor, hls_clock, film, tmp_path):
+    """Return what opens the film, where any encoder would hang."""
+
+    def open_(**settings):
+        supervisor = hls_supervisor(clock=hls_clock, ffmpeg=str(hanging_ffmpeg(tmp_path)), **settings)
+        return supervisor.open(film)
+
+    return open_
+
+
+def glance(session):
+    return session.ask_glance().get(BOUND)
+
+
+@pytest.fixture
+def packager(until):
+    """Return what waits for a session's packager, and returns its pid."""
+
+    def packager(session):
+        until(lambda: glance(session).packager is not None)
+        return glance(session).packager
+
+    return packager
+
+
+@pytest.fixture
+def stop(until):
+    """Return what stops a process's clock, as soon as it has stopped."""
+
+    def stop(pid):
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] == "T")
+
+    return stop
+
+
+@pytest.fixture
+def gone(until):
+    """Return what waits until a process is gone."""
+    return lambda pid: until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def segments_of(session, rendition):
+    return sorted(int(file.stem) for file in (session.directory / rendition).glob("*.m4s"))
+
+
+# ---- what is made
+
+
+def test_nothing_is_made_but_what_is_asked_for(open_):
+    session = open_()
+
+    session.segment(COPY, 3, BOUND)
+
+    assert (segments_of(session, COPY), glance(session).runs) == ([3], ())
+
+
+def test_an_init_segment_needs_no_segment(open_):
+    session = open_()
+
+    assert read_track(session.init(COPY, BOUND).read_bytes())
+    assert segments_of(session, COPY) == []
+
+
+def test_all_copied_renditions_of_a_session_are_made_by_one_process(hls_supervisor, hls_clip, packager):
+    maps = ("-map", "0:v", *("-map", "1:a") * 20)
+    film = hls_clip(seconds=4, size="160x90", rate="10", gop=20, pixels="yuv420p", options=maps)
+    session = hls_supervisor().open(film)
+    sounds = [f"audio-{number}" for number in range(20)]
+    session.segment(COPY, 0, BOUND)
+    before = child_processes()
+
+    waiting = [session.ask_segment(sound, 0) for sound in sounds]
+
+    assert all(reply.get(BOUND).exists() for reply in waiting)
+    assert child_processes() == before
+    assert glance(session).packager is not None
+
+
+def test_who_has_waited_longest_is_answered_first_and_who_has_left_is_passed_over(open_, packager, stop, until):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    stop(pid := packager(session))
+    waiting, order = [session.ask_segment(COPY, number) for number in (4, 2, 3, 1)], []
+    for reply in waiting:
+        reply.add_done_callback(order.append)
+    glance(session)
+    waiting[2].cancel()
+    glance(session)
+
+    os.kill(pid, signal.SIGCONT)
+
+    until(lambda: len(order) == len(waiting))
+    assert [reply.get(BOUND).name for reply in order if reply is not waiting[2]] == ["4.m4s", "2.m4s", "1.m4s"]
+    assert segments_of(session, COPY) == [0, 1, 2, 4]
+
+
+def test_what_it_costs_is_counted(open_, packager):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+
+    session.pause()
+
+    assert session.info().encoder_seconds > 0
+    assert session.info().segments_made == 1
+
+
+# ---- its end
+
+
+def test_it_ends_when_it_was_not_used_for_as_long_as_an_encoder_may_idle(open_, packager, hls_clock, gone):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    pid = packager(session)
+    hls_clock.advance(59)
+    assert glance(session).packager == pid
+
+    hls_clock.advance(1)
+
+    gone(pid)
+    assert glance(session).packager is None
+    assert session.segment(COPY, 1, BOUND).exists()
+
+
+def test_a_pause_ends_it_before_it_is_answered(open_, packager):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    pid = packager(session)
+
+    session.pause()
+
+    assert not Path(f"/proc/{pid}").exists()
+    session.resume()
+    assert session.segment(COPY, 1, BOUND).exists()
+
+
+def test_who_waits_over_a_pause_is_answered_after_it(open_, packager, stop):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    stop(packager(session))
+    waiting = session.ask_segment(COPY, 1)
+    glance(session)
+    session.pause()
+
+    session.resume()
+
+    assert waiting.get(BOUND).exists()
+
+
+def test_it_is_written_down_which_process_it_is_as_long_as_it_runs(open_, packager, until):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    pid = packager(session)
+
+    [folder] = (session.directory / "packager").glob("run-*")
+    assert (folder / "pid").read_text().split()[0] == str(pid)
+
+    session.pause()
+    until(lambda: not list((session.directory / "packager").glob("run-*")))
+
+
+def test_it_is_ended_with_its_session(open_, packager):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    pid = packager(session)
+
+    session.stop()
+
+    assert not Path(f"/proc/{pid}").exists()
+
+
+# ---- what goes wrong
+
+
+def test_one_that_is_killed_while_a_viewer_waits_is_replaced_and_nothing_is_held_against_it(
+    open_, packager, stop, hls_supervisor
+):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    for _ in range(2):
+        stop(pid := packager(session))
+        waiting = session.ask_segment(COPY, 1 + len(segments_of(session, COPY)))
+        glance(session)
+        os.kill(pid, signal.SIGKILL)
+
+        assert waiting.get(BOUND).exists()
+
+    assert (glance(session).encoder_failures, glance(session).restarts) == (0, {"killed": 2})
+
+
+def test_its_replacement_is_an_event(hls_supervisor, film, packager, stop):
+    supervisor = hls_supervisor()
+    told = []
+    supervisor.subscribe(Restarted, told.append)
+    session = supervisor.open(film)
+    session.segment(COPY, 0, BOUND)
+    stop(pid := packager(session))
+    waiting = session.ask_segment(COPY, 1)
+    glance(session)
+    os.kill(pid, signal.SIGKILL)
+    waiting.get(BOUND)
+
+    supervisor.stop()
+
+    [event] = told
+    assert (event.what, event.cause, event.rendition, event.segment) == ("packager", "killed", COPY, 1)
+
+
+def test_one_that_is_killed_again_and_again_is_tried_after_ever_longer_waits(packager_double, open_, hls_clock, until):
+    packager_double('if asked == "video-copy-1.m4s": os.kill(os.getpid(), signal.SIGKILL)')
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+
+    waiting = session.ask_segment(COPY, 1)
+
+    # It is then encoded: by an encoder that hangs, in this test.
+    def is_encoded():
+        hls_clock.advance(2)
+        return [run.rendition for run in glance(session).runs] == [COPY]
+
+    until(is_encoded)
+    assert "packagers were killed before they had made anything" in glance(session).notes[-1]
+    waiting.cancel()
+
+
+def test_one_that_hangs_is_replaced(packager_double, open_, hls_clock, until, tmp_path):
+    once = tmp_path / "once"
+    packager_double(f"""
+if asked == "video-copy-1.m4s" and not os.path.exists({str(once)!r}):
+    open({str(once)!r}, "w").close()
+    signal.pause()
+""")
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    waiting = session.ask_segment(COPY, 1)
+    until(once.exists)
+
+    def is_there():
+        hls_clock.advance(2.5)
+        return waiting.done()
+
+    until(is_there)
+    assert waiting.get(BOUND).exists()
+    assert glance(session).restarts == {"stalled": 1}
+
+
+def test_one_that_hangs_is_no_matter_of_other_sessions(packager_double, hls_supervisor, film):
+    packager_double('if asked == "video-copy-1.m4s": signal.pause()')
+    supervisor = hls_supervisor()
+    hanging, other = supervisor.open(film), supervisor.open(film)
+    waiting = hanging.ask_segment(COPY, 1)
+
+    assert other.segment(COPY, 0, BOUND).exists()
+
+    waiting.cancel()
+
+
+def test_what_three_have_crashed_over_is_encoded(packager_double, open_, until):
+    packager_double('if asked == "video-copy-1.m4s": os.abort()')
+    session = open_()
+    waiting = session.ask_segment(COPY, 1)
+
+    until(lambda: [(run.rendition, run.first) for run in glance(session).runs] == [(COPY, 1)])
+
+    assert session.segment(COPY, 2, BOUND).exists()
+    assert glance(session).encoder_failures == 3
+    waiting.cancel()
+
+
+def test_a_picture_for_which_nothing_can_stand_in_is_a_gap_where_it_cannot_be_copied(
+    packager_double, hls_supervisor, hls_clip
+):
+    packager_double('if asked == "video-copy-1.m4s": return self.refuse("it is spoilt")')
+    options = ("-x265-params", "log-level=none:open-gop=0:keyint=20", "-preset", "ultrafast", "-tag:v", "hvc1")
+    film = hls_clip(seconds=8, size="160x90", rate="10", gop=20, pixels="yuv420p", video="libx265", options=options)
+    session = hls_supervisor().open(film)
+
+    with pytest.raises(Exception, match="Segment 1 of video-copy cannot be made: it is spoilt"):
+        session.segment(COPY, 1, BOUND)
+
+    assert session.segment(COPY, 0, BOUND).exists()
+    assert session.segment(COPY, 2, BOUND).exists()
+
+
+def test_when_the_parent_of_all_packagers_dies_every_session_goes_on(hls_supervisor, film, packager):
+    supervisor = hls_supervisor()
+    sessions = [supervisor.open(film) for _ in range(3)]
+    for session in sessions:
+        session.segment(COPY, 0, BOUND)
+    parent = int(Path(f"/proc/{packager(sessions[0])}/stat").read_text().rpartition(") ")[2].split()[1])
+
+    os.kill(parent, signal.SIGKILL)
+
+    assert all(session.segment(COPY, 1, BOUND).exists() for session in sessions)
+
+
+def test_a_session_whose_actor_crashes_gets_another_packager(hls_supervisor, film, packager, gone):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+    session.segment(COPY, 0, BOUND)
+    pid = packager(session)
+    actor = supervisor._registry.wait_for(session.id).get(BOUND)
+    actor.cast(object())
+    actor.wait(BOUND)
+
+    assert session.segment(COPY, 1, BOUND).exists()
+    gone(pid)
+    assert packager(session) != pid
+
+
+def test_a_folder_that_was_tidied_away_is_made_again(open_, packager):
+    session = open_()
+    session.segment(COPY, 0, BOUND)
+    [folder] = (session.directory / "packager").glob("run-*")
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+
+    assert session.segment(COPY, 1, BOUND).exists()
