@@ -70,8 +70,8 @@ class Account:
         """The renditions that want to write more than they may, and what they lack."""
         self.wishes: dict[str, Wish] = {}
         """Those of them that somebody waits for."""
-        self.asked = False
-        """Whether another was asked to make room for it, and has not answered."""
+        self.is_open = True
+        """Whether it is one of the ledger's: what an earlier life still says is not counted."""
         self.blocked = False
         """Whether the disk itself had no room when it was last written to."""
         self.spent = self.empty = False
@@ -128,8 +128,10 @@ class Account:
 
     def note(self, rendition: str, lack: Lack | None, wanted: int = 0) -> None:
         """Note what a rendition lacks of what it wants to write, and how much of that somebody waits for."""
+        if lack is None and rendition not in self.refused:
+            return  # as nearly always
         if lack is None:
-            self.refused.pop(rendition, None)
+            del self.refused[rendition]
         else:
             self.refused[rendition] = lack
         self._ledger.wish(self, rendition, lack, wanted)
@@ -174,6 +176,12 @@ class Ledger:
         """What is kept to; ``follow`` changes it."""
         self._free = free
         self._accounts: dict[str, Account] = {}
+        # The sums of all accounts, because there may be hundreds, and something is written all the time.
+        self._stored = self._reserved = 0
+        self._lacking_any: set[Account] = set()
+        """Those in which something is refused."""
+        self._asking: set[Account] = set()
+        """Those for which another was asked to make room, and has not answered."""
         self._numbers = count(1)
         self._lock = threading.Lock()
 
@@ -187,6 +195,7 @@ class Ledger:
             spare: deletes segments; says how many bytes they had.
             idle: for how many seconds nothing was asked of the session.
         """
+        self._forget(session_id)
         account = Account(self, tell, spare, idle)
         with self._lock:
             self._accounts[session_id] = account
@@ -215,7 +224,7 @@ class Ledger:
     @property
     def bytes(self) -> int:
         """What is on disk in all."""
-        return sum(account.bytes for account in self._all())
+        return self._stored
 
     # ---- for accounts
 
@@ -226,7 +235,7 @@ class Ledger:
         with self._lock:
             lacking = self._lacking(account, run, size, free, urgent=urgent)
             if not any(lacking):
-                account.reserved[run] = size
+                self._reserve(account, run, size)
                 account.held.discard(run)
         return lacking
 
@@ -236,6 +245,8 @@ class Ledger:
 
         What nobody waits for comes after all that somebody does. A run that is waited for keeps what it was let write.
         """
+        if not self._lacking_any:
+            return None
         free = self._free()
         with self._lock:
             if urgent and size <= account.reserved.get(run, 0):
@@ -243,7 +254,7 @@ class Ledger:
             mine = account.wishes.get(run[0]) if urgent else None
             last = inf if mine is None else mine.number
             accounts = self._accounts.values()
-            empty = None if free is None else free + sum(other.bytes for other in accounts)
+            empty = None if free is None else free + self._stored
             # A held run goes on where another's wish does not fit beside what held runs have written: it never would.
             stuck = {other: other.stuck if run in account.held else 0 for other in accounts}
             in_all = sum(stuck.values())
@@ -270,6 +281,10 @@ class Ledger:
             if lack is not None and size:
                 account.wishes[rendition] = Wish(before.number if before else next(self._numbers), size, lack)
             is_over = before is not None and rendition not in account.wishes
+            if account.refused and account.is_open:
+                self._lacking_any.add(account)
+            else:
+                self._lacking_any.discard(account)
         if is_over:
             self.retry((account, rendition))
 
@@ -286,8 +301,8 @@ class Ledger:
     ) -> tuple[int, int]:
         """Return what is lacking for a run, of the session's own and in all, where so much of each is kept."""
         before = account.reserved.get(run, 0)
-        about_to = sum(sum(other.reserved.values()) for other in self._accounts.values()) - before + others
-        taken = sum(other.bytes for other in self._accounts.values()) + about_to
+        about_to = self._reserved - before + others
+        taken = self._stored + about_to
         left = None if free is None else free - about_to
         return shortage(self.budget, taken, account.taken - before + own, left, size, urgent=urgent)
 
@@ -295,10 +310,10 @@ class Ledger:
     def settle(self, account: Account, run: tuple[str, int], size: int) -> None:
         """Note what a run that does not go on takes."""
         with self._lock:
-            less = account.reserved.pop(run, 0) > size
+            less = account.reserved.get(run, 0) > size
+            self._reserve(account, run, size)
             account.held.discard(run)
             if size:
-                account.reserved[run] = size
                 account.held.add(run)
         if less:
             self.retry((account, run[0]))
@@ -307,14 +322,28 @@ class Ledger:
     def change(self, account: Account, segment: tuple[str, int], size: int) -> None:
         """Note the size of a segment; zero when it is gone."""
         with self._lock:
-            account.bytes += size - account.stored.pop(segment, 0)
+            if not account.is_open:
+                return
+            more = size - account.stored.pop(segment, 0)
             if size:
                 account.stored[segment] = size
+            account.bytes += more
+            self._stored += more
 
+    def _reserve(self, account: Account, run: tuple[str, int], size: int) -> None:
+        if not account.is_open:
+            return
+        self._reserved += size - account.reserved.pop(run, 0)
+        if size:
+            account.reserved[run] = size
+
+    @shielded
     def retry(self, but: tuple[Account, str] | None = None) -> None:
         """Tell those who were refused that there may be room, but for the rendition that has left it."""
-        for account in self._all():
-            account.asked = False
+        with self._lock:
+            lacking = tuple(self._lacking_any)
+            self._asking.clear()
+        for account in lacking:
             if any((account, rendition) != but for rendition in tuple(account.refused)):
                 account.tell(RoomMade())
 
@@ -323,9 +352,12 @@ class Ledger:
         if self.budget.in_all is not None:
             self._ask(self.bytes - self.budget.in_all)
 
+    @shielded
     def ask_another(self, account: Account, lacking: int, *, urgent: bool = False) -> None:
         """Have another session make room for one, unless one was asked to and has not answered."""
-        account.asked = account.asked or self._ask(lacking, but=account, urgent=urgent)
+        if account not in self._asking and self._ask(lacking, but=account, urgent=urgent):
+            with self._lock:
+                self._asking.add(account)
 
     def _ask(self, size: int, but: Account | None = None, *, urgent: bool = False) -> bool:
         """Ask the session that was idle longest, of those with something to spare; False when there is none.
@@ -354,7 +386,14 @@ class Ledger:
     @shielded
     def _forget(self, session_id: str) -> bool:
         with self._lock:
-            return self._accounts.pop(session_id, None) is not None
+            account = self._accounts.pop(session_id, None)
+            if account is not None:
+                self._stored -= account.bytes
+                self._reserved -= sum(account.reserved.values())
+                self._lacking_any.discard(account)
+                self._asking.discard(account)
+                account.is_open = False
+            return account is not None
 
 
 def free_bytes(folder: Path) -> int | None:

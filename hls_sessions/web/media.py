@@ -24,7 +24,7 @@ from hls_sessions.web import problems
 from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -63,6 +63,15 @@ LONGEST_NUMBER = 18
 
 TEXT_PATIENCE = 8.0
 """Seconds a text is waited for: hls.js gives a segment ten."""
+
+READ_AT_ONCE = 4 * 1024**2
+"""Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
+
+SOON = 0.1
+"""Seconds that are waited for a file without listening whether the client has left."""
+
+_LEFT = "the client has left"
+"""What a request is cancelled with then."""
 
 CLIENT_LEFT = 499
 """nginx's status for a client that has left; nobody reads it but the log."""
@@ -169,17 +178,31 @@ async def _when_there(request: Request, ask: Ask, content: str) -> Response:
     return Response(status_code=CLIENT_LEFT) if file is None else _OpenFile(file, content)
 
 
-async def _unless_left(request: Request, wanted: Coroutine[None, None, T]) -> T | None:
-    """Wait for something, as long as somebody is there to get it; None when nobody is."""
-    waiting = asyncio.ensure_future(wanted)
-    leaving = asyncio.ensure_future(_disconnected(request))
+async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
+    """Wait for something, as long as somebody is there to get it; None when nobody is.
+
+    What comes soon is worth no second task that listens for the client.
+    """
+    loop, waiter = asyncio.get_running_loop(), asyncio.current_task()
+    assert waiter is not None  # noqa: S101 - this is a coroutine
+    listening: list[asyncio.Task[None]] = []
+
+    async def listen() -> None:
+        await _disconnected(request)
+        waiter.cancel(_LEFT)  # which cancels the reply, and the session stops counting this viewer
+
+    soon = loop.call_later(SOON, lambda: listening.append(loop.create_task(listen())))
     try:
-        await asyncio.wait({waiting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        return await waiting if waiting.done() else None
+        return await wanted
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != (_LEFT,):
+            raise
+        waiter.uncancel()
+        return None
     finally:
-        # Cancelling the waiting cancels the reply, and the session stops counting this viewer.
-        waiting.cancel()
-        leaving.cancel()
+        soon.cancel()
+        for task in listening:
+            task.cancel()
 
 
 async def _opened(ask: Ask) -> BinaryIO:
@@ -187,7 +210,7 @@ async def _opened(ask: Ask) -> BinaryIO:
     while True:
         path = await ask()
         with suppress(FileNotFoundError):
-            return path.open("rb")
+            return path.open("rb", buffering=0)
 
 
 async def _path(reply: Reply[Path]) -> Path:
@@ -214,7 +237,8 @@ class _OpenFile(_WholeFile):
     """A file that is sent to its end though it is deleted meanwhile.
 
     What was made for those who wait may be the first to make room, as soon as they were told of it. The server would
-    open it by its name, and too late.
+    open it by its name, and too late. It was written a moment ago, so reading it costs no wait that would be worth a
+    thread; one that is large is read in pieces, by threads.
     """
 
     chunk_size = 1024 * 1024
@@ -226,7 +250,12 @@ class _OpenFile(_WholeFile):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._file:
-            await super().__call__({**scope, "extensions": {}}, receive, send)
+            is_plain = scope["method"] == "GET" and not any(name == b"range" for name, _ in scope["headers"])
+            if is_plain and int(self.headers["content-length"]) <= READ_AT_ONCE:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send({"type": "http.response.body", "body": self._file.read()})
+            else:
+                await super().__call__({**scope, "extensions": {}}, receive, send)
 
 
 def _file(path: Path, content: str) -> FileResponse | None:
