@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import random
+import resource
 import shutil
 import signal
 import socket
@@ -21,6 +23,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import load
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
@@ -46,6 +49,18 @@ HEAVY = Clip(
 )
 """Copied in segments of about a megabyte."""
 
+COPIED = Clip(
+    seconds=120,
+    rate="25",
+    size="1920x1080",
+    gop=50,
+    b_frames=2,
+    pixels="yuv420p",
+    options=("-b:v", "8M", "-minrate", "8M", "-maxrate", "8M", "-bufsize", "8M", "-x264-params", "nal-hrd=cbr"),
+)
+"""Copied at 8 Mbit/s."""
+
+COPIES = 100
 IDLE_SESSIONS = 1000
 SESSIONS = 100
 OTHERS = 8
@@ -59,10 +74,20 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=["copies", "load"], help="measure but this")
+    load.options(parser)
     parser.add_argument("file", nargs="?", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hls_sessions-bench-") as folder:
         scratch = Path(folder)
+        if arguments.only != "load":
+            copies(make(COPIED, scratch, "copied.mp4"), scratch)
+        if arguments.only != "copies":
+            print()
+            load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
+        if arguments.only:
+            return 0
+        print()
         film = arguments.file.resolve() if arguments.file else make(FILM, scratch, "film.mp4")
         settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
         with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
@@ -101,6 +126,61 @@ def main() -> int:
         print()
         print_rows(("WHAT", "FIGURE"), [restarted(film, scratch)])
     return 0
+
+
+def copies(film: Path, scratch: Path) -> None:
+    """Compare copied segments with an ffmpeg that copies the same, and with reading as many bytes; print the table."""
+    chance = random.Random(1)  # noqa: S311 - the same ones each time
+    with Supervisor(media=[film.parent], segments_dir=scratch / "segments") as supervisor:
+        cuts, ffmpeg = supervisor.probe(film).cuts("video-copy"), supervisor.binary.path
+        firsts = [first_copy(supervisor, film) for _ in range(21)]
+        took: dict[str, list[float]] = {"read": [], "ffmpeg": [], "session": []}
+        computed, theirs = 0.0, children_seconds()
+        for _ in range(2):
+            session = supervisor.open(film)
+            session.init("video-copy", timeout=60)
+            before = session.info().encoder_seconds
+            for number in chance.sample(range(len(cuts)), COPIES // 2):
+                begun = time.monotonic()
+                made = session.segment("video-copy", number, timeout=60)
+                took["session"].append(time.monotonic() - begun)
+                start = float(cuts.times[number])
+                argv = [ffmpeg, "-nostdin", "-v", "error", "-y", "-ss", f"{start + 0.02:.3f}", "-i", str(film)]
+                argv += ["-map", "0:v", "-c", "copy", "-t", "2", "-movflags", "frag_keyframe+empty_moov"]
+                begun = time.monotonic()
+                subprocess.run([*argv, str(scratch / "copied.m4s.mp4")], check=True)
+                took["ffmpeg"].append(time.monotonic() - begun)
+                size, begun = made.stat().st_size, time.monotonic()
+                with film.open("rb", buffering=0) as file:
+                    file.seek(int(start / 120 * (film.stat().st_size - size)))
+                    file.read(size)
+                took["read"].append(time.monotonic() - begun)
+            computed += session.info().encoder_seconds - before
+            session.stop()
+        theirs = children_seconds() - theirs
+    rows = [
+        (what, *(f"{value(took[who]) * 1000:.1f} ms" for who in ("read", "ffmpeg", "session")))
+        for what, value in (("median", statistics.median), ("99th of 100", lambda times: sorted(times)[-2]))
+    ]
+    rows.append(("processor time", "", f"{theirs / COPIES * 1000:.1f} ms", f"{computed / COPIES * 1000:.1f} ms"))
+    rows.append(("first of a session", "", "", f"{statistics.median(firsts) * 1000:.1f} ms"))
+    print_rows((f"{COPIES} COPIED SEGMENTS", "PLAIN READ", "FFMPEG", "SESSION"), rows)
+
+
+def first_copy(supervisor: Supervisor, film: Path) -> float:
+    """Return the seconds from opening a probed film to its first copied segment."""
+    begun = time.monotonic()
+    session = supervisor.open(film)
+    session.segment("video-copy", 0, timeout=60)
+    took = time.monotonic() - begun
+    session.stop()
+    return took
+
+
+def children_seconds() -> float:
+    """Return the processor seconds of all processes that have ended, and were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Bench:
