@@ -57,7 +57,7 @@ class Asked:
     def __init__(self, channel):
         self.channel, self.send = channel, channel.send
     def refuse(self, why):
-        self.send({{"error": why, "errno": None, "seconds": 0.0}})
+        self.send({{"error": why, "errno": None}})
         return self.receive()
     def receive(self):
         message = self.channel.receive()

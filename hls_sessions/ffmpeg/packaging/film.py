@@ -56,7 +56,7 @@ class Film:
             Unopened: it cannot be opened, or is another file by now.
         """
         try:
-            status = os.stat(path)  # noqa: PTH116 - a bare name is what was sent
+            status = os.stat(path)  # noqa: PTH116 - the path came as a string
             self._container = av.open(f"file:{path}", options=_options(container, codec), metadata_errors="replace")
         except OSError as error:
             raise Unopened(f"it cannot be opened ({error.strerror})") from error

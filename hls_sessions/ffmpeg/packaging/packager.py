@@ -157,6 +157,6 @@ class Packager:
                 self.kill()
 
     def _exited(self, how: Exit) -> None:
-        # A kill that it has earned, by saying what is no answer, is not somebody's who says nothing of the film.
+        # It was killed because it said nonsense over this film. That is a failure of its own, unlike other kills.
         self._on_exit(how._replace(code=1) if self._has_erred else how)
         self._has_ended.set()

@@ -28,7 +28,7 @@ def write_segment(
 ) -> tuple[bytes, int]:
     """Write a segment, and return its init segment and how many bytes the segment has.
 
-    Each is written by a muxer of its own, so nothing of it depends on what was written before.
+    Each segment has a muxer of its own, so no segment depends on the ones before it.
 
     Args:
         stream: the track as it is in the film.

@@ -10,14 +10,13 @@ is a failure of that. Each further message asks for one segment, or for an init 
 - ``scale``: ticks per second of an init segment that players have already; or null.
 - ``file``: where to write the segment; null for the init segment alone.
 
-The answer is ``{"size": bytes, "seconds": processor time of the process so far}`` with the init segment as its
-payload; or ``{"error": why, "errno": the system's number or null, "seconds": …}``.
+The answer is ``{"size": bytes}`` with the init segment as its payload; or ``{"error": why, "errno": …}`` with the
+system's number, which is null unless the segment could not be written.
 """
 
 from __future__ import annotations
 
 import resource
-import time
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -43,7 +42,7 @@ twelve seconds at 200 Mbit/s three times over."""
 
 
 class Damaged(Exception):
-    """What is in the film is not fit to be copied; the message says why."""
+    """The film holds nothing there that is fit to be copied; the message says why."""
 
 
 def serve(channel: Channel) -> None:
@@ -65,8 +64,9 @@ def serve(channel: Channel) -> None:
             if request["file"] is not None:
                 Path(request["file"]).unlink(missing_ok=True)
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            answer = {"error": why, "errno": None if isinstance(error, av.error.FFmpegError) else _number(error)}
-        channel.send(answer | {"seconds": time.process_time()}, init)
+            of_libav = isinstance(error, av.error.FFmpegError)
+            answer = {"error": why, "errno": None if of_libav else getattr(error, "errno", None)}
+        channel.send(answer, init)
 
 
 def _made(
@@ -112,10 +112,6 @@ def _heard(stream: Stream, packets: Iterator[Packet[Any]]) -> Iterator[Packet[An
 def _tick(time: str, stream: Stream) -> int:
     """Return the first tick at or after a time."""
     return ceil(Fraction(time) / (stream.time_base or 1))
-
-
-def _number(error: BaseException) -> int | None:
-    return error.errno if isinstance(error, OSError) else None
 
 
 def _address_space() -> int:

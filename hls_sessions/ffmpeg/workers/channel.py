@@ -46,7 +46,7 @@ class Channel:
         self._socket = end
         self._most = most
         self._begun = bytearray()
-        """What was read of messages that are not whole."""
+        """Bytes of messages that have not arrived whole."""
 
     def fileno(self) -> int:
         """Return its descriptor, to wait for; -1 when it is closed."""
