@@ -13,8 +13,7 @@ from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
 from hls_sessions.errors import EncoderUnusable, FfmpegNotFound
-from hls_sessions.ffmpeg import examine, find
-from hls_sessions.session import Trial, best, try_out
+from hls_sessions.ffmpeg import Trial, best_encoder, examine, find, try_encoders
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -35,10 +34,10 @@ def doctor(
     writable = folder.is_dir() and os.access(folder, os.W_OK)
     faults = [f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders]
     faults += [] if writable else [f"the segments directory {folder} cannot be written to"]
-    trials = try_out(binary)
+    trials = try_encoders(binary)
     encoder: str | None = None
     try:
-        encoder = best(trials, settings.encoder).name
+        encoder = best_encoder(trials, settings.encoder).name
     except EncoderUnusable as error:
         faults.append(str(error))
     advice = []

@@ -8,6 +8,7 @@ from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_f
 from hls_sessions.ffmpeg.prober import Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
+from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
 from hls_sessions.ffmpeg.ways import Way, ways
 from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
 
@@ -26,14 +27,18 @@ __all__ = [
     "ProcessId",
     "Run",
     "SubtitleReader",
+    "Trial",
     "Way",
     "WorkerFailed",
     "Workers",
+    "best_encoder",
     "boot",
+    "choose_encoder",
     "examine",
     "film_of",
     "find",
     "request_for",
     "run",
+    "try_encoders",
     "ways",
 ]

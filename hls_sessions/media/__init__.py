@@ -17,7 +17,7 @@ from hls_sessions.media.boxes import (
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.fingerprint import fingerprint
-from hls_sessions.media.gap import gap
+from hls_sessions.media.gap import gap, gap_of
 from hls_sessions.media.nal import refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist
 from hls_sessions.media.renditions import (
@@ -28,6 +28,7 @@ from hls_sessions.media.renditions import (
     Rendition,
     VideoRendition,
 )
+from hls_sessions.media.segment_check import Refused, check_segment, check_text, is_short
 from hls_sessions.media.subtitles import SubtitleRendition
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET, Cuts, Timeline, aac_frame_at, timeline
 from hls_sessions.media.webvtt import Cue, cue_text, webvtt_segment
@@ -47,6 +48,7 @@ __all__ = [
     "Media",
     "NotCopied",
     "Presentation",
+    "Refused",
     "Rendition",
     "Segment",
     "SubtitleRendition",
@@ -57,9 +59,13 @@ __all__ = [
     "VideoTrack",
     "aac_frame_at",
     "audio_codecs",
+    "check_segment",
+    "check_text",
     "cue_text",
     "fingerprint",
     "gap",
+    "gap_of",
+    "is_short",
     "master_playlist",
     "media_playlist",
     "read_codec",

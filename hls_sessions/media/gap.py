@@ -13,10 +13,12 @@ import struct
 from typing import TYPE_CHECKING
 
 from hls_sessions.media.boxes import read_sound, read_time_scale, read_track
-from hls_sessions.media.timeline import AAC_FRAME
+from hls_sessions.media.timeline import AAC_FRAME, OFFSET
 
 if TYPE_CHECKING:
     from fractions import Fraction
+
+    from hls_sessions.media.timeline import Cuts
 
 _LOW_COMPLEXITY = 2
 """The audio object type of plain AAC (ISO/IEC 14496-3, 1.5.1.1)."""
@@ -48,6 +50,21 @@ def gap(init: bytes, start: Fraction, end: Fraction) -> bytes:
     fragment = _fragment(first, AAC_FRAME, [silence or b""] * frames)
     index = _index(first, round((end - start) * scale), scale, len(fragment))
     return _box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix") + index + fragment
+
+
+def gap_of(number: int, cuts: Cuts, origin: Fraction, init: bytes) -> bytes:
+    """Return what ``gap`` does for a segment of a rendition.
+
+    Args:
+        number: the segment.
+        cuts: where its rendition is cut.
+        origin: the file's time at which the presentation begins.
+        init: its rendition's init segment.
+
+    Raises:
+        BrokenSegment: that is not an init segment.
+    """
+    return gap(init, cuts.times[number] - origin + OFFSET, cuts.end(number) - origin + OFFSET)
 
 
 def _fragment(time: int, duration: int, samples: list[bytes]) -> bytes:

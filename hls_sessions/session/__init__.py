@@ -12,7 +12,6 @@ from hls_sessions.session.events import (
     StateChanged,
     Updated,
 )
-from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.ledger import Ledger, free_bytes
 from hls_sessions.session.life import Earlier, Life, Transition
 from hls_sessions.session.messages import (
@@ -41,7 +40,6 @@ from hls_sessions.session.session import House, SessionServer, Viewing
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.state import State, Step, Who
 from hls_sessions.session.tally import Sums
-from hls_sessions.session.trial import Trial, best, choose, try_out
 from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
@@ -84,18 +82,13 @@ __all__ = [
     "Step",
     "Sums",
     "Transition",
-    "Trial",
     "Updated",
     "Viewing",
     "Watcher",
     "WatcherServer",
     "Who",
-    "best",
-    "choose",
     "end_processes",
     "free_bytes",
-    "gap_of",
     "judge_file",
     "orphans",
-    "try_out",
 ]

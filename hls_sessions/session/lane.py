@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
 from hls_sessions.ffmpeg import request_for, ways
 from hls_sessions.ffmpeg import run as plan_run
-from hls_sessions.media import BrokenSegment, read_segment, read_time_scale, read_track, same_codec
+from hls_sessions.media import (
+    BrokenSegment,
+    Refused,
+    check_segment,
+    gap_of,
+    is_short,
+    read_segment,
+    read_time_scale,
+    read_track,
+    same_codec,
+)
 from hls_sessions.session.budget import Estimate, dispensable
-from hls_sessions.session.check import Refused, check, is_short
 from hls_sessions.session.copier import Wanted
 from hls_sessions.session.copies import Copies
 from hls_sessions.session.encoder import EncoderRun
-from hls_sessions.session.gaps import gap_of
 from hls_sessions.session.messages import GapInfo, RenditionInfo
 from hls_sessions.session.pacer import Want
 from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
@@ -575,7 +583,7 @@ class Lane:
         """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""
         origin = self._workshop.presentation.timeline.origin
         segment = read_segment(data, self._workshop.directory.init(self.rendition.id).read_bytes())
-        check(segment, number, self.cuts, origin, self._track)
+        check_segment(segment, number, self.cuts, origin, self._track)
         if is_short(segment, number, self.cuts, origin):
             raise Refused("it ends before the next begins")
 
@@ -651,7 +659,7 @@ class Lane:
             segment = read_segment(data)
             # What was refused for its beginning every time has lost its beginning: the rest is what can be played.
             damaged = run.way is self._ways[-1] and self._failures[number] >= ATTEMPTS - 1
-            check(segment, number, self.cuts, origin, self._track, damaged=damaged)
+            check_segment(segment, number, self.cuts, origin, self._track, damaged=damaged)
             if not went_on and is_short(segment, number, self.cuts, origin):
                 return False
             if number not in self._shelf or not self._workshop.directory.init(self.rendition.id).exists():
@@ -815,7 +823,9 @@ class Lane:
             with memoryview(mapped) as data:
                 segment = read_segment(data, init)
         damaged = not self._ways and self._copies is not None and self._copies.is_last_try(number)
-        check(segment, number, self.cuts, self._workshop.presentation.timeline.origin, self._track, damaged=damaged)
+        check_segment(
+            segment, number, self.cuts, self._workshop.presentation.timeline.origin, self._track, damaged=damaged
+        )
         if number not in self._shelf:
             self._workshop.directory.publish_file(self.rendition.id, number, file)
             self._shelf.published(number, size)

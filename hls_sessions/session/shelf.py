@@ -10,8 +10,7 @@ import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hls_sessions.media import BrokenSegment
-from hls_sessions.session.check import Refused
+from hls_sessions.media import BrokenSegment, Refused
 from hls_sessions.session.segments import size_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
-from hls_sessions.media import OFFSET, webvtt_segment
-from hls_sessions.session.check import check_text
+from hls_sessions.media import OFFSET, check_text, webvtt_segment
 from hls_sessions.session.messages import RenditionInfo, TextRead
 from hls_sessions.session.shelf import Shelf
 

@@ -15,7 +15,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import master_playlist, media_playlist
+from hls_sessions.media import gap_of, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.session import (
     GetInfo,
@@ -32,7 +32,6 @@ from hls_sessions.session import (
     Served,
     Snapshot,
     State,
-    gap_of,
 )
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from hls_sessions.errors import (
     StorageFailed,
     Unavailable,
 )
-from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, Workers, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, Prober, SubtitleReader, Workers, choose_encoder, examine, find
 from hls_sessions.otp import (
     Registry,
     StartError,
@@ -44,7 +44,6 @@ from hls_sessions.session import (
     Transition,
     Viewing,
     Watcher,
-    choose,
     end_processes,
     free_bytes,
     judge_file,
@@ -176,7 +175,7 @@ class Supervisor:
             self._stopping = Stopping()
             self._door.follow(self.settings)
             self._open_segments_dir()
-            self.encoder = choose(self.binary, self.settings.encoder)
+            self.encoder = choose_encoder(self.binary, self.settings.encoder)
             logger.info("pictures are encoded with %s", self.encoder)
             self._workers = Workers()
             self._open_history()

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.session.trial import FILM
+from hls_sessions.ffmpeg.trial import FILM
 
 if TYPE_CHECKING:
     from pathlib import Path

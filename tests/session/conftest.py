@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from hls_sessions.media import OFFSET, read_segment
-from hls_sessions.session.check import PRIMING, TOLERANCE
+from hls_sessions.media.segment_check import PRIMING, TOLERANCE
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30

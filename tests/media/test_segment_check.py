@@ -9,7 +9,7 @@ import pytest
 from boxes import picture
 
 from hls_sessions.media import OFFSET, Cuts, Segment
-from hls_sessions.session.check import PRIMING, TOLERANCE, Refused, check, is_short
+from hls_sessions.media.segment_check import PRIMING, TOLERANCE, Refused, check_segment, is_short
 
 FRAME = Fraction(1, 25)
 ORIGIN = Fraction(10)
@@ -37,78 +37,78 @@ def segment(number=1, *, late=Fraction(0), frames=50, keyframe=True, track=TRACK
 @pytest.mark.parametrize("cuts", [KNOWN, EXPECTED])
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_a_segment_that_begins_at_its_boundary_passes(number, cuts):
-    check(segment(number), number, cuts, ORIGIN, TRACK)
+    check_segment(segment(number), number, cuts, ORIGIN, TRACK)
 
 
 def test_the_first_segment_of_all_passes_without_an_init_segment():
-    check(segment(), 1, KNOWN, ORIGIN, None)
+    check_segment(segment(), 1, KNOWN, ORIGIN, None)
 
 
 def test_a_segment_without_a_keyframe_first_is_refused():
     with pytest.raises(Refused, match="its first frame is not a keyframe"):
-        check(segment(keyframe=False), 1, KNOWN, ORIGIN, TRACK)
+        check_segment(segment(keyframe=False), 1, KNOWN, ORIGIN, TRACK)
 
 
 def test_a_segment_of_another_codec_configuration_is_refused():
     with pytest.raises(Refused, match="its codec configuration is not the init segment's"):
-        check(segment(track=b"other"), 1, KNOWN, ORIGIN, TRACK)
+        check_segment(segment(track=b"other"), 1, KNOWN, ORIGIN, TRACK)
 
 
 def test_a_segment_that_brings_its_own_parameter_sets_passes_where_the_rest_is_the_init_segments():
     own = replace(segment(track=picture(parameters=b"other")), in_band=True)
 
-    check(own, 1, KNOWN, ORIGIN, picture())
+    check_segment(own, 1, KNOWN, ORIGIN, picture())
 
 
 def test_a_segment_that_brings_its_own_parameter_sets_is_refused_where_more_than_they_differ():
     own = replace(segment(track=picture(nal_length=2)), in_band=True)
 
     with pytest.raises(Refused, match="its time scale, its size or its codec is not the init segment's"):
-        check(own, 1, KNOWN, ORIGIN, picture())
+        check_segment(own, 1, KNOWN, ORIGIN, picture())
 
 
 @pytest.mark.parametrize("late", [TOLERANCE, -TOLERANCE])
 def test_a_first_frame_may_be_off_by_a_millisecond(late):
-    check(segment(late=late), 1, KNOWN, ORIGIN, TRACK)
+    check_segment(segment(late=late), 1, KNOWN, ORIGIN, TRACK)
 
 
 @pytest.mark.parametrize("late", [TOLERANCE * 2, -TOLERANCE * 2, FRAME, -FRAME, Fraction(2), Fraction(-2)])
 def test_a_first_frame_that_is_further_off_is_refused(late):
     with pytest.raises(Refused, match=rf"its first frame is {float(late):+.6f} s off its boundary".replace("+", r"\+")):
-        check(segment(late=late), 1, KNOWN, ORIGIN, TRACK)
+        check_segment(segment(late=late), 1, KNOWN, ORIGIN, TRACK)
 
 
 @pytest.mark.parametrize("late", [FRAME, Fraction(3, 2), -FRAME / 2])
 def test_where_times_are_only_expected_the_first_frame_is_the_first_after_the_cut(late):
-    check(segment(late=late), 1, EXPECTED, ORIGIN, TRACK)
+    check_segment(segment(late=late), 1, EXPECTED, ORIGIN, TRACK)
 
 
 @pytest.mark.parametrize("late", [-FRAME, Fraction(2) + FRAME])
 def test_where_times_are_only_expected_a_frame_of_another_segment_is_refused_all_the_same(late):
     with pytest.raises(Refused, match="off its boundary"):
-        check(segment(late=late), 1, EXPECTED, ORIGIN, TRACK)
+        check_segment(segment(late=late), 1, EXPECTED, ORIGIN, TRACK)
 
 
 def test_the_first_segment_may_begin_with_the_encoders_priming():
-    check(segment(0, late=-PRIMING), 0, KNOWN, ORIGIN, TRACK)
+    check_segment(segment(0, late=-PRIMING), 0, KNOWN, ORIGIN, TRACK)
 
 
 def test_no_other_segment_may_begin_with_priming():
     with pytest.raises(Refused, match="off its boundary"):
-        check(segment(late=-PRIMING), 1, KNOWN, ORIGIN, TRACK)
+        check_segment(segment(late=-PRIMING), 1, KNOWN, ORIGIN, TRACK)
 
 
 def test_a_segment_with_more_frames_than_the_file_has_there_is_refused():
     with pytest.raises(Refused, match="it holds 51 frames instead of 50"):
-        check(segment(frames=51), 1, KNOWN, ORIGIN, TRACK)
+        check_segment(segment(frames=51), 1, KNOWN, ORIGIN, TRACK)
 
 
 def test_a_segment_with_fewer_frames_passes_because_a_file_may_have_holes():
-    check(segment(frames=49), 1, KNOWN, ORIGIN, TRACK)
+    check_segment(segment(frames=49), 1, KNOWN, ORIGIN, TRACK)
 
 
 def test_a_segment_whose_frames_cannot_be_counted_beforehand_may_hold_any_number():
-    check(segment(frames=51), 1, replace(KNOWN, counts=(50, 0, 50)), ORIGIN, TRACK)
+    check_segment(segment(frames=51), 1, replace(KNOWN, counts=(50, 0, 50)), ORIGIN, TRACK)
 
 
 @pytest.mark.parametrize(("frames", "short"), [(50, False), (49, True), (1, True)])
@@ -128,10 +128,10 @@ def test_the_last_segment_ends_where_the_file_ends(cuts):
 
 @pytest.mark.parametrize("late", [FRAME, Fraction(3, 2)])
 def test_a_segment_whose_beginning_is_damaged_may_begin_within(late):
-    check(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)
+    check_segment(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)
 
 
 @pytest.mark.parametrize("late", [-FRAME, Fraction(2)])
 def test_a_segment_whose_beginning_is_damaged_holds_nothing_of_its_neighbours(late):
     with pytest.raises(Refused, match="off its boundary"):
-        check(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)
+        check_segment(segment(late=late, frames=10), 1, KNOWN, ORIGIN, TRACK, damaged=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hls_sessions.media import AAC_FRAME, AUDIO_RATE, OFFSET, same_form, same_sound
+from hls_sessions.media.boxes import same_form, same_sound
+from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET
 
 if TYPE_CHECKING:
-    from hls_sessions.media import Cuts, Segment
+    from hls_sessions.media.boxes import Segment
+    from hls_sessions.media.timeline import Cuts
 
 TOLERANCE = Fraction(11, 10_000)
 """Seconds a first frame may be off: Matroska's times are whole milliseconds, so a frame may be half a one off, the
@@ -22,7 +24,7 @@ class Refused(Exception):
     """A file is not the segment it should be; the message says why."""
 
 
-def check(
+def check_segment(
     segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: bytes | None, *, damaged: bool = False
 ) -> None:
     """See that a whole file begins with a keyframe at its boundary and belongs to its rendition's init segment.

@@ -16,14 +16,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderUnusable
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Process, run, ways
-from hls_sessions.media import BrokenSegment, Media, Presentation, VideoTrack, read_codec, read_segment
-from hls_sessions.session.check import Refused, check
+from hls_sessions.ffmpeg.commands import run
+from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE
+from hls_sessions.ffmpeg.process import Process
+from hls_sessions.ffmpeg.ways import ways
+from hls_sessions.media import (
+    BrokenSegment,
+    Media,
+    Presentation,
+    Refused,
+    VideoTrack,
+    check_segment,
+    read_codec,
+    read_segment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hls_sessions.ffmpeg import Binary, Encoder, Exit
+    from hls_sessions.ffmpeg.binary import Binary
+    from hls_sessions.ffmpeg.encoders import Encoder
+    from hls_sessions.ffmpeg.process import Exit
     from hls_sessions.media import Rendition
 
 AUTO = "auto"
@@ -47,7 +60,7 @@ class Trial:
     """Why it cannot be used; None when it works."""
 
 
-def choose(binary: Binary, wanted: str) -> Encoder:
+def choose_encoder(binary: Binary, wanted: str) -> Encoder:
     """Return the encoder of that name or, for ``auto``, the most preferred that works.
 
     Software is taken untried: there would be nothing to fall back to.
@@ -58,11 +71,11 @@ def choose(binary: Binary, wanted: str) -> Encoder:
     if wanted == SOFTWARE.name:
         return SOFTWARE
     hardware = [encoder for encoder in ENCODERS if wanted in {AUTO, encoder.name} and encoder is not SOFTWARE]
-    return best(try_out(binary, hardware), wanted)
+    return best_encoder(try_encoders(binary, hardware), wanted)
 
 
-def best(trials: Sequence[Trial], wanted: str) -> Encoder:
-    """Return what ``choose`` does, of encoders that were tried. Raises what it raises."""
+def best_encoder(trials: Sequence[Trial], wanted: str) -> Encoder:
+    """Return what ``choose_encoder`` does, of encoders that were tried. Raises what it raises."""
     named = [trial for trial in trials if wanted in {AUTO, trial.encoder.name}]
     working = [trial.encoder for trial in named if trial.fault is None]
     if not working and wanted != AUTO:
@@ -71,7 +84,7 @@ def best(trials: Sequence[Trial], wanted: str) -> Encoder:
     return next(iter(working), SOFTWARE)
 
 
-def try_out(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list[Trial]:
+def try_encoders(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list[Trial]:
     """Try encoders, all at once; return what came of it in their order."""
     try:
         with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder, ThreadPoolExecutor() as threads:
@@ -104,7 +117,7 @@ def _fault_of(folder: Path, film: Presentation, rendition: Rendition) -> str | N
     for number, file in enumerate(files):
         try:
             segment = read_segment(file.read_bytes())
-            check(segment, number, cuts, film.timeline.origin, track)
+            check_segment(segment, number, cuts, film.timeline.origin, track)
         except (BrokenSegment, Refused) as error:
             return f"its segment {number} is refused: {error}"
         track = segment.track

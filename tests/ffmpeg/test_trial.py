@@ -7,9 +7,9 @@ import shlex
 import pytest
 
 from hls_sessions.errors import EncoderUnusable
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, examine, find
-from hls_sessions.session import Trial, best, choose, trial, try_out
-from hls_sessions.session.trial import AUTO, FILM
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Trial, best_encoder, choose_encoder, examine, find, try_encoders
+from hls_sessions.ffmpeg.trial import AUTO, FILM
+from hls_sessions.ffmpeg import trial
 from hls_sessions.testing import nvenc_ffmpeg
 
 NVENC, QSV, *_ = ENCODERS
@@ -39,7 +39,7 @@ exec {real} "$@"
 
 
 def fault(binary):
-    [tried] = try_out(binary, [NVENC])
+    [tried] = try_encoders(binary, [NVENC])
     return tried.fault
 
 
@@ -48,11 +48,11 @@ def test_an_encoder_that_makes_what_it_is_asked_for_works(card):
 
 
 def test_software_works():
-    assert try_out(examine(find()), [SOFTWARE]) == [Trial(SOFTWARE, None)]
+    assert try_encoders(examine(find()), [SOFTWARE]) == [Trial(SOFTWARE, None)]
 
 
 def test_encoders_are_tried_in_the_order_that_was_asked_for(card):
-    assert [tried.encoder for tried in try_out(card(), [SOFTWARE, NVENC])] == [SOFTWARE, NVENC]
+    assert [tried.encoder for tried in try_encoders(card(), [SOFTWARE, NVENC])] == [SOFTWARE, NVENC]
 
 
 def test_an_encoder_that_this_ffmpeg_was_built_without_is_not_run(tmp_path):
@@ -115,42 +115,42 @@ def test_a_disk_without_room_for_the_film_is_a_fault_of_all(card, monkeypatch, t
 
 
 def test_of_those_that_work_the_most_preferred_is_the_best():
-    assert best([Trial(QSV, None), Trial(SOFTWARE, None)], AUTO) is QSV
-    assert best([Trial(NVENC, "no card"), Trial(QSV, None)], AUTO) is QSV
+    assert best_encoder([Trial(QSV, None), Trial(SOFTWARE, None)], AUTO) is QSV
+    assert best_encoder([Trial(NVENC, "no card"), Trial(QSV, None)], AUTO) is QSV
 
 
 def test_where_none_works_the_best_is_software():
-    assert best([Trial(NVENC, "no card")], AUTO) is SOFTWARE
+    assert best_encoder([Trial(NVENC, "no card")], AUTO) is SOFTWARE
 
 
 def test_the_one_that_is_named_is_the_best_also_where_another_is_preferred():
-    assert best([Trial(NVENC, None), Trial(QSV, None)], "h264_qsv") is QSV
+    assert best_encoder([Trial(NVENC, None), Trial(QSV, None)], "h264_qsv") is QSV
 
 
 def test_the_one_that_is_named_must_work():
     with pytest.raises(EncoderUnusable, match=r"^The encoder 'h264_nvenc' cannot be used: no card\.$"):
-        best([Trial(NVENC, "no card"), Trial(QSV, None)], "h264_nvenc")
+        best_encoder([Trial(NVENC, "no card"), Trial(QSV, None)], "h264_nvenc")
 
 
 # What a supervisor takes
 
 
 def test_a_card_that_works_is_taken(card):
-    assert choose(card(), AUTO) is NVENC
+    assert choose_encoder(card(), AUTO) is NVENC
 
 
 def test_software_is_taken_where_no_hardware_works(card):
-    assert choose(card("exit 1"), AUTO) is SOFTWARE
+    assert choose_encoder(card("exit 1"), AUTO) is SOFTWARE
 
 
 def test_software_is_taken_untried_when_it_is_named(card):
-    assert choose(card("exit 1"), "libx264") is SOFTWARE
+    assert choose_encoder(card("exit 1"), "libx264") is SOFTWARE
 
 
 @pytest.mark.parametrize("name", ["h264", "", "libx265", "-version", "H264_NVENC"])
 def test_a_name_that_no_encoder_has_is_an_error_that_names_them_all(card, name):
     with pytest.raises(EncoderUnusable, match="none of auto, h264_nvenc, h264_qsv, h264_vaapi, h264_videotoolbox, lib"):
-        choose(card(), name)
+        choose_encoder(card(), name)
 
 
 def test_a_supervisor_starts_with_what_works_and_finds_out_anew_each_time(hls_supervisor, card, tmp_path):
