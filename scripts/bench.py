@@ -27,8 +27,8 @@ import load
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
+from hls_sessions.encoding.watcher import Watcher
 from hls_sessions.ffmpeg import Process, run, ways
-from hls_sessions.session.watcher import Watcher
 from hls_sessions.testing import Clip, make
 
 if TYPE_CHECKING:

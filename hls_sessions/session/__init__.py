@@ -1,6 +1,5 @@
-"""One viewing: its messages, its states, its policy, its actor, its encoder runs and its segment directory."""
+"""One viewing: its messages, its states, its actor, and the record of its life."""
 
-from hls_sessions.session.budget import Budget
 from hls_sessions.session.events import (
     Ended,
     Event,
@@ -12,10 +11,8 @@ from hls_sessions.session.events import (
     StateChanged,
     Updated,
 )
-from hls_sessions.session.ledger import Ledger, free_bytes
 from hls_sessions.session.life import Earlier, Life, Transition
 from hls_sessions.session.messages import (
-    GapInfo,
     GetInfo,
     GetInit,
     GetSegment,
@@ -27,28 +24,22 @@ from hls_sessions.session.messages import (
     PauseIf,
     Peek,
     Reap,
-    RenditionInfo,
     Resume,
-    RunInfo,
     Served,
     SessionInfo,
 )
-from hls_sessions.session.pacer import Pacer
-from hls_sessions.session.policy import Limits
-from hls_sessions.session.segments import SegmentDirectory, end_processes, orphans
-from hls_sessions.session.session import House, SessionServer, Viewing
+from hls_sessions.session.services import House
+from hls_sessions.session.session import SessionServer
 from hls_sessions.session.snapshot import Snapshot, judge_file
+from hls_sessions.session.spec import Viewing
 from hls_sessions.session.state import State, Step, Who
 from hls_sessions.session.tally import Sums
-from hls_sessions.session.watcher import Watcher, WatcherServer
 
 __all__ = [
-    "Budget",
     "Earlier",
     "Ended",
     "Event",
     "Evicted",
-    "GapInfo",
     "GetInfo",
     "GetInit",
     "GetSegment",
@@ -56,21 +47,15 @@ __all__ = [
     "Heartbeat",
     "House",
     "IdleCheck",
-    "Ledger",
     "Life",
-    "Limits",
     "MoveIn",
-    "Pacer",
     "Pause",
     "PauseIf",
     "Peek",
     "Reap",
     "Reconfigured",
-    "RenditionInfo",
     "Restarted",
     "Resume",
-    "RunInfo",
-    "SegmentDirectory",
     "SegmentReady",
     "Served",
     "SessionInfo",
@@ -84,11 +69,6 @@ __all__ = [
     "Transition",
     "Updated",
     "Viewing",
-    "Watcher",
-    "WatcherServer",
     "Who",
-    "end_processes",
-    "free_bytes",
     "judge_file",
-    "orphans",
 ]

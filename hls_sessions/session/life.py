@@ -216,6 +216,18 @@ class Life:
         self.tally.restarted(cause)
         self._tell(Restarted(**self._now(), what=what, cause=cause, rendition=rendition, segment=segment))
 
+    def refused(self) -> None:
+        """Note that a segment did not pass its check."""
+        self.tally.refused()
+
+    def failed(self) -> None:
+        """Note that an encoder or a packager failed."""
+        self.tally.failed()
+
+    def computed(self, seconds: float) -> None:
+        """Note the processor seconds of an encoder or a packager that has ended."""
+        self.tally.computed(seconds)
+
     def came_back(self, cause: str) -> None:
         """Note that its actor was restarted, and why."""
         self.presence.touch()  # nobody could ask anything while there was no actor

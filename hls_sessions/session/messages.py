@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads SessionInfo's types at run time
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the same
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.media import Cue
     from hls_sessions.otp import Reply
-    from hls_sessions.session.session import House
+    from hls_sessions.session.services import House
     from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.state import State
 
@@ -108,45 +108,6 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class FileClosed:
-    """The watcher saw that a file of a run is no longer written to."""
-
-    rendition: str
-    run: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class RunExited:
-    """An encoder's process has ended."""
-
-    rendition: str
-    run: int
-    exit: Exit
-
-
-@dataclass(frozen=True, slots=True)
-class PackagerAnswered:
-    """A packager has made what it was asked for, or not."""
-
-    packager: int
-    answer: Packaged
-
-
-@dataclass(frozen=True, slots=True)
-class PackagerExited:
-    """A packager's process has ended."""
-
-    packager: int
-    exit: Exit
-
-
-@dataclass(frozen=True, slots=True)
-class CopierCheck:
-    """The session's own reminder to start a packager again after some were killed."""
-
-
-@dataclass(frozen=True, slots=True)
 class TextRead:
     """What is said in a segment of a text track is known, or that it cannot be."""
 
@@ -186,79 +147,11 @@ class StallCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeRoom:
-    """Another session needs room on the disk: delete segments of so many bytes, as far as they can be spared."""
-
-    size: int
-    urgent: bool = False
-    """Whether a viewer waits for the room."""
-
-
-@dataclass(frozen=True, slots=True)
-class PaceChanged:
-    """Other encoders may run now than did."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoomMade:
-    """There may be room on the disk again."""
-
-
-@dataclass(frozen=True, slots=True)
 class RoomCheck:
     """The session's own reminder, while the disk is too full for it, to see whether it still is."""
 
 
 # Answered.
-
-
-@dataclass(frozen=True, slots=True)
-class RunInfo:
-    """One encoder at work."""
-
-    rendition: str
-    run: int
-    pid: int
-    first: int
-    """The segment it began with."""
-    next: int
-    """The segment it makes now."""
-    held: bool
-    encoder: str
-    """What makes it, as ffmpeg spells it."""
-
-
-@dataclass(frozen=True, slots=True)
-class GapInfo:
-    """Segments that turned out impossible to make, one after another."""
-
-    first: int
-    last: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RenditionInfo:
-    """One rendition, and how much of it is on disk."""
-
-    id: str
-    kind: str
-    codecs: str
-    bandwidth: int
-    """Bits per second of its densest segment."""
-    segments: int
-    """How many the playlist has."""
-    published: int
-    """How many are on disk."""
-    gaps: tuple[GapInfo, ...] = ()
-    """Where the file turned out not to hold what its playlist promises."""
-    width: int | None = None
-    height: int | None = None
-    language: str | None = None
-    encoder: str | None = None
-    """What makes it now, as ffmpeg spells it."""
-    given_up: tuple[str, ...] = ()
-    """Why each way to make it that was better was given up, in sentences."""
 
 
 @dataclass(frozen=True, slots=True)

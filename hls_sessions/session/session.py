@@ -8,11 +8,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.encoding import (
+    Copier,
+    CopierCheck,
+    FileClosed,
+    Lane,
+    PaceChanged,
+    PackagerAnswered,
+    PackagerExited,
+    RunExited,
+    Workshop,
+)
 from hls_sessions.errors import (
     EncoderFailed,
     IllegalTransition,
@@ -22,14 +32,10 @@ from hls_sessions.errors import (
     StorageFailed,
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
-from hls_sessions.session.copier import Copier
-from hls_sessions.session.lane import Lane, Workshop
-from hls_sessions.session.ledger import Lack
+from hls_sessions.segments import Lack, MakeRoom, RoomMade, SegmentDirectory, end_processes
 from hls_sessions.session.life import QUIET
 from hls_sessions.session.messages import (
-    CopierCheck,
     EncoderIdleCheck,
-    FileClosed,
     GetInfo,
     GetInit,
     GetSegment,
@@ -37,25 +43,18 @@ from hls_sessions.session.messages import (
     GoThere,
     Heartbeat,
     IdleCheck,
-    MakeRoom,
     MoveIn,
-    PaceChanged,
-    PackagerAnswered,
-    PackagerExited,
     Pause,
     PauseIf,
     Peek,
     Reap,
     Resume,
     RoomCheck,
-    RoomMade,
-    RunExited,
     Served,
     SessionInfo,
     StallCheck,
     TextRead,
 )
-from hls_sessions.session.segments import SegmentDirectory, end_processes
 from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SubtitleLane
@@ -64,14 +63,11 @@ from hls_sessions.session.waits import Waits
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary, Encoder, Exit, Packaged, SubtitleReader, Workers
-    from hls_sessions.media import Presentation
-    from hls_sessions.otp import Clock, ExitReason, From, Timer, Timers
-    from hls_sessions.session.ledger import Ledger
+    from hls_sessions.ffmpeg import Exit, Packaged
+    from hls_sessions.otp import ExitReason, From, Timer
     from hls_sessions.session.life import Life
-    from hls_sessions.session.pacer import Pacer
-    from hls_sessions.session.policy import Limits
-    from hls_sessions.session.watcher import Watcher
+    from hls_sessions.session.services import House
+    from hls_sessions.session.spec import Viewing
 
 logger = logging.getLogger(__name__)
 
@@ -92,49 +88,6 @@ SOONEST = 0.05
 
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Viewing:
-    """Who watches what: all that makes a session this one, and stays when its actor is restarted."""
-
-    session_id: str
-    user: str | None
-    presentation: Presentation
-    directory: Path
-    created_at: datetime
-    idle_timeout: float
-    """Seconds without anything after which it expires, as it was opened; its presence knows what it is now."""
-    segment_length: float = 2.0
-    """The wanted length of a segment, in seconds."""
-    copy_streams: bool = True
-    """Whether pictures and sounds may be offered as they are in the file."""
-    start_at: float = 0.0
-    """Seconds from the beginning at which its viewer wants to begin."""
-    resumed_from: Snapshot | None = None
-    """How an earlier session was that this one goes on from."""
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What all sessions share."""
-
-    binary: Binary
-    encoder: Encoder
-    """What pictures are encoded with, as long as it works."""
-    watcher: Watcher
-    subtitles: SubtitleReader
-    workers: Workers
-    """What packagers come from."""
-    clock: Clock
-    timers: Timers
-    limits: Limits
-    ledger: Ledger
-    pacer: Pacer
-    encoder_idle_timeout: float
-    """Seconds without a segment request after which a rendition's encoders are stopped."""
-    home: Path | None = None
-    """The state folder from which sessions go on in the next daemon; None where they do not."""
 
 
 class SessionServer(GenServer):
@@ -172,7 +125,8 @@ class SessionServer(GenServer):
             encoder=house.encoder,
             directory=self._directory,
             watcher=house.watcher,
-            life=life,
+            reporter=life,
+            session_id=viewing.session_id,
             limits=house.limits,
             encoder_idle_timeout=house.encoder_idle_timeout,
             owner=self.ref,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding import RenditionInfo
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
 from hls_sessions.media import OFFSET, check_text, webvtt_segment
-from hls_sessions.session.messages import RenditionInfo, TextRead
-from hls_sessions.session.shelf import Shelf
+from hls_sessions.segments import Shelf
+from hls_sessions.session.messages import TextRead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
     from hls_sessions.otp import From, Ref, Reply
-    from hls_sessions.session.ledger import Account
+    from hls_sessions.segments import Account, SegmentDirectory
     from hls_sessions.session.life import Life
-    from hls_sessions.session.segments import SegmentDirectory
 
 
 class SubtitleLane:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from hls_sessions.errors import Unavailable
 from hls_sessions.otp import shielded
-from hls_sessions.session.events import KINDS, Event
+from hls_sessions.session import Event
+from hls_sessions.session.events import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,6 +17,7 @@ from hls_sessions.errors import (
 )
 from hls_sessions.media import gap_of, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
+from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session import (
     GetInfo,
     GetInit,
@@ -28,7 +29,6 @@ from hls_sessions.session import (
     Peek,
     Reap,
     Resume,
-    SegmentDirectory,
     Served,
     Snapshot,
     State,

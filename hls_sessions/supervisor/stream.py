@@ -7,12 +7,12 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hls_sessions.session.events import Ended
+from hls_sessions.session import Ended
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from hls_sessions.session.events import Event
+    from hls_sessions.session import Event
 
 LIMIT = 1000
 """Events that may wait for a reader. One that is slower is cut off, and comes back to see how things are now."""

@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from hls_sessions.encoding import Limits, Pacer, Watcher
 from hls_sessions.errors import (
     IllegalTransition,
     SessionEnded,
@@ -30,25 +31,8 @@ from hls_sessions.otp import (
     SystemClock,
     Timers,
 )
-from hls_sessions.session import (
-    Budget,
-    House,
-    IdleCheck,
-    Ledger,
-    Life,
-    Limits,
-    Pacer,
-    Reconfigured,
-    SegmentDirectory,
-    Snapshot,
-    Transition,
-    Viewing,
-    Watcher,
-    end_processes,
-    free_bytes,
-    judge_file,
-    orphans,
-)
+from hls_sessions.segments import Budget, Ledger, SegmentDirectory, end_processes, free_bytes, orphans
+from hls_sessions.session import House, IdleCheck, Life, Reconfigured, Snapshot, Transition, Viewing, judge_file
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor.door import Door
 from hls_sessions.supervisor.entries import Entries, Entry

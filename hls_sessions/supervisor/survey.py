@@ -13,7 +13,8 @@ from hls_sessions.otp import CallTimeout
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hls_sessions.session import RunInfo, SessionInfo
+    from hls_sessions.encoding import RunInfo
+    from hls_sessions.session import SessionInfo
     from hls_sessions.supervisor.handle import Session
 
 

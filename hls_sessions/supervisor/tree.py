@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding import WatcherServer
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -39,7 +40,8 @@ from hls_sessions.otp import (
     start_child,
     terminate_child,
 )
-from hls_sessions.session import MoveIn, SegmentDirectory, SessionServer, Transition, WatcherServer, end_processes
+from hls_sessions.segments import SegmentDirectory, end_processes
+from hls_sessions.session import MoveIn, SessionServer, Transition
 from hls_sessions.supervisor.handle import CALL_TIMEOUT, end_error
 from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper

@@ -7,9 +7,18 @@ import shlex
 import pytest
 
 from hls_sessions.errors import EncoderUnusable
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Trial, best_encoder, choose_encoder, examine, find, try_encoders
+from hls_sessions.ffmpeg import (
+    ENCODERS,
+    SOFTWARE,
+    Trial,
+    best_encoder,
+    choose_encoder,
+    examine,
+    find,
+    trial,
+    try_encoders,
+)
 from hls_sessions.ffmpeg.trial import AUTO, FILM
-from hls_sessions.ffmpeg import trial
 from hls_sessions.testing import nvenc_ffmpeg
 
 NVENC, QSV, *_ = ENCODERS

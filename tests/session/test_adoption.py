@@ -11,8 +11,8 @@ import pytest
 from hls_sessions.errors import StorageFailed
 from hls_sessions.ffmpeg import ProcessId, boot, find
 from hls_sessions.media import read_segment
-from hls_sessions.session import SegmentDirectory
-from hls_sessions.session.messages import MakeRoom
+from hls_sessions.segments import SegmentDirectory
+from hls_sessions.segments.quota import MakeRoom
 from hls_sessions.testing import runs_of
 
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"

@@ -15,8 +15,8 @@ import pytest
 
 from hls_sessions import Evicted
 from hls_sessions.errors import StorageFailed
-from hls_sessions.session.ledger import Lack
-from hls_sessions.session.segments import size_of
+from hls_sessions.segments.directory import size_of
+from hls_sessions.segments.quota import Lack
 from hls_sessions.session.session import NO_ROOM as SAYINGS
 from hls_sessions.session.session import ROOM_CHECK
 

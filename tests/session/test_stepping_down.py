@@ -15,10 +15,10 @@ from pathlib import Path
 import judge
 import pytest
 
+from hls_sessions.encoding import rendition as encoding_rendition
 from hls_sessions.errors import EncoderFailed, SegmentImpossible
 from hls_sessions.ffmpeg import SOFTWARE, Encoder, Way, find
 from hls_sessions.ffmpeg.ways import several
-from hls_sessions.session import lane
 from hls_sessions.testing import runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -41,8 +41,10 @@ WAYS = several(Way("better", Better()), Way("plain", SOFTWARE))
 @pytest.fixture(autouse=True)
 def two_ways(monkeypatch):
     """Every picture can be made in two ways, the sound in one."""
-    original = lane.ways
-    monkeypatch.setattr(lane, "ways", lambda made, *how: WAYS if made.kind == "video" else original(made, *how))
+    original = encoding_rendition.ways
+    monkeypatch.setattr(
+        encoding_rendition, "ways", lambda made, *how: WAYS if made.kind == "video" else original(made, *how)
+    )
 
 
 @pytest.fixture

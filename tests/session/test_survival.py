@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hls_sessions.encoding import run as encoding_run
+from hls_sessions.encoding.rendition import Lane
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SessionEnded, SessionNotFound, StorageFailed
-from hls_sessions.session import encoder
-from hls_sessions.session.lane import Lane
 from hls_sessions.testing import child_processes, failing_ffmpeg, hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -265,9 +265,9 @@ def test_a_disk_that_stays_broken_ends_the_session_and_says_so(hls_supervisor, f
 def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monkeypatch, until):
     session = hanging().open(film)
     before = child_processes()
-    write_down, first = encoder.record_process, iter([True])
+    write_down, first = encoding_run.record_process, iter([True])
     monkeypatch.setattr(
-        encoder, "record_process", lambda *what: broken_disk() if next(first, False) else write_down(*what)
+        encoding_run, "record_process", lambda *what: broken_disk() if next(first, False) else write_down(*what)
     )
 
     session.ask_segment(VIDEO, 0)
@@ -279,7 +279,7 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
 
 def test_encoders_that_cannot_be_written_down_end_the_session_and_say_so(hanging, film, monkeypatch):
     session = hanging().open(film)
-    monkeypatch.setattr(encoder, "record_process", broken_disk)
+    monkeypatch.setattr(encoding_run, "record_process", broken_disk)
 
     with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(Input/output error\)"):
         session.segment(VIDEO, 0, BOUND)

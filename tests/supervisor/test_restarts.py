@@ -8,10 +8,10 @@ from threading import Event
 
 import pytest
 
+from hls_sessions.encoding.rendition import Lane
 from hls_sessions.errors import SessionNotFound, Unavailable
 from hls_sessions.otp import which_children
 from hls_sessions.session import SessionServer
-from hls_sessions.session.lane import Lane
 from hls_sessions.supervisor.tree import SESSIONS
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from hls_sessions.ffmpeg import ProcessId
-from hls_sessions.session.segments import LEFT_FOR
+from hls_sessions.segments.directory import LEFT_FOR
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
 BOUND = 30

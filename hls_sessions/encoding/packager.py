@@ -15,19 +15,18 @@ from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hls_sessions.ffmpeg import Packager, WorkerFailed
-from hls_sessions.session.messages import CopierCheck, PackagerAnswered, PackagerExited
-from hls_sessions.session.segments import record_process
+from hls_sessions.segments import record_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
-    from hls_sessions.ffmpeg import Exit, Workers
+    from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.ffmpeg import Exit, Packaged, Workers
     from hls_sessions.media import Media
     from hls_sessions.otp import Clock, Ref, Timers
-    from hls_sessions.session.life import Life
-    from hls_sessions.session.segments import SegmentDirectory
+    from hls_sessions.segments import SegmentDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +46,27 @@ BACKOFF: Final = 0.1
 """Seconds until the third of them is started; twice as long for each after it."""
 
 LONGEST_BACKOFF: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class PackagerAnswered:
+    """A packager has made what it was asked for, or not."""
+
+    packager: int
+    answer: Packaged
+
+
+@dataclass(frozen=True, slots=True)
+class PackagerExited:
+    """A packager's process has ended."""
+
+    packager: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class CopierCheck:
+    """The session's own reminder to start a packager again after some were killed."""
 
 
 class Wanted(NamedTuple):
@@ -99,7 +119,7 @@ class Copier:
         directory: SegmentDirectory,
         workers: Workers,
         owner: Ref,
-        life: Life,
+        reporter: Reporter,
         clock: Clock,
         timers: Timers,
         request: Callable[[Wanted, Path], dict[str, Any] | None],
@@ -111,7 +131,7 @@ class Copier:
             directory: where the session's files are.
             workers: where processes come from.
             owner: who hears PackagerAnswered, PackagerExited and CopierCheck.
-            life: what has become of the session.
+            reporter: hears what becomes of packagers.
             clock: what time it is.
             timers: what reminds the owner.
             request: returns what to ask of a packager to have something written; None when nobody wants it any more.
@@ -120,7 +140,7 @@ class Copier:
         self._directory = directory
         self._workers = workers
         self._owner = owner
-        self._life = life
+        self._reporter = reporter
         self._clock = clock
         self._timers = timers
         self._request = request
@@ -202,7 +222,7 @@ class Copier:
             now = self._used = self._clock.monotonic()
             self._task = _Task(wanted, since=now, progressed=now)
             if self._lost is not None:
-                self._life.replaced(wanted.rendition, wanted.number or 0, self._lost, what=PACKAGER)
+                self._reporter.replaced(wanted.rendition, wanted.number or 0, self._lost, what=PACKAGER)
                 self._lost = None
             running.packager.ask(request)
 
@@ -277,10 +297,10 @@ class Copier:
 
     def _started(self) -> _Running | None:
         """Start a packager; None where that cannot be now, and is tried again later."""
-        number, owner, tally = next(self._numbers), self._owner, self._life.tally
+        number, owner, reporter = next(self._numbers), self._owner, self._reporter
 
         def exited(exit_: Exit) -> None:
-            tally.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
             owner.send(PackagerExited(number, exit_))
 
         try:

@@ -17,14 +17,27 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hls_sessions.otp import shielded
-from hls_sessions.session.budget import shortage
-from hls_sessions.session.messages import MakeRoom, RoomMade
+from hls_sessions.segments.budget import shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hls_sessions.session.budget import Budget
+    from hls_sessions.segments.budget import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class MakeRoom:
+    """Another session needs room on the disk: delete segments of so many bytes, as far as they can be spared."""
+
+    size: int
+    urgent: bool = False
+    """Whether a viewer waits for the room."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMade:
+    """There may be room on the disk again."""
 
 
 class Spare(Protocol):

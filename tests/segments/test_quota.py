@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hls_sessions.session import Budget, Ledger
-from hls_sessions.session.budget import FLOOR
-from hls_sessions.session.ledger import Lack
-from hls_sessions.session.messages import MakeRoom, RoomMade
+from hls_sessions.segments import Budget, Ledger
+from hls_sessions.segments.budget import FLOOR
+from hls_sessions.segments.quota import Lack, MakeRoom, RoomMade
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 

@@ -4,8 +4,8 @@ from queue import SimpleQueue
 
 import pytest
 
+from hls_sessions.encoding import Watcher, WatcherServer
 from hls_sessions.otp import ChildSpec, Supervisor, which_children
-from hls_sessions.session import Watcher, WatcherServer
 
 BOUND = 10
 """Seconds after which what did not happen counts as never."""

@@ -11,6 +11,12 @@ from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding.copies import Copies
+from hls_sessions.encoding.info import GapInfo, RenditionInfo
+from hls_sessions.encoding.packager import Wanted
+from hls_sessions.encoding.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
+from hls_sessions.encoding.run import EncoderRun
+from hls_sessions.encoding.scheduler import Want
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SegmentNotFound, StorageFailed, said
 from hls_sessions.ffmpeg import request_for, ways
 from hls_sessions.ffmpeg import run as plan_run
@@ -25,32 +31,22 @@ from hls_sessions.media import (
     read_track,
     same_codec,
 )
-from hls_sessions.session.budget import Estimate, dispensable
-from hls_sessions.session.copier import Wanted
-from hls_sessions.session.copies import Copies
-from hls_sessions.session.encoder import EncoderRun
-from hls_sessions.session.messages import GapInfo, RenditionInfo
-from hls_sessions.session.pacer import Want
-from hls_sessions.session.policy import REACH, Action, GoOn, Hold, Limits, Situation, Start, Stop, decide
-from hls_sessions.session.segments import size_of
-from hls_sessions.session.shelf import Shelf
+from hls_sessions.segments import Estimate, Shelf, dispensable, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
+    from hls_sessions.encoding.copies import Number
+    from hls_sessions.encoding.packager import Copier
+    from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.scheduler import LaneKey, Pacer
+    from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Binary, Encoder, Exit, Packaged, Way
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.otp import From, Ref
-    from hls_sessions.session.budget import Likelihood
-    from hls_sessions.session.copier import Copier
-    from hls_sessions.session.copies import Number
-    from hls_sessions.session.ledger import Account, Lack
-    from hls_sessions.session.life import Life
-    from hls_sessions.session.pacer import LaneKey, Pacer
-    from hls_sessions.session.segments import SegmentDirectory
-    from hls_sessions.session.watcher import Watcher
+    from hls_sessions.segments import Account, Lack, Likelihood, SegmentDirectory
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +79,8 @@ class Workshop:
     """What pictures are encoded with, as long as it works."""
     directory: SegmentDirectory
     watcher: Watcher
-    life: Life
+    reporter: Reporter
+    session_id: str
     limits: Limits
     encoder_idle_timeout: float
     """Seconds a viewer's place is kept, and runs for it, without a request."""
@@ -130,7 +127,7 @@ class Lane:
         """The trak box of the published init segment; None while there is none."""
         # What comes before the track begins is written anew: it costs nothing.
         known = range(self.cuts.lead, len(self.cuts))
-        self._shelf = Shelf(rendition, known, workshop.directory, workshop.account, workshop.life, self._check)
+        self._shelf = Shelf(rendition, known, workshop.directory, workshop.account, workshop.reporter, self._check)
 
     # ---- asked
 
@@ -221,7 +218,7 @@ class Lane:
                 self._publish_copy(number, file, answer.init)
             self._storage_fault = None
         except (BrokenSegment, Refused) as refusal:
-            self._workshop.life.tally.refused()
+            self._workshop.reporter.refused()
             self.copy_failed(number, "refused", str(refusal))
         except OSError as error:
             self._copy_not_written(number, error)
@@ -231,7 +228,7 @@ class Lane:
     def copy_failed(self, number: Number, cause: str, reason: str) -> None:
         """Count a failure of a packager. What has failed too often is encoded instead, where that is possible."""
         self._settle_copy(number)
-        self._workshop.life.tally.failed()
+        self._workshop.reporter.failed()
         logger.warning("%s of %s was not copied (%s): %s", _named(number), self.rendition.id, cause, reason)
         if self._copies is None or not self._copies.failed(number, reason):
             return
@@ -406,7 +403,7 @@ class Lane:
 
     @property
     def _key(self) -> LaneKey:
-        return self._workshop.life.session_id, self.rendition.id
+        return self._workshop.session_id, self.rendition.id
 
     def _may_begin(self, segment: int) -> bool:
         """Whether there is room on disk for what the next run makes first, if it begins at a segment."""
@@ -623,7 +620,7 @@ class Lane:
             folder = workshop.directory.new_run(self.rendition.id, number)
             plan = plan_run(workshop.binary, workshop.presentation, self.rendition, self._way, segment, folder, until)
             run = EncoderRun(
-                self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.life.tally
+                self.rendition.id, number, plan, folder, workshop.owner, workshop.watcher, workshop.reporter
             )
         except OSError as error:
             workshop.account.settle(self.rendition.id, number, 0)
@@ -637,7 +634,7 @@ class Lane:
         run.used = workshop.now()
         self._runs[number] = run
         if (cause := self._lost.pop(segment, None)) is not None:
-            workshop.life.replaced(self.rendition.id, segment, cause)
+            workshop.reporter.replaced(self.rendition.id, segment, cause)
         logger.info("started %r", run)
         return True
 
@@ -667,7 +664,7 @@ class Lane:
                 self._shelf.published(number, size)
         except (BrokenSegment, Refused) as refusal:
             if went_on:
-                self._workshop.life.tally.refused()
+                self._workshop.reporter.refused()
                 run.stop("refused", fault=str(refusal))
                 run.faulty_source = True
             return False
@@ -733,10 +730,12 @@ class Lane:
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
     def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], way: Way) -> None:
-        self._workshop.life.tally.failed()
+        self._workshop.reporter.failed()
         self._failures[segment] += way is self._way  # what a way does after it was given up is not held against another
         if any(run.first == segment and not run.stopping for run in self._runs.values()):
-            self._workshop.life.replaced(self.rendition.id, segment, cause)  # it was stopped, and did not end at once
+            self._workshop.reporter.replaced(
+                self.rendition.id, segment, cause
+            )  # it was stopped, and did not end at once
         else:
             self._lost[segment] = cause
         logger.warning("segment %d of %s failed: %s %s", segment, self.rendition.id, reason, " | ".join(log[-2:]))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.media import Cuts
-from hls_sessions.session.budget import FLOOR, Budget, dispensable, shortage
+from hls_sessions.segments.budget import FLOOR, Budget, dispensable, shortage
 
 SEGMENTS = 60
 CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)

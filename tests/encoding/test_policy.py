@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hls_sessions.encoding.policy import REACH, GoOn, Hold, Limits, RunState, Situation, Start, Stop, decide
 from hls_sessions.media import Cuts
-from hls_sessions.session.policy import REACH, GoOn, Hold, Limits, RunState, Situation, Start, Stop, decide
 
 SEGMENTS = 60
 CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)

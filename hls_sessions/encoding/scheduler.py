@@ -14,7 +14,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from hls_sessions.otp import shielded
-from hls_sessions.session.messages import PaceChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +31,11 @@ at every segment."""
 
 COMFORT: Final = 6.0
 """Seconds a run must be ahead of its viewer to have no place while anybody waits for another."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """Other encoders may run now than did."""
 
 
 @dataclass(frozen=True, slots=True)

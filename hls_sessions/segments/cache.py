@@ -8,25 +8,34 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hls_sessions.media import BrokenSegment, Refused
-from hls_sessions.session.segments import size_of
+from hls_sessions.segments.directory import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from hls_sessions.media import Rendition, SubtitleRendition
-    from hls_sessions.session.ledger import Account
-    from hls_sessions.session.life import Life
-    from hls_sessions.session.segments import SegmentDirectory
+    from hls_sessions.segments.directory import SegmentDirectory
+    from hls_sessions.segments.quota import Account
 
 logger = logging.getLogger(__name__)
 
 
+class Reporter(Protocol):
+    """Hears what becomes of a session's segments."""
+
+    def made(self, rendition: str, segment: int, size: int) -> None:
+        """Hear that a segment of so many bytes was published."""
+
+    def evicted(self, rendition: str, segment: int) -> None:
+        """Hear that a segment that was published is on disk no more."""
+
+
 class Shelf:
-    """The published segments of one rendition. The account and the life hear of each that comes and goes."""
+    """The published segments of one rendition. The account and the reporter hear of each that comes and goes."""
 
     def __init__(
         self,
@@ -34,7 +43,7 @@ class Shelf:
         known: range,
         directory: SegmentDirectory,
         account: Account,
-        life: Life,
+        reporter: Reporter,
         check: Callable[[int, bytes], None],
     ) -> None:
         """Take over what an earlier life has published.
@@ -44,13 +53,13 @@ class Shelf:
             known: the segments that may be an earlier daemon's.
             directory: where they are.
             account: what the session has on disk.
-            life: what has become of it.
+            reporter: hears of segments that come and go.
             check: raises BrokenSegment, Refused or OSError for one of an earlier daemon that is not what it should be.
         """
         self._rendition = rendition
         self._directory = directory
         self._account = account
-        self._life = life
+        self._reporter = reporter
         self._check = check
         self._checked = directory.published(rendition.id, rendition.extension)
         self._unchecked = directory.unchecked(rendition.id, rendition.extension) & set(known) - self._checked
@@ -81,7 +90,7 @@ class Shelf:
     def published(self, number: int, size: int) -> None:
         """Note that a segment of so many bytes was made and is on disk; one of an earlier daemon makes way for it."""
         self.filled(number, size)
-        self._life.made(self._rendition.id, number, size)
+        self._reporter.made(self._rendition.id, number, size)
 
     def filled(self, number: int, size: int) -> None:
         """Note the same of one that no encoder has made."""
@@ -120,7 +129,7 @@ class Shelf:
         self._checked.discard(number)
         self._unchecked.discard(number)
         self._account.removed(self._rendition.id, number)
-        self._life.evicted(self._rendition.id, number)
+        self._reporter.evicted(self._rendition.id, number)
 
     def _file(self, number: int) -> Path:
         """Return where a segment is, or will be."""

@@ -5,29 +5,48 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding.info import RunInfo
+from hls_sessions.encoding.policy import RunState
 from hls_sessions.ffmpeg import Process
-from hls_sessions.session.messages import FileClosed, RunExited, RunInfo
-from hls_sessions.session.policy import RunState
-from hls_sessions.session.segments import record_process
+from hls_sessions.segments import record_process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Exit, Run
     from hls_sessions.otp import Ref
-    from hls_sessions.session.tally import Tally
-    from hls_sessions.session.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class FileClosed:
+    """The watcher saw that a file of a run is no longer written to."""
+
+    rendition: str
+    run: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunExited:
+    """An encoder's process has ended."""
+
+    rendition: str
+    run: int
+    exit: Exit
 
 
 class EncoderRun:
     """A run from its start to its end. Made in its session's thread, so that it dies with it."""
 
     def __init__(
-        self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher, tally: Tally
+        self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher, reporter: Reporter
     ) -> None:
-        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; what it cost is tallied.
+        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; ``reporter``, what it cost.
 
         Raises:
             OSError: the folder cannot be watched or the process not started; nothing is left running.
@@ -52,7 +71,7 @@ class EncoderRun:
         """How much processor time it had used when it was last seen to have used more, and when that was."""
 
         def exited(exit_: Exit) -> None:
-            tally.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
             owner.send(RunExited(rendition, number, exit_))
 
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))

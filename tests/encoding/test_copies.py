@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hls_sessions.session.copies import ATTEMPTS, Copies
+from hls_sessions.encoding.copies import ATTEMPTS, Copies
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 from hls_sessions.errors import StorageFailed
 from hls_sessions.ffmpeg import ProcessId
-from hls_sessions.session import SegmentDirectory, end_processes, orphans
-from hls_sessions.session.segments import record_process
+from hls_sessions.segments import SegmentDirectory, end_processes, orphans
+from hls_sessions.segments.directory import record_process
 
 INIT, MEDIA = b"ftyp moov", b"moof mdat"
 BEFORE = "00000000-0000-4000-8000-000000000000"

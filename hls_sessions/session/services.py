@@ -1,0 +1,36 @@
+"""What all sessions share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hls_sessions.encoding import Limits, Pacer, Watcher
+    from hls_sessions.ffmpeg import Binary, Encoder, SubtitleReader, Workers
+    from hls_sessions.otp import Clock, Timers
+    from hls_sessions.segments import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What all sessions share."""
+
+    binary: Binary
+    encoder: Encoder
+    """What pictures are encoded with, as long as it works."""
+    watcher: Watcher
+    subtitles: SubtitleReader
+    workers: Workers
+    """What packagers come from."""
+    clock: Clock
+    timers: Timers
+    limits: Limits
+    ledger: Ledger
+    pacer: Pacer
+    encoder_idle_timeout: float
+    """Seconds without a segment request after which a rendition's encoders are stopped."""
+    home: Path | None = None
+    """The state folder from which sessions go on in the next daemon; None where they do not."""
