@@ -1,28 +1,31 @@
 """One rendition's encoders: the policy, the slots of all sessions, the runs and the packager, and what they publish."""
 
+from hls_sessions.encoding.encoders import Equipment
 from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
 from hls_sessions.encoding.packager import Copier, CopierCheck, PackagerAnswered, PackagerExited
 from hls_sessions.encoding.policy import Limits
-from hls_sessions.encoding.rendition import Lane, Workshop
+from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
-from hls_sessions.encoding.scheduler import PaceChanged, Pacer
+from hls_sessions.encoding.scheduler import Scheduler, SlotsChanged
+from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
 __all__ = [
     "Copier",
     "CopierCheck",
+    "Equipment",
     "FileClosed",
     "GapInfo",
-    "Lane",
     "Limits",
-    "PaceChanged",
-    "Pacer",
     "PackagerAnswered",
     "PackagerExited",
     "RenditionInfo",
     "RunExited",
     "RunInfo",
+    "Scheduler",
+    "SessionRendition",
+    "SlotsChanged",
+    "Viewers",
     "Watcher",
     "WatcherServer",
-    "Workshop",
 ]

@@ -1,4 +1,4 @@
-"""What of one rendition is copied, and what has turned out that it cannot be. Lives in the session's thread."""
+"""Which segments of one rendition are copied, and which turned out not to be copyable. In the session's thread."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Copies:
     def __init__(self, *, has_stand_in: bool) -> None:
         """Begin with all of them. ``has_stand_in`` says whether what cannot be copied can be encoded."""
         self._has_stand_in = has_stand_in
-        self.asked: dict[Number, int] = {}
-        """What a packager was asked for, and under which number room for it is reserved."""
+        self.asked: set[Number] = set()
+        """What a packager was asked for, and room is reserved for."""
         self.given_up: str | None = None
         """Why nothing is copied any more."""
         self.uncopied: dict[int, str] = {}

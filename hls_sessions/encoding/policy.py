@@ -1,19 +1,24 @@
-"""What to do next with one rendition: pure, given what is on disk, what runs and what is asked.
+"""What to do next with one rendition: pure, given what is on disk, what runs, what is asked, and what may run.
 
 Segment *i* does not care which run makes it, so every situation (a first request, a seek, a crash, two players far
-apart, a file deleted) has one answer: somebody must be making the first missing segment that is wanted. The
-policy says who.
+apart, a file deleted) has one answer: some run must be making the first missing segment that is wanted.
+
+The policy is asked twice. ``propose`` returns which runs are to make something now; each of them is a request for a
+slot of the scheduler and for room on disk. ``decide`` has the last word: it is told which requests were refused and
+why, and returns the actions, each with its reason.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hls_sessions.media import Cuts
+    from hls_sessions.segments import Lack
 
 REACH = 2
 """A run this many segments or fewer from a wanted one is waited for: a new one would not be sooner."""
@@ -42,9 +47,11 @@ class Situation:
     """Segments that are on disk."""
     waiting: Sequence[int]
     """Segments viewers wait for, the longest wait first."""
-    cursors: Sequence[int]
+    positions: Sequence[int]
     """The segments viewers are at, the latest to ask first."""
     runs: Sequence[RunState]
+    any_will_do: bool = False
+    """Whether a viewer waits for what comes with any segment: the init segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,17 @@ class Limits:
         return self.look_ahead * self.go_on_at
 
 
+class Reason(Enum):
+    """Why a run does not go on, or is not started. Too little room on disk is a Lack."""
+
+    AHEAD = "it is far enough ahead of its viewer"
+    ANOTHER_IS_WAITED_FOR = "a viewer waits for another run"
+    NO_SLOT = "the slots are taken by other encoders"
+    UNWATCHED = "every viewer is gone, or has gone past it"
+    REPEATS = "what it would make is on disk, or is made by another run"
+    MOVED = "a viewer who waits needs its place"
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """Start a run at this segment."""
@@ -71,10 +89,19 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Start no run at this segment yet."""
+
+    segment: int
+    why: Reason | Lack
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """End this run."""
 
     run: int
+    why: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +109,7 @@ class Hold:
     """Stop this run's clock."""
 
     run: int
+    why: Reason | Lack
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,54 +119,124 @@ class GoOn:
     run: int
 
 
-Action: TypeAlias = Start | Stop | Hold | GoOn
+Action: TypeAlias = Start | Wait | Stop | Hold | GoOn
+
+Claim: TypeAlias = int | Start
+"""A run by its number, or one that is to be started."""
 
 
-def decide(situation: Situation, limits: Limits) -> list[Action]:
-    """Return what to do now. What a run already does needs no action, so no situation is acted on twice."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A run that is to make something now, if it gets a slot and room on disk."""
+
+    claim: Claim
+    segment: int
+    """What it makes next."""
+    ahead: float
+    """Seconds from the nearest viewer before that."""
+    urgent: bool
+    """Whether a viewer waits for what it makes."""
+    held: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is such a run already."""
+        return not isinstance(self.claim, Start)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is to happen where there are slots and room enough."""
+
+    requests: tuple[Request, ...]
+    stops: tuple[Stop, ...]
+    holds: tuple[Hold, ...]
+
+
+def propose(situation: Situation, limits: Limits) -> Proposal:
+    """Return which runs are to make something now, and which are not."""
     urgent = [segment for segment in situation.waiting if segment not in situation.published]
-    gaps = dict(_gaps_ahead(situation))
-    actions = _cover(situation, limits, urgent, gaps)
-    stopped = {action.run for action in actions if isinstance(action, Stop)}
+    wanted = dict(_first_missing(situation))
+    starts, stops = _cover(situation, limits, urgent, wanted)
+    stopped = {stop.run for stop in stops}
     staying = [run for run in situation.runs if run.run not in stopped]
-    waited_for, useful = _makers(staying, urgent), _makers(staying, gaps.values())
+    waited_for, useful = _makers(staying, urgent), _makers(staying, wanted.values())
+    requests = [_request(situation, Start(segment), segment) for segment in starts]
+    holds: list[Hold] = []
     for run in staying:
+        why: Reason | None = None
         if run.run in waited_for:
-            actions.extend([GoOn(run.run)] if run.held else [])
+            pass
         elif run.run not in useful and _repeats(situation, run, staying):
-            actions.append(Stop(run.run))
+            why = Reason.REPEATS
         else:
-            followers = [at for at, gap in gaps.items() if at <= run.next or _covering(staying, gap) is run]
-            actions.extend(_pace(situation.cuts, run, followers, limits, others_wait=bool(urgent)))
-    return actions
+            followers = [at for at, missing in wanted.items() if at <= run.next or _covering(staying, missing) is run]
+            why = _pace(situation.cuts, run, followers, limits, others_wait=bool(urgent))
+        if why is None:
+            requests.append(_request(situation, run.run, run.next, held=run.held))
+        elif why in {Reason.REPEATS, Reason.UNWATCHED}:
+            stops.append(Stop(run.run, why))
+        elif not run.held:
+            holds.append(Hold(run.run, why))
+    return Proposal(tuple(requests), tuple(stops), tuple(holds))
 
 
-def _cover(situation: Situation, limits: Limits, urgent: Sequence[int], gaps: Mapping[int, int]) -> list[Action]:
+def decide(proposal: Proposal, refused: Mapping[Claim, Reason | Lack]) -> list[Action]:
+    """Return what to do now. What a run already does needs no action, so no situation is acted on twice.
+
+    Args:
+        proposal: what is to happen.
+        refused: the claims that get no slot or no room on disk, and why.
+    """
+    held = {request.claim for request in proposal.requests if request.held}
+    actions: list[Action] = list(proposal.stops)
+    for request in proposal.requests:
+        why = refused.get(request.claim)
+        match request.claim:
+            case Start(segment):
+                actions.append(Start(segment) if why is None else Wait(segment, why))
+            case run if why is None:
+                actions.extend([GoOn(run)] if run in held else [])
+            case run:
+                actions.extend([] if run in held else [Hold(run, why)])
+    return [*actions, *proposal.holds]
+
+
+def _request(situation: Situation, claim: Claim, segment: int, *, held: bool = False) -> Request:
+    times, last = situation.cuts.times, len(situation.cuts)
+    at = min(segment, last)
+    viewer = max((position for position in situation.positions if position <= at), default=at)
+    awaited = situation.any_will_do or any(0 <= number - segment <= REACH for number in situation.waiting)
+    return Request(claim, segment, float(times[at] - times[viewer]), awaited, held)
+
+
+def _cover(
+    situation: Situation, limits: Limits, urgent: Sequence[int], wanted: Mapping[int, int]
+) -> tuple[list[int], list[Stop]]:
     """See that every wanted segment is being made: by a run that is near, by a new one, or by moving an idle one.
 
-    A run that somebody waits for is never moved, and one that keeps a viewer supplied only for a viewer who waits.
-    So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
-    What will be wanted soon is seen to when nobody waits.
+    A run that a viewer waits for is never moved, and one that keeps a viewer supplied is moved only for a viewer who
+    waits. So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
+    Segments that will be wanted soon are seen to when nobody waits.
     """
-    soon = [gap for at, gap in gaps.items() if gap <= situation.cuts.reaching(at, limits.low)]
-    actions: list[Action] = []
-    started: list[int] = []
+    soon = [missing for at, missing in wanted.items() if missing <= situation.cuts.reaching(at, limits.low)]
+    stops: list[Stop] = []
+    starts: list[int] = []
     running = list(situation.runs)
     for segment in urgent or soon:
-        if _covering(running, segment) or any(0 <= segment - at <= REACH for at in started):
+        if _covering(running, segment) or any(0 <= segment - at <= REACH for at in starts):
             continue
-        if len(running) + len(started) >= limits.max_runs:
-            useful, waited_for = _makers(running, gaps.values()), _makers(running, urgent)
+        if len(running) + len(starts) >= limits.max_runs:
+            useful, waited_for = _makers(running, wanted.values()), _makers(running, urgent)
             spared = waited_for if urgent else useful
             idle = [run for run in running if run.run not in spared]
             if not idle:
                 continue  # the first run that has served its viewer will move
             victim = min(idle, key=lambda run: (run.run in useful, run.used))
             running.remove(victim)
-            actions.append(Stop(victim.run))
-        started.append(segment)
-        actions.append(Start(segment))
-    return actions
+            stops.append(Stop(victim.run, Reason.MOVED))
+        starts.append(segment)
+    return starts, stops
 
 
 def _covering(runs: Iterable[RunState], segment: int) -> RunState | None:
@@ -152,12 +250,12 @@ def _makers(runs: Collection[RunState], segments: Iterable[int]) -> set[int]:
     return {run.run for segment in segments if (run := _covering(runs, segment))}
 
 
-def _gaps_ahead(situation: Situation) -> Iterator[tuple[int, int]]:
-    """Yield each viewer's place with the first missing segment at or after it, where there is one."""
-    for cursor in situation.cursors:
-        gap = next((n for n in range(cursor, len(situation.cuts)) if n not in situation.published), None)
-        if gap is not None:
-            yield cursor, gap
+def _first_missing(situation: Situation) -> Iterator[tuple[int, int]]:
+    """Yield each viewer's position with the first missing segment at or after it, where there is one."""
+    for at in situation.positions:
+        missing = next((n for n in range(at, len(situation.cuts)) if n not in situation.published), None)
+        if missing is not None:
+            yield at, missing
 
 
 def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) -> bool:
@@ -167,19 +265,15 @@ def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) ->
     return missing is None or _covering(runs, missing) is not run
 
 
-def _pace(
-    cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits, *, others_wait: bool
-) -> Iterator[Action]:
-    """Hold a run that is far enough ahead of its nearest viewer; let it go on when the viewer comes near.
+def _pace(cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits, *, others_wait: bool) -> Reason | None:
+    """Return why a run that nobody waits for is not to go on: it is far enough ahead of its nearest viewer.
 
-    A run that nobody waits for is also held while somebody waits for another: after a seek, what was being made at
-    the place before would take half the processor from what is wanted now.
+    It goes on when the viewer comes near. It does not go on either while a viewer waits for another run, because after
+    a seek a run at the position before would take half the processor from what is wanted now.
     """
     if not followers:
-        yield Stop(run.run)  # every viewer is gone, or has gone past it
-        return
-    lead = cuts.times[run.next] - cuts.times[max(followers)]
-    if not run.held and (others_wait or lead >= limits.look_ahead):
-        yield Hold(run.run)
-    elif run.held and not others_wait and lead < limits.low:
-        yield GoOn(run.run)
+        return Reason.UNWATCHED
+    if others_wait:
+        return Reason.ANOTHER_IS_WAITED_FOR
+    ahead = cuts.times[run.next] - cuts.times[max(followers)]
+    return Reason.AHEAD if ahead >= (limits.low if run.held else limits.look_ahead) else None

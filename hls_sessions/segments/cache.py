@@ -1,7 +1,8 @@
-"""What is on disk of one rendition. Lives in the session's thread.
+"""The segments of one rendition that are on disk, encoded, copied or subtitles. Lives in the session's thread.
 
-What this daemon has published was checked before. What an earlier one left counts as there for as long as nothing is
-known against it: it is checked when it is first asked for, and shown again or deleted.
+Nothing else knows what is there: it writes, finds, measures and deletes. A segment that this daemon has published was
+checked before. One that an earlier daemon left counts as there for as long as nothing is known against it: it is
+checked when it is first asked for, and shown again or deleted.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from hls_sessions.media import BrokenSegment, Refused
-from hls_sessions.segments.directory import size_of
+from hls_sessions.segments.budget import dispensable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from hls_sessions.media import Rendition, SubtitleRendition
+    from hls_sessions.media import Cuts, Rendition, SubtitleRendition
+    from hls_sessions.segments.budget import Likelihood
     from hls_sessions.segments.directory import SegmentDirectory
     from hls_sessions.segments.quota import Account
 
@@ -34,15 +36,15 @@ class Reporter(Protocol):
         """Hear that a segment that was published is on disk no more."""
 
 
-class Shelf:
-    """The published segments of one rendition. The account and the reporter hear of each that comes and goes."""
+class SegmentCache:
+    """One rendition's segments. The quota and the reporter hear of each that comes and goes."""
 
     def __init__(
         self,
         rendition: Rendition | SubtitleRendition,
-        known: range,
+        cuts: Cuts,
         directory: SegmentDirectory,
-        account: Account,
+        quota: Account,
         reporter: Reporter,
         check: Callable[[int, bytes], None],
     ) -> None:
@@ -50,55 +52,121 @@ class Shelf:
 
         Args:
             rendition: whose segments.
-            known: the segments that may be an earlier daemon's.
+            cuts: where it is cut.
             directory: where they are.
-            account: what the session has on disk.
+            quota: what the session has on disk.
             reporter: hears of segments that come and go.
             check: raises BrokenSegment, Refused or OSError for one of an earlier daemon that is not what it should be.
         """
         self._rendition = rendition
+        self._cuts = cuts
         self._directory = directory
-        self._account = account
+        self._quota = quota
         self._reporter = reporter
         self._check = check
-        self._checked = directory.published(rendition.id, rendition.extension)
-        self._unchecked = directory.unchecked(rendition.id, rendition.extension) & set(known) - self._checked
-        for number in self.there:
-            account.wrote(rendition.id, number, size_of(self._file(number)))
+        self._sizes = directory.published(rendition.id, rendition.extension)
+        unchecked = directory.unchecked(rendition.id, rendition.extension)
+        # A segment before the track's beginning is written anew, because that costs nothing.
+        self._unchecked = {number for number in unchecked if cuts.lead <= number < len(cuts)} - self._sizes.keys()
+        self._sizes |= {number: unchecked[number] for number in self._unchecked}
+        for size in self._sizes.values():
+            quota.wrote(size)
 
     def __contains__(self, number: int) -> bool:
         """Whether a segment is there and was checked."""
-        return number in self._checked
+        return number in self._sizes and number not in self._unchecked
 
     @property
-    def there(self) -> set[int]:
+    def numbers(self) -> Collection[int]:
         """All segments that are on disk, checked or not."""
-        return self._checked | self._unchecked
+        return self._sizes.keys()
+
+    @property
+    def init(self) -> Path:
+        """Where the init segment is, once it is published."""
+        return self._directory.init(self._rendition.id)
+
+    def path(self, number: int) -> Path:
+        """Return where a segment is, or will be."""
+        path = self._directory.segment(self._rendition.id, number, self._rendition.extension)
+        return self._directory.earlier(self._rendition.id, path.name) if number in self._unchecked else path
 
     def find(self, number: int) -> Path | None:
         """Return a segment's file; None when there is none, or none that may be shown."""
-        path = self._directory.segment(self._rendition.id, number, self._rendition.extension)
-        if number in self._unchecked:
-            return path if self._adopt(number) else None
-        if path.exists():
-            self._checked.add(number)
-            return path
-        if number in self._checked:
-            self._gone(number)
-        return None
+        if number in self._unchecked and not self._adopt(number):
+            return None
+        path = self.path(number)
+        try:
+            size = path.stat().st_size
+        except OSError:
+            if number in self._sizes:
+                self._gone(number)
+            return None
+        if number not in self._sizes:
+            self._note(number, size)
+        return path
 
-    def published(self, number: int, size: int) -> None:
-        """Note that a segment of so many bytes was made and is on disk; one of an earlier daemon makes way for it."""
-        self.filled(number, size)
+    # ---- writing
+
+    def publish_init(self, data: bytes | memoryview) -> None:
+        """Make the init segment visible.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        self._directory.publish_init(self._rendition.id, data)
+
+    def adopt_init(self) -> bytes | None:
+        """Return the init segment that is there, this daemon's or an earlier one's; None when there is none.
+
+        Raises:
+            OSError: it cannot be read, or not be made visible.
+        """
+        if not self.init.exists():
+            earlier = self._directory.earlier(self._rendition.id, self.init.name)
+            if not earlier.exists():
+                return None
+            self._directory.adopt(earlier)
+        return self.init.read_bytes()
+
+    def publish(self, number: int, data: bytes | memoryview) -> Path:
+        """Make a segment visible, and return where.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        self.fill(number, data)
+        self._reporter.made(self._rendition.id, number, len(data))
+        return self.path(number)
+
+    def publish_file(self, number: int, file: Path, size: int) -> None:
+        """Make a segment of so many bytes visible that is written already.
+
+        Raises:
+            OSError: it cannot be put in its place; nothing has become visible.
+        """
+        self._directory.publish_file(self._rendition.id, number, file)
+        self._note(number, size)
         self._reporter.made(self._rendition.id, number, size)
 
-    def filled(self, number: int, size: int) -> None:
-        """Note the same of one that no encoder has made."""
-        if number in self._unchecked:
-            _delete(self._file(number))
-            self._unchecked.discard(number)
-        self._checked.add(number)
-        self._account.wrote(self._rendition.id, number, size)
+    def fill(self, number: int, data: bytes | memoryview) -> Path:
+        """Do as ``publish`` does with a segment that nothing of the film is in: it does not count as made.
+
+        Raises:
+            OSError: it cannot be written; nothing has become visible.
+        """
+        self._directory.publish(self._rendition.id, number, data, self._rendition.extension)
+        self._note(number, len(data))
+        return self.path(number)
+
+    # ---- deleting
+
+    def evictable(
+        self, positions: Mapping[int, float], waiting: Iterable[int], look_ahead: float, *, urgent: bool
+    ) -> Iterator[tuple[Likelihood, int]]:
+        """Yield the segments that can be spared, as ``dispensable`` does."""
+        stored = self._sizes.keys()
+        yield from dispensable(self._cuts, stored, positions, frozenset(waiting), look_ahead, urgent=urgent)
 
     def evict(self, number: int) -> int:
         """Delete a segment from disk; return how many bytes it had.
@@ -106,13 +174,21 @@ class Shelf:
         Raises:
             OSError: it cannot be deleted.
         """
-        size = self._account.stored.get((self._rendition.id, number), 0)
-        self._file(number).unlink(missing_ok=True)
+        size = self._sizes.get(number, 0)
+        self.path(number).unlink(missing_ok=True)
         self._gone(number)
         return size
 
+    def clear(self) -> None:
+        """Delete all of the rendition, the init segment too: without one no segment is of use."""
+        self._directory.forget(self._rendition.id)
+        for number in list(self._sizes):
+            self._gone(number)
+
+    # ---- within
+
     def _adopt(self, number: int) -> bool:
-        file = self._file(number)
+        file = self.path(number)
         try:
             self._check(number, file.read_bytes())
             self._directory.adopt(file)
@@ -122,19 +198,20 @@ class Shelf:
             self._gone(number)
             return False
         self._unchecked.discard(number)
-        self._checked.add(number)
         return True
 
-    def _gone(self, number: int) -> None:
-        self._checked.discard(number)
-        self._unchecked.discard(number)
-        self._account.removed(self._rendition.id, number)
-        self._reporter.evicted(self._rendition.id, number)
+    def _note(self, number: int, size: int) -> None:
+        """Note that a checked segment is there; one of an earlier daemon makes way for it."""
+        if number in self._unchecked:
+            _delete(self.path(number))
+            self._unchecked.discard(number)
+        before, self._sizes[number] = self._sizes.get(number, 0), size
+        self._quota.wrote(size - before)
 
-    def _file(self, number: int) -> Path:
-        """Return where a segment is, or will be."""
-        path = self._directory.segment(self._rendition.id, number, self._rendition.extension)
-        return self._directory.earlier(self._rendition.id, path.name) if number in self._unchecked else path
+    def _gone(self, number: int) -> None:
+        self._unchecked.discard(number)
+        self._quota.removed(self._sizes.pop(number, 0))
+        self._reporter.evicted(self._rendition.id, number)
 
 
 def _delete(file: Path) -> None:

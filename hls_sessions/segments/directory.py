@@ -95,13 +95,13 @@ class SegmentDirectory:
         """Return where a file is that an earlier daemon has published, by its public name, until it is adopted."""
         return self.path / rendition / EARLIER / name
 
-    def published(self, rendition: str, extension: str = "m4s") -> set[int]:
-        """Return the segments that are there."""
-        return _numbers(self._files(self.path / rendition), extension)
+    def published(self, rendition: str, extension: str = "m4s") -> dict[int, int]:
+        """Return the segments that are there, and the size of each in bytes."""
+        return _sizes(self.path / rendition, extension)
 
-    def unchecked(self, rendition: str, extension: str = "m4s") -> set[int]:
-        """Return the segments that an earlier daemon has published, and that were not looked at since."""
-        return _numbers(self._files(self.path / rendition / EARLIER), extension)
+    def unchecked(self, rendition: str, extension: str = "m4s") -> dict[int, int]:
+        """Return the same of segments that an earlier daemon has published, and that were not looked at since."""
+        return _sizes(self.path / rendition / EARLIER, extension)
 
     def adopt(self, earlier: Path) -> None:
         """Make a file of an earlier daemon visible again.
@@ -138,62 +138,29 @@ class SegmentDirectory:
         for folder in list(self.runs()):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def publish(self, rendition: str, number: int, data: bytes, head: int) -> int:
-        """Make a segment visible, and the init segment with the first one; return its size in bytes.
-
-        Args:
-            rendition: the rendition's id.
-            number: the segment.
-            data: the run's file.
-            head: how many bytes of it are its init segment.
+    def publish(self, rendition: str, number: int, data: bytes | memoryview, extension: str = "m4s") -> None:
+        """Make a segment visible.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
         """
-        init = self.init(rendition)
-        if not init.exists():
-            _write(init, memoryview(data)[:head])
-        _write(self.segment(rendition, number), memoryview(data)[head:])
-        return len(data) - head
+        self._write(self.segment(rendition, number, extension), data)
 
-    def publish_init(self, rendition: str, data: bytes) -> None:
+    def publish_init(self, rendition: str, data: bytes | memoryview) -> None:
         """Make an init segment visible.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
         """
-        init = self.init(rendition)
-        init.parent.mkdir(exist_ok=True)
-        _write(init, memoryview(data))
+        self._write(self.init(rendition), data)
 
     def publish_file(self, rendition: str, number: int, file: Path) -> None:
-        """Make a segment visible that was written as it is to be.
+        """Make a segment visible that is written already, on the same disk.
 
         Raises:
             OSError: it cannot be put in its place; nothing has become visible.
         """
         file.replace(self.segment(rendition, number))
-
-    def publish_text(self, rendition: str, number: int, text: str) -> int:
-        """Make a segment of a text track visible; return its size in bytes.
-
-        Raises:
-            OSError: it cannot be written; nothing has become visible.
-        """
-        if not self.path.is_dir():
-            self._make()  # somebody has tidied up /tmp
-        path, data = self.segment(rendition, number, "vtt"), text.encode()
-        path.parent.mkdir(exist_ok=True)
-        _write(path, memoryview(data))
-        return len(data)
-
-    def publish_gap(self, rendition: str, number: int, data: bytes) -> None:
-        """Make a segment visible of which the file holds nothing.
-
-        Raises:
-            OSError: it cannot be written; nothing has become visible.
-        """
-        _write(self.segment(rendition, number), memoryview(data))
 
     def _folder(self, rendition: str) -> Path:
         if (folder := self._folders.get(rendition)) is None:
@@ -228,20 +195,19 @@ class SegmentDirectory:
             elif rendition.name != OWNER:
                 rendition.unlink()
 
-    @staticmethod
-    def _files(folder: Path) -> list[Path]:
+    def _write(self, path: Path, data: bytes | memoryview) -> None:
+        """Write a file, so that it is seen whole or not at all."""
+        if not path.parent.is_dir():
+            if not self.path.is_dir():
+                self._make()  # somebody has tidied up /tmp
+            path.parent.mkdir(exist_ok=True)
+        part = path.with_name(f"{path.name}.part")
         try:
-            return list(folder.iterdir())
+            part.write_bytes(data)
+            part.replace(path)
         except OSError:
-            return []
-
-
-def size_of(file: Path) -> int:
-    """Return the size of a file, in bytes; zero when it is gone."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return 0
+            part.unlink(missing_ok=True)
+            raise
 
 
 def record_process(folder: Path, identity: ProcessId | None) -> None:
@@ -297,8 +263,15 @@ def _is_published(name: str) -> bool:
     return name == INIT or (stem.isdecimal() and extension in {"m4s", "vtt"})
 
 
-def _numbers(files: list[Path], extension: str) -> set[int]:
-    return {int(file.stem) for file in files if file.suffix == f".{extension}" and file.stem.isdecimal()}
+def _sizes(folder: Path, extension: str) -> dict[int, int]:
+    sizes: dict[int, int] = {}
+    with contextlib.suppress(OSError), os.scandir(folder) as files:
+        for file in files:
+            stem, _, suffix = file.name.rpartition(".")
+            if suffix == extension and stem.isdecimal():
+                with contextlib.suppress(OSError):  # it was deleted a moment ago
+                    sizes[int(stem)] = file.stat().st_size
+    return sizes
 
 
 def _is_anything(path: Path) -> bool:
@@ -320,13 +293,3 @@ def _is_own(path: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-
-
-def _write(path: Path, data: memoryview) -> None:
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import count
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from hls_sessions.otp import shielded
 from hls_sessions.segments.budget import shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from pathlib import Path
 
     from hls_sessions.segments.budget import Budget
@@ -38,6 +38,10 @@ class MakeRoom:
 @dataclass(frozen=True, slots=True)
 class RoomMade:
     """There may be room on the disk again."""
+
+
+Writer: TypeAlias = "tuple[str, Hashable]"
+"""A rendition, and what writes of it: a run, one that is to be started, or a packager's task."""
 
 
 class Spare(Protocol):
@@ -71,14 +75,12 @@ class Account:
     """One session's bytes. It is used in the session's thread."""
 
     def __init__(self, ledger: Ledger, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> None:
-        self.stored: dict[tuple[str, int], int] = {}
-        """The size of each segment that is on disk, by rendition and number."""
-        self.reserved: dict[tuple[str, int], int] = {}
-        """What each run may write, by rendition and run."""
-        self.held: set[tuple[str, int]] = set()
-        """The runs that are held: what is reserved for them is what they have written and not published."""
         self.bytes = 0
-        """The size of all of them."""
+        """The size of all its segments on disk."""
+        self.reserved: dict[Writer, int] = {}
+        """How many bytes each writer may write."""
+        self.held: set[Writer] = set()
+        """The runs that are held: what is reserved for them is what they have written and not published."""
         self.refused: dict[str, Lack] = {}
         """The renditions that want to write more than they may, and what they lack."""
         self.wishes: dict[str, Wish] = {}
@@ -118,12 +120,12 @@ class Account:
         """How many bytes it can ever take."""
         return self._ledger.budget.strictest
 
-    def reserve(self, rendition: str, run: int, size: int, *, urgent: bool) -> Lack | None:
+    def reserve(self, rendition: str, run: Hashable, size: int, *, urgent: bool) -> Lack | None:
         """Let a run write so many bytes next, instead of what it was let before; else return what is lacking.
 
         Args:
             rendition: the run's rendition.
-            run: its number.
+            run: its number, or what else writes.
             size: how many bytes.
             urgent: whether somebody waits for them.
         """
@@ -149,18 +151,22 @@ class Account:
             self.refused[rendition] = lack
         self._ledger.wish(self, rendition, lack, wanted)
 
-    def settle(self, rendition: str, run: int, size: int) -> None:
+    def settle(self, rendition: str, run: Hashable, size: int) -> None:
         """Note that a run has written so many bytes that are not published, and goes no further for now."""
         self._ledger.settle(self, (rendition, run), size)
 
-    def wrote(self, rendition: str, segment: int, size: int) -> None:
-        """Note that a segment is on disk."""
-        self.spent = self.empty = False
-        self._ledger.change(self, (rendition, segment), size)
+    def transfer(self, rendition: str, claim: Hashable, run: Hashable) -> None:
+        """Have a run write what was reserved for its start."""
+        self._ledger.transfer(self, (rendition, claim), (rendition, run))
 
-    def removed(self, rendition: str, segment: int) -> None:
-        """Note that a segment is on disk no more."""
-        self._ledger.change(self, (rendition, segment), 0)
+    def wrote(self, size: int) -> None:
+        """Note that a segment of so many bytes is on disk."""
+        self.spent = self.empty = False
+        self._ledger.change(self, size)
+
+    def removed(self, size: int) -> None:
+        """Note that a segment of so many bytes is on disk no more."""
+        self._ledger.change(self, -size)
 
     def gave(self, asked: int, freed: int, *, urgent: bool = False) -> None:
         """Note what was spared; the next one is asked where it is not enough, and those who were refused try again."""
@@ -242,7 +248,7 @@ class Ledger:
     # ---- for accounts
 
     @shielded
-    def reserve(self, account: Account, run: tuple[str, int], size: int, *, urgent: bool) -> tuple[int, int]:
+    def reserve(self, account: Account, run: Writer, size: int, *, urgent: bool) -> tuple[int, int]:
         """Let a run write, unless bytes are lacking; return how many are, of the session's own and in all."""
         free = self._free()
         with self._lock:
@@ -253,7 +259,7 @@ class Ledger:
         return lacking
 
     @shielded
-    def owed(self, account: Account, run: tuple[str, int], size: int, *, urgent: bool) -> Lack | None:
+    def owed(self, account: Account, run: Writer, size: int, *, urgent: bool) -> Lack | None:
         """Return what a run lacks when those get theirs before it who have waited longer; None when there is enough.
 
         What nobody waits for comes after all that somebody does. A run that is waited for keeps what it was let write.
@@ -304,7 +310,7 @@ class Ledger:
     def _lacking(
         self,
         account: Account,
-        run: tuple[str, int],
+        run: Writer,
         size: int,
         free: int | None,
         *,
@@ -320,7 +326,7 @@ class Ledger:
         return shortage(self.budget, taken, account.taken - before + own, left, size, urgent=urgent)
 
     @shielded
-    def settle(self, account: Account, run: tuple[str, int], size: int) -> None:
+    def settle(self, account: Account, run: Writer, size: int) -> None:
         """Note what a run that does not go on takes."""
         with self._lock:
             less = account.reserved.get(run, 0) > size
@@ -332,18 +338,21 @@ class Ledger:
             self.retry((account, run[0]))
 
     @shielded
-    def change(self, account: Account, segment: tuple[str, int], size: int) -> None:
-        """Note the size of a segment; zero when it is gone."""
+    def change(self, account: Account, more: int) -> None:
+        """Note that there are so many bytes more on disk, or fewer."""
         with self._lock:
-            if not account.is_open:
-                return
-            more = size - account.stored.pop(segment, 0)
-            if size:
-                account.stored[segment] = size
-            account.bytes += more
-            self._stored += more
+            if account.is_open:
+                account.bytes += more
+                self._stored += more
 
-    def _reserve(self, account: Account, run: tuple[str, int], size: int) -> None:
+    @shielded
+    def transfer(self, account: Account, before: Writer, after: Writer) -> None:
+        """Give what is reserved for one writer to another."""
+        with self._lock:
+            if before in account.reserved:
+                account.reserved[after] = account.reserved.pop(before)
+
+    def _reserve(self, account: Account, run: Writer, size: int) -> None:
         if not account.is_open:
             return
         self._reserved += size - account.reserved.pop(run, 0)
@@ -377,7 +386,7 @@ class Ledger:
 
         What viewers will soon ask for is spared only where another waits, and where nothing else is left.
         """
-        stocked = [account for account in self._all() if account is not but and account.stored]
+        stocked = [account for account in self._all() if account is not but and account.bytes]
         able = [account for account in stocked if not account.spent]
         last = [account for account in stocked if urgent and not account.empty]
         if size <= 0 or not (able or last):

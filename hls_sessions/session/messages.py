@@ -11,8 +11,6 @@ from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the sa
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hls_sessions.media import Cue
-    from hls_sessions.otp import Reply
     from hls_sessions.session.services import House
     from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.state import State
@@ -105,16 +103,6 @@ class Served:
 
 
 # Heard (Ref.send).
-
-
-@dataclass(frozen=True, slots=True)
-class TextRead:
-    """What is said in a segment of a text track is known, or that it cannot be."""
-
-    rendition: str
-    segment: int
-    cues: Reply[list[Cue]]
-    """It is done."""
 
 
 @dataclass(frozen=True, slots=True)

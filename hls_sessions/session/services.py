@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.encoding import Limits, Pacer, Watcher
+    from hls_sessions.encoding import Limits, Scheduler, Watcher
     from hls_sessions.ffmpeg import Binary, Encoder, SubtitleReader, Workers
     from hls_sessions.otp import Clock, Timers
     from hls_sessions.segments import Ledger
@@ -29,7 +29,7 @@ class House:
     timers: Timers
     limits: Limits
     ledger: Ledger
-    pacer: Pacer
+    scheduler: Scheduler
     encoder_idle_timeout: float
     """Seconds without a segment request after which a rendition's encoders are stopped."""
     home: Path | None = None

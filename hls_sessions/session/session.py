@@ -1,7 +1,7 @@
 """The session actor: one viewing, from its directory's first file to its last.
 
-It decides nothing about encoders itself: each rendition has a lane, each lane asks the policy. The actor keeps
-the state, the clock and the answers.
+It decides nothing about encoders itself: each rendition asks the policy. The actor keeps the state, the clock and the
+answers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from hls_sessions.encoding import (
     Copier,
     CopierCheck,
+    Equipment,
     FileClosed,
-    Lane,
-    PaceChanged,
     PackagerAnswered,
     PackagerExited,
     RunExited,
-    Workshop,
+    SessionRendition,
+    SlotsChanged,
 )
 from hls_sessions.errors import (
     EncoderFailed,
@@ -53,11 +53,10 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
     StallCheck,
-    TextRead,
 )
 from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
-from hls_sessions.session.subtitles import SubtitleLane
+from hls_sessions.session.subtitles import SessionSubtitles, SubtitlesRead
 from hls_sessions.session.waits import Waits
 
 if TYPE_CHECKING:
@@ -107,8 +106,7 @@ class SessionServer(GenServer):
         house.watcher.forget(viewing.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._account = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
-        house.pacer.open(viewing.session_id, self.ref.send)
+        self._quota = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
         self._copier = Copier(
             viewing.presentation.media,
             self._directory,
@@ -117,31 +115,44 @@ class SessionServer(GenServer):
             life,
             house.clock,
             house.timers,
-            lambda wanted, file: self._lanes[wanted.rendition].request(wanted.number, file),
+            lambda wanted, file: self._renditions[wanted.rendition].request(wanted.number, file),
         )
-        workshop = self._workshop = Workshop(
-            presentation=viewing.presentation,
+        equipment = Equipment(
             binary=house.binary,
-            encoder=house.encoder,
+            presentation=viewing.presentation,
             directory=self._directory,
             watcher=house.watcher,
             reporter=life,
-            session_id=viewing.session_id,
-            limits=house.limits,
-            encoder_idle_timeout=house.encoder_idle_timeout,
             owner=self.ref,
             now=house.clock.monotonic,
-            account=self._account,
-            pacer=house.pacer,
-            copier=self._copier,
         )
-        self._lanes: dict[str, Lane] = {}
-        self._lanes = {id_: Lane(r, workshop) for id_, r in viewing.presentation.renditions.items()}
-        self._texts = {
-            text.id: SubtitleLane(
-                text, viewing.presentation, self._directory, house.subtitles, self.ref, life, self._account
+        slots = house.scheduler.open(viewing.session_id, self.ref.send)
+        self._renditions: dict[str, SessionRendition] = {
+            id_: SessionRendition(
+                rendition,
+                equipment,
+                house.encoder,
+                self._quota,
+                slots,
+                self._copier,
+                house.limits,
+                house.encoder_idle_timeout,
             )
-            for text in viewing.presentation.subtitles
+            for id_, rendition in viewing.presentation.renditions.items()
+        }
+        self._subtitles = {
+            track.id: SessionSubtitles(
+                track,
+                viewing.presentation,
+                self._directory,
+                house.subtitles,
+                self.ref,
+                self._quota,
+                life,
+                house.clock.monotonic,
+                house.encoder_idle_timeout,
+            )
+            for track in viewing.presentation.subtitles
         }
         if life.state is State.PENDING:
             life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
@@ -167,9 +178,9 @@ class SessionServer(GenServer):
                 answer = self._info()
             case Heartbeat():
                 pass
-            case GetSegment(rendition, segment) if rendition in self._texts:
+            case GetSegment(rendition, segment) if rendition in self._subtitles:
                 self._waits.asked(waiting=self._is_awaited)
-                path = self._texts[rendition].get_segment(segment, caller)
+                path = self._subtitles[rendition].get_segment(segment, caller)
                 answer = NO_REPLY if path is None else path
             case GetSegment(rendition, segment):
                 lane = self._lane(rendition)
@@ -200,7 +211,9 @@ class SessionServer(GenServer):
         match message:
             case Served(rendition, segment):
                 self._life.presence.touch()
-                if rendition not in self._texts:
+                if rendition in self._subtitles:
+                    self._subtitles[rendition].visit(segment)
+                else:
                     lane = self._lane(rendition)
                     lane.visit(segment)
                     self._note_position(lane, segment)
@@ -212,15 +225,15 @@ class SessionServer(GenServer):
         """Hear of the runs' files and ends, and of time passing."""
         match message:
             case FileClosed(rendition, run, path):
-                lane = self._lanes[rendition]
+                lane = self._renditions[rendition]
                 lane.file_closed(run, path)
                 self._act(lane)
             case RunExited(rendition, run, exit_):
-                self._run_exited(self._lanes[rendition], run, exit_)
+                self._run_exited(self._renditions[rendition], run, exit_)
             case PackagerAnswered() | PackagerExited() | CopierCheck():
                 self._heard_of_packager(message)
-            case TextRead(rendition, segment, cues):
-                self._texts[rendition].text_read(segment, cues)
+            case SubtitlesRead(rendition, segment, cues):
+                self._subtitles[rendition].read(segment, cues)
             case GoThere(snapshot):
                 self._go_there(snapshot)
             case IdleCheck():
@@ -229,49 +242,52 @@ class SessionServer(GenServer):
                 self._move_in(house)
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
-            case MakeRoom() | RoomMade() | RoomCheck() | PaceChanged():
+            case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged():
                 self._heard_of_others(message)
             case _:
                 super().handle_info(message)
 
     def terminate(self, reason: ExitReason) -> None:
         """Give everything back. The directory is left to the next life, unless there will be none."""
-        for text in self._texts.values():
+        for text in self._subtitles.values():
             text.close()
-        for lane in self._lanes.values():
+        for lane in self._renditions.values():
             lane.close(KILL_TIMEOUT)
         self._copier.close(KILL_TIMEOUT)
         if self._life.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
             self._house.ledger.close(self._viewing.session_id)
-            self._house.pacer.close(self._viewing.session_id)
+            self._house.scheduler.close(self._viewing.session_id)
 
     # ---- within
 
-    def _lane(self, rendition: str) -> Lane:
+    def _lane(self, rendition: str) -> SessionRendition:
         try:
-            return self._lanes[rendition]
+            return self._renditions[rendition]
         except KeyError:
             raise RenditionNotFound(self._viewing.session_id, rendition) from None
 
     def _move_in(self, house: House) -> None:
         """Go by other limits and times from now on."""
         self._house = house
-        self._workshop.limits, self._workshop.encoder_idle_timeout = house.limits, house.encoder_idle_timeout
+        for rendition in self._renditions.values():
+            rendition.reconfigure(house.limits, house.encoder_idle_timeout)
+        for track in self._subtitles.values():
+            track.viewers.kept_for = house.encoder_idle_timeout
         self._look_at_encoders(EncoderIdleCheck())
         self._expire_if_idle()
 
-    def _place_near(self, lane: Lane) -> int:
+    def _place_near(self, lane: SessionRendition) -> int:
         """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
-        same = (other for other in self._lanes.values() if other.rendition.kind == lane.rendition.kind)
-        visits = [(*other.latest, other) for other in same if other.latest is not None]
+        same = (other for other in self._renditions.values() if other.rendition.kind == lane.rendition.kind)
+        visits = [(since, number, other) for other in same for number, since in other.viewers.positions.items()]
         if not visits:
             return lane.cuts.at(self._viewing.start_at)
         _, number, other = max(visits, key=itemgetter(0))
         # A copied and an encoded rendition are cut at other places.
         return lane.cuts.at(float(other.cuts.times[number] - lane.cuts.times[0]))
 
-    def _run_exited(self, lane: Lane, run: int, exit_: Exit) -> None:
+    def _run_exited(self, lane: SessionRendition, run: int, exit_: Exit) -> None:
         try:
             lane.run_exited(run, exit_)
         except (EncoderFailed, StorageFailed) as error:
@@ -293,7 +309,7 @@ class SessionServer(GenServer):
         if (made := self._copier.answered(number)) is None:
             return
         (rendition, segment), file = made
-        lane = self._lanes[rendition]
+        lane = self._renditions[rendition]
         try:
             lane.packaged(segment, file, answer)
         except StorageFailed as error:
@@ -303,7 +319,7 @@ class SessionServer(GenServer):
 
     def _packager_exited(self, number: int, exit_: Exit) -> None:
         if (failure := self._copier.exited(number, exit_)) is not None:
-            lane = self._lanes[failure.wanted.rendition]
+            lane = self._renditions[failure.wanted.rendition]
             lane.copy_failed(failure.wanted.number, failure.cause, failure.reason)
             self._act(lane)
         self._copier.go_on()
@@ -319,7 +335,7 @@ class SessionServer(GenServer):
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
         self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
         self._life.paused_by = request
-        for lane in self._lanes.values():
+        for lane in self._renditions.values():
             lane.rest()
         self._copier.rest()
         self._pausing.append((caller, snapshot))
@@ -327,19 +343,21 @@ class SessionServer(GenServer):
         return NO_REPLY
 
     def _answer_the_pausing(self) -> None:
-        if not self._copier.is_ending and not any(run.stopping for lane in self._lanes.values() for run in lane.runs):
+        if not self._copier.is_ending and not any(
+            run.stopping for lane in self._renditions.values() for run in lane.runs
+        ):
             for caller, snapshot in self._pausing:
                 caller.reply(snapshot)
             self._pausing.clear()
 
     def _snapshot(self, position: float | None) -> Snapshot:
-        viewing, lanes = self._viewing, self._lanes.values()
+        viewing, lanes = self._viewing, self._renditions.values()
         if position is None:
             position = self._life.position
         places = [
             Place(rendition=id_, segment=at, time=float(lane.cuts.times[at] - lane.cuts.times[0]))
-            for id_, lane in self._lanes.items()
-            for at in lane.places
+            for id_, lane in self._renditions.items()
+            for at in lane.viewers.positions
         ]
         runs = [
             PausedRun(rendition=run.rendition, next=run.next, held=run.state.held)
@@ -382,7 +400,7 @@ class SessionServer(GenServer):
 
     def _go_there(self, snapshot: Snapshot) -> None:
         """Begin where an earlier session was, with nothing on disk: the policy starts an encoder at each place."""
-        for id_, lane in self._lanes.items():
+        for id_, lane in self._renditions.items():
             # A time was rounded when it was written down; half a frame more is surely within its segment.
             slack = float(lane.cuts.slack)
             lane.restore([lane.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
@@ -391,15 +409,15 @@ class SessionServer(GenServer):
     def _restore(self, snapshot: Snapshot) -> None:
         self._life.position = snapshot.position
         try:
-            for id_, lane in self._lanes.items():
+            for id_, lane in self._renditions.items():
                 places = [place.segment for place in snapshot.places(id_)]
                 lane.restore(places, ((run.next, run.held) for run in snapshot.paused(id_)))
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
-        for lane in self._lanes.values():
+        for lane in self._renditions.values():
             self._act(lane)
 
-    def _serve(self, lane: Lane, path: Path | None, wanted: str) -> Any:
+    def _serve(self, lane: SessionRendition, path: Path | None, wanted: str) -> Any:
         """Answer a viewer with a file, or see that it is made."""
         if path is None and self._life.state is State.PAUSED:
             # A player that gets nothing gives up, and cannot know that it must resume first.
@@ -408,13 +426,13 @@ class SessionServer(GenServer):
         self._act(lane)
         return NO_REPLY if path is None else path
 
-    def _note_position(self, lane: Lane, segment: int) -> None:
+    def _note_position(self, lane: SessionRendition, segment: int) -> None:
         """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
         presentation = self._viewing.presentation
         if lane.rendition.kind == "video" or not presentation.video:
             self._life.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
 
-    def _act(self, lane: Lane) -> None:
+    def _act(self, lane: SessionRendition) -> None:
         self._waits.made(self._life.tally.segments_made)
         self._life.first_segment_after = self._waits.first
         if self._life.state is not State.ACTIVE:
@@ -423,10 +441,10 @@ class SessionServer(GenServer):
             lane.act()
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
-        if self._account.refused and not self._looks_for_room:
+        if self._quota.refused and not self._looks_for_room:
             self._looks_for_room = True
             self._remind(RoomCheck(), ROOM_CHECK)
-        if lane.waiting and not self._looks_for_stalls:
+        if len(lane.viewers) and not self._looks_for_stalls:
             self._looks_for_stalls = True
             self._remind(StallCheck(), STALL_CHECK)
 
@@ -438,25 +456,25 @@ class SessionServer(GenServer):
             self._copier.look_for_stalls()
         else:
             self._copier.rest_if_unused(self._house.encoder_idle_timeout)
-        for lane in self._lanes.values():
+        for lane in self._renditions.values():
             if not is_for_stalls:
                 self._act(lane)
-            elif lane.runs or lane.waiting:
+            elif lane.runs or len(lane.viewers):
                 lane.look_for_stalls()
                 self._act(lane)
         if not is_for_stalls:
             self._house.timers.cancel(self._encoder_timer)
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
 
-    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | PaceChanged) -> None:
+    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged) -> None:
         """Make room on the disk for another session, and see what may be done now that others leave more or less."""
         match message:
             case MakeRoom(size, urgent):
-                self._account.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
+                self._quota.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
             case RoomCheck():
                 self._looks_for_room = False
-                self._account.look_again()
-        for lane in self._lanes.values():
+                self._quota.look_again()
+        for lane in self._renditions.values():
             self._act(lane)
 
     def _spare(self, size: int, *, urgent: bool = False) -> int:
@@ -464,33 +482,34 @@ class SessionServer(GenServer):
 
         ``urgent`` says that a viewer waits for the room, of this session or another.
         """
-        lanes = self._lanes.items()
-        spare = sorted((likely, id_, number) for id_, lane in lanes for likely, number in lane.spare(urgent=urgent))
+        candidates = (
+            (likelihood, number, each) for each in self._offered for likelihood, number in each.evictable(urgent=urgent)
+        )
         freed = 0
-        for _, id_, number in spare:
+        for _, number, each in sorted(candidates, key=itemgetter(0)):
             if freed >= size:
                 break
-            freed += self._lanes[id_].evict(number)
+            freed += each.evict(number)
         return freed
 
     @property
-    def _desks(self) -> tuple[Lane | SubtitleLane, ...]:
-        return (*self._lanes.values(), *self._texts.values())
+    def _offered(self) -> tuple[SessionRendition | SessionSubtitles, ...]:
+        return (*self._renditions.values(), *self._subtitles.values())
 
     @property
     def _faults_of_texts(self) -> dict[str, None]:
         """Why texts cannot be had, each reason once: all are read together."""
-        return dict.fromkeys(text.fault for text in self._texts.values() if text.fault is not None)
+        return dict.fromkeys(text.fault for text in self._subtitles.values() if text.fault is not None)
 
     @property
     def _waiting(self) -> int:
         """How many viewers wait."""
-        return sum(desk.waiting for desk in self._desks)
+        return sum(len(each.viewers) for each in self._offered)
 
     @property
     def _is_awaited(self) -> bool:
         """Whether any viewer waits."""
-        return any(desk.waiting for desk in self._desks)
+        return any(len(each.viewers) for each in self._offered)
 
     @property
     def _expecting(self) -> int:
@@ -503,7 +522,7 @@ class SessionServer(GenServer):
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         moments = (
-            *(lane.next_forgotten for lane in self._lanes.values()),
+            *(lane.viewers.next_forgotten for lane in self._renditions.values()),
             self._copier.unused_at(self._house.encoder_idle_timeout),
         )
         times = [moment for moment in moments if moment is not None]
@@ -536,8 +555,8 @@ class SessionServer(GenServer):
 
     def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)
-        for desk in self._desks:
-            desk.fail_waiting(error)
+        for each in self._offered:
+            each.fail_waiting(error)
         self._end(Step.FAIL, Who.SESSION, str(error))
 
     def _end(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> None:
@@ -548,7 +567,7 @@ class SessionServer(GenServer):
         self.stop(Shutdown(taken))
 
     def _info(self) -> SessionInfo:
-        viewing, life, lanes = self._viewing, self._life, self._lanes.values()
+        viewing, life, lanes = self._viewing, self._life, self._renditions.values()
         sums, presence, end = life.tally.sums, life.presence, life.end
         running = sum(run.seconds for lane in lanes for run in lane.runs) + self._copier.seconds
         return SessionInfo(
@@ -578,15 +597,15 @@ class SessionServer(GenServer):
             encoder_failures=sums.encoder_failures,
             restarts=sums.restarts,
             segments_refused=sums.segments_refused,
-            renditions=tuple(desk.info for desk in self._desks),
+            renditions=tuple(each.info for each in self._offered),
             runs=tuple(run.info for lane in lanes for run in lane.runs),
-            bytes_on_disk=self._account.bytes,
+            bytes_on_disk=self._quota.bytes,
             packager=self._copier.pid,
             notes=(
                 *viewing.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
                 *self._faults_of_texts,
-                *(NO_ROOM[lack] for lack in [self._account.lacks] if lack is not None),
+                *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),
             ),
             reason=None if end is None else end.reason,
         )

@@ -1,31 +1,41 @@
-"""One text track of one session: what is on disk, and who waits. Lives in the session's thread.
+"""One subtitle track of one session: what is on disk, and who waits. Lives in the session's thread.
 
-There is nothing to decide: texts are read once per file for all sessions, and a segment is written when what is said
-in it is known.
+There is nothing to decide: subtitles are read once per file for all sessions, and a segment is written when the cues in
+it are known.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hls_sessions.encoding import RenditionInfo
+from hls_sessions.encoding import RenditionInfo, Viewers
 from hls_sessions.errors import SegmentNotFound, SessionError, StorageFailed
 from hls_sessions.media import OFFSET, check_text, webvtt_segment
-from hls_sessions.segments import Shelf
-from hls_sessions.session.messages import TextRead
+from hls_sessions.segments import SegmentCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
     from hls_sessions.otp import From, Ref, Reply
-    from hls_sessions.segments import Account, SegmentDirectory
-    from hls_sessions.session.life import Life
+    from hls_sessions.segments import Account, Likelihood, Reporter, SegmentDirectory
 
 
-class SubtitleLane:
-    """One text track's desk."""
+@dataclass(frozen=True, slots=True)
+class SubtitlesRead:
+    """The cues in a segment of a subtitle track are known, or cannot be."""
+
+    rendition: str
+    segment: int
+    cues: Reply[list[Cue]]
+    """It is done."""
+
+
+class SessionSubtitles:
+    """One subtitle track."""
 
     def __init__(
         self,
@@ -34,20 +44,34 @@ class SubtitleLane:
         directory: SegmentDirectory,
         reader: SubtitleReader,
         owner: Ref,
-        life: Life,
-        account: Account,
+        quota: Account,
+        reporter: Reporter,
+        now: Callable[[], float],
+        kept_for: float,
     ) -> None:
-        """Take over what an earlier life has published. ``owner`` hears TextRead for every segment asked for."""
+        """Take over what an earlier life has published.
+
+        Args:
+            rendition: the track.
+            presentation: what is offered of the file.
+            directory: where the session's files are.
+            reader: what reads the file.
+            owner: hears SubtitlesRead for every segment that was asked for.
+            quota: what the session has on disk.
+            reporter: hears of segments that come and go.
+            now: the clock, in seconds.
+            kept_for: seconds a viewer's position is kept without a request.
+        """
         self.rendition = rendition
-        self.cuts = presentation.cuts(rendition.id)
+        self.viewers = Viewers(now, kept_for)
         self.fault: str | None = None
-        """Why the last text could not be had; None once one could."""
+        """Why the last segment could not be had; None once one could."""
+        self._cuts = presentation.cuts(rendition.id)
         self._presentation = presentation
         self._directory = directory
         self._reader = reader
         self._owner = owner
-        self._shelf = Shelf(rendition, range(len(self.cuts)), directory, account, life, _check)
-        self._waiting: dict[int, list[From]] = {}
+        self._cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, _check)
         self._asked: dict[int, Reply[list[Cue]]] = {}
 
     def get_segment(self, number: int, caller: From) -> Path | None:
@@ -56,33 +80,35 @@ class SubtitleLane:
         Raises:
             SegmentNotFound: the playlist has no such segment.
         """
-        if not 0 <= number < len(self.cuts):
-            raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
-        if (path := self._shelf.find(number)) is not None:
+        if not 0 <= number < len(self._cuts):
+            raise SegmentNotFound(self.rendition.id, number, len(self._cuts))
+        self.viewers.visit(number)
+        if (path := self._cache.find(number)) is not None:
             return path
-        self._waiting.setdefault(number, []).append(caller)
+        self.viewers.wait(number, caller)
         if number not in self._asked:
             self._ask(number)
         return None
 
-    def text_read(self, number: int, cues: Reply[list[Cue]]) -> None:
+    def visit(self, number: int) -> None:
+        """Note that a viewer is at a segment."""
+        self.viewers.visit(number)
+
+    def read(self, number: int, cues: Reply[list[Cue]]) -> None:
         """Publish a segment and answer all who wait for it."""
         if self._asked.pop(number, None) is None:
             return
-        callers = self._waiting.pop(number, [])
         try:
             text = webvtt_segment(cues.get(0), self._presentation.timeline.origin, OFFSET)
-            size = self._directory.publish_text(self.rendition.id, number, text)
+            file = self._cache.publish(number, text.encode())
         except OSError as error:
-            _fail(callers, StorageFailed(str(self._directory.path), error.strerror or str(error)))
+            self.viewers.fail([number], StorageFailed(str(self._directory.path), error.strerror or str(error)))
         except SessionError as error:
             self.fault = str(error)
-            _fail(callers, error)
+            self.viewers.fail([number], error)
         else:
             self.fault = None
-            self._shelf.published(number, size)
-            for caller in callers:
-                caller.reply(self._directory.segment(self.rendition.id, number, self.rendition.extension))
+            self.viewers.answer(number, file)
 
     def close(self) -> None:
         """Ask for nothing any more."""
@@ -91,27 +117,29 @@ class SubtitleLane:
             reply.cancel()
 
     def fail_waiting(self, error: Exception) -> None:
-        """Answer everyone who waits with an error."""
-        waiting, self._waiting = self._waiting, {}
-        for callers in waiting.values():
-            _fail(callers, error)
+        """Answer all who wait with an error."""
+        self.viewers.fail_all(error)
 
-    @property
-    def waiting(self) -> int:
-        """How many viewers wait."""
-        return sum(not caller.abandoned for callers in self._waiting.values() for caller in callers)
+    def evictable(self, *, urgent: bool) -> Iterator[tuple[Likelihood, int]]:
+        """Yield the segments that can be deleted, each with how likely it is to be asked for."""
+        self.viewers.forget_the_gone()
+        return self._cache.evictable(self.viewers.positions, self.viewers.waiting, 0.0, urgent=urgent)
+
+    def evict(self, number: int) -> int:
+        """Delete a segment from disk; return how many bytes it had."""
+        return self._cache.evict(number)
 
     @property
     def info(self) -> RenditionInfo:
-        """What an operator sees of it."""
+        """An account of it for operators."""
         rendition = self.rendition
         return RenditionInfo(
             id=rendition.id,
             kind=rendition.kind,
             codecs=rendition.codecs,
             bandwidth=rendition.peak,
-            segments=len(self.cuts),
-            published=len(self._shelf.there),
+            segments=len(self._cuts),
+            published=len(self._cache.numbers),
             language=rendition.track.language,
         )
 
@@ -119,16 +147,11 @@ class SubtitleLane:
 
     def _ask(self, number: int) -> None:
         # What is said before the first segment or after the last belongs to those: nothing else would show it.
-        start = self.cuts.times[number] if number else None
-        end = None if self.cuts.is_last(number) else self.cuts.end(number)
+        start = self._cuts.times[number] if number else None
+        end = None if self._cuts.is_last(number) else self._cuts.end(number)
         asked = self._asked[number] = self._reader.ask(self._presentation.media, self.rendition.track.index, start, end)
-        asked.add_done_callback(lambda cues: self._owner.send(TextRead(self.rendition.id, number, cues)))
+        asked.add_done_callback(lambda cues: self._owner.send(SubtitlesRead(self.rendition.id, number, cues)))
 
 
 def _check(_number: int, data: bytes) -> None:
     check_text(data)
-
-
-def _fail(callers: list[From], error: Exception) -> None:
-    for caller in callers:
-        caller.fail(error)

@@ -14,7 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from hls_sessions.encoding import Limits, Pacer, Watcher
+from hls_sessions.encoding import Limits, Scheduler, Watcher
 from hls_sessions.errors import (
     IllegalTransition,
     SessionEnded,
@@ -663,7 +663,7 @@ class Supervisor:
         load = Load(
             sessions=len(self._entries) + len(self._returning),
             max_sessions=settings.max_sessions,
-            encoders=tree.house.pacer.at_work if tree else 0,
+            encoders=tree.house.scheduler.at_work if tree else 0,
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
             without_room=tree.house.ledger.refused if tree else 0,
@@ -725,7 +725,7 @@ class Supervisor:
             timers=Timers(self.clock),
             limits=self._limits(),
             ledger=Ledger(self._budget(), lambda: free_bytes(self._segments_dir)),
-            pacer=Pacer(self._places()),
+            scheduler=Scheduler(self._slots()),
             encoder_idle_timeout=settings.encoder_idle_timeout,
             home=self._home if self._goes_on else None,
         )
@@ -738,7 +738,7 @@ class Supervisor:
         """Tell everyone whose limits and times may have changed."""
         self._retention = self._recorder.rule = self._retention_now()
         self._door.follow(self.settings)
-        tree.house.pacer.places = self._places()
+        tree.house.scheduler.slots = self._slots()
         tree.house.ledger.follow(self._budget())
         for entry in self._entries.all():
             self._follow(entry)
@@ -754,7 +754,7 @@ class Supervisor:
     def _budget(self) -> Budget:
         return Budget(self.settings.disk_budget, self.settings.session_disk_budget)
 
-    def _places(self) -> int:
+    def _slots(self) -> int:
         return self.settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1)
 
     def _retention_now(self) -> Retention:

@@ -169,7 +169,7 @@ class Tree:
             end_processes(directory)
             directory.destroy()
         self.house.ledger.close(viewing.session_id)
-        self.house.pacer.close(viewing.session_id)
+        self.house.scheduler.close(viewing.session_id)
 
     def move_in(self, house: House) -> None:
         """Have all sessions go by other limits and times from now on."""

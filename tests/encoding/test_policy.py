@@ -9,11 +9,25 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hls_sessions.encoding.policy import REACH, GoOn, Hold, Limits, RunState, Situation, Start, Stop, decide
+from hls_sessions.encoding import policy
+from hls_sessions.encoding.policy import (
+    REACH,
+    GoOn,
+    Hold,
+    Limits,
+    Reason,
+    RunState,
+    Situation,
+    Start,
+    Stop,
+    Wait,
+    propose,
+)
 from hls_sessions.media import Cuts
+from hls_sessions.segments import Lack
 
 SEGMENTS = 60
 CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)
@@ -24,9 +38,16 @@ def situation(*, on_disk=(), waiting=(), at=(), runs=()):
     return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs))
 
 
+def decide(now, limits, refused=()):
+    """Decide with slots and room for all, but for those that are refused."""
+    return policy.decide(propose(now, limits), dict(refused))
+
+
 def run(number, makes, last=SEGMENTS - 1, *, held=False, used=0.0):
     return RunState(number, makes, last, held, used)
 
+
+REASONS = [Reason.NO_SLOT, Lack.OWN, Lack.SHARED]
 
 # ---- rule by rule
 
@@ -41,17 +62,17 @@ RULES = [
     (
         "a run that is not near is not waited for",
         situation(waiting=[7], at=[7], runs=[run(1, 4)]),
-        [Start(7), Stop(1)],
+        [Start(7), Stop(1, Reason.UNWATCHED)],
     ),
     (
         "a run that is past the segment will not make it",
         situation(waiting=[3], at=[3], runs=[run(1, 4)]),
-        [Start(3), Hold(1)],
+        [Start(3), Hold(1, Reason.ANOTHER_IS_WAITED_FOR)],
     ),
     (
         "a run that is not planned to come so far will not make it",
         situation(waiting=[6], at=[6, 4], runs=[run(1, 4, last=5)]),
-        [Start(6), Hold(1)],
+        [Start(6), Hold(1, Reason.ANOTHER_IS_WAITED_FOR)],
     ),
     (
         "two who wait for neighbours share one new run",
@@ -71,12 +92,12 @@ RULES = [
     (
         "a viewer who waits takes the run that was used the longest time ago",
         situation(waiting=[50], at=[50, 30, 10], runs=[run(1, 10, used=5.0), run(2, 30, used=9.0)]),
-        [Stop(1), Start(50), Hold(2)],
+        [Stop(1, Reason.MOVED), Start(50), Hold(2, Reason.ANOTHER_IS_WAITED_FOR)],
     ),
     (
         "a viewer who waits rather takes a run that keeps nobody supplied",
         situation(waiting=[50], at=[50, 30], on_disk=[30], runs=[run(1, 31, used=5.0), run(2, 40, used=9.0)]),
-        [Stop(2), Start(50), Hold(1)],
+        [Stop(2, Reason.MOVED), Start(50), Hold(1, Reason.ANOTHER_IS_WAITED_FOR)],
     ),
     (
         "a viewer who will want a segment soon does not take the run that supplies another",
@@ -96,7 +117,7 @@ RULES = [
     (
         "a run far enough ahead of its viewer is held",
         situation(at=[10], on_disk=range(10, 25), runs=[run(1, 25)]),
-        [Hold(1)],
+        [Hold(1, Reason.AHEAD)],
     ),
     (
         "a run not far enough ahead of its viewer goes on",
@@ -106,7 +127,7 @@ RULES = [
     (
         "what nobody waits for is held while somebody waits for another",
         situation(waiting=[40], at=[40, 10], on_disk=[10], runs=[run(1, 11), run(2, 40)]),
-        [Hold(1)],
+        [Hold(1, Reason.ANOTHER_IS_WAITED_FOR)],
     ),
     (
         "it goes on when nobody waits any more",
@@ -133,21 +154,21 @@ RULES = [
         situation(at=[0, 20], on_disk=range(25), runs=[run(1, 25)]),
         [],
     ),
-    ("a run whose viewers are gone is stopped", situation(runs=[run(1, 25)]), [Stop(1)]),
+    ("a run whose viewers are gone is stopped", situation(runs=[run(1, 25)]), [Stop(1, Reason.UNWATCHED)]),
     (
         "a held run whose viewers are gone is stopped",
         situation(on_disk=range(25), runs=[run(1, 25, held=True)]),
-        [Stop(1)],
+        [Stop(1, Reason.UNWATCHED)],
     ),
     (
         "a run all viewers have gone past is stopped",
         situation(at=[30], on_disk=range(30, 50), runs=[run(1, 10)]),
-        [Stop(1)],
+        [Stop(1, Reason.UNWATCHED)],
     ),
     (
         "a run that would only repeat what is on disk is stopped",
         situation(at=[10], on_disk=range(10, 40), runs=[run(1, 20)]),
-        [Stop(1)],
+        [Stop(1, Reason.REPEATS)],
     ),
     (
         "a run over a short piece that is on disk goes on",
@@ -157,12 +178,12 @@ RULES = [
     (
         "a run that has made all it was planned for is stopped",
         situation(at=[50], on_disk=range(50, 60), runs=[run(1, 60)]),
-        [Stop(1)],
+        [Stop(1, Reason.REPEATS)],
     ),
     (
         "of two runs that make the same, the one behind is stopped",
         situation(at=[20], on_disk=range(20, 26), runs=[run(1, 25), run(2, 26)]),
-        [Stop(1)],
+        [Stop(1, Reason.REPEATS)],
     ),
     (
         "a run whose viewer stopped waiting goes on, being what comes next for them",
@@ -180,6 +201,59 @@ RULES = [
 @pytest.mark.parametrize(("given_", "then"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
 def test_the_rule_holds(given_, then):
     assert sorted(decide(given_, LIMITS), key=repr) == sorted(then, key=repr)
+
+
+REFUSALS = [
+    (
+        "a run that gets no slot is not started",
+        situation(waiting=[30], at=[30]),
+        {Start(30): Reason.NO_SLOT},
+        [Wait(30, Reason.NO_SLOT)],
+    ),
+    (
+        "a run for which there is no room on disk is not started",
+        situation(waiting=[30], at=[30]),
+        {Start(30): Lack.SHARED},
+        [Wait(30, Lack.SHARED)],
+    ),
+    (
+        "a run that loses its slot is held",
+        situation(at=[10], on_disk=[10, 11], runs=[run(1, 12)]),
+        {1: Reason.NO_SLOT},
+        [Hold(1, Reason.NO_SLOT)],
+    ),
+    (
+        "a run for whose next segment there is no room is held, though a viewer waits for it",
+        situation(waiting=[10], at=[10], runs=[run(1, 10)]),
+        {1: Lack.OWN},
+        [Hold(1, Lack.OWN)],
+    ),
+    (
+        "a held run that gets no slot stays held",
+        situation(waiting=[10], at=[10], runs=[run(1, 10, held=True)]),
+        {1: Reason.NO_SLOT},
+        [],
+    ),
+    (
+        "a run is stopped for one that waits for a slot",
+        situation(waiting=[50], at=[50, 30, 10], runs=[run(1, 10, used=5.0), run(2, 30, used=9.0)]),
+        {Start(50): Reason.NO_SLOT},
+        [Stop(1, Reason.MOVED), Wait(50, Reason.NO_SLOT), Hold(2, Reason.ANOTHER_IS_WAITED_FOR)],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("given_", "refused", "then"), [rule[1:] for rule in REFUSALS], ids=[rule[0] for rule in REFUSALS]
+)
+def test_a_refusal_has_the_last_word(given_, refused, then):
+    assert decide(given_, LIMITS, refused) == then
+
+
+def test_a_viewer_who_waits_for_the_init_segment_waits_for_whatever_is_made():
+    now = replace(situation(waiting=[10], at=[10], runs=[run(1, 40)]), any_will_do=True)
+
+    assert all(request.urgent for request in propose(now, LIMITS).requests)
 
 
 def test_a_run_is_stopped_before_another_takes_its_place():
@@ -313,7 +387,7 @@ def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless_somebody_
 
     then = after(now, decide(now, limits))
 
-    for at in now.cursors:
+    for at in now.positions:
         soon = range(at, now.cuts.reaching(at, limits.low) + 1)
         gap = next((n for n in soon if n not in now.published), None)
         made_by = None if gap is None else maker(then.runs, gap)
@@ -339,7 +413,7 @@ def test_nothing_is_started_that_is_on_disk_or_being_made(case):
 def test_a_run_is_told_one_thing_at_most(case):
     now, limits = case
 
-    told = [action.run for action in decide(now, limits) if not isinstance(action, Start)]
+    told = [action.run for action in decide(now, limits) if not isinstance(action, Start | Wait)]
 
     assert len(told) == len(set(told))
 
@@ -352,6 +426,52 @@ def test_a_decision_that_was_carried_out_is_not_changed(case):
     then = after(now, decide(now, limits))
 
     assert decide(then, limits) == []
+
+
+@st.composite
+def refusals(draw):
+    now, limits = draw(situations())
+    claims = [request.claim for request in propose(now, limits).requests]
+    refused = draw(st.dictionaries(st.sampled_from(claims), st.sampled_from(REASONS))) if claims else {}
+    return now, limits, refused
+
+
+@everything
+@given(refusals())
+def test_only_what_is_granted_goes(case):
+    now, limits, refused = case
+
+    then = after(now, decide(now, limits, refused))
+
+    before = {run.run for run in now.runs}
+    going = {run.run if run.run in before else Start(run.next) for run in then.runs if not run.held}
+    assert not going & refused.keys()
+
+
+@everything
+@given(refusals())
+def test_a_refusal_of_one_changes_nothing_for_another(case):
+    now, limits, refused = case
+
+    said, unsaid = decide(now, limits, refused), decide(now, limits)
+
+    def others(actions):
+        concern = [each for each in actions if isinstance(each, Wait | Start) and Start(each.segment) in refused]
+        concern += [each for each in actions if isinstance(each, Hold | GoOn) and each.run in refused]
+        return [each for each in actions if each not in concern]
+
+    assert others(said) == others(unsaid)
+
+
+@everything
+@given(refusals())
+def test_a_refused_decision_that_was_carried_out_is_not_changed_by_the_same_refusals(case):
+    now, limits, refused = case
+    assume(all(isinstance(claim, int) for claim in refused))  # a new run has another claim than its start had
+
+    then = after(now, decide(now, limits, refused))
+
+    assert decide(then, limits, refused) == []
 
 
 # ---- as time goes on
@@ -403,7 +523,7 @@ class Viewing:
 
     def _act(self):
         waiting = tuple(dict.fromkeys(place for place in self.places if place not in self.now.published))
-        self.now = replace(self.now, waiting=waiting, cursors=tuple(dict.fromkeys(reversed(self.places))))
+        self.now = replace(self.now, waiting=waiting, positions=tuple(dict.fromkeys(reversed(self.places))))
         actions = decide(self.now, self.limits)
         self.starts += [action.segment for action in actions if isinstance(action, Start)]
         self.stops += [action.run for action in actions if isinstance(action, Stop)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -49,7 +50,8 @@ def bystander():
 
 
 def publish(directory, rendition, number, media=MEDIA):
-    return directory.publish(rendition, number, INIT + media, head=len(INIT))
+    directory.publish_init(rendition, INIT)
+    directory.publish(rendition, number, media)
 
 
 def everything_in(folder):
@@ -112,30 +114,20 @@ def test_destroying_follows_no_symlink(directory, rendition, tmp_path):
 # ---- publishing
 
 
-def test_a_published_segment_is_the_files_media_and_the_init_segment_its_head(directory, rendition):
-    size = publish(directory, rendition, 7)
+def test_a_published_segment_and_its_init_segment_are_where_they_are_looked_for(directory, rendition):
+    publish(directory, rendition, 7)
 
     assert directory.segment(rendition, 7).read_bytes() == MEDIA
     assert directory.init(rendition).read_bytes() == INIT
-    assert size == len(MEDIA)
 
 
-def test_the_init_segment_is_written_once(directory, rendition):
-    publish(directory, rendition, 0)
-    first = directory.init(rendition).stat().st_ino
+def test_a_segment_can_be_published_though_somebody_has_tidied_up(directory):
+    shutil.rmtree(directory.path)
 
-    publish(directory, rendition, 1)
+    publish(directory, "video", 0)
 
-    assert directory.init(rendition).stat().st_ino == first
-
-
-def test_a_deleted_init_segment_comes_back_with_the_next_segment(directory, rendition):
-    publish(directory, rendition, 0)
-    directory.init(rendition).unlink()
-
-    publish(directory, rendition, 1)
-
-    assert directory.init(rendition).read_bytes() == INIT
+    assert directory.published("video") == {0: len(MEDIA)}
+    assert stat.S_IMODE(directory.path.stat().st_mode) == 0o700
 
 
 def test_a_segment_is_seen_whole_or_not_at_all(directory, rendition, monkeypatch):
@@ -183,7 +175,7 @@ def test_on_a_full_disk_nothing_becomes_visible_and_nothing_is_left(directory, r
 
 
 def test_nothing_is_published_where_nothing_was_made(directory):
-    assert directory.published("video") == set()
+    assert directory.published("video") == {}
 
 
 def test_what_an_earlier_life_published_is_found(directory, rendition):
@@ -195,13 +187,13 @@ def test_what_an_earlier_life_published_is_found(directory, rendition):
     again = SegmentDirectory(directory.path)
     again.open()
 
-    assert again.published(rendition) == {3, 11}
+    assert again.published(rendition) == {3: len(MEDIA), 11: len(MEDIA)}
 
 
 def test_what_a_run_writes_is_not_published(directory):
     (directory.new_run("video", 1) / "0.m4s").write_bytes(MEDIA)
 
-    assert directory.published("video") == set()
+    assert directory.published("video") == {}
 
 
 def test_a_run_begins_in_an_empty_folder(directory):
@@ -267,7 +259,7 @@ def test_what_an_earlier_daemon_has_published_is_set_back_until_it_is_checked(di
 
     directory.open()
 
-    assert (directory.published(rendition), directory.unchecked(rendition)) == (set(), {4})
+    assert (directory.published(rendition), directory.unchecked(rendition)) == ({}, {4: len(MEDIA)})
 
 
 def test_a_folder_in_the_place_of_the_owner_makes_way(directory):
@@ -286,7 +278,7 @@ def test_what_was_published_before_the_machine_was_started_is_made_again(directo
 
     directory.open()
 
-    assert (directory.published(rendition), directory.unchecked(rendition)) == (set(), set())
+    assert (directory.published(rendition), directory.unchecked(rendition)) == ({}, {})
     assert not directory.earlier(rendition, "init.mp4").exists()
 
 

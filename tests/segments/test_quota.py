@@ -187,13 +187,13 @@ def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_not
         def tell(message):
             if isinstance(message, MakeRoom):
                 asked.append((name, message.size))
-                for number in range(freed):
-                    account.removed(VIDEO, number)
+                for _ in range(freed):
+                    account.removed(100)
                 account.gave(message.size, 100 * freed)
 
         account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
-        for number in range(3):
-            account.wrote(VIDEO, number, 100)
+        for _ in range(3):
+            account.wrote(100)
 
     sparing("idle", 0, 60.0)
     sparing("later", 1, 30.0)
@@ -214,11 +214,11 @@ def test_what_viewers_will_soon_ask_for_is_asked_for_last_and_for_another_who_wa
         def tell(message):
             asked.append((name, message.urgent))
             if message.urgent:
-                account.removed(VIDEO, 0)
+                account.removed(300)
             account.gave(message.size, 300 if message.urgent else 0, urgent=message.urgent)
 
         account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
-        account.wrote(VIDEO, 0, 300)
+        account.wrote(300)
 
     opened("idle", 60.0)
     opened("later", 30.0)

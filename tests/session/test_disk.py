@@ -15,7 +15,6 @@ import pytest
 
 from hls_sessions import Evicted
 from hls_sessions.errors import StorageFailed
-from hls_sessions.segments.directory import size_of
 from hls_sessions.segments.quota import Lack
 from hls_sessions.session.session import NO_ROOM as SAYINGS
 from hls_sessions.session.session import ROOM_CHECK
@@ -39,6 +38,13 @@ def segments_of(session):
 def bytes_of(session):
     """Return what is on disk of a session, published or not."""
     return sum(map(size_of, files_of(session)))
+
+
+def size_of(file):
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def files_of(session):

@@ -13,7 +13,7 @@ from hls_sessions.errors import (
     Unavailable,
 )
 from hls_sessions.ffmpeg import subtitles
-from hls_sessions.session.subtitles import SubtitleLane
+from hls_sessions.session.subtitles import SessionSubtitles
 
 TEXT = "subtitles-0"
 BOUND = 30
@@ -189,14 +189,14 @@ def test_a_session_that_crashes_comes_back_to_its_texts(hls_supervisor, film, ru
     session = hls_supervisor().open(film)
     session.segment(TEXT, 0, BOUND)
     crashes = iter([RuntimeError("a fault of ours")])
-    right = SubtitleLane.text_read
+    right = SessionSubtitles.read
 
-    def text_read(*arguments):
+    def read(*arguments):
         for crash in crashes:
             raise crash
         right(*arguments)
 
-    monkeypatch.setattr(SubtitleLane, "text_read", text_read)
+    monkeypatch.setattr(SessionSubtitles, "read", read)
 
     assert "First" in session.segment(TEXT, 1, BOUND).read_text()
     [info] = [rendition for rendition in session.info().renditions if rendition.id == TEXT]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hls_sessions.encoding import run as encoding_run
-from hls_sessions.encoding.rendition import Lane
+from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SessionEnded, SessionNotFound, StorageFailed
 from hls_sessions.testing import child_processes, failing_ffmpeg, hanging_ffmpeg, runs_of
 
@@ -337,14 +337,14 @@ def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_life(
     hls_supervisor, film, monkeypatch, is_right
 ):
     session = hls_supervisor().open(film)
-    get_segment, first = Lane.get_segment, iter([True])
+    get_segment, first = SessionRendition.get_segment, iter([True])
 
     def crash_once(*arguments):
         if next(first, False):
             raise RuntimeError("a bug")
         return get_segment(*arguments)
 
-    monkeypatch.setattr(Lane, "get_segment", crash_once)
+    monkeypatch.setattr(SessionRendition, "get_segment", crash_once)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
 
@@ -366,14 +366,14 @@ def test_a_session_that_was_killed_hears_of_the_segments_its_next_encoder_makes(
 @pytest.mark.parametrize("method", ["file_closed", "run_exited", "act"])
 def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(hls_supervisor, film, monkeypatch, is_right, method):
     session = hls_supervisor().open(film)
-    original, first = getattr(Lane, method), iter([True])
+    original, first = getattr(SessionRendition, method), iter([True])
 
     def crash_once(*arguments):
         if next(first, False):
             raise RuntimeError("a bug")
         return original(*arguments)
 
-    monkeypatch.setattr(Lane, method, crash_once)
+    monkeypatch.setattr(SessionRendition, method, crash_once)
 
     for number in range(5):
         assert is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND))

@@ -8,7 +8,7 @@ from threading import Event
 
 import pytest
 
-from hls_sessions.encoding.rendition import Lane
+from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.errors import SessionNotFound, Unavailable
 from hls_sessions.otp import which_children
 from hls_sessions.session import SessionServer
@@ -169,14 +169,14 @@ def test_a_tree_that_gave_up_can_be_stopped_and_started_again(hls_supervisor, fi
 
 def test_a_request_that_crashes_every_actor_is_given_up_and_the_session_lives(hls_supervisor, film, monkeypatch):
     session = hls_supervisor().open(film)
-    poison = Lane.get_segment
+    poison = SessionRendition.get_segment
 
     def crash_over_one(lane, number, caller):
         if number == 1:
             raise RuntimeError("a bug")
         return poison(lane, number, caller)
 
-    monkeypatch.setattr(Lane, "get_segment", crash_over_one)
+    monkeypatch.setattr(SessionRendition, "get_segment", crash_over_one)
 
     with pytest.raises(Unavailable, match="crashed 3 times over this request"):
         session.segment("video-90p", 1, timeout=30)

@@ -1,0 +1,294 @@
+"""The segments of one rendition that are encoded: asks the policy and acts, hears its runs, counts what fails.
+
+Lives in the session's thread.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.encoding.encoders import Encoders
+from hls_sessions.encoding.failures import Failures
+from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
+from hls_sessions.encoding.viewers import NEIGHBOURS
+from hls_sessions.errors import EncoderFailed
+from hls_sessions.media import BrokenSegment, Refused
+from hls_sessions.segments import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from hls_sessions.encoding.copies import Copies
+    from hls_sessions.encoding.encoders import Equipment
+    from hls_sessions.encoding.output import Output
+    from hls_sessions.encoding.policy import Claim, Limits
+    from hls_sessions.encoding.run import EncoderRun
+    from hls_sessions.encoding.scheduler import SessionSlots
+    from hls_sessions.ffmpeg import Exit, Way
+    from hls_sessions.segments import Account, Lack
+
+STALLED: Final = 10.0
+"""Seconds after which a run that does nothing is given up while a viewer waits."""
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""The system's errors for a disk, or a share of one, that is full: a reason to wait, and no failure."""
+
+FULL: Final = "No space left on device"
+"""The same in ffmpeg's last words."""
+
+
+class Encoded:
+    """The encoded part of one rendition: all of it, or what cannot be copied."""
+
+    def __init__(
+        self,
+        output: Output,
+        copies: Copies | None,
+        equipment: Equipment,
+        methods: Sequence[Way],
+        quota: Account,
+        slots: SessionSlots,
+        limits: Limits,
+    ) -> None:
+        """Begin without a run. ``methods`` are what it can be encoded with, the best first; there may be none."""
+        self.limits = limits
+        self._output = output
+        self._copies = copies
+        self._reporter = equipment.reporter
+        self._slots = slots
+        rendition = output.rendition
+        self._rendition = rendition.id
+        self.runs = Encoders(rendition.id, equipment, quota)
+        self.failures = Failures(rendition.id, methods)
+        self._estimate = Estimate(rendition.peak, output.cuts)
+
+    # ---- heard
+
+    def visit(self, number: int) -> None:
+        """Note that a viewer is at a segment."""
+        self.runs.visit(number, NEIGHBOURS)
+
+    def file_closed(self, number: int, path: Path) -> None:
+        """Publish what a run has finished."""
+        run = self.runs.find(number)
+        if run is not None and not run.stopping and path.stem.isdecimal() and int(path.stem) >= run.next:
+            self._publish_from(run, ended=False)
+
+    def run_exited(self, number: int, exit_: Exit) -> None:
+        """Settle a run that has ended: publish its rest, or count its failure.
+
+        Raises:
+            EncoderFailed: the same segment has now failed too often, and not because the file ends.
+        """
+        run = self.runs.ended(number)
+        if run is None:
+            return
+        try:
+            if not run.stopping:
+                self._publish_from(run, ended=exit_.code == 0)  # its end may be heard of before its last files
+            if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
+                self._output.disk_is_full(self.size_of(run.next))
+            elif run.fault is not None or (not run.stopping and run.next <= run.last):
+                self._count_failure(run, exit_)
+        finally:
+            self.runs.clear(run)
+
+    def look_for_stalls(self) -> None:
+        """Stop the runs that do nothing."""
+        self.runs.stop_stalled(STALLED)
+
+    # ---- doing
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is anything for the policy to decide."""
+        copies = self._copies
+        if copies is None or copies.given_up is not None:
+            return self.failures.can_encode
+        # What is encoded in the place of a copy stands under the init segment of the copies.
+        stands_in = copies.uncopied and self._output.publisher.has_published
+        return self.failures.can_encode and bool(stands_in or self.runs)
+
+    def act(self) -> bool:
+        """Do as the policy decides; False when a run could not be started, which changes the situation.
+
+        Raises:
+            EncoderFailed: a run could not be started, too often.
+            StorageFailed: the same, because nothing can be written.
+        """
+        proposal = propose(self._situation(), self.limits)
+        for action in decide(proposal, self._refused(proposal.requests)):
+            match action:
+                case Start():
+                    if self._start(action) is None:
+                        return False
+                case Stop(run):
+                    self.runs[run].stop()
+                case Hold(run):
+                    self.runs.hold(self.runs[run])
+                case GoOn(run):
+                    self.runs[run].go_on()
+                case Wait():
+                    pass
+        return True
+
+    def restore(self, runs: Iterable[tuple[int, bool]]) -> None:
+        """Start runs that make these segments next and are held or not, as far as viewers and the policy agree.
+
+        Raises:
+            EncoderFailed: a run could not even be started, too often.
+        """
+        there, positions = self._output.cache.numbers, self._output.viewers.positions
+        for segment, held in runs:
+            goes_on = segment in positions or segment - 1 in there
+            busy = len(self.runs.going) >= self.limits.max_runs
+            settled = segment in there or self._is_copied(segment)
+            claim = Start(segment)
+            if not goes_on or busy or settled or self._reserve(claim, segment, urgent=False) is not None:
+                continue
+            run = self._start(claim)
+            if run is not None and held:
+                self.runs.hold(run)
+
+    def rest(self) -> None:
+        """Stop all runs."""
+        self.runs.stop()
+        self._slots.request(self._rendition, ())
+
+    def close(self, timeout: float) -> None:
+        """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
+        self._slots.request(self._rendition, ())
+        self.runs.close(timeout)
+
+    def size_of(self, number: int) -> int:
+        """Return how many bytes a run may write for a segment before anything is decided anew."""
+        return self._estimate.run(number)
+
+    # ---- within
+
+    def _situation(self) -> Situation:
+        leading, viewers, failures = self._output.cuts.lead, self._output.viewers, self.failures
+        waiting = [segment for segment in viewers.waiting if segment >= leading and not self._is_copied(segment)]
+        settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *range(leading)}
+        if self._copies is not None and self._copies.given_up is None:
+            settled |= set(range(len(self._output.cuts))) - self._copies.uncopied.keys()
+        # What comes before the track begins needs the init segment, and nothing else that a run makes.
+        elif not waiting and self._output.waits_for_any:
+            waiting = [self._output.segment_for_init]
+            settled.discard(waiting[0])
+        return Situation(
+            cuts=self._output.cuts,
+            published=settled,
+            waiting=waiting,
+            positions=viewers.latest_first,
+            runs=tuple(run.state for run in self.runs.going),
+            any_will_do=self._output.waits_for_any,
+        )
+
+    def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Lack]:
+        """Return which requests get no slot or no room on disk, and why."""
+        slots = self._slots.request(self._rendition, requests)
+        refused: dict[Claim, Reason | Lack] = {}
+        for request in requests:
+            if request.claim not in slots:
+                refused[request.claim] = Reason.NO_SLOT
+            elif (lack := self._reserve(request.claim, request.segment, urgent=request.urgent)) is not None:
+                refused[request.claim] = lack
+        return refused
+
+    def _start(self, claim: Start) -> EncoderRun | None:
+        """Start a run; None when it could not be started."""
+        until = None if self._copies is None else self._copies.until(claim.segment)
+        try:
+            run = self.runs.start(claim, self.failures.method, until)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                self._output.disk_is_full(self.size_of(claim.segment))
+                return None
+            reason = f"its encoder could not be started ({error.strerror or error})"
+            self._note_failure(claim.segment, "could not start", reason, (), self.failures.method)
+            self._give_up(claim.segment, reason)
+            return None
+        if (cause := self.failures.replaced(claim.segment)) is not None:
+            self._reporter.replaced(self._rendition, claim.segment, cause)
+        return run
+
+    def _publish_from(self, run: EncoderRun, *, ended: bool) -> None:
+        """Publish, in order, all that a run has finished."""
+        while run.next <= run.last and not run.stopping:
+            file = run.file(run.next)
+            if not file.exists() or not self._publish(run, file, ended=ended):
+                return
+
+    def _publish(self, run: EncoderRun, file: Path, *, ended: bool) -> bool:
+        """Publish a run's next file if it passes the check. False when it was refused, or cannot be judged yet."""
+        number = run.next
+        went_on = ended or run.file(number + 1).exists()
+        # What was refused for its beginning every time has lost its beginning: the rest is what can be played.
+        damaged = self.failures.is_last_try(number, run.way)
+        try:
+            if not self._output.publisher.publish_from_run(number, file, went_on=went_on, damaged=damaged):
+                return False
+        except (BrokenSegment, Refused) as refusal:
+            if went_on:
+                self._reporter.refused()
+                run.stop("refused", fault=str(refusal))
+                run.faulty_source = True
+            return False
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                run.stop()
+                self._output.disk_is_full(self.size_of(number))
+                return False
+            self._output.storage_fault = error
+            run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
+            return False
+        self._output.storage_fault = None
+        self.runs.published(run, number)
+        self.failures.made(number)
+        self._output.answer(number)
+        return True
+
+    def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
+        ended_early = exit_.code == 0 and run.fault is None
+        reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
+        cause = "ended early" if ended_early else run.cause or "crashed"
+        self._note_failure(run.next, cause, reason, exit_.log, run.way)
+        has_published = bool(self._output.cache.numbers)
+        can_blame = not ended_early and self._output.storage_fault is None  # a full disk says nothing of a method
+        if can_blame and self.failures.is_spent(run, exit_, has_published=has_published):
+            self.failures.step_down(run, reason, exit_)
+            for other in self.runs:
+                if other.next == other.first:  # one that has made something goes on
+                    other.stop()
+        else:
+            # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
+            self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
+
+    def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Way) -> None:
+        self._reporter.failed()
+        self.failures.count(segment, cause, reason, log, method)
+        if any(run.first == segment for run in self.runs.going):
+            # The run was stopped and did not end at once: another is at its place already.
+            self.failures.replaced(segment)
+            self._reporter.replaced(self._rendition, segment, cause)
+
+    def _give_up(self, segment: int, reason: str, log: tuple[str, ...] = (), *, impossible: bool = False) -> None:
+        """Give up a segment, or the whole rendition, if it has failed too often."""
+        if not self.failures.is_given_up(segment):
+            return
+        if not impossible and segment not in self._output.viewers.waiting and not self._output.viewers.wait_for_any:
+            return  # it was made ahead, and nobody has missed it: a viewer who asks for it has it tried anew
+        if (fault := self._output.storage_fault) is not None:
+            raise self._output.storage_failed(fault)
+        if not impossible:
+            raise EncoderFailed(self._rendition, segment, self.failures.attempts(segment), reason, log)
+        self._output.make_impossible(segment, reason)
+
+    def _is_copied(self, number: int) -> bool:
+        return self._copies is not None and number in self._copies
+
+    def _reserve(self, claim: Claim, number: int, *, urgent: bool) -> Lack | None:
+        return self._output.reserve(claim, self.size_of(number), urgent=urgent)

@@ -1,0 +1,146 @@
+"""The encoder runs of one rendition: starts, holds and ends them. Decides nothing. Lives in the session's thread."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hls_sessions.encoding.run import EncoderRun
+from hls_sessions.ffmpeg import run as plan_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hls_sessions.encoding.policy import Start
+    from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.watcher import Watcher
+    from hls_sessions.ffmpeg import Binary, Way
+    from hls_sessions.media import Presentation
+    from hls_sessions.otp import Ref
+    from hls_sessions.segments import Account, SegmentDirectory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a session's encoders are started with."""
+
+    binary: Binary
+    presentation: Presentation
+    directory: SegmentDirectory
+    watcher: Watcher
+    reporter: Reporter
+    owner: Ref
+    """Hears of the runs: the session."""
+    now: Callable[[], float]
+    """The clock, in seconds."""
+
+
+class Encoders:
+    """The runs of one rendition, by number."""
+
+    def __init__(self, rendition: str, equipment: Equipment, quota: Account) -> None:
+        """Begin without a run. What they write is taken from the session's quota."""
+        self._rendition = rendition
+        self._equipment = equipment
+        self._quota = quota
+        self._runs: dict[int, EncoderRun] = {}
+        self._number = 0
+
+    def __iter__(self) -> Iterator[EncoderRun]:
+        """Yield all runs that have not ended."""
+        return iter(tuple(self._runs.values()))
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __getitem__(self, number: int) -> EncoderRun:
+        return self._runs[number]
+
+    def find(self, number: int) -> EncoderRun | None:
+        """Return a run; None when it has ended."""
+        return self._runs.get(number)
+
+    @property
+    def going(self) -> list[EncoderRun]:
+        """The runs whose end was not asked for, held or not."""
+        return [run for run in self if not run.stopping]
+
+    def start(self, claim: Start, method: Way, until: int | None) -> EncoderRun:
+        """Start a run, which writes what was reserved for the claim.
+
+        Args:
+            claim: where it begins.
+            method: how it encodes.
+            until: the last segment it is to make; None for the last of all.
+
+        Raises:
+            OSError: it cannot be started; nothing is left of it.
+        """
+        self._number += 1
+        with_, number = self._equipment, self._number
+        rendition = with_.presentation.renditions[self._rendition]
+        try:
+            folder = with_.directory.new_run(self._rendition, number)
+            plan = plan_run(with_.binary, with_.presentation, rendition, method, claim.segment, folder, until)
+            run = EncoderRun(self._rendition, number, plan, folder, with_.owner, with_.watcher, with_.reporter)
+        except OSError:
+            self._quota.settle(self._rendition, claim, 0)
+            raise
+        self._quota.transfer(self._rendition, claim, number)
+        run.used = with_.now()
+        self._runs[number] = run
+        logger.info("started %r", run)
+        return run
+
+    def hold(self, run: EncoderRun) -> None:
+        """Hold a run. What it has written and not published stays reserved."""
+        run.hold()
+        self._quota.settle(self._rendition, run.number, run.bytes)
+
+    def published(self, run: EncoderRun, number: int) -> None:
+        """Note that a run's segment was published, and delete what it has written of it."""
+        run.file(number).unlink(missing_ok=True)
+        if run.state.held:
+            self._quota.settle(self._rendition, run.number, run.bytes)
+        run.next = number + 1
+
+    def ended(self, number: int) -> EncoderRun | None:
+        """Take out a run that has ended; None when it is none of these. ``clear`` it when its files were looked at."""
+        return self._runs.pop(number, None)
+
+    def clear(self, run: EncoderRun) -> None:
+        """Give back what a run that has ended held on disk, in the kernel and of the quota."""
+        run.clear()
+        self._quota.settle(self._rendition, run.number, 0)
+
+    def visit(self, number: int, reach: int) -> None:
+        """Note that a viewer is at a segment, which uses the runs that are at it or up to ``reach`` before it."""
+        now = self._equipment.now()
+        for run in self:
+            if run.first <= number <= run.next + reach:
+                run.used = now
+
+    def stop(self) -> None:
+        """End all runs. Each is heard of when it has ended."""
+        for run in self:
+            run.stop()
+
+    def stop_stalled(self, limit: float) -> None:
+        """End the runs that have done nothing for so many seconds."""
+        now = self._equipment.now()
+        for run in self:
+            if run.is_stalled(now, limit):
+                run.stop("stalled", fault=f"its encoder did nothing for {limit:g} seconds")
+
+    def close(self, timeout: float) -> None:
+        """End all runs and wait until they are gone, each up to ``timeout`` seconds."""
+        runs, self._runs = list(self._runs.values()), {}
+        for run in runs:
+            run.stop()
+        for run in runs:
+            if not run.wait(timeout):
+                logger.error("%r did not end within %g s of SIGKILL", run, timeout)
+            self.clear(run)

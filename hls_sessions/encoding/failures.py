@@ -1,0 +1,124 @@
+"""How often segments of one rendition could not be encoded, and with which method it is tried now.
+
+A segment that failed too often with one method is tried with the next. With the last method it is impossible, if the
+file does not hold it; else its encoder has failed. Lives in the session's thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.errors import said
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hls_sessions.encoding.run import EncoderRun
+    from hls_sessions.ffmpeg import Exit, Way
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 3
+"""How often a segment is tried with one method."""
+
+
+class Failures:
+    """One rendition's failures, by segment number."""
+
+    def __init__(self, rendition: str, methods: Sequence[Way]) -> None:
+        """Begin with the first of the methods to encode; there may be none."""
+        self._rendition = rendition
+        self._methods = methods
+        self._left: list[str] = []
+        """Why each method before the present one was given up, in sentences."""
+        self._attempts: Counter[int] = Counter()
+        self._lost: dict[int, str] = {}
+        """Segments whose encoder was lost before they were made, and to what."""
+
+    # ---- how it is encoded
+
+    @property
+    def method(self) -> Way:
+        """How it is encoded now."""
+        return self._methods[len(self._left)]
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is any method."""
+        return bool(self._methods)
+
+    @property
+    def methods_left(self) -> tuple[str, ...]:
+        """Why each method before the present one was given up, in sentences."""
+        return tuple(self._left)
+
+    def is_spent(self, run: EncoderRun, exit_: Exit, *, has_published: bool) -> bool:
+        """Whether a failed run's method is to be left for the next: it failed too often, or has never made anything.
+
+        A signal from outside says nothing of a method.
+
+        Args:
+            run: the run that failed.
+            exit_: how its process ended.
+            has_published: whether any segment of the rendition is on disk.
+        """
+        if run.way is not self.method or run.way is self._methods[-1]:
+            return False
+        never_worked = not has_published and (run.fault is not None or not exit_.was_killed)
+        return never_worked or self._attempts[run.next] >= ATTEMPTS
+
+    def step_down(self, run: EncoderRun, reason: str, exit_: Exit) -> None:
+        """Go over to the next method, for good."""
+        why = f"{run.way} was given up at segment {run.next}: {reason}.{said([exit_.cause])}"
+        self._left.append(why)
+        self._attempts.clear()
+        logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)
+
+    # ---- what failed
+
+    def count(self, number: int, cause: str, reason: str, log: Sequence[str], method: Way) -> None:
+        """Count a failure of a method at a segment.
+
+        Args:
+            number: the segment.
+            cause: why, in a word or two, to count by.
+            reason: why, in a sentence's predicate.
+            log: the encoder's last lines.
+            method: what failed. A method that was given up is not counted against the present one.
+        """
+        self._attempts[number] += method is self.method
+        self._lost[number] = cause
+        logger.warning("segment %d of %s failed: %s %s", number, self._rendition, reason, " | ".join(log[-2:]))
+
+    def made(self, number: int) -> None:
+        """Note that a segment was made."""
+        self._attempts.pop(number, None)
+        self._lost.pop(number, None)
+
+    def replaced(self, number: int) -> str | None:
+        """Note that another run is at a segment; return to what the one before it was lost, if one was."""
+        return self._lost.pop(number, None)
+
+    def try_anew(self, number: int) -> None:
+        """Forget that a segment failed too often: a viewer asks for it."""
+        if self.is_given_up(number):
+            del self._attempts[number]
+
+    def attempts(self, number: int) -> int:
+        """Return how often a segment has failed."""
+        return self._attempts[number]
+
+    def is_given_up(self, number: int) -> bool:
+        """Whether a segment has failed too often."""
+        return self._attempts[number] >= ATTEMPTS
+
+    def is_last_try(self, number: int, method: Way) -> bool:
+        """Whether a segment is given up when the last method fails once more."""
+        return method is self._methods[-1] and self._attempts[number] >= ATTEMPTS - 1
+
+    @property
+    def given_up(self) -> set[int]:
+        """The segments that have failed too often."""
+        return {number for number, times in self._attempts.items() if times >= ATTEMPTS}

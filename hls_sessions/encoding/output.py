@@ -1,0 +1,167 @@
+"""What one rendition gives its viewers, however it is made. Lives in the session's thread.
+
+The encoders and the packager put what they have made here. It answers the viewers who wait, and keeps what turned out
+to be impossible.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.encoding.info import GapInfo
+from hls_sessions.encoding.publisher import Publisher
+from hls_sessions.errors import SegmentImpossible, StorageFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+    from pathlib import Path
+
+    from hls_sessions.encoding.encoders import Equipment
+    from hls_sessions.encoding.viewers import Viewers
+    from hls_sessions.media import Rendition
+    from hls_sessions.segments import Account, Lack
+
+HOPELESS: Final = 3
+"""So many impossible segments, with none made, and nothing will bring the init segment."""
+
+
+class Output:
+    """The published segments of one rendition, and the viewers who wait for more."""
+
+    def __init__(self, rendition: Rendition, equipment: Equipment, quota: Account, viewers: Viewers) -> None:
+        """Take over what an earlier life has published."""
+        self.rendition = rendition
+        self.cuts = equipment.presentation.cuts(rendition.id)
+        self.viewers = viewers
+        self.publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
+        self.cache = self.publisher.cache
+        self.storage_fault: OSError | None = None
+        """Why the last file could not be written; None once one could."""
+        self._directory = equipment.directory
+        self._quota = quota
+        self._impossible: dict[int, str] = {}
+        self._lacking: tuple[Lack | None, int] = None, 0
+
+    # ---- what viewers get
+
+    def answer(self, number: int) -> None:
+        """Let all who wait for a segment, or for the init segment, know that it is there."""
+        self.viewers.answer(number, self.cache.path(number))
+        self.answer_for_init()
+
+    def answer_for_init(self) -> None:
+        """Let all who wait for the init segment, or for segments that need nothing else, know that it is there."""
+        self.viewers.answer_init(self.cache.init)
+        for number in self._leading_awaited:
+            try:
+                self.viewers.answer(number, self.publish_leading(number))
+            except StorageFailed as error:
+                self.viewers.fail([number], error)
+
+    def publish_leading(self, number: int) -> Path:
+        """Publish a segment before the track's beginning, for which the init segment must be there; return its file.
+
+        Raises:
+            StorageFailed: it cannot be written.
+        """
+        try:
+            return self.publisher.publish_leading(number)
+        except OSError as error:
+            raise self.storage_failed(error) from error
+
+    @property
+    def waits_for_any(self) -> bool:
+        """Whether a viewer waits for the init segment, or for a segment that needs nothing else."""
+        return self.viewers.wait_for_any or bool(self._leading_awaited)
+
+    @property
+    def segment_for_init(self) -> int:
+        """The segment to make for viewers who wait for the init segment: the nearest to the latest of them."""
+        leading = self.cuts.lead
+        at = max(*self.viewers.latest_first[:1], leading, 0)
+        nearest = (*range(at, len(self.cuts)), *range(leading, at))
+        return next((number for number in nearest if number not in self._impossible), at)
+
+    @property
+    def _leading_awaited(self) -> list[int]:
+        """The segments that are waited for before the track begins."""
+        return [number for number in self.viewers.waiting if number < self.cuts.lead]
+
+    # ---- what cannot be made
+
+    @property
+    def impossible(self) -> Mapping[int, str]:
+        """The segments that the file does not hold, and why."""
+        return self._impossible
+
+    def make_impossible(self, number: int, reason: str) -> None:
+        """Tell all who wait for a segment, or ask for it from now on, that the file does not hold it."""
+        self._impossible[number] = reason
+        error = SegmentImpossible(self.rendition.id, number, reason)
+        self.viewers.fail([number], error)
+        makeable = len(self.cuts) - self.cuts.lead
+        if not self.cache.numbers and len(self._impossible) >= min(HOPELESS, makeable):
+            self.viewers.fail(self._leading_awaited, error)
+            self.viewers.fail_init(error)
+
+    @property
+    def gaps(self) -> Iterator[GapInfo]:
+        """What is impossible: neighbours for the same reason as one."""
+        numbered = enumerate(sorted(self._impossible.items()))
+        for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
+            numbers = [number for _, (number, _) in group]
+            yield GapInfo(numbers[0], numbers[-1], reason)
+
+    def storage_failed(self, error: OSError) -> StorageFailed:
+        """Return what to tell of a file that cannot be written."""
+        return StorageFailed(str(self._directory.path), error.strerror or str(error))
+
+    # ---- room on disk
+
+    def reserve(self, writer: Hashable, size: int, *, urgent: bool) -> Lack | None:
+        """Reserve room for what is written next; return what is lacking, if anything is.
+
+        Args:
+            writer: what writes: a run, one that is to be started, or a packager's task.
+            size: how many bytes.
+            urgent: whether a viewer waits for them.
+        """
+        lack = self._quota.reserve(self.rendition.id, writer, size, urgent=urgent)
+        if lack is not None and not self._lacking[1]:
+            self._lacking = lack, size if urgent else 0
+        return lack
+
+    def begin(self) -> None:
+        """Forget what was lacking: it is reserved anew."""
+        self._lacking = None, 0
+
+    def report_lack(self) -> None:
+        """Tell the quota what was lacking since ``begin``, and how many bytes of that a viewer waits for."""
+        self._quota.note(self.rendition.id, *self._lacking)
+
+    def want_nothing(self) -> None:
+        """Tell the quota that nothing more is to be written."""
+        self._quota.note(self.rendition.id, None)
+
+    def settle(self, writer: Hashable, size: int = 0) -> None:
+        """Keep so much of what is reserved for a writer, which writes no more for now."""
+        self._quota.settle(self.rendition.id, writer, size)
+
+    def disk_is_full(self, size: int) -> None:
+        """Note that the disk had no room for so many bytes."""
+        self._quota.full(size)
+
+    def fail_if_larger(self, number: int, size: int) -> None:
+        """Tell viewers who wait for a segment that it is larger than the budget, if it is."""
+        if size > self._quota.most:
+            self.viewers.fail([number], self._never_fits(size))
+
+    def fail_init_if_larger(self, size: int) -> None:
+        """Tell viewers who wait for the init segment the same of the segment that it comes with."""
+        if size > self._quota.most:
+            self.viewers.fail_init(self._never_fits(size))
+
+    def _never_fits(self, size: int) -> StorageFailed:
+        why = f"a segment of {self.rendition.id} may need {size} bytes, and disk_budget or session_disk_budget is less"
+        return StorageFailed(str(self._directory.path), why)

@@ -1,0 +1,158 @@
+"""Checks what was made of one rendition, and publishes it. Lives in the session's thread."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hls_sessions.media import (
+    BrokenSegment,
+    Refused,
+    check_segment,
+    gap_of,
+    is_short,
+    read_segment,
+    read_time_scale,
+    read_track,
+    same_codec,
+)
+from hls_sessions.segments import SegmentCache
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hls_sessions.media import Presentation, Rendition
+    from hls_sessions.segments import Account, Reporter, SegmentDirectory
+
+logger = logging.getLogger(__name__)
+
+
+class Publisher:
+    """What is published of one rendition: its init segment, and segments that belong to that."""
+
+    def __init__(
+        self,
+        rendition: Rendition,
+        presentation: Presentation,
+        directory: SegmentDirectory,
+        quota: Account,
+        reporter: Reporter,
+    ) -> None:
+        """Take over what an earlier life has published.
+
+        A segment of this daemon was checked. One of an earlier daemon is checked when it is asked for.
+        """
+        self._id = rendition.id
+        self._cuts = presentation.cuts(rendition.id)
+        self._origin = presentation.timeline.origin
+        self.cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, self._check_earlier)
+        self._track: bytes | None = None
+        """The trak box of the published init segment; None while there is none."""
+        try:
+            if (init := self.cache.adopt_init()) is not None:
+                self._track = read_track(init)
+        except (OSError, BrokenSegment):
+            pass
+        if self._track is None:
+            self.cache.clear()
+
+    @property
+    def has_init(self) -> bool:
+        """Whether the init segment is on disk."""
+        return self.cache.init.exists()
+
+    @property
+    def has_published(self) -> bool:
+        """Whether what comes from now on must belong to an init segment that a player may have."""
+        return self._track is not None
+
+    @property
+    def time_scale(self) -> int | None:
+        """Ticks per second of the published init segment; None while there is none."""
+        return None if self._track is None else read_time_scale(self._track)
+
+    def publish_from_run(self, number: int, file: Path, *, went_on: bool, damaged: bool) -> bool:
+        """Publish a segment that a run has made; False when it cannot be judged yet.
+
+        Args:
+            number: the segment.
+            file: the run's file, an init segment with one segment.
+            went_on: whether the run has finished it. Else the file may be cut off, because its encoder was killed, or
+                end early, because there is a hole in the source.
+            damaged: whether its beginning is known to be missing from the source.
+
+        Raises:
+            BrokenSegment, Refused: it is not what it should be.
+            OSError: it cannot be read or written.
+        """
+        data = file.read_bytes()
+        segment = read_segment(data)
+        check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
+        if not went_on and is_short(segment, number, self._cuts, self._origin):
+            return False
+        whole = memoryview(data)
+        if not self.has_init:
+            self.cache.publish_init(whole[: segment.head])
+            self._track = self._track or segment.track
+        if number not in self.cache:
+            self.cache.publish(number, whole[segment.head :])
+        return True
+
+    def publish_copy(self, number: int, file: Path, init: bytes, *, damaged: bool) -> None:
+        """Publish a segment that a packager has made.
+
+        Args:
+            number: the segment.
+            file: the segment.
+            init: the init segment that it belongs to.
+            damaged: whether its beginning is known to be missing from the source.
+
+        Raises:
+            BrokenSegment, Refused: it is not what it should be.
+            OSError: it cannot be read, or not be put in its place.
+        """
+        with file.open("rb") as whole, mmap.mmap(whole.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+            size = len(mapped)
+            with memoryview(mapped) as data:
+                segment = read_segment(data, init)
+        check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
+        if number not in self.cache:
+            self.cache.publish_file(number, file, size)
+
+    def publish_init(self, init: bytes) -> bool:
+        """Publish the init segment of copies; False when it does not go with what is published, which is encoded.
+
+        Raises:
+            BrokenSegment: it is none.
+            OSError: it cannot be written.
+        """
+        track = read_track(init)
+        if track == self._track and self.has_init:
+            return True
+        if self._track is not None and not same_codec(track, self._track):
+            return False
+        if self._track is not None and track != self._track:
+            logger.warning("%s is made again: an earlier version has written its init segment", self._id)
+            for number in tuple(self.cache.numbers):
+                with suppress(OSError):
+                    self.cache.evict(number)
+        self.cache.publish_init(init)
+        self._track = track
+        return True
+
+    def publish_leading(self, number: int) -> Path:
+        """Publish a segment before the track's beginning, for which the init segment must be there; return its file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        return self.cache.fill(number, gap_of(number, self._cuts, self._origin, self.cache.init.read_bytes()))
+
+    def _check_earlier(self, number: int, data: bytes) -> None:
+        """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""
+        segment = read_segment(data, self.cache.init.read_bytes())
+        check_segment(segment, number, self._cuts, self._origin, self._track)
+        if is_short(segment, number, self._cuts, self._origin):
+            raise Refused("it ends before the next begins")

@@ -1,0 +1,132 @@
+"""The viewers of one rendition: where they are, and what they wait for. Lives in the session's thread."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from hls_sessions.otp import From
+
+POSITIONS: Final = 8
+"""How many viewers' positions are kept per rendition."""
+
+NEIGHBOURS: Final = 2
+"""A request this many segments or fewer after a viewer's position is taken to be that viewer's next."""
+
+
+class Viewers:
+    """Positions are segment numbers. A caller is answered once, with a file or with an error."""
+
+    def __init__(self, now: Callable[[], float], kept_for: float) -> None:
+        """Begin without any.
+
+        Args:
+            now: the clock, in seconds.
+            kept_for: seconds a position is kept without a request.
+        """
+        self.kept_for = kept_for
+        self._now = now
+        self._positions: dict[int, float] = {}
+        """Since when a viewer is at each, the latest to ask last."""
+        self._waiting: dict[int, list[From]] = {}
+        self._waiting_for_init: list[From] = []
+
+    def __len__(self) -> int:
+        """How many wait."""
+        return sum(not caller.abandoned for caller in chain(self._waiting_for_init, *self._waiting.values()))
+
+    # ---- where they are
+
+    def visit(self, number: int) -> None:
+        """Note that a viewer is at a segment."""
+        near = next((at for at in self._positions if 0 <= number - at <= NEIGHBOURS), None)
+        if near is not None:
+            del self._positions[near]
+        elif len(self._positions) >= POSITIONS:
+            del self._positions[next(iter(self._positions))]
+        self._positions[number] = self._now()
+
+    def be_at(self, numbers: Iterable[int]) -> None:
+        """Note that viewers are at these segments, the latest to ask last, and nowhere else."""
+        self._positions.clear()
+        for number in numbers:
+            self.visit(number)
+
+    @property
+    def positions(self) -> Mapping[int, float]:
+        """The segments they are at and since when, on the clock, the latest to ask last."""
+        return self._positions
+
+    @property
+    def latest_first(self) -> tuple[int, ...]:
+        """The segments they are at, the latest to ask first."""
+        return tuple(reversed(self._positions))
+
+    @property
+    def next_forgotten(self) -> float | None:
+        """When the next position is forgotten, on the clock; None when there is none."""
+        return min((since + self.kept_for for since in self._positions.values()), default=None)
+
+    # ---- what they wait for
+
+    def wait(self, number: int, caller: From) -> None:
+        """Have a caller wait for a segment."""
+        self._waiting.setdefault(number, []).append(caller)
+
+    def wait_for_init(self, caller: From) -> None:
+        """Have a caller wait for the init segment."""
+        self._waiting_for_init.append(caller)
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The segments that are waited for, the longest wait first."""
+        return tuple(self._waiting)
+
+    @property
+    def wait_for_any(self) -> bool:
+        """Whether a caller waits for the init segment."""
+        return bool(self._waiting_for_init)
+
+    def is_awaited(self, number: int) -> bool:
+        """Whether a caller who has not left waits for a segment."""
+        return any(not caller.abandoned for caller in self._waiting.get(number, ()))
+
+    def answer(self, number: int, file: Path) -> None:
+        """Give a segment's file to all who wait for it."""
+        for caller in self._waiting.pop(number, ()):
+            caller.reply(file)
+
+    def answer_init(self, file: Path) -> None:
+        """Give the init segment's file to all who wait for it."""
+        waiting, self._waiting_for_init = self._waiting_for_init, []
+        for caller in waiting:
+            caller.reply(file)
+
+    def fail(self, numbers: Iterable[int], error: Exception) -> None:
+        """Answer all who wait for these segments with an error."""
+        for caller in chain(*(self._waiting.pop(number, ()) for number in tuple(numbers))):
+            caller.fail(error)
+
+    def fail_init(self, error: Exception) -> None:
+        """Answer all who wait for the init segment with an error."""
+        waiting, self._waiting_for_init = self._waiting_for_init, []
+        for caller in waiting:
+            caller.fail(error)
+
+    def fail_all(self, error: Exception) -> None:
+        """Answer all who wait with an error."""
+        self.fail(self._waiting, error)
+        self.fail_init(error)
+
+    def forget_the_gone(self) -> None:
+        """Forget callers who no longer wait, and positions from which nothing was asked for a while."""
+        now = self._now()
+        self._positions = {at: since for at, since in self._positions.items() if since + self.kept_for > now}
+        self._waiting_for_init = [caller for caller in self._waiting_for_init if not caller.abandoned]
+        for number, callers in list(self._waiting.items()):
+            if all(caller.abandoned for caller in callers):
+                del self._waiting[number]
