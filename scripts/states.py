@@ -1,4 +1,4 @@
-"""Draw the table of a session's states into the README, or say whether what is drawn there is the table."""
+"""Draw the table of a session's states into the guide, or say whether the guide shows that table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hls_sessions.session.state import TABLE, State
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "hls_sessions" / "guide" / "states.md"
 DRAWN = re.compile(r"(?<=<!-- scripts/states draws this -->\n).*?(?=<!-- to here -->)", re.DOTALL)
 
 
@@ -21,20 +21,20 @@ def diagram() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Draw; with ``--check``, change nothing and return 1 where the drawing is another."""
+    """Draw; with ``--check``, change nothing and return 1 where the page shows another table."""
     check = "--check" in arguments
-    readme = next((Path(argument) for argument in arguments if argument != "--check"), README)
-    text = readme.read_text()
+    page = next((Path(argument) for argument in arguments if argument != "--check"), PAGE)
+    text = page.read_text()
     drawn = DRAWN.search(text)
     if drawn is None:
-        print(f"{readme} has no place for the diagram.")
+        print(f"{page} has no place for the diagram.")
         return 1
     if drawn[0] == diagram():
         return 0
     if check:
-        print(f"{readme} shows another table than hls_sessions/session/state.py: run scripts/states.")
+        print(f"{page} shows another table than hls_sessions/session/state.py: run scripts/states.")
         return 1
-    readme.write_text(DRAWN.sub(lambda _: diagram(), text))
+    page.write_text(DRAWN.sub(lambda _: diagram(), text))
     return 0
 
 

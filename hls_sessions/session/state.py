@@ -1,6 +1,6 @@
 """The states of a session and every step between them, as one table. Nothing else changes a state.
 
-``scripts/states`` draws the table into the README.
+``scripts/states`` draws the table into ``guide/states.md``.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ LEGAL = [(State(state), Step(step), State(to)) for state, steps in WANTED.items(
 ILLEGAL = [pair for pair in product(State, Step) if pair not in {(state, step) for state, step, _ in LEGAL}]
 OVERDUE = Circumstances(overdue=True)
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "hls_sessions" / "guide" / "states.md"
 
 
 def test_the_table_is_what_was_wanted():
@@ -116,24 +117,25 @@ def states(*arguments) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_readme_shows_the_table():
+def test_the_guide_shows_the_table():
     checked = states("--check")
 
     assert checked.returncode == 0, checked.stdout
 
 
-def test_a_readme_that_shows_another_table_is_found_out_and_drawn_anew(tmp_path):
-    readme = shutil.copy(ROOT / "README.md", tmp_path)
-    drawn = Path(readme).read_text()
-    Path(readme).write_text(drawn.replace("active --> paused: pause", "active --> paused: rest"))
+def test_a_page_that_shows_another_table_is_found_out_and_drawn_anew(tmp_path):
+    page = shutil.copy(PAGE, tmp_path)
+    drawn = Path(page).read_text()
+    Path(page).write_text(drawn.replace("active --> paused: pause", "active --> paused: rest"))
 
-    assert states("--check", readme).returncode == 1
-    assert states(readme).returncode == 0
-    assert Path(readme).read_text() == drawn
+    assert states("--check", page).returncode == 1
+    assert states(page).returncode == 0
+    assert Path(page).read_text() == drawn
 
 
-def test_a_readme_without_a_place_for_the_diagram_is_found_out(tmp_path):
-    (tmp_path / "README.md").write_text("Nothing is drawn here.\n")
+def test_a_page_without_a_place_for_the_diagram_is_found_out(tmp_path):
+    page = tmp_path / "states.md"
+    page.write_text("Nothing is drawn here.\n")
 
-    assert states("--check", str(tmp_path / "README.md")).returncode == 1
-    assert states(str(tmp_path / "README.md")).returncode == 1
+    assert states("--check", str(page)).returncode == 1
+    assert states(str(page)).returncode == 1
