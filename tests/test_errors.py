@@ -104,3 +104,9 @@ def test_an_error_that_a_media_server_derives_is_answered_like_its_parent():
 
 def test_an_error_of_a_newer_daemon_is_a_failure():
     assert exit_for("out-of-popcorn") is Exit.FAILED
+
+
+def test_every_error_that_a_caller_may_catch_is_at_the_librarys_door():
+    written = {error.__name__ for error in all_errors() if error.__module__ == "hls_sessions.errors"}
+
+    assert written <= set(hls_sessions.__all__)

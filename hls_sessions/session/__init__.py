@@ -1,5 +1,7 @@
 """One viewing: its messages, its states, its actor, and the record of its life."""
 
+from hls_sessions.session.client import Session, end_error
+from hls_sessions.session.counters import Sums
 from hls_sessions.session.events import (
     Ended,
     Event,
@@ -11,7 +13,6 @@ from hls_sessions.session.events import (
     StateChanged,
     Updated,
 )
-from hls_sessions.session.life import Earlier, Life, Transition
 from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
@@ -28,12 +29,12 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
 )
+from hls_sessions.session.record import Earlier, Life, Transition
+from hls_sessions.session.server import SessionServer
 from hls_sessions.session.services import House
-from hls_sessions.session.session import SessionServer
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.spec import Viewing
 from hls_sessions.session.state import State, Step, Who
-from hls_sessions.session.tally import Sums
 
 __all__ = [
     "Earlier",
@@ -58,6 +59,7 @@ __all__ = [
     "Resume",
     "SegmentReady",
     "Served",
+    "Session",
     "SessionInfo",
     "SessionServer",
     "Snapshot",
@@ -70,5 +72,6 @@ __all__ = [
     "Updated",
     "Viewing",
     "Who",
+    "end_error",
     "judge_file",
 ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads SessionInfo's types at run time
+from math import inf
 from typing import TYPE_CHECKING
 
 from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the same
+from hls_sessions.session.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hls_sessions.session.services import House
-    from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.state import State
 
 # Asked (Ref.ask, Ref.call).
@@ -72,6 +73,10 @@ class Pause:
     position: float | None = None
     """Where the viewer is, in seconds; None for where the segment asked for last begins."""
 
+    def __post_init__(self) -> None:
+        if self.position is not None and not 0 <= self.position < inf:
+            raise ValueError(f"A position is a number of seconds from the beginning, not {self.position}.")
+
 
 @dataclass(frozen=True, slots=True)
 class PauseIf:
@@ -90,6 +95,11 @@ class Resume:
 
     snapshot: Snapshot | None = None
 
+    def __post_init__(self) -> None:
+        # Here, because the actor would crash over it. A snapshot kept as JSON is read by Snapshot.model_validate.
+        if not isinstance(self.snapshot, Snapshot | None):
+            raise TypeError(f"A snapshot is a Snapshot, not a {type(self.snapshot).__name__}.")
+
 
 # Told (Ref.cast).
 
@@ -106,13 +116,6 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class GoThere:
-    """A new session's own reminder to begin where an earlier one was."""
-
-    snapshot: Snapshot
-
-
-@dataclass(frozen=True, slots=True)
 class MoveIn:
     """The settings have changed: from now on the session lives in this house."""
 
@@ -122,21 +125,6 @@ class MoveIn:
 @dataclass(frozen=True, slots=True)
 class IdleCheck:
     """A reminder, its own or the reaper's, to see whether anybody is still there."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderIdleCheck:
-    """The session's own reminder to see whether its encoders are still wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class StallCheck:
-    """The session's own reminder, while somebody waits, to see whether the encoders work."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoomCheck:
-    """The session's own reminder, while the disk is too full for it, to see whether it still is."""
 
 
 # Answered.

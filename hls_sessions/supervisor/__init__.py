@@ -2,7 +2,6 @@
 
 from hls_sessions.supervisor.events import Subscription
 from hls_sessions.supervisor.filter import Filter
-from hls_sessions.supervisor.handle import Session
 from hls_sessions.supervisor.health import Health
 from hls_sessions.supervisor.janitor import Round
 from hls_sessions.supervisor.library import Library
@@ -18,7 +17,6 @@ __all__ = [
     "Library",
     "Outcome",
     "Round",
-    "Session",
     "Stats",
     "Stream",
     "Subscription",

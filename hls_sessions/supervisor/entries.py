@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import IllegalTransition
-from hls_sessions.session import Step, Who
-from hls_sessions.supervisor.handle import end_error
+from hls_sessions.session import Step, Who, end_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.errors import SessionError
     from hls_sessions.otp import Ref
-    from hls_sessions.session import Life, State, Viewing
-    from hls_sessions.supervisor.handle import Session
+    from hls_sessions.session import Life, Session, State, Viewing
 
 
 @dataclass(eq=False)

@@ -32,12 +32,21 @@ from hls_sessions.otp import (
     Timers,
 )
 from hls_sessions.segments import Budget, Ledger, SegmentDirectory, end_processes, free_bytes, orphans
-from hls_sessions.session import House, IdleCheck, Life, Reconfigured, Snapshot, Transition, Viewing, judge_file
+from hls_sessions.session import (
+    House,
+    IdleCheck,
+    Life,
+    Reconfigured,
+    Session,
+    Snapshot,
+    Transition,
+    Viewing,
+    judge_file,
+)
 from hls_sessions.settings import Settings
 from hls_sessions.supervisor.door import Door
 from hls_sessions.supervisor.entries import Entries, Entry
 from hls_sessions.supervisor.events import LIMIT, E, Events
-from hls_sessions.supervisor.handle import Session
 from hls_sessions.supervisor.health import Health, Load, Upkeep, health_of
 from hls_sessions.supervisor.janitor import Round
 from hls_sessions.supervisor.library import Library

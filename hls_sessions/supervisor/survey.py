@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hls_sessions.encoding import RunInfo
-    from hls_sessions.session import SessionInfo
-    from hls_sessions.supervisor.handle import Session
+    from hls_sessions.session import Session, SessionInfo
 
 
 @dataclass(frozen=True, slots=True)

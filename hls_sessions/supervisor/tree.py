@@ -41,8 +41,8 @@ from hls_sessions.otp import (
     terminate_child,
 )
 from hls_sessions.segments import SegmentDirectory, end_processes
-from hls_sessions.session import MoveIn, SessionServer, Transition
-from hls_sessions.supervisor.handle import CALL_TIMEOUT, end_error
+from hls_sessions.session import MoveIn, SessionServer, Transition, end_error
+from hls_sessions.session.client import CALL_TIMEOUT
 from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper
 

@@ -21,7 +21,7 @@ from hls_sessions.web.finding import found
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hls_sessions.supervisor import Session
+    from hls_sessions.session import Session
 
 router = APIRouter()
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from fastapi.concurrency import run_in_threadpool
 
 if TYPE_CHECKING:
-    from hls_sessions.supervisor import Session, Supervisor
+    from hls_sessions.session import Session
+    from hls_sessions.supervisor import Supervisor
 
 
 async def found(supervisor: Supervisor, session_id: str) -> Session:

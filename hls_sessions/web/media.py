@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from hls_sessions.otp import Reply
-    from hls_sessions.supervisor import Session
+    from hls_sessions.session import Session
 
     Ask: TypeAlias = Callable[[], Reply[Path]]
 

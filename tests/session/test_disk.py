@@ -16,8 +16,8 @@ import pytest
 from hls_sessions import Evicted
 from hls_sessions.errors import StorageFailed
 from hls_sessions.segments.quota import Lack
-from hls_sessions.session.session import NO_ROOM as SAYINGS
-from hls_sessions.session.session import ROOM_CHECK
+from hls_sessions.session.server import NO_ROOM as SAYINGS
+from hls_sessions.session.server import ROOM_CHECK
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 NO_ROOM, OWN_FULL = SAYINGS[Lack.SHARED], SAYINGS[Lack.OWN]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hls_sessions.errors import IllegalTransition
-from hls_sessions.session.life import QUIET
+from hls_sessions.session.record import QUIET
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who, follow
 
 ALWAYS = {"complete": "completed", "fail": "failed", "expire": "expired", "yield": "expired"}

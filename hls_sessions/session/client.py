@@ -1,9 +1,11 @@
-"""What a media server holds of one session: the messages of its actor as methods, across the actor's restarts."""
+"""One session as a media server holds it: the messages of its actor as methods, across the actor's restarts.
+
+The callbacks that answer them are in ``server.py``.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from math import inf
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from hls_sessions.errors import (
 from hls_sessions.media import gap_of, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
-from hls_sessions.session import (
+from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
     GetSegment,
@@ -30,9 +32,8 @@ from hls_sessions.session import (
     Reap,
     Resume,
     Served,
-    Snapshot,
-    State,
 )
+from hls_sessions.session.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
-    from hls_sessions.session import Life, SessionInfo, Transition, Viewing
+    from hls_sessions.session.messages import SessionInfo
+    from hls_sessions.session.record import Life, Transition
+    from hls_sessions.session.snapshot import Snapshot
+    from hls_sessions.session.spec import Viewing
 
 TRIES = 3
 """How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
@@ -252,15 +256,10 @@ class Session:
 
     def ask_pause(self, position: float | None = None) -> Reply[Snapshot]:
         """Ask for a pause."""
-        if position is not None and not 0 <= position < inf:
-            raise ValueError(f"A position is a number of seconds from the beginning, not {position}.")
         return self._ask(Pause(position))
 
     def ask_resume(self, snapshot: Snapshot | None = None) -> Reply[SessionInfo]:
         """Ask to go on."""
-        # Whoever kept it as JSON reads it by Snapshot.model_validate. Here, because the actor would crash over it.
-        if not isinstance(snapshot, Snapshot | None):
-            raise TypeError(f"A snapshot is a Snapshot, not a {type(snapshot).__name__}.")
         return self._ask(Resume(snapshot))
 
     # ---- for the supervisor

@@ -13,9 +13,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import ManualClock
-from hls_sessions.session.life import REMEMBERED, Earlier, Life
+from hls_sessions.session.counters import NOTHING
+from hls_sessions.session.record import REMEMBERED, Earlier, Life
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who
-from hls_sessions.session.tally import NOTHING
 
 BOUND = 30
 OVERDUE = Circumstances(overdue=True)

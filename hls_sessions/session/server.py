@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -33,14 +34,11 @@ from hls_sessions.errors import (
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.segments import Lack, MakeRoom, RoomMade, SegmentDirectory, end_processes
-from hls_sessions.session.life import QUIET
 from hls_sessions.session.messages import (
-    EncoderIdleCheck,
     GetInfo,
     GetInit,
     GetSegment,
     GiveWay,
-    GoThere,
     Heartbeat,
     IdleCheck,
     MoveIn,
@@ -49,11 +47,10 @@ from hls_sessions.session.messages import (
     Peek,
     Reap,
     Resume,
-    RoomCheck,
     Served,
     SessionInfo,
-    StallCheck,
 )
+from hls_sessions.session.record import QUIET
 from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SessionSubtitles, SubtitlesRead
@@ -64,7 +61,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.otp import ExitReason, From, Timer
-    from hls_sessions.session.life import Life
+    from hls_sessions.session.record import Life
     from hls_sessions.session.services import House
     from hls_sessions.session.spec import Viewing
 
@@ -87,6 +84,28 @@ SOONEST = 0.05
 
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoThere:
+    """A new session's own reminder to begin where an earlier one was."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdleCheck:
+    """The session's own reminder to see whether its encoders are still wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class StallCheck:
+    """The session's own reminder, while somebody waits, to see whether the encoders work."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCheck:
+    """The session's own reminder, while the disk is too full for it, to see whether it still is."""
 
 
 class SessionServer(GenServer):

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, TypedDict
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import shielded
+from hls_sessions.session.counters import ACTOR, DAEMON, Tally
 from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
-from hls_sessions.session.tally import ACTOR, DAEMON, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hls_sessions.otp import Clock
+    from hls_sessions.session.counters import Sums
     from hls_sessions.session.events import Event
     from hls_sessions.session.snapshot import Snapshot
-    from hls_sessions.session.tally import Sums
 
 REMEMBERED = 1000
 """Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
