@@ -29,7 +29,7 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
 )
-from hls_sessions.session.record import Earlier, Life, Transition
+from hls_sessions.session.record import Earlier, SessionRecord, Transition
 from hls_sessions.session.server import SessionServer
 from hls_sessions.session.services import House
 from hls_sessions.session.snapshot import Snapshot, judge_file
@@ -48,7 +48,6 @@ __all__ = [
     "Heartbeat",
     "House",
     "IdleCheck",
-    "Life",
     "MoveIn",
     "Pause",
     "PauseIf",
@@ -61,6 +60,7 @@ __all__ = [
     "Served",
     "Session",
     "SessionInfo",
+    "SessionRecord",
     "SessionServer",
     "Snapshot",
     "Started",

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Registry
     from hls_sessions.session.messages import SessionInfo
-    from hls_sessions.session.record import Life, Transition
+    from hls_sessions.session.record import SessionRecord, Transition
     from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.spec import Viewing
 
@@ -61,9 +61,11 @@ class Session:
     session has ended for good.
     """
 
-    def __init__(self, viewing: Viewing, life: Life, registry: Registry, close: Callable[[str], None]) -> None:
+    def __init__(
+        self, viewing: Viewing, record: SessionRecord, registry: Registry, close: Callable[[str], None]
+    ) -> None:
         self._viewing = viewing
-        self._life = life
+        self._record = record
         self._registry = registry
         self._close = close
         self._directory = SegmentDirectory(viewing.directory)
@@ -102,7 +104,7 @@ class Session:
     @property
     def history(self) -> tuple[Transition, ...]:
         """Every step of its life so far, the oldest first; also when it has ended."""
-        return self._life.history
+        return self._record.history
 
     # ---- asking, in a thread
 
@@ -284,7 +286,7 @@ class Session:
         """
         with suppress(SessionEnded, SessionNotFound):
             self._soon(self.ask_reap())
-        return self._life.state is State.EXPIRED
+        return self._record.state is State.EXPIRED
 
     @property
     def is_awaited(self) -> bool:
@@ -320,7 +322,7 @@ class Session:
             size = path.stat().st_size
         except OSError:
             return False
-        self._life.tally.served(size)
+        self._record.tally.served(size)
         return True
 
     def _count_served(self, answer: Reply[Path]) -> None:
@@ -414,12 +416,12 @@ def _leave(reply: Reply[Any]) -> None:
     reply.cancel()
 
 
-def end_error(life: Life) -> SessionError:
+def end_error(record: SessionRecord) -> SessionError:
     """Return what is answered for a session that has ended: one that its viewer ended is not there, others say why."""
-    end = life.end
+    end = record.end
     if end is None or end.to_state == State.COMPLETED.value:
-        return SessionNotFound(life.session_id)
-    return SessionEnded(life.session_id, end.to_state, end.reason, end.at.isoformat(timespec="seconds"))
+        return SessionNotFound(record.session_id)
+    return SessionEnded(record.session_id, end.to_state, end.reason, end.at.isoformat(timespec="seconds"))
 
 
 def _within(reply: Reply[Path], timeout: float | None) -> Path:

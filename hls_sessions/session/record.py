@@ -1,4 +1,4 @@
-"""The life of one session as a book: its state, every step it took, what it has made. It outlives its actors.
+"""The record of one session: its state, every step it took, and what it has made. It outlives its actors.
 
 The actor writes most of it, its handle and its supervisor the rest, each from a thread of their own; so every
 method may be called from any thread, and no crash of an actor loses anything.
@@ -53,7 +53,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What was written down of a life in an earlier daemon."""
+    """The record of a session that an earlier daemon has written down."""
 
     state: State
     history: tuple[Transition, ...]
@@ -71,8 +71,8 @@ class Earlier:
     """Whether somebody listened to it."""
 
 
-class Life:
-    """One session's book."""
+class SessionRecord:
+    """One session's record. Any thread may use it."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Life:
         subscriber_ttl: float = 90.0,
         start_at: float = 0.0,
     ) -> None:
-        """Begin a life, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
+        """Begin a session, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
         self.session_id = session_id
         self.presence = Presence(clock, idle_timeout, subscriber_ttl)
         self._tell = tell
@@ -109,7 +109,7 @@ class Life:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<Life {self.session_id[:8]} [{self._state.value}]>"
+        return f"<SessionRecord {self.session_id[:8]} [{self._state.value}]>"
 
     @shielded
     def take(
@@ -185,7 +185,7 @@ class Life:
             raise IllegalTransition(self._state.value, step, "The session is no longer one of those that were meant.")
 
     def go_on(self, earlier: Earlier) -> None:
-        """Be the life that an earlier daemon left off. Before anybody else knows of this one."""
+        """Go on from the record of an earlier daemon. Before anybody else knows of this one."""
         self.tally = Tally(earlier.sums)
         self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
         self.presence.was_last_here(earlier.last_activity_at, had_subscribers=earlier.had_subscribers)

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.otp import ExitReason, From, Timer
-    from hls_sessions.session.record import Life
+    from hls_sessions.session.record import SessionRecord
     from hls_sessions.session.services import House
     from hls_sessions.session.spec import Viewing
 
@@ -113,25 +113,25 @@ class SessionServer(GenServer):
 
     refusals = (SessionError,)
 
-    def init(self, viewing: Viewing, house: House, life: Life) -> None:
+    def init(self, viewing: Viewing, house: House, record: SessionRecord) -> None:
         """Open the directory and take over what is in it; and the life, where an earlier actor left off."""
         self._viewing = viewing
         self._house = house
-        self._life = life
-        self._waits = Waits(house.clock.monotonic, life.tally.sums.segments_made, life.first_segment_after)
+        self._record = record
+        self._waits = Waits(house.clock.monotonic, record.tally.sums.segments_made, record.first_segment_after)
         self._directory = SegmentDirectory(viewing.directory, house.home)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
         house.watcher.forget(viewing.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._quota = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: life.presence.idle)
+        self._quota = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
         self._copier = Copier(
             viewing.presentation.media,
             self._directory,
             house.workers,
             self.ref,
-            life,
+            record,
             house.clock,
             house.timers,
             lambda wanted, file: self._renditions[wanted.rendition].request(wanted.number, file),
@@ -141,7 +141,7 @@ class SessionServer(GenServer):
             presentation=viewing.presentation,
             directory=self._directory,
             watcher=house.watcher,
-            reporter=life,
+            reporter=record,
             owner=self.ref,
             now=house.clock.monotonic,
         )
@@ -167,30 +167,30 @@ class SessionServer(GenServer):
                 house.subtitles,
                 self.ref,
                 self._quota,
-                life,
+                record,
                 house.clock.monotonic,
                 house.encoder_idle_timeout,
             )
             for track in viewing.presentation.subtitles
         }
-        if life.state is State.PENDING:
-            life.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
+        if record.state is State.PENDING:
+            record.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
             if viewing.resumed_from is not None:
                 self.ref.send(GoThere(viewing.resumed_from))
         self._pausing: list[tuple[From, Snapshot]] = []
         """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
         self._looks_for_room = False
-        self._idle_timer = self._remind(IdleCheck(), life.presence.due_in)
+        self._idle_timer = self._remind(IdleCheck(), record.presence.due_in)
         self._encoder_timer = self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
-        return f"<Session {self._viewing.session_id[:8]} [{self._life.state.value}, {self._waiting} waiting]>"
+        return f"<Session {self._viewing.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
         """Answer what can be asked. All but Peek, Reap, GiveWay and PauseIf counts as activity."""
         if not isinstance(request, Peek | Reap | GiveWay | PauseIf):
-            self._life.presence.touch()
+            self._record.presence.touch()
         answer: Any = None
         match request:
             case GetInfo() | Peek():
@@ -229,7 +229,7 @@ class SessionServer(GenServer):
         """Note that a segment was served from disk."""
         match message:
             case Served(rendition, segment):
-                self._life.presence.touch()
+                self._record.presence.touch()
                 if rendition in self._subtitles:
                     self._subtitles[rendition].visit(segment)
                 else:
@@ -273,7 +273,7 @@ class SessionServer(GenServer):
         for lane in self._renditions.values():
             lane.close(KILL_TIMEOUT)
         self._copier.close(KILL_TIMEOUT)
-        if self._life.state.is_final and not isinstance(reason, Crash):
+        if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
             self._house.ledger.close(self._viewing.session_id)
             self._house.scheduler.close(self._viewing.session_id)
@@ -346,14 +346,14 @@ class SessionServer(GenServer):
 
     def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
         """Stop all encoders, and answer when they are gone."""
-        if request is self._life.paused_by and self._life.snapshot is not None:
-            return self._life.snapshot  # the actor that took the step crashed before it could say so
+        if request is self._record.paused_by and self._record.snapshot is not None:
+            return self._record.snapshot  # the actor that took the step crashed before it could say so
         if isinstance(request, Pause):
             snapshot, why, provided = self._snapshot(request.position), "its viewer asked for a pause", None
         else:
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
-        self._life.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
-        self._life.paused_by = request
+        self._record.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
+        self._record.paused_by = request
         for lane in self._renditions.values():
             lane.rest()
         self._copier.rest()
@@ -372,7 +372,7 @@ class SessionServer(GenServer):
     def _snapshot(self, position: float | None) -> Snapshot:
         viewing, lanes = self._viewing, self._renditions.values()
         if position is None:
-            position = self._life.position
+            position = self._record.position
         places = [
             Place(rendition=id_, segment=at, time=float(lane.cuts.times[at] - lane.cuts.times[0]))
             for id_, lane in self._renditions.items()
@@ -394,7 +394,7 @@ class SessionServer(GenServer):
             renditions=tuple(places),
             runs=tuple(runs),
             settings=SessionSettings(
-                segment_length=viewing.segment_length, idle_timeout=self._life.presence.idle_timeout
+                segment_length=viewing.segment_length, idle_timeout=self._record.presence.idle_timeout
             ),
         )
 
@@ -402,8 +402,8 @@ class SessionServer(GenServer):
         """Be again as at the pause, or as an earlier snapshot of this session says."""
         if snapshot is not None:
             self._is_of_this_session(snapshot)
-        wanted = snapshot or self._life.snapshot
-        self._life.take(Step.RESUME, Who.VIEWER, "its viewer went on")
+        wanted = snapshot or self._record.snapshot
+        self._record.take(Step.RESUME, Who.VIEWER, "its viewer went on")
         if wanted is not None:
             self._restore(wanted)
 
@@ -426,7 +426,7 @@ class SessionServer(GenServer):
             self._act(lane)
 
     def _restore(self, snapshot: Snapshot) -> None:
-        self._life.position = snapshot.position
+        self._record.position = snapshot.position
         try:
             for id_, lane in self._renditions.items():
                 places = [place.segment for place in snapshot.places(id_)]
@@ -438,10 +438,10 @@ class SessionServer(GenServer):
 
     def _serve(self, lane: SessionRendition, path: Path | None, wanted: str) -> Any:
         """Answer a viewer with a file, or see that it is made."""
-        if path is None and self._life.state is State.PAUSED:
+        if path is None and self._record.state is State.PAUSED:
             # A player that gets nothing gives up, and cannot know that it must resume first.
             with suppress(IllegalTransition):  # ended a moment ago: who waits will be told
-                self._life.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {lane.rendition.id}")
+                self._record.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {lane.rendition.id}")
         self._act(lane)
         return NO_REPLY if path is None else path
 
@@ -449,12 +449,12 @@ class SessionServer(GenServer):
         """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
         presentation = self._viewing.presentation
         if lane.rendition.kind == "video" or not presentation.video:
-            self._life.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
+            self._record.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
 
     def _act(self, lane: SessionRendition) -> None:
-        self._waits.made(self._life.tally.segments_made)
-        self._life.first_segment_after = self._waits.first
-        if self._life.state is not State.ACTIVE:
+        self._waits.made(self._record.tally.segments_made)
+        self._record.first_segment_after = self._waits.first
+        if self._record.state is not State.ACTIVE:
             return
         try:
             lane.act()
@@ -533,7 +533,7 @@ class SessionServer(GenServer):
     @property
     def _expecting(self) -> int:
         """How many of them wait for what is being made. In a pause nothing is: they wait for its end."""
-        return 0 if self._life.state is State.PAUSED else self._waiting
+        return 0 if self._record.state is State.PAUSED else self._waiting
 
     def _remind(self, message: Any, seconds: float) -> Timer:
         return self._house.timers.send_after(self.ref, message, seconds)
@@ -545,12 +545,12 @@ class SessionServer(GenServer):
             self._copier.unused_at(self._house.encoder_idle_timeout),
         )
         times = [moment for moment in moments if moment is not None]
-        if not times or self._life.state is State.PAUSED:
+        if not times or self._record.state is State.PAUSED:
             return max(self._house.encoder_idle_timeout, SOONEST)
         return min(times) - self._house.clock.monotonic()
 
     def _expire_if_idle(self) -> None:
-        presence, waiting = self._life.presence, self._expecting
+        presence, waiting = self._record.presence, self._expecting
         if waiting:
             presence.touch()  # who waits is there
         why = presence.overdue
@@ -564,13 +564,13 @@ class SessionServer(GenServer):
     def _makes_room(self, request: Reap | GiveWay) -> bool:
         """End if its time has run out or, for the sake of another session, if nobody watches. Whether it does."""
         if isinstance(request, GiveWay):
-            idle = self._life.presence.idle
+            idle = self._record.presence.idle
             now = Circumstances(viewers_waiting=self._expecting, watched=idle < request.unwatched_after)
             reason = f"it made room for another: nothing was asked of it for {idle:.0f} seconds"
             self._end(Step.YIELD, Who.SUPERVISOR, reason, now)
         else:
             self._expire_if_idle()
-        return self._life.state is State.EXPIRED
+        return self._record.state is State.EXPIRED
 
     def _fail(self, error: EncoderFailed | StorageFailed) -> None:
         logger.error("%r gave up: %s", self, error)
@@ -580,24 +580,24 @@ class SessionServer(GenServer):
 
     def _end(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> None:
         try:
-            taken = self._life.take(step, by, reason, now)
+            taken = self._record.take(step, by, reason, now)
         except IllegalTransition:
             return  # somebody else ended it a moment ago
         self.stop(Shutdown(taken))
 
     def _info(self) -> SessionInfo:
-        viewing, life, lanes = self._viewing, self._life, self._renditions.values()
-        sums, presence, end = life.tally.sums, life.presence, life.end
+        viewing, record, lanes = self._viewing, self._record, self._renditions.values()
+        sums, presence, end = record.tally.sums, record.presence, record.end
         running = sum(run.seconds for lane in lanes for run in lane.runs) + self._copier.seconds
         return SessionInfo(
             session_id=viewing.session_id,
-            state=life.state.value,
+            state=record.state.value,
             user=viewing.user,
             media=str(viewing.presentation.media.path),
             duration=float(viewing.presentation.media.duration),
             directory=str(viewing.directory),
             created_at=viewing.created_at,
-            started_at=life.started_at,
+            started_at=record.started_at,
             last_activity_at=presence.last_activity_at,
             idle_timeout=presence.idle_timeout,
             expires_in=max(0.0, presence.due_in),
@@ -606,8 +606,8 @@ class SessionServer(GenServer):
             viewers_waiting=self._waiting,
             in_vain_for=self._waits.in_vain(self._expecting),
             first_segment_after=self._waits.first,
-            position=life.position,
-            seconds_in=life.seconds,
+            position=record.position,
+            seconds_in=record.seconds,
             segments_made=sums.segments_made,
             bytes_made=sums.bytes_made,
             segments_served=sums.segments_served,

@@ -71,10 +71,10 @@ class Door:
                     raise refusal.error()
 
     def _seats(self, stays: set[str]) -> list[Seat]:
-        return [self._seat(entry, stays) for entry in self._entries.all() if not entry.life.state.is_final]
+        return [self._seat(entry, stays) for entry in self._entries.all() if not entry.record.state.is_final]
 
     def _seat(self, entry: Entry, stays: set[str]) -> Seat:
-        session_id, presence = entry.viewing.session_id, entry.life.presence
+        session_id, presence = entry.viewing.session_id, entry.record.presence
         idle = presence.idle
         # One that is overdue may have been asked something a short time ago: its last subscriber has left.
         watched = session_id in stays or (idle < self._unwatched_after and presence.due_in > 0)

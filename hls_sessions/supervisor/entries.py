@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.errors import SessionError
     from hls_sessions.otp import Ref
-    from hls_sessions.session import Life, Session, State, Viewing
+    from hls_sessions.session import Session, SessionRecord, State, Viewing
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class Entry:
     """One session that is to exist."""
 
     viewing: Viewing
-    life: Life
+    record: SessionRecord
     session: Session
     actor: Ref | None = None
     """Its latest actor."""
@@ -38,7 +38,7 @@ class Entry:
 
     def _took(self, step: Step, why: str) -> bool:
         try:
-            self.life.take(step, Who.SUPERVISOR, why)
+            self.record.take(step, Who.SUPERVISOR, why)
         except IllegalTransition:
             return False
         return True
@@ -86,13 +86,13 @@ class Entries:
         """Return the one in which this user watches this file."""
         with self._lock:
             entry = self._by_viewing.get((user, path))
-        return None if entry is None or entry.life.state.is_final else entry
+        return None if entry is None or entry.record.state.is_final else entry
 
     def successor_of(self, session_id: str, user: str | None, path: Path) -> Entry | None:
         """Return the one in which this user goes on with this file from a snapshot of one that is gone."""
         for entry in self.all():
             viewing, earlier = entry.viewing, entry.viewing.resumed_from
-            if (viewing.user, viewing.presentation.media.path) != (user, path) or entry.life.state.is_final:
+            if (viewing.user, viewing.presentation.media.path) != (user, path) or entry.record.state.is_final:
                 continue
             if earlier is not None and earlier.session_id == session_id:
                 return entry
@@ -107,16 +107,16 @@ class Entries:
         """
         entry = self.find(session_id)
         try:
-            entry.life.take(Step.COMPLETE, Who.VIEWER, reason, provided=provided)
+            entry.record.take(Step.COMPLETE, Who.VIEWER, reason, provided=provided)
         except IllegalTransition:
-            if not entry.life.state.is_final:
+            if not entry.record.state.is_final:
                 raise
-            raise end_error(entry.life) from None
+            raise end_error(entry.record) from None
         return entry
 
     def forget(self, entry: Entry, error: SessionError) -> None:
         """Take one out, and tell who waits for it."""
-        entry.life.over()  # first: from now on, others know how it ended
+        entry.record.over()  # first: from now on, others know how it ended
         with self._lock:
             self._by_id.pop(entry.viewing.session_id, None)
             if (key := _key(entry)) is not None and self._by_viewing.get(key) is entry:

@@ -108,7 +108,7 @@ class Many:
     # ---- within
 
     def _update(self, meant: _Meant, changes: Changes) -> Outcome:
-        outcome = meant.tried(lambda: meant.entry.life.change(changes.named, meant.still))
+        outcome = meant.tried(lambda: meant.entry.record.change(changes.named, meant.still))
         if outcome.done and (actor := self._registry.whereis(meant.session_id)) is not None:
             actor.send(IdleCheck())  # its time may be up sooner now
         return outcome
@@ -120,7 +120,7 @@ class Many:
             return lambda state: wanted.matches(self._seen(entry, state), files)
 
         found = (_Meant(entry, judge(entry)) for entry in self._entries.all())
-        return [meant for meant in found if meant.still(meant.entry.life.state)]
+        return [meant for meant in found if meant.still(meant.entry.record.state)]
 
     def _seen(self, entry: Entry, state: State) -> Seen:
         viewing = entry.viewing
@@ -130,7 +130,7 @@ class Many:
             state=state.value,
             path=viewing.presentation.media.path,
             age=self._clock.time() - viewing.created_at.timestamp(),
-            idle=0.0 if entry.session.is_awaited else entry.life.presence.idle,
+            idle=0.0 if entry.session.is_awaited else entry.record.presence.idle,
         )
 
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hls_sessions.errors import SessionError
     from hls_sessions.ffmpeg import FileVersion
     from hls_sessions.otp import Clock
-    from hls_sessions.session import Event, Life, Viewing
+    from hls_sessions.session import Event, SessionRecord, Viewing
     from hls_sessions.store import Retention, Store
 
 KILLED: Final = "its daemon was killed"
@@ -69,7 +69,7 @@ class Recorder:
         """For how long what has ended is kept."""
         self._encoder = encoder
         self._interval = interval
-        self._living: dict[str, tuple[SessionRow, Life]] = {}
+        self._living: dict[str, tuple[SessionRow, SessionRecord]] = {}
         self._past: dict[str, SessionRow] = {}
         """Those that ended by themselves, the latest, for as long as they are kept."""
         self._unfinished: dict[str, SessionRow] = {}
@@ -110,13 +110,13 @@ class Recorder:
         )
 
     @shielded
-    def goes_on(self, row: SessionRow, life: Life) -> None:
+    def goes_on(self, row: SessionRow, record: SessionRecord) -> None:
         """Note that a session of an earlier daemon lives in this one."""
         with self._lock:
             self._before = self._before.with_all([row])
-            row = self._as_now(replace(row, encoder=self._encoder, left_at=None), life)
+            row = self._as_now(replace(row, encoder=self._encoder, left_at=None), record)
             self._unfinished.pop(row.id, None)
-            self._living[row.id] = row, life
+            self._living[row.id] = row, record
         self._store.record_session(row)
 
     @shielded
@@ -141,7 +141,7 @@ class Recorder:
             self._store.record_session(row)
 
     @shielded
-    def opened(self, viewing: Viewing, life: Life) -> None:
+    def opened(self, viewing: Viewing, record: SessionRecord) -> None:
         """Note that a session is opened. Its events follow."""
         media = viewing.presentation.media
         row = SessionRow(
@@ -155,7 +155,7 @@ class Recorder:
             directory=str(viewing.directory),
             created_at=viewing.created_at.timestamp(),
             updated_at=self._clock.time(),
-            state=life.state.value,
+            state=record.state.value,
             file_size=media.size,
             file_modified=media.modified,
             copy_streams=viewing.copy_streams,
@@ -163,7 +163,7 @@ class Recorder:
             encoder=self._encoder,
         )
         with self._lock:
-            self._living[row.id] = row, life
+            self._living[row.id] = row, record
         self._store.record_session(row)
 
     @shielded
@@ -188,7 +188,7 @@ class Recorder:
     def refresh(self) -> list[SessionRow]:
         """Note what the sessions that live have made, where that has changed; return their rows."""
         with self._lock:
-            rows = {session_id: self._as_now(row, life) for session_id, (row, life) in self._living.items()}
+            rows = {session_id: self._as_now(row, record) for session_id, (row, record) in self._living.items()}
             changed = [row for session_id, row in rows.items() if row is not self._living[session_id][0]]
             self._living |= {row.id: (row, self._living[row.id][1]) for row in changed}
         for row in changed:
@@ -232,13 +232,13 @@ class Recorder:
     def _write_again(self) -> set[str]:
         """Have all written again that is known, where the database was lost; return the sessions whose steps are."""
         with self._lock:
-            lives = [life for _, life in self._living.values()]
+            lives = [record for _, record in self._living.values()]
             others = [*self._past.values(), *self._unfinished.values()]
         for row in others:
             self._store.record_session(row)
-        for life in lives:
-            life.recount(partial(self._write_life_again, life.session_id))
-        return {life.session_id for life in lives}
+        for record in lives:
+            record.recount(partial(self._write_life_again, record.session_id))
+        return {record.session_id for record in lives}
 
     def _write_life_again(self, session_id: str, steps: tuple[Transition, ...]) -> None:
         with self._lock:
@@ -266,13 +266,13 @@ class Recorder:
             known = self._living.get(event.session_id)
             if known is None:
                 return
-            row, life = known
-            row = replace(self._as_now(row, life), state=event.to_state, snapshot=_written(event.snapshot))
+            row, record = known
+            row = replace(self._as_now(row, record), state=event.to_state, snapshot=_written(event.snapshot))
             if event.step == Step.START.value:
                 row = replace(row, started_at=event.at.timestamp())
             if State(event.to_state).is_final:
                 row = replace(row, ended_at=event.at.timestamp(), reason=event.reason)
-            self._living[row.id] = row, life
+            self._living[row.id] = row, record
         self._store.record_transition(step)
         self._store.record_session(row)
 
@@ -286,19 +286,19 @@ class Recorder:
             self._living[row.id] = row, known[1]
         self._store.record_session(row)
 
-    def _as_now(self, row: SessionRow, life: Life) -> SessionRow:
+    def _as_now(self, row: SessionRow, record: SessionRecord) -> SessionRow:
         """Return a row with what its life says; the same row where that is nothing new."""
-        sums = asdict(life.tally.sums)
-        own_idle_timeout, subscriber_ttl = life.presence.own
+        sums = asdict(record.tally.sums)
+        own_idle_timeout, subscriber_ttl = record.presence.own
         now = replace(
             row,
-            idle_timeout=life.presence.idle_timeout,
-            position=life.position,
-            first_segment_after=life.first_segment_after,
-            last_activity_at=life.presence.last_activity_at.timestamp(),
+            idle_timeout=record.presence.idle_timeout,
+            position=record.position,
+            first_segment_after=record.first_segment_after,
+            last_activity_at=record.presence.last_activity_at.timestamp(),
             own_idle_timeout=own_idle_timeout,
             subscriber_ttl=subscriber_ttl,
-            had_subscribers=life.presence.had_subscribers,
+            had_subscribers=record.presence.had_subscribers,
             **sums,
         )
         return row if now == row else replace(now, updated_at=self._clock.time())

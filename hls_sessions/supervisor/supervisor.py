@@ -35,9 +35,9 @@ from hls_sessions.segments import Budget, Ledger, SegmentDirectory, end_processe
 from hls_sessions.session import (
     House,
     IdleCheck,
-    Life,
     Reconfigured,
     Session,
+    SessionRecord,
     Snapshot,
     Transition,
     Viewing,
@@ -131,7 +131,7 @@ class Supervisor:
         self._many = Many(self._entries, self.library, self.clock, self._registry)
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
-        self._life = threading.Lock()
+        self._changing = threading.Lock()
         """Held while it starts, while it stops, and while its settings change."""
         self._tree: Tree | None = None
         self._round: Round | None = None
@@ -162,7 +162,7 @@ class Supervisor:
             StateUnusable: the state directory cannot be made or written to, or another daemon uses it.
             Unavailable: it runs already.
         """
-        with self._life:
+        with self._changing:
             if self._tree is not None:
                 raise Unavailable("The supervisor runs already.")
             self._stopping = Stopping()
@@ -218,7 +218,7 @@ class Supervisor:
         With a state folder the sessions are left to the next start, with their directories: they go on there under
         the same id. Without one, or where ``drain`` is set, every session is ended, and no directory is left either.
         """
-        with self._life:
+        with self._changing:
             tree, self._tree = self._tree, None
             if tree is None:
                 return
@@ -234,7 +234,7 @@ class Supervisor:
                 entries = self._end_or_leave(())
             for entry in entries:
                 self._entries.forget(entry, Unavailable(STOPPED))
-                if entry.life.state.is_final:
+                if entry.record.state.is_final:
                     tree.clear(entry.viewing)
                 else:
                     end_processes(SegmentDirectory(entry.viewing.directory))
@@ -255,7 +255,7 @@ class Supervisor:
         Raises:
             SettingsRefused: there is no such setting or value, or one cannot change while it runs; says which.
         """
-        with self._life:
+        with self._changing:
             before, self.settings = self.settings, self.settings.changed(**changes)
             new = {name: getattr(self.settings, name) for name in sorted(changes)}
             new = {name: value for name, value in new.items() if value != getattr(before, name)}
@@ -378,7 +378,7 @@ class Supervisor:
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
             self._follow(entry)  # the settings may have changed since it was made
-            self._recorder.opened(entry.viewing, entry.life)
+            self._recorder.opened(entry.viewing, entry.record)
             try:
                 tree.begin(entry)
             except BaseException as error:
@@ -487,7 +487,7 @@ class Supervisor:
         """
         self._returning.bring(session_id)
         try:
-            return self._entries.find(session_id).life.history
+            return self._entries.find(session_id).record.history
         except (SessionEnded, SessionNotFound):
             if self.is_running and (steps := self._recorder.past_steps(session_id)):
                 return steps
@@ -502,7 +502,7 @@ class Supervisor:
             Unavailable: the supervisor does not run, or a session did not answer in time.
         """
         self._running()
-        due = [entry for entry in self._entries.all() if entry.life.presence.overdue or entry.life.end]
+        due = [entry for entry in self._entries.all() if entry.record.presence.overdue or entry.record.end]
         reaped = [entry for entry in due if entry.session.reap()]
         for entry in reaped:
             if entry.actor is not None:
@@ -542,7 +542,7 @@ class Supervisor:
 
     @contextmanager
     def _subscribed(self, entry: Entry) -> Iterator[None]:
-        presence = entry.life.presence
+        presence = entry.record.presence
         presence.subscriber_came()
         try:
             yield
@@ -719,7 +719,7 @@ class Supervisor:
         """Remind the sessions whose time has run out, in case they do not know."""
         for entry in self._entries.all():
             actor = self._registry.whereis(entry.viewing.session_id)
-            if actor is not None and entry.life.presence.overdue:
+            if actor is not None and entry.record.presence.overdue:
                 actor.send(IdleCheck())
 
     def _start_tree(self) -> Tree:
@@ -755,7 +755,7 @@ class Supervisor:
         tree.move_in(replace(tree.house, limits=self._limits(), encoder_idle_timeout=times))
 
     def _follow(self, entry: Entry) -> None:
-        entry.life.presence.follow(self.settings.idle_timeout, self.settings.subscriber_ttl)
+        entry.record.presence.follow(self.settings.idle_timeout, self.settings.subscriber_ttl)
 
     def _limits(self) -> Limits:
         return Limits(self.settings.max_runs, self.settings.look_ahead, self.settings.go_on_at)
@@ -798,7 +798,7 @@ class Supervisor:
         )
 
     def _entry_of(self, viewing: Viewing, idle_timeout: float | None) -> Entry:
-        life = Life(
+        record = SessionRecord(
             viewing.session_id,
             self.clock,
             self._hear,
@@ -808,8 +808,8 @@ class Supervisor:
             subscriber_ttl=self.settings.subscriber_ttl,
             start_at=viewing.start_at,
         )
-        life.presence.change(idle_timeout=idle_timeout)
-        return Entry(viewing, life, Session(viewing, life, self._registry, self.close))
+        record.presence.change(idle_timeout=idle_timeout)
+        return Entry(viewing, record, Session(viewing, record, self._registry, self.close))
 
     # ---- sessions of an earlier daemon
 
@@ -842,8 +842,8 @@ class Supervisor:
             # Another encoder's segments may not go with the init segment that players have, nor ours with theirs.
             directory.destroy()
         entry = self._entry_of(viewing, None)
-        entry.life.go_on(self._recorder.earlier(row))
-        self._recorder.goes_on(row, entry.life)
+        entry.record.go_on(self._recorder.earlier(row))
+        self._recorder.goes_on(row, entry.record)
         self._entries.add(entry)
         self._follow(entry)
         try:

@@ -217,7 +217,7 @@ class Tree:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
         house = self.house
         ref = DynamicSupervisor.start_link(clock=house.clock, timers=house.timers, on_give_up=self._gave_up)
-        for entry in (entry for entry in self._entries.all() if not entry.life.state.is_final):
+        for entry in (entry for entry in self._entries.all() if not entry.record.state.is_final):
             try:
                 start_child(ref, self._child(entry))
             except StartError as error:
@@ -248,12 +248,12 @@ class Tree:
                 earlier.wait(KILL_AFTER)
             except CallTimeout:
                 earlier.kill()
-            if entry.life.state.is_final:
-                raise end_error(entry.life)  # it crashed on its way out: there is nothing to come back to
+            if entry.record.state.is_final:
+                raise end_error(entry.record)  # it crashed on its way out: there is nothing to come back to
         house = self.house
-        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.life)
+        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.record)
         if earlier is not None:
-            entry.life.came_back(str(earlier.wait(0)))
+            entry.record.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.viewing.session_id)
@@ -266,7 +266,7 @@ class Tree:
         """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
         match reason:
             case Shutdown(Transition() as end):
-                self._entries.forget(entry, end_error(entry.life))
+                self._entries.forget(entry, end_error(entry.record))
                 logger.info("session %s %s: %s", entry.viewing.session_id, end.to_state, end.reason)
             case Crash(error):
                 logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
@@ -283,5 +283,5 @@ class Tree:
         why = f"its actor crashed too often, the last time with {error!r}"
         if entry.fail(why):
             logger.error("session %s failed: %s", spec.id, why)
-        self._entries.forget(entry, end_error(entry.life))
+        self._entries.forget(entry, end_error(entry.record))
         self._clearing.submit(self.clear, entry.viewing)

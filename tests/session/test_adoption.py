@@ -46,7 +46,7 @@ def change_hands(until):
     def change_hands(session):
         (session.directory / "owner").write_text(EARLIER)
         session._registry.whereis(session.id).cast("something it does not know")
-        until(lambda: session._life.tally.sums.restarts.get("actor"))
+        until(lambda: session._record.tally.sums.restarts.get("actor"))
         session.info()
 
     return change_hands
@@ -170,7 +170,7 @@ def test_what_was_not_looked_at_in_one_life_is_there_in_the_next(session, change
     made = runs_of(counted)
     change_hands(session)
     session.segment(VIDEO, 0, BOUND)
-    session._life.tally._restarts.clear()
+    session._record.tally._restarts.clear()
     change_hands(session)
 
     assert session.segment(VIDEO, 4, BOUND).exists()

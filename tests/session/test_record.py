@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import ManualClock
 from hls_sessions.session.counters import NOTHING
-from hls_sessions.session.record import REMEMBERED, Earlier, Life
+from hls_sessions.session.record import REMEMBERED, Earlier, SessionRecord
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who
 
 BOUND = 30
@@ -28,9 +28,9 @@ def is_allowed(state, step, who, reason, now):
     return found is not None and who in found.by and all(guard.holds(now) for guard in found.guards) and bool(reason)
 
 
-def attempt(life, step, who, reason, now=OVERDUE):
+def attempt(record, step, who, reason, now=OVERDUE):
     try:
-        return life.take(step, who, reason, now)
+        return record.take(step, who, reason, now)
     except IllegalTransition:
         return None
 
@@ -41,18 +41,18 @@ class Lives(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.clock = ManualClock()
-        self.life = Life("7f3a", self.clock)
+        self.record = SessionRecord("7f3a", self.clock)
         self.taken = []
         self.spent = dict.fromkeys((state.value for state in State if not state.is_final), 0.0)
 
     @rule(asked=ASKED, now=AROUND)
     def one_asks(self, asked, now):
-        before, history = self.life.state, self.life.history
-        transition = attempt(self.life, *asked, now)
+        before, history = self.record.state, self.record.history
+        transition = attempt(self.record, *asked, now)
 
         assert (transition is not None) == is_allowed(before, *asked, now)
         if transition is None:
-            assert (self.life.state, self.life.history) == (before, history)
+            assert (self.record.state, self.record.history) == (before, history)
         else:
             self.taken.append(transition)
 
@@ -62,23 +62,23 @@ class Lives(RuleBasedStateMachine):
 
         def ask(each):
             start.wait(BOUND)
-            return attempt(self.life, *each)
+            return attempt(self.record, *each)
 
         with ThreadPoolExecutor(len(asked)) as threads:
             took = [transition for transition in threads.map(ask, asked) if transition is not None]
-        order = self.life.history[len(self.taken) :]
+        order = self.record.history[len(self.taken) :]
         assert sorted(map(id, order)) == sorted(map(id, took))
         self.taken += order
 
     @rule(seconds=st.integers(1, 1000))
     def time_passes(self, seconds):
-        if not self.life.state.is_final:
-            self.spent[self.life.state.value] += seconds
+        if not self.record.state.is_final:
+            self.spent[self.record.state.value] += seconds
         self.clock.advance(seconds)
 
     @invariant()
     def every_step_was_one_of_the_table_and_is_recorded(self):
-        assert list(self.life.history) == self.taken
+        assert list(self.record.history) == self.taken
         for step in self.taken:
             found = TABLE[State(step.from_state), Step(step.step)]
             assert (found.to.value, step.reason) == (step.to_state, "a reason")
@@ -88,16 +88,16 @@ class Lives(RuleBasedStateMachine):
     def each_step_begins_where_the_one_before_led(self):
         states = ["pending", *(step.to_state for step in self.taken)]
         assert [step.from_state for step in self.taken] == states[:-1]
-        assert self.life.state.value == states[-1]
+        assert self.record.state.value == states[-1]
         assert all(earlier.at <= later.at for earlier, later in pairwise(self.taken))
 
     @invariant()
     def the_time_in_each_state_is_known(self):
-        assert self.life.seconds == self.spent
+        assert self.record.seconds == self.spent
 
     @invariant()
     def only_the_last_step_can_be_the_end(self):
-        assert (self.life.end is not None) == self.life.state.is_final
+        assert (self.record.end is not None) == self.record.state.is_final
         assert all(not State(step.to_state).is_final for step in self.taken[:-1])
 
 
@@ -105,64 +105,64 @@ TestLives = Lives.TestCase
 
 
 def test_of_many_who_end_a_session_at_once_one_does():
-    life = Life("7f3a", ManualClock())
-    life.take(Step.START, Who.SESSION, "begun")
+    record = SessionRecord("7f3a", ManualClock())
+    record.take(Step.START, Who.SESSION, "begun")
     ends = [(Step.COMPLETE, Who.VIEWER), (Step.FAIL, Who.SESSION), (Step.EXPIRE, Who.REAPER)] * 8
     start = Barrier(len(ends))
 
     def end(each):
         start.wait(BOUND)
-        return attempt(life, *each, "it is over")
+        return attempt(record, *each, "it is over")
 
     with ThreadPoolExecutor(len(ends)) as threads:
         took = [transition for transition in threads.map(end, ends) if transition is not None]
 
-    assert took == [life.end]
+    assert took == [record.end]
 
 
 def test_a_step_is_recorded_with_its_time_and_reason():
     clock = ManualClock(time=1_700_000_000)
-    life = Life("7f3a", clock)
+    record = SessionRecord("7f3a", clock)
     clock.advance(5)
 
-    taken = life.take(Step.START, Who.SESSION, "its directory is open")
+    taken = record.take(Step.START, Who.SESSION, "its directory is open")
 
-    assert life.history == (taken,)
+    assert record.history == (taken,)
     assert (taken.from_state, taken.to_state, taken.by) == ("pending", "active", "session")
     assert (taken.at.timestamp(), taken.reason) == (1_700_000_005, "its directory is open")
-    assert life.started_at == taken.at
-    assert life.seconds == {"pending": 5, "active": 0, "paused": 0}
+    assert record.started_at == taken.at
+    assert record.seconds == {"pending": 5, "active": 0, "paused": 0}
 
 
 def test_a_session_that_is_paused_and_resumed_without_end_does_not_fill_the_memory():
-    life = Life("7f3a", ManualClock())
-    life.take(Step.START, Who.SESSION, "begun")
+    record = SessionRecord("7f3a", ManualClock())
+    record.take(Step.START, Who.SESSION, "begun")
 
     for _ in range(REMEMBERED):
-        life.take(Step.PAUSE, Who.VIEWER, "a rest")
-        life.take(Step.RESUME, Who.VIEWER, "and on")
+        record.take(Step.PAUSE, Who.VIEWER, "a rest")
+        record.take(Step.RESUME, Who.VIEWER, "and on")
 
-    assert len(life.history) == REMEMBERED
-    assert life.history[-1].step == "resume"
+    assert len(record.history) == REMEMBERED
+    assert record.history[-1].step == "resume"
 
 
 @pytest.mark.parametrize("ends", [Step.COMPLETE, Step.FAIL])
 def test_the_time_after_the_end_is_not_counted(ends):
     clock = ManualClock()
-    life = Life("7f3a", clock)
-    life.take(Step.START, Who.SESSION, "begun")
+    record = SessionRecord("7f3a", clock)
+    record.take(Step.START, Who.SESSION, "begun")
     clock.advance(7)
-    life.take(ends, Who.SUPERVISOR, "over")
+    record.take(ends, Who.SUPERVISOR, "over")
     clock.advance(100)
 
-    assert life.seconds == {"pending": 0, "active": 7, "paused": 0}
+    assert record.seconds == {"pending": 0, "active": 7, "paused": 0}
 
 
 def test_a_life_of_which_no_step_is_known_any_more_goes_on():
     clock = ManualClock()
-    life, now = Life("7f3a", clock), datetime.fromtimestamp(clock.time(), UTC)
+    record, now = SessionRecord("7f3a", clock), datetime.fromtimestamp(clock.time(), UTC)
 
-    life.go_on(Earlier(State.ACTIVE, (), NOTHING, 7.0, None, now, "its daemon was killed"))
-    life.take(Step.COMPLETE, Who.VIEWER, "enough")
+    record.go_on(Earlier(State.ACTIVE, (), NOTHING, 7.0, None, now, "its daemon was killed"))
+    record.take(Step.COMPLETE, Who.VIEWER, "enough")
 
-    assert (life.position, [step.step for step in life.history]) == (7.0, ["complete"])
+    assert (record.position, [step.step for step in record.history]) == (7.0, ["complete"])

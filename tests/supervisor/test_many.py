@@ -78,8 +78,8 @@ def test_what_cannot_be_done_with_one_is_said_and_no_matter_of_the_others(superv
 def test_a_session_that_does_not_answer_is_refused(supervisor, anna, ben, monkeypatch):
     monkeypatch.setattr("hls_sessions.supervisor.many.PATIENCE", 2)
     go_on = threading.Event()
-    life = next(entry.life for entry in supervisor._entries.all() if entry.session is anna)
-    monkeypatch.setattr(life.presence, "touch", go_on.wait)
+    record = next(entry.record for entry in supervisor._entries.all() if entry.session is anna)
+    monkeypatch.setattr(record.presence, "touch", go_on.wait)
     heartbeat = anna.ask_heartbeat()  # keeps its actor busy
 
     [stuck, paused] = supervisor.pause_many(Filter(all=True))
@@ -198,8 +198,8 @@ def test_what_is_updated_when_it_has_ended_stays_as_it_is(supervisor, anna):
     anna.stop()
 
     with pytest.raises(SessionError, match="A session that is completed stays as it is"):
-        entry.life.change({"idle_timeout": 5.0})
-    assert entry.life.presence.idle_timeout == 1800
+        entry.record.change({"idle_timeout": 5.0})
+    assert entry.record.presence.idle_timeout == 1800
 
 
 # ---- other times

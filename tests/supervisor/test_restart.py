@@ -35,7 +35,7 @@ def state_dir(tmp_path):
 
 
 @pytest.fixture
-def life(hls_supervisor, state_dir):
+def record(hls_supervisor, state_dir):
     """Start a supervisor that leaves its sessions to the next."""
     return lambda **more: hls_supervisor(**({"state_dir": state_dir, "drain": False} | more))
 
@@ -56,8 +56,8 @@ def playlists(session):
     return session.master_playlist(), *(session.media_playlist(each) for each in session.presentation.offered)
 
 
-def test_a_session_goes_on_under_its_id_as_its_player_was_told(life, last_life, film):
-    first = life()
+def test_a_session_goes_on_under_its_id_as_its_player_was_told(record, last_life, film):
+    first = record()
     session = first.open(film, user="anna", start_at=2)
     told = playlists(session)
     first.stop()
@@ -69,8 +69,8 @@ def test_a_session_goes_on_under_its_id_as_its_player_was_told(life, last_life, 
     assert again.info().state == "active"
 
 
-def test_its_segments_are_shown_again_and_not_made_again(life, last_life, film, counted):
-    first = life(ffmpeg=counted)
+def test_its_segments_are_shown_again_and_not_made_again(record, last_life, film, counted):
+    first = record(ffmpeg=counted)
     session = first.open(film)
     whole = [session.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)]
     first.stop()
@@ -82,8 +82,8 @@ def test_its_segments_are_shown_again_and_not_made_again(life, last_life, film, 
     assert runs_of(counted) == made
 
 
-def test_a_segment_that_is_missing_is_made_by_the_next_life(life, last_life, film):
-    first = life()
+def test_a_segment_that_is_missing_is_made_by_the_next_life(record, last_life, film):
+    first = record()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -94,8 +94,8 @@ def test_a_segment_that_is_missing_is_made_by_the_next_life(life, last_life, fil
     assert again.segment(AUDIO, 4, BOUND).exists()
 
 
-def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
-    first = life(ffmpeg=counted)
+def test_nothing_is_encoded_before_anybody_asks(record, last_life, film, counted):
+    first = record(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -109,16 +109,16 @@ def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
     assert runs_of(counted) == made
 
 
-def test_its_user_who_opens_the_file_again_finds_it(life, last_life, film):
-    first = life()
+def test_its_user_who_opens_the_file_again_finds_it(record, last_life, film):
+    first = record()
     session = first.open(film, user="anna")
     first.stop()
 
     assert last_life().open_or_find(film, user="anna")[0].id == session.id
 
 
-def test_its_book_goes_on(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_its_book_goes_on(record, last_life, film, hls_clock, until):
+    first = record(clock=hls_clock)
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     hls_clock.advance(10)
@@ -138,8 +138,8 @@ def test_its_book_goes_on(life, last_life, film, hls_clock, until):
     assert b"hls_sessions_segments_made_total 0" in second.metrics()[0]
 
 
-def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_its_idle_time_goes_on_from_the_last_activity(record, last_life, film, hls_clock, until):
+    first = record(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     hls_clock.advance(60)
     first.stop()
@@ -155,8 +155,8 @@ def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls
         second.find(session.id)
 
 
-def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(life, last_life, film):
-    first = life(idle_timeout=1000)
+def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(record, last_life, film):
+    first = record(idle_timeout=1000)
     follows, has_its_own = first.open(film), first.open(film, idle_timeout=1000)
     first.stop()
 
@@ -181,15 +181,17 @@ def test_a_change_of_one_session_is_no_work_with_the_others(last_life, film, mon
     supervisor = last_life()
     session, *_ = [supervisor.open(film) for _ in range(3)]
     looked_at, look = [], Recorder._as_now
-    monkeypatch.setattr(Recorder, "_as_now", lambda self, row, life: looked_at.append(row.id) or look(self, row, life))
+    monkeypatch.setattr(
+        Recorder, "_as_now", lambda self, row, record: looked_at.append(row.id) or look(self, row, record)
+    )
 
     supervisor.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
 
     assert looked_at == [session.id]
 
 
-def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_life, film, state_dir):
-    first = life()
+def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(record, last_life, film, state_dir):
+    first = record()
     sessions = [first.open(film) for _ in range(3)]
     first._store.flush()
     for file in state_dir.glob("history.db*"):
@@ -225,8 +227,8 @@ def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(las
     assert list(steps.values()) == [["start", "pause"]] * 2
 
 
-def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(record, last_life, film, hls_clock, until):
+    first = record(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     first.stop()
     hls_clock.advance(100)
@@ -239,8 +241,8 @@ def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_
     until(lambda: not session.directory.exists())
 
 
-def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_who_listened_has_their_time_anew_to_come_back(record, last_life, film, hls_clock, until):
+    first = record(clock=hls_clock)
     session = first.open(film)
     first.update_many(Filter(session_id=session.id), Changes(subscriber_ttl=50))
 
@@ -262,8 +264,8 @@ def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hl
         second.find(session.id)
 
 
-def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monkeypatch):
-    first = life()
+def test_those_of_the_earlier_life_keep_their_places(record, last_life, film, monkeypatch):
+    first = record()
     sessions = {first.open(film).id, first.open(film).id}
     first.stop()
     # Nobody brings them back behind the supervisor's back.
@@ -277,8 +279,8 @@ def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monk
     assert {session.id for session in second.sessions()} == sessions
 
 
-def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeypatch):
-    first = life()
+def test_they_keep_them_however_many_open_at_once(record, last_life, film, monkeypatch):
+    first = record()
     earlier = first.open(film)
     first.stop()
     monkeypatch.setattr(Returning, "begin", lambda _: None)
@@ -295,8 +297,8 @@ def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeyp
     assert {session.id for session in second.sessions()} == {earlier.id, *ids}
 
 
-def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
-    first = life()
+def test_a_pause_lasts_and_its_snapshot_too(record, last_life, film):
+    first = record()
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     snapshot = session.pause(3.5)
@@ -305,14 +307,14 @@ def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
     again = last_life().find(session.id)
 
     assert again.info().state == "paused"
-    assert again._life.snapshot == snapshot
+    assert again._record.snapshot == snapshot
     with pytest.raises(IllegalTransition):
         again.pause()
     assert again.resume().position == 3.5
 
 
-def test_what_has_ended_stays_ended(life, last_life, film):
-    first = life()
+def test_what_has_ended_stays_ended(record, last_life, film):
+    first = record()
     session = first.open(film)
     session.stop()
     first.stop()
@@ -325,7 +327,7 @@ def test_what_has_ended_stays_ended(life, last_life, film):
         second.find(session.id)
 
 
-def test_with_drain_every_session_is_ended_and_nothing_stays(life, last_life, film, hls_segments_dir):
+def test_with_drain_every_session_is_ended_and_nothing_stays(record, last_life, film, hls_segments_dir):
     first = last_life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
@@ -362,8 +364,8 @@ def stop_in_the_middle(monkeypatch):
     return stop_in_the_middle
 
 
-def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(life, last_life, film, stop_in_the_middle):
-    first = life()
+def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(record, last_life, film, stop_in_the_middle):
+    first = record()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     stop_in_the_middle(first)
@@ -374,9 +376,9 @@ def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(life, last_life
 
 
 def test_with_drain_those_that_are_not_back_yet_are_ended_too(
-    life, last_life, film, stop_in_the_middle, hls_segments_dir
+    record, last_life, film, stop_in_the_middle, hls_segments_dir
 ):
-    first = life()
+    first = record()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     first.settings = first.settings.model_copy(update={"drain": True})
@@ -391,10 +393,10 @@ def test_with_drain_those_that_are_not_back_yet_are_ended_too(
 # ---- what cannot go on
 
 
-def test_one_whose_file_has_changed_says_so_and_leaves_nothing(life, last_life, hls_clip, tmp_path, hls_segments_dir):
+def test_one_whose_file_has_changed_says_so_and_leaves_nothing(record, last_life, hls_clip, tmp_path, hls_segments_dir):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = life(media=(tmp_path,))
+    first = record(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     os.utime(film, (1, 1))
@@ -406,10 +408,10 @@ def test_one_whose_file_has_changed_says_so_and_leaves_nothing(life, last_life, 
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_one_whose_file_is_gone_says_so(life, last_life, hls_clip, tmp_path):
+def test_one_whose_file_is_gone_says_so(record, last_life, hls_clip, tmp_path):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = life(media=(tmp_path,))
+    first = record(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     film.unlink()
@@ -418,8 +420,8 @@ def test_one_whose_file_is_gone_says_so(life, last_life, hls_clip, tmp_path):
         last_life(media=(tmp_path,)).find(session.id)
 
 
-def test_one_whose_file_is_cut_otherwise_now_says_so(life, last_life, film, state_dir):
-    first = life()
+def test_one_whose_file_is_cut_otherwise_now_says_so(record, last_life, film, state_dir):
+    first = record()
     session = first.open(film)
     first.stop()
     with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
@@ -429,9 +431,9 @@ def test_one_whose_file_is_cut_otherwise_now_says_so(life, last_life, film, stat
         last_life().find(session.id)
 
 
-def test_settings_that_changed_do_not_change_what_its_player_was_told(life, last_life, hls_clip):
+def test_settings_that_changed_do_not_change_what_its_player_was_told(record, last_life, hls_clip):
     film = hls_clip(seconds=8, size="160x90", pixels="yuv420p")
-    first = life()
+    first = record()
     session = first.open(film)
     told = playlists(session)
     first.stop()
@@ -443,10 +445,10 @@ def test_settings_that_changed_do_not_change_what_its_player_was_told(life, last
     assert second.find(session.id).segment("video-copy", 0, BOUND).exists()
 
 
-def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(life, last_life, hls_clip):
+def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(record, last_life, hls_clip):
     uneven = ("-vf", "select=lt(n\\,100)+not(mod(n\\,7))", "-fps_mode", "vfr")
     film = hls_clip(seconds=8, size="160x90", container="ts", options=uneven)
-    first = life()
+    first = record()
     session = first.open(film)
     told = session.presentation
     first._prober.read_whole(film).result(BOUND)
@@ -459,8 +461,8 @@ def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(life, last
     assert again.segment(VIDEO, 1, BOUND).exists()
 
 
-def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, state_dir):
-    first = life(ffmpeg=counted)
+def test_another_ffmpeg_makes_all_segments_anew(record, last_life, film, counted, state_dir):
+    first = record(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -473,8 +475,8 @@ def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, 
 
 
 @pytest.mark.parametrize("damage", ["gone", "a file", "no owner"])
-def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
-    first = life()
+def test_a_damaged_directory_is_rebuilt(record, last_life, film, damage):
+    first = record()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -491,9 +493,9 @@ def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
 
 
 def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared_away(
-    life, last_life, film, state_dir, hls_segments_dir, caplog
+    record, last_life, film, state_dir, hls_segments_dir, caplog
 ):
-    first = life()
+    first = record()
     session = first.open(film)
     first.stop()
     (state_dir / "history.db").write_bytes(b"noise" * 1000)
@@ -546,9 +548,9 @@ def test_a_session_of_a_daemon_that_was_killed_goes_on(last_life, film, hls_segm
 
 
 def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have_been(
-    life, last_life, film, state_dir, hls_clock
+    record, last_life, film, state_dir, hls_clock
 ):
-    first = life(clock=hls_clock)
+    first = record(clock=hls_clock)
     first.open(film, idle_timeout=100)
     hls_clock.advance(50)
     first.stop()
@@ -563,8 +565,8 @@ def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have
     )
 
 
-def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, last_life, film, state_dir):
-    first = life()
+def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(record, last_life, film, state_dir):
+    first = record()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -586,9 +588,9 @@ def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, la
 
 
 def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on_are_not(
-    life, last_life, film, hls_segments_dir
+    record, last_life, film, hls_segments_dir
 ):
-    first = life()
+    first = record()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
