@@ -33,7 +33,7 @@ from hls_sessions.session.record import Earlier, SessionRecord, Transition
 from hls_sessions.session.server import SessionServer
 from hls_sessions.session.services import House
 from hls_sessions.session.snapshot import Snapshot, judge_file
-from hls_sessions.session.spec import Viewing
+from hls_sessions.session.spec import SessionSpec
 from hls_sessions.session.state import State, Step, Who
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "SessionInfo",
     "SessionRecord",
     "SessionServer",
+    "SessionSpec",
     "Snapshot",
     "Started",
     "State",
@@ -70,7 +71,6 @@ __all__ = [
     "Sums",
     "Transition",
     "Updated",
-    "Viewing",
     "Who",
     "end_error",
     "judge_file",

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord, Transition
     from hls_sessions.session.snapshot import Snapshot
-    from hls_sessions.session.spec import Viewing
+    from hls_sessions.session.spec import SessionSpec
 
 TRIES = 3
 """How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
@@ -62,13 +62,13 @@ class Session:
     """
 
     def __init__(
-        self, viewing: Viewing, record: SessionRecord, registry: Registry, close: Callable[[str], None]
+        self, spec: SessionSpec, record: SessionRecord, registry: Registry, close: Callable[[str], None]
     ) -> None:
-        self._viewing = viewing
+        self._spec = spec
         self._record = record
         self._registry = registry
         self._close = close
-        self._directory = SegmentDirectory(viewing.directory)
+        self._directory = SegmentDirectory(spec.directory)
         self._end: SessionError | None = None
         self._waiting: set[Reply[Ref]] = set()
         self._held: set[Reply[Path]] = set()
@@ -84,22 +84,22 @@ class Session:
     @property
     def id(self) -> str:
         """The session's id: a random UUID, and the right to watch."""
-        return self._viewing.session_id
+        return self._spec.session_id
 
     @property
     def user(self) -> str | None:
         """Who opened it; None for one that nobody shares."""
-        return self._viewing.user
+        return self._spec.user
 
     @property
     def presentation(self) -> Presentation:
         """The file's facts, timeline and renditions."""
-        return self._viewing.presentation
+        return self._spec.presentation
 
     @property
     def directory(self) -> Path:
         """Where its segments are."""
-        return self._viewing.directory
+        return self._spec.directory
 
     @property
     def history(self) -> tuple[Transition, ...]:
@@ -170,7 +170,7 @@ class Session:
         """
         self._known(rendition)
         self._note_activity()
-        return media_playlist(self.presentation, rendition, self._viewing.start_at)
+        return media_playlist(self.presentation, rendition, self._spec.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
         """Return the file of a segment, waiting up to ``timeout`` seconds until it is there; of a text track, WebVTT.

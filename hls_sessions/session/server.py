@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp import ExitReason, From, Timer
     from hls_sessions.session.record import SessionRecord
     from hls_sessions.session.services import House
-    from hls_sessions.session.spec import Viewing
+    from hls_sessions.session.spec import SessionSpec
 
 logger = logging.getLogger(__name__)
 
@@ -113,21 +113,21 @@ class SessionServer(GenServer):
 
     refusals = (SessionError,)
 
-    def init(self, viewing: Viewing, house: House, record: SessionRecord) -> None:
+    def init(self, spec: SessionSpec, house: House, record: SessionRecord) -> None:
         """Open the directory and take over what is in it; and the life, where an earlier actor left off."""
-        self._viewing = viewing
+        self._spec = spec
         self._house = house
         self._record = record
         self._waits = Waits(house.clock.monotonic, record.tally.sums.segments_made, record.first_segment_after)
-        self._directory = SegmentDirectory(viewing.directory, house.home)
+        self._directory = SegmentDirectory(spec.directory, house.home)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
-        house.watcher.forget(viewing.directory)
+        house.watcher.forget(spec.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._quota = house.ledger.open(viewing.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
+        self._quota = house.ledger.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
         self._copier = Copier(
-            viewing.presentation.media,
+            spec.presentation.media,
             self._directory,
             house.workers,
             self.ref,
@@ -138,14 +138,14 @@ class SessionServer(GenServer):
         )
         equipment = Equipment(
             binary=house.binary,
-            presentation=viewing.presentation,
+            presentation=spec.presentation,
             directory=self._directory,
             watcher=house.watcher,
             reporter=record,
             owner=self.ref,
             now=house.clock.monotonic,
         )
-        slots = house.scheduler.open(viewing.session_id, self.ref.send)
+        slots = house.scheduler.open(spec.session_id, self.ref.send)
         self._renditions: dict[str, SessionRendition] = {
             id_: SessionRendition(
                 rendition,
@@ -157,12 +157,12 @@ class SessionServer(GenServer):
                 house.limits,
                 house.encoder_idle_timeout,
             )
-            for id_, rendition in viewing.presentation.renditions.items()
+            for id_, rendition in spec.presentation.renditions.items()
         }
         self._subtitles = {
             track.id: SessionSubtitles(
                 track,
-                viewing.presentation,
+                spec.presentation,
                 self._directory,
                 house.subtitles,
                 self.ref,
@@ -171,12 +171,12 @@ class SessionServer(GenServer):
                 house.clock.monotonic,
                 house.encoder_idle_timeout,
             )
-            for track in viewing.presentation.subtitles
+            for track in spec.presentation.subtitles
         }
         if record.state is State.PENDING:
             record.take(Step.START, Who.SESSION, "its directory is open and its playlists are known")
-            if viewing.resumed_from is not None:
-                self.ref.send(GoThere(viewing.resumed_from))
+            if spec.resumed_from is not None:
+                self.ref.send(GoThere(spec.resumed_from))
         self._pausing: list[tuple[From, Snapshot]] = []
         """Who waits for the last encoder to be gone."""
         self._looks_for_stalls = False
@@ -185,7 +185,7 @@ class SessionServer(GenServer):
         self._encoder_timer = self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
 
     def __repr__(self) -> str:
-        return f"<Session {self._viewing.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
+        return f"<Session {self._spec.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
         """Answer what can be asked. All but Peek, Reap, GiveWay and PauseIf counts as activity."""
@@ -275,8 +275,8 @@ class SessionServer(GenServer):
         self._copier.close(KILL_TIMEOUT)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
-            self._house.ledger.close(self._viewing.session_id)
-            self._house.scheduler.close(self._viewing.session_id)
+            self._house.ledger.close(self._spec.session_id)
+            self._house.scheduler.close(self._spec.session_id)
 
     # ---- within
 
@@ -284,7 +284,7 @@ class SessionServer(GenServer):
         try:
             return self._renditions[rendition]
         except KeyError:
-            raise RenditionNotFound(self._viewing.session_id, rendition) from None
+            raise RenditionNotFound(self._spec.session_id, rendition) from None
 
     def _move_in(self, house: House) -> None:
         """Go by other limits and times from now on."""
@@ -301,7 +301,7 @@ class SessionServer(GenServer):
         same = (other for other in self._renditions.values() if other.rendition.kind == lane.rendition.kind)
         visits = [(since, number, other) for other in same for number, since in other.viewers.positions.items()]
         if not visits:
-            return lane.cuts.at(self._viewing.start_at)
+            return lane.cuts.at(self._spec.start_at)
         _, number, other = max(visits, key=itemgetter(0))
         # A copied and an encoded rendition are cut at other places.
         return lane.cuts.at(float(other.cuts.times[number] - lane.cuts.times[0]))
@@ -370,7 +370,7 @@ class SessionServer(GenServer):
             self._pausing.clear()
 
     def _snapshot(self, position: float | None) -> Snapshot:
-        viewing, lanes = self._viewing, self._renditions.values()
+        spec, lanes = self._spec, self._renditions.values()
         if position is None:
             position = self._record.position
         places = [
@@ -386,15 +386,15 @@ class SessionServer(GenServer):
         ]
         # Not validated: these are our own values, and a path may hold bytes that are no text.
         return Snapshot.model_construct(
-            session_id=viewing.session_id,
-            user=viewing.user,
-            media=str(viewing.presentation.media.path),
+            session_id=spec.session_id,
+            user=spec.user,
+            media=str(spec.presentation.media.path),
             taken_at=datetime.fromtimestamp(self._house.clock.time(), UTC),
-            position=min(position, float(viewing.presentation.media.duration)),
+            position=min(position, float(spec.presentation.media.duration)),
             renditions=tuple(places),
             runs=tuple(runs),
             settings=SessionSettings(
-                segment_length=viewing.segment_length, idle_timeout=self._record.presence.idle_timeout
+                segment_length=spec.segment_length, idle_timeout=self._record.presence.idle_timeout
             ),
         )
 
@@ -408,14 +408,14 @@ class SessionServer(GenServer):
             self._restore(wanted)
 
     def _is_of_this_session(self, snapshot: Snapshot) -> None:
-        viewing = self._viewing
-        if snapshot.user != viewing.user:
+        spec = self._spec
+        if snapshot.user != spec.user:
             raise SnapshotRefused("it is of another user")
-        if snapshot.media != str(viewing.presentation.media.path):
+        if snapshot.media != str(spec.presentation.media.path):
             raise SnapshotRefused("it is of another file")
-        if snapshot.settings.segment_length != viewing.segment_length:
+        if snapshot.settings.segment_length != spec.segment_length:
             raise SnapshotRefused("it is of segments of another length")
-        judge_numbers(snapshot, viewing.presentation)
+        judge_numbers(snapshot, spec.presentation)
 
     def _go_there(self, snapshot: Snapshot) -> None:
         """Begin where an earlier session was, with nothing on disk: the policy starts an encoder at each place."""
@@ -447,7 +447,7 @@ class SessionServer(GenServer):
 
     def _note_position(self, lane: SessionRendition, segment: int) -> None:
         """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
-        presentation = self._viewing.presentation
+        presentation = self._spec.presentation
         if lane.rendition.kind == "video" or not presentation.video:
             self._record.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
 
@@ -586,17 +586,17 @@ class SessionServer(GenServer):
         self.stop(Shutdown(taken))
 
     def _info(self) -> SessionInfo:
-        viewing, record, lanes = self._viewing, self._record, self._renditions.values()
+        spec, record, lanes = self._spec, self._record, self._renditions.values()
         sums, presence, end = record.tally.sums, record.presence, record.end
         running = sum(run.seconds for lane in lanes for run in lane.runs) + self._copier.seconds
         return SessionInfo(
-            session_id=viewing.session_id,
+            session_id=spec.session_id,
             state=record.state.value,
-            user=viewing.user,
-            media=str(viewing.presentation.media.path),
-            duration=float(viewing.presentation.media.duration),
-            directory=str(viewing.directory),
-            created_at=viewing.created_at,
+            user=spec.user,
+            media=str(spec.presentation.media.path),
+            duration=float(spec.presentation.media.duration),
+            directory=str(spec.directory),
+            created_at=spec.created_at,
             started_at=record.started_at,
             last_activity_at=presence.last_activity_at,
             idle_timeout=presence.idle_timeout,
@@ -621,7 +621,7 @@ class SessionServer(GenServer):
             bytes_on_disk=self._quota.bytes,
             packager=self._copier.pid,
             notes=(
-                *viewing.presentation.notes,
+                *spec.presentation.notes,
                 *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
                 *self._faults_of_texts,
                 *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Viewing:
+class SessionSpec:
     """Who watches what: all that makes a session this one, and stays when its actor is restarted."""
 
     session_id: str

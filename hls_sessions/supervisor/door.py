@@ -74,11 +74,11 @@ class Door:
         return [self._seat(entry, stays) for entry in self._entries.all() if not entry.record.state.is_final]
 
     def _seat(self, entry: Entry, stays: set[str]) -> Seat:
-        session_id, presence = entry.viewing.session_id, entry.record.presence
+        session_id, presence = entry.spec.session_id, entry.record.presence
         idle = presence.idle
         # One that is overdue may have been asked something a short time ago: its last subscriber has left.
         watched = session_id in stays or (idle < self._unwatched_after and presence.due_in > 0)
-        return Seat(session_id, entry.viewing.user, idle, presence.due_in, watched)
+        return Seat(session_id, entry.spec.user, idle, presence.due_in, watched)
 
     def _ended(self, session_id: str, *, evict: bool) -> bool:
         """Have a session end, if it may, and wait until what it cost is gone. False when it does not."""

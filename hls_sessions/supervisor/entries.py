@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from hls_sessions.errors import SessionError
     from hls_sessions.otp import Ref
-    from hls_sessions.session import Session, SessionRecord, State, Viewing
+    from hls_sessions.session import Session, SessionRecord, SessionSpec, State
 
 
 @dataclass(eq=False)
 class Entry:
     """One session that is to exist."""
 
-    viewing: Viewing
+    spec: SessionSpec
     record: SessionRecord
     session: Session
     actor: Ref | None = None
@@ -45,13 +45,13 @@ class Entry:
 
 
 class Entries:
-    """All entries, by id and by viewing. Any thread may use them."""
+    """All entries, by id and by user and file. Any thread may use them."""
 
     def __init__(self, why_not: Callable[[str], SessionError]) -> None:
         """Begin without any; ``why_not`` says why there is no session of an id."""
         self._why_not = why_not
         self._by_id: dict[str, Entry] = {}
-        self._by_viewing: dict[tuple[str, Path], Entry] = {}
+        self._by_spec: dict[tuple[str, Path], Entry] = {}
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -60,9 +60,9 @@ class Entries:
     def add(self, entry: Entry) -> None:
         """Note a session that is about to be started."""
         with self._lock:
-            self._by_id[entry.viewing.session_id] = entry
+            self._by_id[entry.spec.session_id] = entry
             if (key := _key(entry)) is not None:
-                self._by_viewing[key] = entry
+                self._by_spec[key] = entry
 
     def all(self) -> list[Entry]:
         """Return all of them, the oldest first."""
@@ -82,17 +82,17 @@ class Entries:
             return entry
         raise self._why_not(session_id)
 
-    def of_viewing(self, user: str, path: Path) -> Entry | None:
+    def watched_by(self, user: str, path: Path) -> Entry | None:
         """Return the one in which this user watches this file."""
         with self._lock:
-            entry = self._by_viewing.get((user, path))
+            entry = self._by_spec.get((user, path))
         return None if entry is None or entry.record.state.is_final else entry
 
     def successor_of(self, session_id: str, user: str | None, path: Path) -> Entry | None:
         """Return the one in which this user goes on with this file from a snapshot of one that is gone."""
         for entry in self.all():
-            viewing, earlier = entry.viewing, entry.viewing.resumed_from
-            if (viewing.user, viewing.presentation.media.path) != (user, path) or entry.record.state.is_final:
+            spec, earlier = entry.spec, entry.spec.resumed_from
+            if (spec.user, spec.presentation.media.path) != (user, path) or entry.record.state.is_final:
                 continue
             if earlier is not None and earlier.session_id == session_id:
                 return entry
@@ -118,12 +118,12 @@ class Entries:
         """Take one out, and tell who waits for it."""
         entry.record.over()  # first: from now on, others know how it ended
         with self._lock:
-            self._by_id.pop(entry.viewing.session_id, None)
-            if (key := _key(entry)) is not None and self._by_viewing.get(key) is entry:
-                del self._by_viewing[key]
+            self._by_id.pop(entry.spec.session_id, None)
+            if (key := _key(entry)) is not None and self._by_spec.get(key) is entry:
+                del self._by_spec[key]
         entry.session.ended(error)
 
 
 def _key(entry: Entry) -> tuple[str, Path] | None:
-    viewing = entry.viewing
-    return None if viewing.user is None else (viewing.user, viewing.presentation.media.path)
+    spec = entry.spec
+    return None if spec.user is None else (spec.user, spec.presentation.media.path)

@@ -123,13 +123,13 @@ class Many:
         return [meant for meant in found if meant.still(meant.entry.record.state)]
 
     def _seen(self, entry: Entry, state: State) -> Seen:
-        viewing = entry.viewing
+        spec = entry.spec
         return Seen(
-            session_id=viewing.session_id,
-            user=viewing.user,
+            session_id=spec.session_id,
+            user=spec.user,
             state=state.value,
-            path=viewing.presentation.media.path,
-            age=self._clock.time() - viewing.created_at.timestamp(),
+            path=spec.presentation.media.path,
+            age=self._clock.time() - spec.created_at.timestamp(),
             idle=0.0 if entry.session.is_awaited else entry.record.presence.idle,
         )
 
@@ -144,7 +144,7 @@ class _Meant:
 
     @property
     def session_id(self) -> str:
-        return self.entry.viewing.session_id
+        return self.entry.spec.session_id
 
     def tried(self, act: Callable[[], object]) -> Outcome:
         """Do something with it, and say what became of that."""

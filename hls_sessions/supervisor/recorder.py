@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from hls_sessions.errors import SessionError
     from hls_sessions.ffmpeg import FileVersion
     from hls_sessions.otp import Clock
-    from hls_sessions.session import Event, SessionRecord, Viewing
+    from hls_sessions.session import Event, SessionRecord, SessionSpec
     from hls_sessions.store import Retention, Store
 
 KILLED: Final = "its daemon was killed"
@@ -141,25 +141,25 @@ class Recorder:
             self._store.record_session(row)
 
     @shielded
-    def opened(self, viewing: Viewing, record: SessionRecord) -> None:
+    def opened(self, spec: SessionSpec, record: SessionRecord) -> None:
         """Note that a session is opened. Its events follow."""
-        media = viewing.presentation.media
+        media = spec.presentation.media
         row = SessionRow(
-            id=viewing.session_id,
-            user=viewing.user,
+            id=spec.session_id,
+            user=spec.user,
             media=str(media.path),
             duration=float(media.duration),
-            segment_length=viewing.segment_length,
-            start_at=viewing.start_at,
-            idle_timeout=viewing.idle_timeout,
-            directory=str(viewing.directory),
-            created_at=viewing.created_at.timestamp(),
+            segment_length=spec.segment_length,
+            start_at=spec.start_at,
+            idle_timeout=spec.idle_timeout,
+            directory=str(spec.directory),
+            created_at=spec.created_at.timestamp(),
             updated_at=self._clock.time(),
             state=record.state.value,
             file_size=media.size,
             file_modified=media.modified,
-            copy_streams=viewing.copy_streams,
-            fingerprint=fingerprint(viewing.presentation),
+            copy_streams=spec.copy_streams,
+            fingerprint=fingerprint(spec.presentation),
             encoder=self._encoder,
         )
         with self._lock:

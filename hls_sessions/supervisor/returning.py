@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hls_sessions.media import fingerprint
-from hls_sessions.session import Viewing
+from hls_sessions.session import SessionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -100,7 +100,7 @@ class Returning:
             self._all_back.set()
 
 
-def as_before(row: SessionRow, directory: Path, library: Library, presentations: Presentations) -> Viewing:
+def as_before(row: SessionRow, directory: Path, library: Library, presentations: Presentations) -> SessionSpec:
     """Return what a session of an earlier daemon was, as its player was told.
 
     Raises:
@@ -116,7 +116,7 @@ def as_before(row: SessionRow, directory: Path, library: Library, presentations:
         presentation = presentations.of_index(path, row.segment_length, copy=copy)
     if fingerprint(presentation) != row.fingerprint:
         raise CannotGoOn("its file is cut otherwise now than its player was told")
-    return Viewing(
+    return SessionSpec(
         session_id=row.id,
         user=row.user,
         presentation=presentation,

@@ -38,9 +38,9 @@ from hls_sessions.session import (
     Reconfigured,
     Session,
     SessionRecord,
+    SessionSpec,
     Snapshot,
     Transition,
-    Viewing,
     judge_file,
 )
 from hls_sessions.settings import Settings
@@ -235,9 +235,9 @@ class Supervisor:
             for entry in entries:
                 self._entries.forget(entry, Unavailable(STOPPED))
                 if entry.record.state.is_final:
-                    tree.clear(entry.viewing)
+                    tree.clear(entry.spec)
                 else:
-                    end_processes(SegmentDirectory(entry.viewing.directory))
+                    end_processes(SegmentDirectory(entry.spec.directory))
             self._recorder.leave()
             tree.close()
             self._subtitles.close()
@@ -362,14 +362,14 @@ class Supervisor:
         path = presentation.media.path
         if user is not None:
             self._returning.bring_those_of(user, str(path))
-        while user is not None and (found := self._entries.of_viewing(user, path)) is not None:
+        while user is not None and (found := self._entries.watched_by(user, path)) is not None:
             try:
                 found.session.heartbeat()
             except (SessionEnded, SessionNotFound):
                 continue  # it ended just now, and is in the tables no more
             return found.session, False
         with self._opening_one():
-            if user is not None and (found := self._entries.of_viewing(user, path)) is not None:
+            if user is not None and (found := self._entries.watched_by(user, path)) is not None:
                 return found.session, False
             earlier = None if snapshot is None else snapshot.session_id
             if earlier is not None and (found := self._entries.successor_of(earlier, user, path)) is not None:
@@ -378,7 +378,7 @@ class Supervisor:
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
             self._entries.add(entry)
             self._follow(entry)  # the settings may have changed since it was made
-            self._recorder.opened(entry.viewing, entry.record)
+            self._recorder.opened(entry.spec, entry.record)
             try:
                 tree.begin(entry)
             except BaseException as error:
@@ -437,7 +437,7 @@ class Supervisor:
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
-        return [entry.session for entry in self._entries.all() if user is None or entry.viewing.user == user]
+        return [entry.session for entry in self._entries.all() if user is None or entry.spec.user == user]
 
     def close(self, session_id: str) -> None:
         """End a session, and return when everything it cost is gone.
@@ -507,7 +507,7 @@ class Supervisor:
         for entry in reaped:
             if entry.actor is not None:
                 entry.actor.wait(KILL_AFTER)
-        return [entry.viewing.session_id for entry in reaped]
+        return [entry.spec.session_id for entry in reaped]
 
     # ---- what happens
 
@@ -549,7 +549,7 @@ class Supervisor:
         finally:
             presence.subscriber_left()
             # It has less time from now on.
-            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
+            if (actor := self._registry.whereis(entry.spec.session_id)) is not None:
                 actor.send(IdleCheck())
 
     def subscribe(self, event: type[E] | str, callback: Callable[[E], object], *, limit: int = LIMIT) -> Subscription:
@@ -718,7 +718,7 @@ class Supervisor:
     def _remind(self) -> None:
         """Remind the sessions whose time has run out, in case they do not know."""
         for entry in self._entries.all():
-            actor = self._registry.whereis(entry.viewing.session_id)
+            actor = self._registry.whereis(entry.spec.session_id)
             if actor is not None and entry.record.presence.overdue:
                 actor.send(IdleCheck())
 
@@ -782,7 +782,7 @@ class Supervisor:
     ) -> Entry:
         session_id = str(uuid4())
         return self._entry_of(
-            Viewing(
+            SessionSpec(
                 session_id=session_id,
                 user=user,
                 presentation=presentation,
@@ -797,19 +797,19 @@ class Supervisor:
             idle_timeout,
         )
 
-    def _entry_of(self, viewing: Viewing, idle_timeout: float | None) -> Entry:
+    def _entry_of(self, spec: SessionSpec, idle_timeout: float | None) -> Entry:
         record = SessionRecord(
-            viewing.session_id,
+            spec.session_id,
             self.clock,
             self._hear,
-            user=viewing.user,
-            media=str(viewing.presentation.media.path),
+            user=spec.user,
+            media=str(spec.presentation.media.path),
             idle_timeout=self.settings.idle_timeout,
             subscriber_ttl=self.settings.subscriber_ttl,
-            start_at=viewing.start_at,
+            start_at=spec.start_at,
         )
         record.presence.change(idle_timeout=idle_timeout)
-        return Entry(viewing, record, Session(viewing, record, self._registry, self.close))
+        return Entry(spec, record, Session(spec, record, self._registry, self.close))
 
     # ---- sessions of an earlier daemon
 
@@ -819,12 +819,12 @@ class Supervisor:
         False when this daemon stops, and it is left to the next.
         """
         try:
-            viewing = as_before(row, self._segments_dir / row.id, self.library, self._presentations)
+            spec = as_before(row, self._segments_dir / row.id, self.library, self._presentations)
             with self._opening:
                 tree = self._running()
                 if self._stopping.begun:
                     raise Unavailable(_STOPPING)
-                self._go_on_as(viewing, row, tree)
+                self._go_on_as(spec, row, tree)
         except Unavailable:
             return False
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
@@ -835,13 +835,13 @@ class Supervisor:
             SegmentDirectory(self._segments_dir / row.id).destroy()
         return True
 
-    def _go_on_as(self, viewing: Viewing, row: SessionRow, tree: Tree) -> None:
-        directory = SegmentDirectory(viewing.directory)
+    def _go_on_as(self, spec: SessionSpec, row: SessionRow, tree: Tree) -> None:
+        directory = SegmentDirectory(spec.directory)
         end_processes(directory)
         if row.encoder != self.binary.version:
             # Another encoder's segments may not go with the init segment that players have, nor ours with theirs.
             directory.destroy()
-        entry = self._entry_of(viewing, None)
+        entry = self._entry_of(spec, None)
         entry.record.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.record)
         self._entries.add(entry)
@@ -860,7 +860,7 @@ class Supervisor:
         for entry in entries:
             entry.complete(_COMPLETED)
         for row in not_back:
-            if row.id not in {entry.viewing.session_id for entry in entries}:
+            if row.id not in {entry.spec.session_id for entry in entries}:
                 self._recorder.completed(row, _COMPLETED)
                 SegmentDirectory(self._segments_dir / row.id).destroy()
         return entries
@@ -910,7 +910,7 @@ class Supervisor:
         """
         cleared = 0
         # In this order: who is brought back meanwhile is in one of them at any time.
-        kept = self._returning.ids | {entry.viewing.session_id for entry in self._entries.all()}
+        kept = self._returning.ids | {entry.spec.session_id for entry in self._entries.all()}
         for directory in orphans(self._segments_dir):
             if directory.path.name in kept:
                 continue  # its processes are ended before it goes on; those it has by now are its own

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hls_sessions.otp import ExitReason, Ref, Registry
-    from hls_sessions.session import House, Viewing
+    from hls_sessions.session import House, SessionSpec
     from hls_sessions.supervisor.entries import Entries, Entry
     from hls_sessions.supervisor.janitor import Round
 
@@ -158,24 +158,24 @@ class Tree:
     def end(self, entry: Entry) -> None:
         """End a session, and return when everything it cost is gone."""
         with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
-            self._ask_sessions(lambda sessions: terminate_child(sessions, entry.viewing.session_id))
-        self._entries.forget(entry, SessionNotFound(entry.viewing.session_id))
-        self.clear(entry.viewing)
+            self._ask_sessions(lambda sessions: terminate_child(sessions, entry.spec.session_id))
+        self._entries.forget(entry, SessionNotFound(entry.spec.session_id))
+        self.clear(entry.spec)
 
-    def clear(self, viewing: Viewing) -> None:
+    def clear(self, spec: SessionSpec) -> None:
         """Delete what is left of a session whose actor could not do so itself."""
-        directory = SegmentDirectory(viewing.directory)
-        if viewing.directory.exists():
+        directory = SegmentDirectory(spec.directory)
+        if spec.directory.exists():
             end_processes(directory)
             directory.destroy()
-        self.house.ledger.close(viewing.session_id)
-        self.house.scheduler.close(viewing.session_id)
+        self.house.ledger.close(spec.session_id)
+        self.house.scheduler.close(spec.session_id)
 
     def move_in(self, house: House) -> None:
         """Have all sessions go by other limits and times from now on."""
         self.house = house
         for entry in self._entries.all():
-            if (actor := self._registry.whereis(entry.viewing.session_id)) is not None:
+            if (actor := self._registry.whereis(entry.spec.session_id)) is not None:
                 actor.send(MoveIn(house))
 
     def go_round(self, patience: float) -> Round:
@@ -233,7 +233,7 @@ class Tree:
 
     def _child(self, entry: Entry) -> ChildSpec:
         return ChildSpec(
-            id=entry.viewing.session_id,
+            id=entry.spec.session_id,
             start=lambda: self._start_session(entry),
             restart=Restart.TRANSIENT,
             shutdown=self._shutdown_timeout * 0.75,
@@ -251,13 +251,13 @@ class Tree:
             if entry.record.state.is_final:
                 raise end_error(entry.record)  # it crashed on its way out: there is nothing to come back to
         house = self.house
-        ref = entry.actor = SessionServer.start_link(entry.viewing, house, entry.record)
+        ref = entry.actor = SessionServer.start_link(entry.spec, house, entry.record)
         if earlier is not None:
             entry.record.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
-        self._registry.unregister(entry.viewing.session_id)
-        self._registry.register(entry.viewing.session_id, ref)
+        self._registry.unregister(entry.spec.session_id)
+        self._registry.register(entry.spec.session_id, ref)
         if house is not self.house:  # the settings have changed meanwhile
             ref.send(MoveIn(self.house))
         return ref
@@ -267,9 +267,9 @@ class Tree:
         match reason:
             case Shutdown(Transition() as end):
                 self._entries.forget(entry, end_error(entry.record))
-                logger.info("session %s %s: %s", entry.viewing.session_id, end.to_state, end.reason)
+                logger.info("session %s %s: %s", entry.spec.session_id, end.to_state, end.reason)
             case Crash(error):
-                logger.warning("session %s crashed: %r", entry.viewing.session_id, error)
+                logger.warning("session %s crashed: %r", entry.spec.session_id, error)
             case _:
                 pass
 
@@ -284,4 +284,4 @@ class Tree:
         if entry.fail(why):
             logger.error("session %s failed: %s", spec.id, why)
         self._entries.forget(entry, end_error(entry.record))
-        self._clearing.submit(self.clear, entry.viewing)
+        self._clearing.submit(self.clear, entry.spec)

@@ -297,7 +297,7 @@ def test_a_file_that_was_bad_can_be_opened_once_it_is_good(hls_supervisor, film,
 def test_a_start_outside_the_film_is_moved_into_it(hls_supervisor, hls_clip, wanted, given):
     session = hls_supervisor().open(hls_clip(seconds=8, size="160x90", audio=None), start_at=wanted)
 
-    assert session._viewing.start_at == given
+    assert session._spec.start_at == given
 
 
 # ---- its own life

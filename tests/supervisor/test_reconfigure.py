@@ -120,8 +120,8 @@ def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, fi
     told = threading.Event()
     monkeypatch.setattr(SessionServer, "_move_in", lambda *_: told.set())
 
-    def start(viewing, house, record):
-        ref = start_link(viewing, house, record)
+    def start(spec, house, record):
+        ref = start_link(spec, house, record)
         supervisor.reconfigure(look_ahead=5)  # before it is known by its name
         return ref
 
