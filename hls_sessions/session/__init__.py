@@ -20,18 +20,18 @@ from hls_sessions.session.messages import (
     GiveWay,
     Heartbeat,
     IdleCheck,
-    MoveIn,
     Pause,
     PauseIf,
     Peek,
     Reap,
+    Reconfigure,
     Resume,
     Served,
     SessionInfo,
 )
 from hls_sessions.session.record import Earlier, SessionRecord, Transition
 from hls_sessions.session.server import SessionServer
-from hls_sessions.session.services import House
+from hls_sessions.session.services import Services
 from hls_sessions.session.snapshot import Snapshot, judge_file
 from hls_sessions.session.spec import SessionSpec
 from hls_sessions.session.state import State, Step, Who
@@ -46,18 +46,18 @@ __all__ = [
     "GetSegment",
     "GiveWay",
     "Heartbeat",
-    "House",
     "IdleCheck",
-    "MoveIn",
     "Pause",
     "PauseIf",
     "Peek",
     "Reap",
+    "Reconfigure",
     "Reconfigured",
     "Restarted",
     "Resume",
     "SegmentReady",
     "Served",
+    "Services",
     "Session",
     "SessionInfo",
     "SessionRecord",

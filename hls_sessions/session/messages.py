@@ -13,7 +13,7 @@ from hls_sessions.session.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hls_sessions.session.services import House
+    from hls_sessions.session.services import Services
     from hls_sessions.session.state import State
 
 # Asked (Ref.ask, Ref.call).
@@ -116,10 +116,10 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveIn:
-    """The settings have changed: from now on the session lives in this house."""
+class Reconfigure:
+    """The settings have changed: from now on the session goes by these services."""
 
-    house: House
+    services: Services
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,11 +41,11 @@ from hls_sessions.session.messages import (
     GiveWay,
     Heartbeat,
     IdleCheck,
-    MoveIn,
     Pause,
     PauseIf,
     Peek,
     Reap,
+    Reconfigure,
     Resume,
     Served,
     SessionInfo,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.otp import ExitReason, From, Timer
     from hls_sessions.session.record import SessionRecord
-    from hls_sessions.session.services import House
+    from hls_sessions.session.services import Services
     from hls_sessions.session.spec import SessionSpec
 
 logger = logging.getLogger(__name__)
@@ -113,49 +113,49 @@ class SessionServer(GenServer):
 
     refusals = (SessionError,)
 
-    def init(self, spec: SessionSpec, house: House, record: SessionRecord) -> None:
+    def init(self, spec: SessionSpec, services: Services, record: SessionRecord) -> None:
         """Open the directory and take over what is in it; and the life, where an earlier actor left off."""
         self._spec = spec
-        self._house = house
+        self._services = services
         self._record = record
-        self._waits = Waits(house.clock.monotonic, record.tally.sums.segments_made, record.first_segment_after)
-        self._directory = SegmentDirectory(spec.directory, house.home)
+        self._waits = Waits(services.clock.monotonic, record.tally.sums.segments_made, record.first_segment_after)
+        self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
-        house.watcher.forget(spec.directory)
+        services.watcher.forget(spec.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._quota = house.ledger.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
+        self._quota = services.ledger.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
         self._copier = Copier(
             spec.presentation.media,
             self._directory,
-            house.workers,
+            services.workers,
             self.ref,
             record,
-            house.clock,
-            house.timers,
+            services.clock,
+            services.timers,
             lambda wanted, file: self._renditions[wanted.rendition].request(wanted.number, file),
         )
         equipment = Equipment(
-            binary=house.binary,
+            binary=services.binary,
             presentation=spec.presentation,
             directory=self._directory,
-            watcher=house.watcher,
+            watcher=services.watcher,
             reporter=record,
             owner=self.ref,
-            now=house.clock.monotonic,
+            now=services.clock.monotonic,
         )
-        slots = house.scheduler.open(spec.session_id, self.ref.send)
+        slots = services.scheduler.open(spec.session_id, self.ref.send)
         self._renditions: dict[str, SessionRendition] = {
             id_: SessionRendition(
                 rendition,
                 equipment,
-                house.encoder,
+                services.encoder,
                 self._quota,
                 slots,
                 self._copier,
-                house.limits,
-                house.encoder_idle_timeout,
+                services.limits,
+                services.encoder_idle_timeout,
             )
             for id_, rendition in spec.presentation.renditions.items()
         }
@@ -164,12 +164,12 @@ class SessionServer(GenServer):
                 track,
                 spec.presentation,
                 self._directory,
-                house.subtitles,
+                services.subtitles,
                 self.ref,
                 self._quota,
                 record,
-                house.clock.monotonic,
-                house.encoder_idle_timeout,
+                services.clock.monotonic,
+                services.encoder_idle_timeout,
             )
             for track in spec.presentation.subtitles
         }
@@ -182,7 +182,7 @@ class SessionServer(GenServer):
         self._looks_for_stalls = False
         self._looks_for_room = False
         self._idle_timer = self._remind(IdleCheck(), record.presence.due_in)
-        self._encoder_timer = self._remind(EncoderIdleCheck(), house.encoder_idle_timeout)
+        self._encoder_timer = self._remind(EncoderIdleCheck(), services.encoder_idle_timeout)
 
     def __repr__(self) -> str:
         return f"<Session {self._spec.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
@@ -257,8 +257,8 @@ class SessionServer(GenServer):
                 self._go_there(snapshot)
             case IdleCheck():
                 self._expire_if_idle()
-            case MoveIn(house):
-                self._move_in(house)
+            case Reconfigure(services):
+                self._reconfigure(services)
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
             case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged():
@@ -275,8 +275,8 @@ class SessionServer(GenServer):
         self._copier.close(KILL_TIMEOUT)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
-            self._house.ledger.close(self._spec.session_id)
-            self._house.scheduler.close(self._spec.session_id)
+            self._services.ledger.close(self._spec.session_id)
+            self._services.scheduler.close(self._spec.session_id)
 
     # ---- within
 
@@ -286,13 +286,13 @@ class SessionServer(GenServer):
         except KeyError:
             raise RenditionNotFound(self._spec.session_id, rendition) from None
 
-    def _move_in(self, house: House) -> None:
+    def _reconfigure(self, services: Services) -> None:
         """Go by other limits and times from now on."""
-        self._house = house
+        self._services = services
         for rendition in self._renditions.values():
-            rendition.reconfigure(house.limits, house.encoder_idle_timeout)
+            rendition.reconfigure(services.limits, services.encoder_idle_timeout)
         for track in self._subtitles.values():
-            track.viewers.kept_for = house.encoder_idle_timeout
+            track.viewers.kept_for = services.encoder_idle_timeout
         self._look_at_encoders(EncoderIdleCheck())
         self._expire_if_idle()
 
@@ -389,7 +389,7 @@ class SessionServer(GenServer):
             session_id=spec.session_id,
             user=spec.user,
             media=str(spec.presentation.media.path),
-            taken_at=datetime.fromtimestamp(self._house.clock.time(), UTC),
+            taken_at=datetime.fromtimestamp(self._services.clock.time(), UTC),
             position=min(position, float(spec.presentation.media.duration)),
             renditions=tuple(places),
             runs=tuple(runs),
@@ -474,7 +474,7 @@ class SessionServer(GenServer):
             self._looks_for_stalls = False
             self._copier.look_for_stalls()
         else:
-            self._copier.rest_if_unused(self._house.encoder_idle_timeout)
+            self._copier.rest_if_unused(self._services.encoder_idle_timeout)
         for lane in self._renditions.values():
             if not is_for_stalls:
                 self._act(lane)
@@ -482,7 +482,7 @@ class SessionServer(GenServer):
                 lane.look_for_stalls()
                 self._act(lane)
         if not is_for_stalls:
-            self._house.timers.cancel(self._encoder_timer)
+            self._services.timers.cancel(self._encoder_timer)
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
 
     def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged) -> None:
@@ -536,25 +536,25 @@ class SessionServer(GenServer):
         return 0 if self._record.state is State.PAUSED else self._waiting
 
     def _remind(self, message: Any, seconds: float) -> Timer:
-        return self._house.timers.send_after(self.ref, message, seconds)
+        return self._services.timers.send_after(self.ref, message, seconds)
 
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         moments = (
             *(lane.viewers.next_forgotten for lane in self._renditions.values()),
-            self._copier.unused_at(self._house.encoder_idle_timeout),
+            self._copier.unused_at(self._services.encoder_idle_timeout),
         )
         times = [moment for moment in moments if moment is not None]
         if not times or self._record.state is State.PAUSED:
-            return max(self._house.encoder_idle_timeout, SOONEST)
-        return min(times) - self._house.clock.monotonic()
+            return max(self._services.encoder_idle_timeout, SOONEST)
+        return min(times) - self._services.clock.monotonic()
 
     def _expire_if_idle(self) -> None:
         presence, waiting = self._record.presence, self._expecting
         if waiting:
             presence.touch()  # who waits is there
         why = presence.overdue
-        self._house.timers.cancel(self._idle_timer)
+        self._services.timers.cancel(self._idle_timer)
         if why is None:
             self._idle_timer = self._remind(IdleCheck(), presence.due_in)
         else:

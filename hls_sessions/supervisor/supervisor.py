@@ -33,9 +33,9 @@ from hls_sessions.otp import (
 )
 from hls_sessions.segments import Budget, Ledger, SegmentDirectory, end_processes, free_bytes, orphans
 from hls_sessions.session import (
-    House,
     IdleCheck,
     Reconfigured,
+    Services,
     Session,
     SessionRecord,
     SessionSpec,
@@ -672,10 +672,10 @@ class Supervisor:
         load = Load(
             sessions=len(self._entries) + len(self._returning),
             max_sessions=settings.max_sessions,
-            encoders=tree.house.scheduler.at_work if tree else 0,
+            encoders=tree.services.scheduler.at_work if tree else 0,
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
-            without_room=tree.house.ledger.refused if tree else 0,
+            without_room=tree.services.ledger.refused if tree else 0,
         )
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
         state = "stopping" if running and self._stopping.begun else "running" if running else "stopped"
@@ -724,7 +724,7 @@ class Supervisor:
 
     def _start_tree(self) -> Tree:
         settings = self.settings
-        house = House(
+        services = Services(
             binary=self.binary,
             encoder=self.encoder,
             watcher=Watcher(),
@@ -739,7 +739,7 @@ class Supervisor:
             home=self._home if self._goes_on else None,
         )
         chores = Chores(self._remind, settings.reap_interval, self._go_round, settings.janitor_interval)
-        tree = Tree(house, self._entries, self._registry, chores, settings.shutdown_timeout)
+        tree = Tree(services, self._entries, self._registry, chores, settings.shutdown_timeout)
         tree.start()
         return tree
 
@@ -747,12 +747,12 @@ class Supervisor:
         """Tell everyone whose limits and times may have changed."""
         self._retention = self._recorder.rule = self._retention_now()
         self._door.follow(self.settings)
-        tree.house.scheduler.slots = self._slots()
-        tree.house.ledger.follow(self._budget())
+        tree.services.scheduler.slots = self._slots()
+        tree.services.ledger.follow(self._budget())
         for entry in self._entries.all():
             self._follow(entry)
         times = self.settings.encoder_idle_timeout
-        tree.move_in(replace(tree.house, limits=self._limits(), encoder_idle_timeout=times))
+        tree.reconfigure(replace(tree.services, limits=self._limits(), encoder_idle_timeout=times))
 
     def _follow(self, entry: Entry) -> None:
         entry.record.presence.follow(self.settings.idle_timeout, self.settings.subscriber_ttl)

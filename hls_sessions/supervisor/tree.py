@@ -41,7 +41,7 @@ from hls_sessions.otp import (
     terminate_child,
 )
 from hls_sessions.segments import SegmentDirectory, end_processes
-from hls_sessions.session import MoveIn, SessionServer, Transition, end_error
+from hls_sessions.session import Reconfigure, SessionServer, Transition, end_error
 from hls_sessions.session.client import CALL_TIMEOUT
 from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hls_sessions.otp import ExitReason, Ref, Registry
-    from hls_sessions.session import House, SessionSpec
+    from hls_sessions.session import Services, SessionSpec
     from hls_sessions.supervisor.entries import Entries, Entry
     from hls_sessions.supervisor.janitor import Round
 
@@ -94,18 +94,18 @@ class Tree:
     """All processes, from ``start`` to the end of the root. Any thread may use it."""
 
     def __init__(
-        self, house: House, entries: Entries, registry: Registry, chores: Chores, shutdown_timeout: float
+        self, services: Services, entries: Entries, registry: Registry, chores: Chores, shutdown_timeout: float
     ) -> None:
         """Prepare a tree.
 
         Args:
-            house: what all sessions share.
+            services: what all sessions share.
             entries: which are to exist.
             registry: where their actors are found by name.
             chores: what the reaper and the janitor do.
             shutdown_timeout: seconds all of it may take to end.
         """
-        self.house = house
+        self.services = services
         """What sessions that are started from now on share; ``move_in`` changes it for all."""
         self._entries = entries
         self._registry = registry
@@ -115,17 +115,17 @@ class Tree:
 
     def start(self) -> None:
         """Start the processes."""
-        house, chores = self.house, self._chores
+        services, chores = self.services, self._chores
         self.root: Ref = Supervisor.start(
             [
-                ChildSpec("timers", lambda: TimerServer.start_link(house.timers)),
-                ChildSpec("segment watcher", lambda: WatcherServer.start_link(house.watcher)),
+                ChildSpec("timers", lambda: TimerServer.start_link(services.timers)),
+                ChildSpec("segment watcher", lambda: WatcherServer.start_link(services.watcher)),
                 ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
-                ChildSpec("reaper", lambda: Reaper.start_link(chores.remind, house.timers, chores.remind_interval)),
+                ChildSpec("reaper", lambda: Reaper.start_link(chores.remind, services.timers, chores.remind_interval)),
                 ChildSpec(JANITOR, self._start_janitor, shutdown=1.0, intensity=JANITOR_INTENSITY),
             ],
             strategy=Strategy.REST_FOR_ONE,
-            clock=house.clock,
+            clock=services.clock,
         )
 
     def stop(self) -> None:
@@ -168,15 +168,15 @@ class Tree:
         if spec.directory.exists():
             end_processes(directory)
             directory.destroy()
-        self.house.ledger.close(spec.session_id)
-        self.house.scheduler.close(spec.session_id)
+        self.services.ledger.close(spec.session_id)
+        self.services.scheduler.close(spec.session_id)
 
-    def move_in(self, house: House) -> None:
+    def reconfigure(self, services: Services) -> None:
         """Have all sessions go by other limits and times from now on."""
-        self.house = house
+        self.services = services
         for entry in self._entries.all():
             if (actor := self._registry.whereis(entry.spec.session_id)) is not None:
-                actor.send(MoveIn(house))
+                actor.send(Reconfigure(services))
 
     def go_round(self, patience: float) -> Round:
         """Have the janitor go a round now, and return it when it is over, within so many seconds.
@@ -215,8 +215,8 @@ class Tree:
 
     def _start_sessions(self) -> Ref:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
-        house = self.house
-        ref = DynamicSupervisor.start_link(clock=house.clock, timers=house.timers, on_give_up=self._gave_up)
+        services = self.services
+        ref = DynamicSupervisor.start_link(clock=services.clock, timers=services.timers, on_give_up=self._gave_up)
         for entry in (entry for entry in self._entries.all() if not entry.record.state.is_final):
             try:
                 start_child(ref, self._child(entry))
@@ -226,7 +226,7 @@ class Tree:
         return ref
 
     def _start_janitor(self) -> Ref:
-        ref = JanitorServer.start_link(self._chores.go_round, self._chores.round_interval, self.house.timers)
+        ref = JanitorServer.start_link(self._chores.go_round, self._chores.round_interval, self.services.timers)
         self._registry.unregister(JANITOR)
         self._registry.register(JANITOR, ref)
         return ref
@@ -250,16 +250,16 @@ class Tree:
                 earlier.kill()
             if entry.record.state.is_final:
                 raise end_error(entry.record)  # it crashed on its way out: there is nothing to come back to
-        house = self.house
-        ref = entry.actor = SessionServer.start_link(entry.spec, house, entry.record)
+        services = self.services
+        ref = entry.actor = SessionServer.start_link(entry.spec, services, entry.record)
         if earlier is not None:
             entry.record.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))
         # A killed predecessor may hold the name for a moment longer than its end.
         self._registry.unregister(entry.spec.session_id)
         self._registry.register(entry.spec.session_id, ref)
-        if house is not self.house:  # the settings have changed meanwhile
-            ref.send(MoveIn(self.house))
+        if services is not self.services:  # the settings have changed meanwhile
+            ref.send(Reconfigure(self.services))
         return ref
 
     def _session_exited(self, entry: Entry, reason: ExitReason) -> None:

@@ -111,8 +111,8 @@ def test_resuming_what_is_gone_is_refused_like_opening(full, film):
 @pytest.mark.parametrize("when_full", ["reject", "evict"])
 def test_what_is_overdue_is_cleared_away_for_a_new_session(full, film, hls_clock, monkeypatch, when_full):
     supervisor = full(when_full=when_full)
-    monkeypatch.setattr(supervisor._tree.house.timers, "fire", lambda: None)
-    monkeypatch.setattr(supervisor._tree.house.timers, "next_deadline", lambda: None)
+    monkeypatch.setattr(supervisor._tree.services.timers, "fire", lambda: None)
+    monkeypatch.setattr(supervisor._tree.services.timers, "next_deadline", lambda: None)
     overdue, idle = supervisor.open(film, idle_timeout=100), supervisor.open(film, idle_timeout=500)
     hls_clock.advance(200)
 

@@ -49,8 +49,8 @@ def test_a_cycle_ends_what_is_overdue_and_nothing_else(hls_supervisor, film, hls
 def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film, hls_clock, monkeypatch):
     supervisor = hls_supervisor(clock=hls_clock)
     session = supervisor.open(film)
-    monkeypatch.setattr(supervisor._tree.house.timers, "fire", lambda: None)
-    monkeypatch.setattr(supervisor._tree.house.timers, "next_deadline", lambda: None)
+    monkeypatch.setattr(supervisor._tree.services.timers, "fire", lambda: None)
+    monkeypatch.setattr(supervisor._tree.services.timers, "next_deadline", lambda: None)
     hls_clock.advance(1800)
     assert glance(session).state == "active"
 
@@ -63,7 +63,7 @@ def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film
 def test_the_reaper_runs_its_cycle_by_itself(hls_supervisor, film, hls_clock, monkeypatch, until):
     supervisor = hls_supervisor(clock=hls_clock, reap_interval=10)
     monkeypatch.setattr(
-        SessionServer, "_remind", lambda *_: supervisor._tree.house.timers.send_after(_[0].ref, None, 1e9)
+        SessionServer, "_remind", lambda *_: supervisor._tree.services.timers.send_after(_[0].ref, None, 1e9)
     )
     session = supervisor.open(film, idle_timeout=15)
 

@@ -112,16 +112,16 @@ def test_a_session_that_comes_back_goes_by_the_new_settings(hls_supervisor, film
 
     until(lambda: glance(session).restarts)
     assert glance(session).idle_timeout == 70
-    assert supervisor._tree.house.encoder_idle_timeout == 5
+    assert supervisor._tree.services.encoder_idle_timeout == 5
 
 
 def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, film, monkeypatch):
     start_link = SessionServer.start_link
     told = threading.Event()
-    monkeypatch.setattr(SessionServer, "_move_in", lambda *_: told.set())
+    monkeypatch.setattr(SessionServer, "_reconfigure", lambda *_: told.set())
 
-    def start(spec, house, record):
-        ref = start_link(spec, house, record)
+    def start(spec, services, record):
+        ref = start_link(spec, services, record)
         supervisor.reconfigure(look_ahead=5)  # before it is known by its name
         return ref
 
