@@ -59,7 +59,9 @@ class SessionRendition:
             limits: what the rendition may spend.
             encoder_idle_timeout: seconds a viewer's position is kept, and runs for it, without a request.
         """
-        self.rendition = rendition
+        self.id = rendition.id
+        self.kind = rendition.kind
+        self._rendition = rendition
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
         self._output = Output(rendition, equipment, quota, self.viewers)
         self.cuts = self._output.cuts
@@ -82,12 +84,12 @@ class SessionRendition:
         """
         output = self._output
         if not 0 <= number < len(self.cuts):
-            raise SegmentNotFound(self.rendition.id, number, len(self.cuts))
+            raise SegmentNotFound(self.id, number, len(self.cuts))
         self.visit(number)
         if (path := output.cache.find(number)) is not None:
             return path
         if (reason := output.impossible.get(number)) is not None:
-            raise SegmentImpossible(self.rendition.id, number, reason)
+            raise SegmentImpossible(self.id, number, reason)
         self._encoded.failures.try_anew(number)
         if number < self.cuts.lead and output.publisher.has_init:
             return output.publish_leading(number)
@@ -224,7 +226,7 @@ class SessionRendition:
     @property
     def info(self) -> RenditionInfo:
         """An account of it for operators."""
-        rendition = self.rendition
+        rendition = self._rendition
         is_copied = self._copies is not None and self._copies.given_up is None
         return RenditionInfo(
             id=rendition.id,

@@ -197,19 +197,20 @@ class SessionServer(GenServer):
                 answer = self._info()
             case Heartbeat():
                 pass
-            case GetSegment(rendition, segment) if rendition in self._subtitles:
+            case GetSegment(id_, number) if id_ in self._subtitles:
                 self._waits.asked(waiting=self._is_awaited)
-                path = self._subtitles[rendition].get_segment(segment, caller)
+                path = self._subtitles[id_].get_segment(number, caller)
                 answer = NO_REPLY if path is None else path
-            case GetSegment(rendition, segment):
-                lane = self._lane(rendition)
+            case GetSegment(id_, number):
+                rendition = self._rendition(id_)
                 self._waits.asked(waiting=self._is_awaited)
-                answer = self._serve(lane, lane.get_segment(segment, caller), f"segment {segment}")
-                self._note_position(lane, segment)
-            case GetInit(rendition):
-                lane = self._lane(rendition)
+                answer = self._serve(rendition, rendition.get_segment(number, caller), f"segment {number}")
+                self._note_position(rendition, number)
+            case GetInit(id_):
+                rendition = self._rendition(id_)
                 self._waits.asked(waiting=self._is_awaited)
-                answer = self._serve(lane, lane.get_init(self._place_near(lane), caller), "the init segment")
+                hint = self._segment_near(rendition)
+                answer = self._serve(rendition, rendition.get_init(hint, caller), "the init segment")
             case Pause() | PauseIf():
                 answer = self._pause(request, caller)
             case Resume(snapshot):
@@ -228,31 +229,31 @@ class SessionServer(GenServer):
     def handle_cast(self, message: Any) -> None:
         """Note that a segment was served from disk."""
         match message:
-            case Served(rendition, segment):
+            case Served(id_, number):
                 self._record.presence.touch()
-                if rendition in self._subtitles:
-                    self._subtitles[rendition].visit(segment)
+                if id_ in self._subtitles:
+                    self._subtitles[id_].visit(number)
                 else:
-                    lane = self._lane(rendition)
-                    lane.visit(segment)
-                    self._note_position(lane, segment)
-                    self._act(lane)
+                    rendition = self._rendition(id_)
+                    rendition.visit(number)
+                    self._note_position(rendition, number)
+                    self._act(rendition)
             case _:
                 super().handle_cast(message)
 
     def handle_info(self, message: Any) -> None:
         """Hear of the runs' files and ends, and of time passing."""
         match message:
-            case FileClosed(rendition, run, path):
-                lane = self._renditions[rendition]
-                lane.file_closed(run, path)
-                self._act(lane)
-            case RunExited(rendition, run, exit_):
-                self._run_exited(self._renditions[rendition], run, exit_)
+            case FileClosed(id_, run, path):
+                rendition = self._renditions[id_]
+                rendition.file_closed(run, path)
+                self._act(rendition)
+            case RunExited(id_, run, exit_):
+                self._run_exited(self._renditions[id_], run, exit_)
             case PackagerAnswered() | PackagerExited() | CopierCheck():
                 self._heard_of_packager(message)
-            case SubtitlesRead(rendition, segment, cues):
-                self._subtitles[rendition].read(segment, cues)
+            case SubtitlesRead(id_, number, cues):
+                self._subtitles[id_].read(number, cues)
             case GoThere(snapshot):
                 self._go_there(snapshot)
             case IdleCheck():
@@ -270,8 +271,8 @@ class SessionServer(GenServer):
         """Give everything back. The directory is left to the next life, unless there will be none."""
         for text in self._subtitles.values():
             text.close()
-        for lane in self._renditions.values():
-            lane.close(KILL_TIMEOUT)
+        for rendition in self._renditions.values():
+            rendition.close(KILL_TIMEOUT)
         self._copier.close(KILL_TIMEOUT)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
@@ -280,39 +281,39 @@ class SessionServer(GenServer):
 
     # ---- within
 
-    def _lane(self, rendition: str) -> SessionRendition:
+    def _rendition(self, id_: str) -> SessionRendition:
         try:
-            return self._renditions[rendition]
+            return self._renditions[id_]
         except KeyError:
-            raise RenditionNotFound(self._spec.session_id, rendition) from None
+            raise RenditionNotFound(self._spec.session_id, id_) from None
 
     def _reconfigure(self, services: Services) -> None:
         """Go by other limits and times from now on."""
         self._services = services
-        for rendition in self._renditions.values():
-            rendition.reconfigure(services.limits, services.encoder_idle_timeout)
+        for each in self._renditions.values():
+            each.reconfigure(services.limits, services.encoder_idle_timeout)
         for track in self._subtitles.values():
             track.viewers.kept_for = services.encoder_idle_timeout
         self._look_at_encoders(EncoderIdleCheck())
         self._expire_if_idle()
 
-    def _place_near(self, lane: SessionRendition) -> int:
+    def _segment_near(self, rendition: SessionRendition) -> int:
         """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
-        same = (other for other in self._renditions.values() if other.rendition.kind == lane.rendition.kind)
+        same = (other for other in self._renditions.values() if other.kind == rendition.kind)
         visits = [(since, number, other) for other in same for number, since in other.viewers.positions.items()]
         if not visits:
-            return lane.cuts.at(self._spec.start_at)
+            return rendition.cuts.at(self._spec.start_at)
         _, number, other = max(visits, key=itemgetter(0))
         # A copied and an encoded rendition are cut at other places.
-        return lane.cuts.at(float(other.cuts.times[number] - lane.cuts.times[0]))
+        return rendition.cuts.at(float(other.cuts.times[number] - rendition.cuts.times[0]))
 
-    def _run_exited(self, lane: SessionRendition, run: int, exit_: Exit) -> None:
+    def _run_exited(self, rendition: SessionRendition, run: int, exit_: Exit) -> None:
         try:
-            lane.run_exited(run, exit_)
+            rendition.run_exited(run, exit_)
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
         else:
-            self._act(lane)
+            self._act(rendition)
         self._answer_the_pausing()
 
     def _heard_of_packager(self, message: PackagerAnswered | PackagerExited | CopierCheck) -> None:
@@ -327,20 +328,20 @@ class SessionServer(GenServer):
     def _packager_answered(self, number: int, answer: Packaged) -> None:
         if (made := self._copier.answered(number)) is None:
             return
-        (rendition, segment), file = made
-        lane = self._renditions[rendition]
+        (id_, number_), file = made
+        rendition = self._renditions[id_]
         try:
-            lane.packaged(segment, file, answer)
+            rendition.packaged(number_, file, answer)
         except StorageFailed as error:
             self._fail(error)
-        self._act(lane)
+        self._act(rendition)
         self._copier.go_on()
 
     def _packager_exited(self, number: int, exit_: Exit) -> None:
         if (failure := self._copier.exited(number, exit_)) is not None:
-            lane = self._renditions[failure.wanted.rendition]
-            lane.copy_failed(failure.wanted.number, failure.cause, failure.reason)
-            self._act(lane)
+            rendition = self._renditions[failure.wanted.rendition]
+            rendition.copy_failed(failure.wanted.number, failure.cause, failure.reason)
+            self._act(rendition)
         self._copier.go_on()
         self._answer_the_pausing()
 
@@ -354,8 +355,8 @@ class SessionServer(GenServer):
             snapshot, why, provided = self._snapshot(None), "an operator asked for a pause", request.provided
         self._record.take(Step.PAUSE, Who.VIEWER, why, snapshot=snapshot, provided=provided)
         self._record.paused_by = request
-        for lane in self._renditions.values():
-            lane.rest()
+        for rendition in self._renditions.values():
+            rendition.rest()
         self._copier.rest()
         self._pausing.append((caller, snapshot))
         self._answer_the_pausing()
@@ -363,25 +364,25 @@ class SessionServer(GenServer):
 
     def _answer_the_pausing(self) -> None:
         if not self._copier.is_ending and not any(
-            run.stopping for lane in self._renditions.values() for run in lane.runs
+            run.stopping for rendition in self._renditions.values() for run in rendition.runs
         ):
             for caller, snapshot in self._pausing:
                 caller.reply(snapshot)
             self._pausing.clear()
 
     def _snapshot(self, position: float | None) -> Snapshot:
-        spec, lanes = self._spec, self._renditions.values()
+        spec, renditions = self._spec, self._renditions.values()
         if position is None:
             position = self._record.position
         places = [
-            Place(rendition=id_, segment=at, time=float(lane.cuts.times[at] - lane.cuts.times[0]))
-            for id_, lane in self._renditions.items()
-            for at in lane.viewers.positions
+            Place(rendition=id_, segment=at, time=float(rendition.cuts.times[at] - rendition.cuts.times[0]))
+            for id_, rendition in self._renditions.items()
+            for at in rendition.viewers.positions
         ]
         runs = [
             PausedRun(rendition=run.rendition, next=run.next, held=run.state.held)
-            for lane in lanes
-            for run in lane.runs
+            for rendition in renditions
+            for run in rendition.runs
             if not run.stopping
         ]
         # Not validated: these are our own values, and a path may hold bytes that are no text.
@@ -419,51 +420,51 @@ class SessionServer(GenServer):
 
     def _go_there(self, snapshot: Snapshot) -> None:
         """Begin where an earlier session was, with nothing on disk: the policy starts an encoder at each place."""
-        for id_, lane in self._renditions.items():
+        for id_, rendition in self._renditions.items():
             # A time was rounded when it was written down; half a frame more is surely within its segment.
-            slack = float(lane.cuts.slack)
-            lane.restore([lane.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
-            self._act(lane)
+            slack = float(rendition.cuts.slack)
+            rendition.restore([rendition.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
+            self._act(rendition)
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._record.position = snapshot.position
         try:
-            for id_, lane in self._renditions.items():
+            for id_, rendition in self._renditions.items():
                 places = [place.segment for place in snapshot.places(id_)]
-                lane.restore(places, ((run.next, run.held) for run in snapshot.paused(id_)))
+                rendition.restore(places, ((run.next, run.held) for run in snapshot.paused(id_)))
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
-        for lane in self._renditions.values():
-            self._act(lane)
+        for rendition in self._renditions.values():
+            self._act(rendition)
 
-    def _serve(self, lane: SessionRendition, path: Path | None, wanted: str) -> Any:
+    def _serve(self, rendition: SessionRendition, path: Path | None, wanted: str) -> Any:
         """Answer a viewer with a file, or see that it is made."""
         if path is None and self._record.state is State.PAUSED:
             # A player that gets nothing gives up, and cannot know that it must resume first.
             with suppress(IllegalTransition):  # ended a moment ago: who waits will be told
-                self._record.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {lane.rendition.id}")
-        self._act(lane)
+                self._record.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {rendition.id}")
+        self._act(rendition)
         return NO_REPLY if path is None else path
 
-    def _note_position(self, lane: SessionRendition, segment: int) -> None:
+    def _note_position(self, rendition: SessionRendition, number: int) -> None:
         """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
         presentation = self._spec.presentation
-        if lane.rendition.kind == "video" or not presentation.video:
-            self._record.position = float(lane.cuts.times[segment] - presentation.timeline.origin)
+        if rendition.kind == "video" or not presentation.video:
+            self._record.position = float(rendition.cuts.times[number] - presentation.timeline.origin)
 
-    def _act(self, lane: SessionRendition) -> None:
+    def _act(self, rendition: SessionRendition) -> None:
         self._waits.made(self._record.tally.segments_made)
         self._record.first_segment_after = self._waits.first
         if self._record.state is not State.ACTIVE:
             return
         try:
-            lane.act()
+            rendition.act()
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
         if self._quota.refused and not self._looks_for_room:
             self._looks_for_room = True
             self._remind(RoomCheck(), ROOM_CHECK)
-        if len(lane.viewers) and not self._looks_for_stalls:
+        if len(rendition.viewers) and not self._looks_for_stalls:
             self._looks_for_stalls = True
             self._remind(StallCheck(), STALL_CHECK)
 
@@ -475,12 +476,12 @@ class SessionServer(GenServer):
             self._copier.look_for_stalls()
         else:
             self._copier.rest_if_unused(self._services.encoder_idle_timeout)
-        for lane in self._renditions.values():
+        for rendition in self._renditions.values():
             if not is_for_stalls:
-                self._act(lane)
-            elif lane.runs or len(lane.viewers):
-                lane.look_for_stalls()
-                self._act(lane)
+                self._act(rendition)
+            elif rendition.runs or len(rendition.viewers):
+                rendition.look_for_stalls()
+                self._act(rendition)
         if not is_for_stalls:
             self._services.timers.cancel(self._encoder_timer)
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
@@ -493,8 +494,8 @@ class SessionServer(GenServer):
             case RoomCheck():
                 self._looks_for_room = False
                 self._quota.look_again()
-        for lane in self._renditions.values():
-            self._act(lane)
+        for rendition in self._renditions.values():
+            self._act(rendition)
 
     def _spare(self, size: int, *, urgent: bool = False) -> int:
         """Delete segments of so many bytes, those first that are least likely to be asked for; return how many.
@@ -541,7 +542,7 @@ class SessionServer(GenServer):
     def _encoders_idle_in(self) -> float:
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         moments = (
-            *(lane.viewers.next_forgotten for lane in self._renditions.values()),
+            *(rendition.viewers.next_forgotten for rendition in self._renditions.values()),
             self._copier.unused_at(self._services.encoder_idle_timeout),
         )
         times = [moment for moment in moments if moment is not None]
@@ -586,9 +587,9 @@ class SessionServer(GenServer):
         self.stop(Shutdown(taken))
 
     def _info(self) -> SessionInfo:
-        spec, record, lanes = self._spec, self._record, self._renditions.values()
+        spec, record, renditions = self._spec, self._record, self._renditions.values()
         sums, presence, end = record.tally.sums, record.presence, record.end
-        running = sum(run.seconds for lane in lanes for run in lane.runs) + self._copier.seconds
+        running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._copier.seconds
         return SessionInfo(
             session_id=spec.session_id,
             state=record.state.value,
@@ -617,12 +618,12 @@ class SessionServer(GenServer):
             restarts=sums.restarts,
             segments_refused=sums.segments_refused,
             renditions=tuple(each.info for each in self._offered),
-            runs=tuple(run.info for lane in lanes for run in lane.runs),
+            runs=tuple(run.info for rendition in renditions for run in rendition.runs),
             bytes_on_disk=self._quota.bytes,
             packager=self._copier.pid,
             notes=(
                 *spec.presentation.notes,
-                *(f"{lane.rendition.id}: {why}" for lane in lanes for why in lane.given_up),
+                *(f"{rendition.id}: {why}" for rendition in renditions for why in rendition.given_up),
                 *self._faults_of_texts,
                 *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),
             ),
