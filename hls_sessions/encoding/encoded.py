@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.scheduler import SessionSlots
     from hls_sessions.ffmpeg import Exit, Way
-    from hls_sessions.segments import Account, Lack
+    from hls_sessions.segments import Lack, SessionQuota
 
 STALLED: Final = 10.0
 """Seconds after which a run that does nothing is given up while a viewer waits."""
@@ -48,7 +48,7 @@ class Encoded:
         copies: Copies | None,
         equipment: Equipment,
         methods: Sequence[Way],
-        quota: Account,
+        quota: SessionQuota,
         slots: SessionSlots,
         limits: Limits,
     ) -> None:

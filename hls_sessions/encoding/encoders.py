@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary, Way
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Ref
-    from hls_sessions.segments import Account, SegmentDirectory
+    from hls_sessions.segments import SegmentDirectory, SessionQuota
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Equipment:
 class Encoders:
     """The runs of one rendition, by number."""
 
-    def __init__(self, rendition: str, equipment: Equipment, quota: Account) -> None:
+    def __init__(self, rendition: str, equipment: Equipment, quota: SessionQuota) -> None:
         """Begin without a run. What they write is taken from the session's quota."""
         self._rendition = rendition
         self._equipment = equipment

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.viewers import Viewers
     from hls_sessions.media import Rendition
-    from hls_sessions.segments import Account, Lack
+    from hls_sessions.segments import Lack, SessionQuota
 
 HOPELESS: Final = 3
 """So many impossible segments, with none made, and nothing will bring the init segment."""
@@ -29,7 +29,7 @@ HOPELESS: Final = 3
 class Output:
     """The published segments of one rendition, and the viewers who wait for more."""
 
-    def __init__(self, rendition: Rendition, equipment: Equipment, quota: Account, viewers: Viewers) -> None:
+    def __init__(self, rendition: Rendition, equipment: Equipment, quota: SessionQuota, viewers: Viewers) -> None:
         """Take over what an earlier life has published."""
         self.rendition = rendition
         self.cuts = equipment.presentation.cuts(rendition.id)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.media import Presentation, Rendition
-    from hls_sessions.segments import Account, Reporter, SegmentDirectory
+    from hls_sessions.segments import Reporter, SegmentDirectory, SessionQuota
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Publisher:
         rendition: Rendition,
         presentation: Presentation,
         directory: SegmentDirectory,
-        quota: Account,
+        quota: SessionQuota,
         reporter: Reporter,
     ) -> None:
         """Take over what an earlier life has published.

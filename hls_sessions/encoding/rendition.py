@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Encoder, Exit, Packaged
     from hls_sessions.media import Rendition
     from hls_sessions.otp import From
-    from hls_sessions.segments import Account, Likelihood
+    from hls_sessions.segments import Likelihood, SessionQuota
 
 
 class SessionRendition:
@@ -41,7 +41,7 @@ class SessionRendition:
         rendition: Rendition,
         equipment: Equipment,
         encoder: Encoder,
-        quota: Account,
+        quota: SessionQuota,
         slots: SessionSlots,
         packager: Copier,
         limits: Limits,

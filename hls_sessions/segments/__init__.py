@@ -3,20 +3,20 @@
 from hls_sessions.segments.budget import Budget, Estimate, Likelihood, dispensable
 from hls_sessions.segments.cache import Reporter, SegmentCache
 from hls_sessions.segments.directory import SegmentDirectory, end_processes, orphans, record_process
-from hls_sessions.segments.quota import Account, Lack, Ledger, MakeRoom, RoomMade, free_bytes
+from hls_sessions.segments.quota import Lack, MakeRoom, Quota, RoomMade, SessionQuota, free_bytes
 
 __all__ = [
-    "Account",
     "Budget",
     "Estimate",
     "Lack",
-    "Ledger",
     "Likelihood",
     "MakeRoom",
+    "Quota",
     "Reporter",
     "RoomMade",
     "SegmentCache",
     "SegmentDirectory",
+    "SessionQuota",
     "dispensable",
     "end_processes",
     "free_bytes",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.media import Cuts, Rendition, SubtitleRendition
     from hls_sessions.segments.budget import Likelihood
     from hls_sessions.segments.directory import SegmentDirectory
-    from hls_sessions.segments.quota import Account
+    from hls_sessions.segments.quota import SessionQuota
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class SegmentCache:
         rendition: Rendition | SubtitleRendition,
         cuts: Cuts,
         directory: SegmentDirectory,
-        quota: Account,
+        quota: SessionQuota,
         reporter: Reporter,
         check: Callable[[int, bytes], None],
     ) -> None:

@@ -125,7 +125,7 @@ class SessionServer(GenServer):
         services.watcher.forget(spec.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._quota = services.ledger.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
+        self._quota = services.quota.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
         self._copier = Copier(
             spec.presentation.media,
             self._directory,
@@ -276,7 +276,7 @@ class SessionServer(GenServer):
         self._copier.close(KILL_TIMEOUT)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
-            self._services.ledger.close(self._spec.session_id)
+            self._services.quota.close(self._spec.session_id)
             self._services.scheduler.close(self._spec.session_id)
 
     # ---- within

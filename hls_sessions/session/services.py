@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding import Limits, Scheduler, Watcher
     from hls_sessions.ffmpeg import Binary, Encoder, SubtitleReader, Workers
     from hls_sessions.otp import Clock, Timers
-    from hls_sessions.segments import Ledger
+    from hls_sessions.segments import Quota
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Services:
     clock: Clock
     timers: Timers
     limits: Limits
-    ledger: Ledger
+    quota: Quota
     scheduler: Scheduler
     encoder_idle_timeout: float
     """Seconds without a segment request after which a rendition's encoders are stopped."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
     from hls_sessions.otp import From, Ref, Reply
-    from hls_sessions.segments import Account, Likelihood, Reporter, SegmentDirectory
+    from hls_sessions.segments import Likelihood, Reporter, SegmentDirectory, SessionQuota
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SessionSubtitles:
         directory: SegmentDirectory,
         reader: SubtitleReader,
         owner: Ref,
-        quota: Account,
+        quota: SessionQuota,
         reporter: Reporter,
         now: Callable[[], float],
         kept_for: float,

@@ -31,7 +31,7 @@ from hls_sessions.otp import (
     SystemClock,
     Timers,
 )
-from hls_sessions.segments import Budget, Ledger, SegmentDirectory, end_processes, free_bytes, orphans
+from hls_sessions.segments import Budget, Quota, SegmentDirectory, end_processes, free_bytes, orphans
 from hls_sessions.session import (
     IdleCheck,
     Reconfigured,
@@ -675,7 +675,7 @@ class Supervisor:
             encoders=tree.services.scheduler.at_work if tree else 0,
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
-            without_room=tree.services.ledger.refused if tree else 0,
+            without_room=tree.services.quota.refused if tree else 0,
         )
         uptime = self.clock.time() - self.started_at if running and self.started_at else 0.0
         state = "stopping" if running and self._stopping.begun else "running" if running else "stopped"
@@ -733,7 +733,7 @@ class Supervisor:
             clock=self.clock,
             timers=Timers(self.clock),
             limits=self._limits(),
-            ledger=Ledger(self._budget(), lambda: free_bytes(self._segments_dir)),
+            quota=Quota(self._budget(), lambda: free_bytes(self._segments_dir)),
             scheduler=Scheduler(self._slots()),
             encoder_idle_timeout=settings.encoder_idle_timeout,
             home=self._home if self._goes_on else None,
@@ -748,7 +748,7 @@ class Supervisor:
         self._retention = self._recorder.rule = self._retention_now()
         self._door.follow(self.settings)
         tree.services.scheduler.slots = self._slots()
-        tree.services.ledger.follow(self._budget())
+        tree.services.quota.follow(self._budget())
         for entry in self._entries.all():
             self._follow(entry)
         times = self.settings.encoder_idle_timeout

@@ -168,7 +168,7 @@ class Tree:
         if spec.directory.exists():
             end_processes(directory)
             directory.destroy()
-        self.services.ledger.close(spec.session_id)
+        self.services.quota.close(spec.session_id)
         self.services.scheduler.close(spec.session_id)
 
     def reconfigure(self, services: Services) -> None:

@@ -24,7 +24,7 @@ from hls_sessions.encoding.policy import (
 )
 from hls_sessions.encoding.scheduler import Scheduler
 from hls_sessions.media import Cuts
-from hls_sessions.segments import Budget, Ledger, MakeRoom, dispensable
+from hls_sessions.segments import Budget, MakeRoom, Quota, dispensable
 
 SEGMENTS = 24
 SIZE = 100
@@ -38,7 +38,7 @@ class Machine:
 
     def __init__(self, slots, budget, viewers):
         self.scheduler = Scheduler(slots)
-        self.quota = Ledger(Budget(in_all=budget, of_one=budget))
+        self.quota = Quota(Budget(in_all=budget, of_one=budget))
         self.told = deque()
         self.time = 0.0
         self.sessions = [Session(self, f"session {number}", at) for number, at in enumerate(viewers)]

@@ -1,10 +1,10 @@
-"""The ledger alone: what is reserved, and who hears that there is room."""
+"""The quota alone: what is reserved, and who hears that there is room."""
 
 from __future__ import annotations
 
 import pytest
 
-from hls_sessions.segments import Budget, Ledger
+from hls_sessions.segments import Budget, Quota
 from hls_sessions.segments.budget import FLOOR
 from hls_sessions.segments.quota import Lack, MakeRoom, RoomMade
 
@@ -12,9 +12,9 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 
 
 @pytest.fixture
-def ledger():
-    """A ledger of a thousand bytes."""
-    return Ledger(Budget(in_all=1000, of_one=1000))
+def quota():
+    """A quota of a thousand bytes."""
+    return Quota(Budget(in_all=1000, of_one=1000))
 
 
 @pytest.fixture
@@ -24,9 +24,9 @@ def told():
 
 
 @pytest.fixture
-def accounts(ledger, told):
-    """The accounts of two sessions that have nothing to spare."""
-    return [ledger.open(each, messages.append, lambda _, *, urgent: 0, lambda: 0.0) for each, messages in told.items()]
+def sessions(quota, told):
+    """The quotas of two sessions that have nothing to spare."""
+    return [quota.open(each, messages.append, lambda _, *, urgent: 0, lambda: 0.0) for each, messages in told.items()]
 
 
 class Meanwhile:
@@ -44,46 +44,46 @@ class Meanwhile:
         return 0
 
 
-def test_sessions_note_what_they_lack_while_others_ask_how_many_do(ledger, accounts):
-    account = accounts[0]
-    account.refused[VIDEO] = Meanwhile(lambda: account.note(AUDIO, Lack.SHARED))
+def test_sessions_note_what_they_lack_while_others_ask_how_many_do(quota, sessions):
+    session = sessions[0]
+    session.refused[VIDEO] = Meanwhile(lambda: session.note(AUDIO, Lack.SHARED))
 
-    assert ledger.refused == 0
-    assert ledger.refused == 1
+    assert quota.refused == 0
+    assert quota.refused == 1
 
 
-def test_a_run_that_leaves_its_room_has_the_other_renditions_of_its_session_told(ledger, accounts, told):
-    account, other = accounts
-    assert account.reserve(VIDEO, 1, 900, urgent=True) is None
-    for waiting in (account, other):
+def test_a_run_that_leaves_its_room_has_the_other_renditions_of_its_session_told(quota, sessions, told):
+    session, other = sessions
+    assert session.reserve(VIDEO, 1, 900, urgent=True) is None
+    for waiting in (session, other):
         waiting.note(AUDIO, waiting.reserve(AUDIO, 1, 200, urgent=True))
 
-    account.settle(VIDEO, 1, 100)
+    session.settle(VIDEO, 1, 100)
 
     assert {session: len(messages) for session, messages in told.items()} == {"a": 1, "b": 1}
 
 
-def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(ledger, accounts, told):
-    account = accounts[0]
-    account.reserve(VIDEO, 1, 900, urgent=True)
-    account.note(VIDEO, account.reserve(VIDEO, 2, 900, urgent=True))
+def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(quota, sessions, told):
+    session = sessions[0]
+    session.reserve(VIDEO, 1, 900, urgent=True)
+    session.note(VIDEO, session.reserve(VIDEO, 2, 900, urgent=True))
 
-    account.settle(VIDEO, 1, 0)
+    session.settle(VIDEO, 1, 0)
 
     assert told["a"] == []
 
 
-def waits(account, rendition, run, size):
+def waits(session, rendition, run, size):
     """Have somebody wait for what a run may not write."""
-    lack = account.reserve(rendition, run, size, urgent=True)
+    lack = session.reserve(rendition, run, size, urgent=True)
     assert lack is Lack.SHARED
-    account.note(rendition, lack, size)
+    session.note(rendition, lack, size)
 
 
 @pytest.fixture
-def queue(accounts):
-    """The accounts of two sessions: a run of the second has the room, and both wait for more, the first for longer."""
-    longest, other = accounts
+def queue(sessions):
+    """The quotas of two sessions: a run of the second has the room, and both wait for more, the first for longer."""
+    longest, other = sessions
     other.reserve(VIDEO, 1, 900, urgent=True)
     waits(longest, VIDEO, 1, 900)
     waits(other, VIDEO, 2, 900)
@@ -108,8 +108,8 @@ def test_who_asks_again_keeps_their_place(queue):
     assert other.reserve(VIDEO, 2, 900, urgent=True) is Lack.SHARED
 
 
-def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_longer(accounts):
-    longest, other = accounts
+def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_longer(sessions):
+    longest, other = sessions
     other.reserve(VIDEO, 1, 500, urgent=True)
     waits(longest, VIDEO, 1, 800)
     other.settle(VIDEO, 1, 0)
@@ -117,8 +117,8 @@ def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_lon
     assert other.reserve(AUDIO, 1, 200, urgent=True) is None
 
 
-def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(accounts):
-    ahead, other = accounts
+def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(sessions):
+    ahead, other = sessions
     ahead.reserve(VIDEO, 1, 900, urgent=False)
     waits(other, VIDEO, 1, 900)
 
@@ -128,18 +128,18 @@ def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(accounts):
     assert other.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
-def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(accounts):
-    account, other = accounts
-    account.reserve(VIDEO, 1, 600, urgent=True)
+def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(sessions):
+    session, other = sessions
+    session.reserve(VIDEO, 1, 600, urgent=True)
     waits(other, VIDEO, 1, 600)
 
-    assert account.reserve(VIDEO, 1, 500, urgent=True) is None
-    assert account.reserve(VIDEO, 1, 500, urgent=False) is Lack.SHARED
+    assert session.reserve(VIDEO, 1, 500, urgent=True) is None
+    assert session.reserve(VIDEO, 1, 500, urgent=False) is Lack.SHARED
 
 
 @pytest.mark.parametrize("urgent", [True, False])
-def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what_it_has_written(accounts, urgent):
-    longest, other = accounts
+def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what_it_has_written(sessions, urgent):
+    longest, other = sessions
     other.reserve(VIDEO, 1, 900, urgent=False)
     other.settle(VIDEO, 1, 300)
     waits(longest, VIDEO, 1, 800)
@@ -148,8 +148,8 @@ def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what
     assert other.reserve(VIDEO, 1, 500, urgent=urgent) is None
 
 
-def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(accounts):
-    longest, other = accounts
+def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(sessions):
+    longest, other = sessions
     other.reserve(VIDEO, 1, 900, urgent=True)
     waits(longest, VIDEO, 1, 800)
     other.settle(VIDEO, 1, 100)
@@ -171,62 +171,62 @@ def test_who_waits_no_more_leaves_their_place_to_those_who_do(queue, told):
 
 @pytest.mark.parametrize("budget", [Budget(in_all=10 * FLOOR, of_one=10 * FLOOR), Budget()], ids=["set", "a share"])
 def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted(budget):
-    ledger = Ledger(budget, lambda: FLOOR + 500)
-    larger, other = (ledger.open(each, lambda _: None, lambda _, *, urgent: 0, lambda: 0.0) for each in "ab")
+    quota = Quota(budget, lambda: FLOOR + 500)
+    larger, other = (quota.open(each, lambda _: None, lambda _, *, urgent: 0, lambda: 0.0) for each in "ab")
     waits(larger, VIDEO, 1, 600)
 
     assert other.reserve(VIDEO, 1, 400, urgent=True) is None
 
 
-def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_nothing(ledger):
+def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_nothing(quota):
     asked = []
 
     def sparing(name, freed, idle):
-        """Open an account with 300 bytes in three segments, of which so many are freed when it is asked."""
+        """Open a quota with 300 bytes in three segments, of which so many are freed when it is asked."""
 
         def tell(message):
             if isinstance(message, MakeRoom):
                 asked.append((name, message.size))
                 for _ in range(freed):
-                    account.removed(100)
-                account.gave(message.size, 100 * freed)
+                    session.removed(100)
+                session.gave(message.size, 100 * freed)
 
-        account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
+        session = quota.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
         for _ in range(3):
-            account.wrote(100)
+            session.wrote(100)
 
     sparing("idle", 0, 60.0)
     sparing("later", 1, 30.0)
     sparing("latest", 3, 10.0)
 
-    ledger.follow(Budget(in_all=700))
+    quota.follow(Budget(in_all=700))
 
     assert asked == [("idle", 200), ("later", 200), ("latest", 100)]
-    assert ledger.bytes == 500
+    assert quota.bytes == 500
 
 
-def test_what_viewers_will_soon_ask_for_is_asked_for_last_and_for_another_who_waits_alone(ledger):
+def test_what_viewers_will_soon_ask_for_is_asked_for_last_and_for_another_who_waits_alone(quota):
     asked = []
 
     def opened(name, idle):
-        """Open an account that has a segment it can spare for a viewer who waits, and for nobody else."""
+        """Open a quota that has a segment it can spare for a viewer who waits, and for nobody else."""
 
         def tell(message):
             asked.append((name, message.urgent))
             if message.urgent:
-                account.removed(300)
-            account.gave(message.size, 300 if message.urgent else 0, urgent=message.urgent)
+                session.removed(300)
+            session.gave(message.size, 300 if message.urgent else 0, urgent=message.urgent)
 
-        account = ledger.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
-        account.wrote(300)
+        session = quota.open(name, tell, lambda _, *, urgent: 0, lambda: idle)
+        session.wrote(300)
 
     opened("idle", 60.0)
     opened("later", 30.0)
-    account = ledger.open("waits", lambda _: None, lambda _, *, urgent: 0, lambda: 0.0)
+    session = quota.open("waits", lambda _: None, lambda _, *, urgent: 0, lambda: 0.0)
 
     for urgent in (False, False, False, True, True):
-        account.reserve(VIDEO, 1, 900, urgent=urgent)
-        ledger.retry()
+        session.reserve(VIDEO, 1, 900, urgent=urgent)
+        quota.retry()
 
     assert asked == [("idle", False), ("later", False), ("idle", True), ("later", True)]
-    assert account.reserve(VIDEO, 1, 900, urgent=True) is None
+    assert session.reserve(VIDEO, 1, 900, urgent=True) is None

@@ -71,8 +71,8 @@ def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session
     change_hands(session)
     assert session.info().bytes_on_disk == on_disk > 0
 
-    account = session._registry.whereis(session.id)
-    account.send(MakeRoom(on_disk))
+    actor = session._registry.whereis(session.id)
+    actor.send(MakeRoom(on_disk))
 
     assert session.info().bytes_on_disk == 0
     assert contents(session, VIDEO).keys() <= {"init.mp4"}

@@ -73,7 +73,7 @@ def disk(hls_supervisor, hls_clock, paced):
 
         def supervisor(self, **settings):
             supervisor = hls_supervisor(clock=hls_clock, **{"ffmpeg": slow} | settings)
-            supervisor._tree.services.ledger._free = lambda: self.free
+            supervisor._tree.services.quota._free = lambda: self.free
             return supervisor
 
     return Disk()
@@ -235,11 +235,11 @@ def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(dis
     glance(idle)
     until(lambda: not glance(idle).runs + glance(other).runs)
     kept = segments_of(idle), segments_of(other)
-    budget = supervisor._tree.services.ledger.bytes - glance(idle).bytes_on_disk // 2
+    budget = supervisor._tree.services.quota.bytes - glance(idle).bytes_on_disk // 2
 
     supervisor.reconfigure(disk_budget=budget)
 
-    until(lambda: supervisor._tree.services.ledger.bytes <= budget)
+    until(lambda: supervisor._tree.services.quota.bytes <= budget)
     assert set() < segments_of(idle) < kept[0]
     assert segments_of(other) == kept[1]
 
@@ -299,12 +299,12 @@ def test_what_has_ended_is_counted_no_more(disk, long_film):
     supervisor = disk.supervisor()
     session = supervisor.open(long_film)
     watch(session, range(3))
-    assert supervisor._tree.services.ledger.bytes > 0
+    assert supervisor._tree.services.quota.bytes > 0
 
     session.stop()
 
-    assert supervisor._tree.services.ledger.bytes == 0
-    assert supervisor._tree.services.ledger._accounts == {}
+    assert supervisor._tree.services.quota.bytes == 0
+    assert supervisor._tree.services.quota._sessions == {}
 
 
 # ---- a disk that is full
