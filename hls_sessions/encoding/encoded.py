@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.scheduler import SessionSlots
     from hls_sessions.ffmpeg import Exit, Way
-    from hls_sessions.segments import Lack, SessionQuota
+    from hls_sessions.segments import SessionQuota, Shortage
 
 STALLED: Final = 10.0
 """Seconds after which a run that does nothing is given up while a viewer waits."""
@@ -187,10 +187,10 @@ class Encoded:
             any_will_do=self._output.waits_for_any,
         )
 
-    def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Lack]:
+    def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Shortage]:
         """Return which requests get no slot or no room on disk, and why."""
         slots = self._slots.request(self._rendition, requests)
-        refused: dict[Claim, Reason | Lack] = {}
+        refused: dict[Claim, Reason | Shortage] = {}
         for request in requests:
             if request.claim not in slots:
                 refused[request.claim] = Reason.NO_SLOT
@@ -290,5 +290,5 @@ class Encoded:
     def _is_copied(self, number: int) -> bool:
         return self._copies is not None and number in self._copies
 
-    def _reserve(self, claim: Claim, number: int, *, urgent: bool) -> Lack | None:
+    def _reserve(self, claim: Claim, number: int, *, urgent: bool) -> Shortage | None:
         return self._output.reserve(claim, self.size_of(number), urgent=urgent)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.viewers import Viewers
     from hls_sessions.media import Rendition
-    from hls_sessions.segments import Lack, SessionQuota
+    from hls_sessions.segments import SessionQuota, Shortage
 
 HOPELESS: Final = 3
 """So many impossible segments, with none made, and nothing will bring the init segment."""
@@ -41,7 +41,7 @@ class Output:
         self._directory = equipment.directory
         self._quota = quota
         self._impossible: dict[int, str] = {}
-        self._lacking: tuple[Lack | None, int] = None, 0
+        self._lacking: tuple[Shortage | None, int] = None, 0
 
     # ---- what viewers get
 
@@ -119,7 +119,7 @@ class Output:
 
     # ---- room on disk
 
-    def reserve(self, writer: Hashable, size: int, *, urgent: bool) -> Lack | None:
+    def reserve(self, writer: Hashable, size: int, *, urgent: bool) -> Shortage | None:
         """Reserve room for what is written next; return what is lacking, if anything is.
 
         Args:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from hls_sessions.media import Cuts
-    from hls_sessions.segments import Lack
+    from hls_sessions.segments import Shortage
 
 REACH = 2
 """A run this many segments or fewer from a wanted one is waited for: a new one would not be sooner."""
@@ -71,7 +71,7 @@ class Limits:
 
 
 class Reason(Enum):
-    """Why a run does not go on, or is not started. Too little room on disk is a Lack."""
+    """Why a run does not go on, or is not started. Too little room on disk is a Shortage."""
 
     AHEAD = "it is far enough ahead of its viewer"
     ANOTHER_IS_WAITED_FOR = "a viewer waits for another run"
@@ -93,7 +93,7 @@ class Wait:
     """Start no run at this segment yet."""
 
     segment: int
-    why: Reason | Lack
+    why: Reason | Shortage
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Hold:
     """Stop this run's clock."""
 
     run: int
-    why: Reason | Lack
+    why: Reason | Shortage
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
     return Proposal(tuple(requests), tuple(stops), tuple(holds))
 
 
-def decide(proposal: Proposal, refused: Mapping[Claim, Reason | Lack]) -> list[Action]:
+def decide(proposal: Proposal, refused: Mapping[Claim, Reason | Shortage]) -> list[Action]:
     """Return what to do now. What a run already does needs no action, so no situation is acted on twice.
 
     Args:

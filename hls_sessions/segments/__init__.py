@@ -3,12 +3,11 @@
 from hls_sessions.segments.budget import Budget, Estimate, Likelihood, dispensable
 from hls_sessions.segments.cache import Reporter, SegmentCache
 from hls_sessions.segments.directory import SegmentDirectory, end_processes, orphans, record_process
-from hls_sessions.segments.quota import Lack, MakeRoom, Quota, RoomMade, SessionQuota, free_bytes
+from hls_sessions.segments.quota import MakeRoom, Quota, RoomMade, SessionQuota, Shortage, free_bytes
 
 __all__ = [
     "Budget",
     "Estimate",
-    "Lack",
     "Likelihood",
     "MakeRoom",
     "Quota",
@@ -17,6 +16,7 @@ __all__ = [
     "SegmentCache",
     "SegmentDirectory",
     "SessionQuota",
+    "Shortage",
     "dispensable",
     "end_processes",
     "free_bytes",

@@ -65,7 +65,9 @@ class Estimate:
         return 2 * self.segment(number)
 
 
-def shortage(budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool) -> tuple[int, int]:
+def bytes_lacking(
+    budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool
+) -> tuple[int, int]:
     """Return how many bytes are lacking for so many more: of the session's own budget, and of what all share.
 
     Args:

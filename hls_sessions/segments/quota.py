@@ -18,7 +18,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from hls_sessions.otp import shielded
-from hls_sessions.segments.budget import shortage
+from hls_sessions.segments.budget import bytes_lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -53,7 +53,7 @@ class Spare(Protocol):
         ...
 
 
-class Lack(Enum):
+class Shortage(Enum):
     """What there is too little of."""
 
     OWN = "own"
@@ -69,7 +69,7 @@ class Wait:
     number: int
     """The lower it is, the longer they have waited."""
     size: int
-    lack: Lack
+    lack: Shortage
 
 
 class SessionQuota:
@@ -82,7 +82,7 @@ class SessionQuota:
         """How many bytes each writer may write."""
         self.held: set[Writer] = set()
         """The runs that are held: what is reserved for them is what they have written and not published."""
-        self.refused: dict[str, Lack] = {}
+        self.refused: dict[str, Shortage] = {}
         """The renditions that want to write more than they may, and what they lack."""
         self.waits: dict[str, Wait] = {}
         """Those of them that somebody waits for."""
@@ -111,17 +111,17 @@ class SessionQuota:
         return sum(self.reserved[run] for run in self.held)
 
     @property
-    def lacks(self) -> Lack | None:
+    def lacks(self) -> Shortage | None:
         """What there is too little of for what its renditions want to write; None where they may."""
         lacks = tuple(self.refused.values())  # in one step: others look while the session notes
-        return Lack.SHARED if Lack.SHARED in lacks else next(iter(lacks), None)
+        return Shortage.SHARED if Shortage.SHARED in lacks else next(iter(lacks), None)
 
     @property
     def most(self) -> float:
         """How many bytes it can ever take."""
         return self._quota.budget.strictest
 
-    def reserve(self, rendition: str, run: Hashable, size: int, *, urgent: bool) -> Lack | None:
+    def reserve(self, rendition: str, run: Hashable, size: int, *, urgent: bool) -> Shortage | None:
         """Let a run write so many bytes next, instead of what it was let before; else return what is lacking.
 
         Args:
@@ -131,7 +131,7 @@ class SessionQuota:
             urgent: whether somebody waits for them.
         """
         if self.blocked:
-            return Lack.SHARED
+            return Shortage.SHARED
         if (lack := self._quota.owed(self, (rendition, run), size, urgent=urgent)) is not None:
             return lack
         lacking = self._quota.reserve(self, (rendition, run), size, urgent=urgent)
@@ -139,10 +139,10 @@ class SessionQuota:
             lacking = self._quota.reserve(self, (rendition, run), size, urgent=urgent)
         self._quota.ask_another(self, lacking[1], urgent=urgent)
         if lacking[1]:
-            return Lack.SHARED
-        return Lack.OWN if lacking[0] else None
+            return Shortage.SHARED
+        return Shortage.OWN if lacking[0] else None
 
-    def note(self, rendition: str, lack: Lack | None, wanted: int = 0) -> None:
+    def note(self, rendition: str, lack: Shortage | None, wanted: int = 0) -> None:
         """Note what a rendition lacks of what it wants to write, and how much of that somebody waits for."""
         if lack is None and rendition not in self.refused:
             return  # as nearly always
@@ -241,7 +241,7 @@ class Quota:
     @property
     def refused(self) -> int:
         """How many sessions want more than there is; those are not counted that have all that one may."""
-        return sum(session.lacks is Lack.SHARED for session in self._all())
+        return sum(session.lacks is Shortage.SHARED for session in self._all())
 
     @property
     def bytes(self) -> int:
@@ -262,7 +262,7 @@ class Quota:
         return lacking
 
     @shielded
-    def owed(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> Lack | None:
+    def owed(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> Shortage | None:
         """Return what a run lacks when those get theirs before it who have waited longer; None when there is enough.
 
         What nobody waits for comes after all that somebody does. A run that is waited for keeps what it was let write.
@@ -286,17 +286,17 @@ class Quota:
                 for wait in other.waits.values()
                 # Nothing is kept for what would not fit if all were deleted.
                 if wait.number < last
-                and not any(shortage(self.budget, in_all, stuck[other], empty, wait.size, urgent=True))
+                and not any(bytes_lacking(self.budget, in_all, stuck[other], empty, wait.size, urgent=True))
             ]
             own = sum(wait.size for other, wait in first if other is session)
-            others = sum(wait.size for _, wait in first if wait.lack is Lack.SHARED)
+            others = sum(wait.size for _, wait in first if wait.lack is Shortage.SHARED)
             if not own + others:
                 return None
             of_own, shared = self._lacking(session, run, size, free, urgent=urgent, own=own, others=others)
-        return Lack.SHARED if shared else Lack.OWN if of_own else None
+        return Shortage.SHARED if shared else Shortage.OWN if of_own else None
 
     @shielded
-    def wait(self, session: SessionQuota, rendition: str, lack: Lack | None, size: int) -> None:
+    def wait(self, session: SessionQuota, rendition: str, lack: Shortage | None, size: int) -> None:
         """Note what is wanted for a viewer who waits. Who is waited for no more leaves it to others."""
         with self._lock:
             before = session.waits.pop(rendition, None)
@@ -326,7 +326,7 @@ class Quota:
         about_to = self._reserved - before + others
         taken = self._stored + about_to
         left = None if free is None else free - about_to
-        return shortage(self.budget, taken, session.taken - before + own, left, size, urgent=urgent)
+        return bytes_lacking(self.budget, taken, session.taken - before + own, left, size, urgent=urgent)
 
     @shielded
     def settle(self, session: SessionQuota, run: Writer, size: int) -> None:

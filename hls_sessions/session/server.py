@@ -33,7 +33,7 @@ from hls_sessions.errors import (
     StorageFailed,
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
-from hls_sessions.segments import Lack, MakeRoom, RoomMade, SegmentDirectory, end_processes
+from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage, end_processes
 from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
@@ -74,8 +74,8 @@ ROOM_CHECK = 2.0
 """Seconds between two looks whether a disk that was too full still is."""
 
 NO_ROOM = {
-    Lack.SHARED: "The disk is full, or as much of it as segments may take: encoders are held until there is room.",
-    Lack.OWN: "There is as much on disk as one session may take: encoders are held until its viewer goes on.",
+    Shortage.SHARED: "The disk is full, or as much of it as segments may take: encoders are held until there is room.",
+    Shortage.OWN: "There is as much on disk as one session may take: encoders are held until its viewer goes on.",
 }
 """What a session says of itself then."""
 

@@ -27,7 +27,7 @@ from hls_sessions.encoding.policy import (
     propose,
 )
 from hls_sessions.media import Cuts
-from hls_sessions.segments import Lack
+from hls_sessions.segments import Shortage
 
 SEGMENTS = 60
 CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)
@@ -47,7 +47,7 @@ def run(number, makes, last=SEGMENTS - 1, *, held=False, used=0.0):
     return RunState(number, makes, last, held, used)
 
 
-REASONS = [Reason.NO_SLOT, Lack.OWN, Lack.SHARED]
+REASONS = [Reason.NO_SLOT, Shortage.OWN, Shortage.SHARED]
 
 # ---- rule by rule
 
@@ -213,8 +213,8 @@ REFUSALS = [
     (
         "a run for which there is no room on disk is not started",
         situation(waiting=[30], at=[30]),
-        {Start(30): Lack.SHARED},
-        [Wait(30, Lack.SHARED)],
+        {Start(30): Shortage.SHARED},
+        [Wait(30, Shortage.SHARED)],
     ),
     (
         "a run that loses its slot is held",
@@ -225,8 +225,8 @@ REFUSALS = [
     (
         "a run for whose next segment there is no room is held, though a viewer waits for it",
         situation(waiting=[10], at=[10], runs=[run(1, 10)]),
-        {1: Lack.OWN},
-        [Hold(1, Lack.OWN)],
+        {1: Shortage.OWN},
+        [Hold(1, Shortage.OWN)],
     ),
     (
         "a held run that gets no slot stays held",

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.media import Cuts
-from hls_sessions.segments.budget import FLOOR, Budget, dispensable, shortage
+from hls_sessions.segments.budget import FLOOR, Budget, bytes_lacking, dispensable
 
 SEGMENTS = 60
 CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fraction(1, 50), counts=None)
@@ -95,7 +95,7 @@ def test_what_is_kept_is_no_more_than_the_look_ahead_of_each_viewer(stored, view
     ],
 )
 def test_so_much_is_lacking(taken, own, free, wanted, urgent, lacking):
-    assert shortage(BUDGET, taken, own, free, wanted, urgent=urgent) == lacking
+    assert bytes_lacking(BUDGET, taken, own, free, wanted, urgent=urgent) == lacking
 
 
 MANY = 10**9
@@ -120,9 +120,9 @@ MANY = 10**9
     ],
 )
 def test_what_is_not_set_is_a_share_of_what_others_leave(budget, taken, own, free, wanted, lacking):
-    assert shortage(budget, taken, own, free, wanted, urgent=False) == lacking
+    assert bytes_lacking(budget, taken, own, free, wanted, urgent=False) == lacking
 
 
 def test_nobody_waits_for_a_share_of_one_session_that_nobody_has_set():
-    assert shortage(Budget(in_all=1000), 0, 300, None, 500, urgent=True) == (0, 0)
-    assert shortage(Budget(in_all=1000, of_one=250), 0, 300, None, 500, urgent=True) == (550, 0)
+    assert bytes_lacking(Budget(in_all=1000), 0, 300, None, 500, urgent=True) == (0, 0)
+    assert bytes_lacking(Budget(in_all=1000, of_one=250), 0, 300, None, 500, urgent=True) == (550, 0)

@@ -6,7 +6,7 @@ import pytest
 
 from hls_sessions.segments import Budget, Quota
 from hls_sessions.segments.budget import FLOOR
-from hls_sessions.segments.quota import Lack, MakeRoom, RoomMade
+from hls_sessions.segments.quota import MakeRoom, RoomMade, Shortage
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 
@@ -46,7 +46,7 @@ class Meanwhile:
 
 def test_sessions_note_what_they_lack_while_others_ask_how_many_do(quota, sessions):
     session = sessions[0]
-    session.refused[VIDEO] = Meanwhile(lambda: session.note(AUDIO, Lack.SHARED))
+    session.refused[VIDEO] = Meanwhile(lambda: session.note(AUDIO, Shortage.SHARED))
 
     assert quota.refused == 0
     assert quota.refused == 1
@@ -76,7 +76,7 @@ def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(quota, sessio
 def waits(session, rendition, run, size):
     """Have somebody wait for what a run may not write."""
     lack = session.reserve(rendition, run, size, urgent=True)
-    assert lack is Lack.SHARED
+    assert lack is Shortage.SHARED
     session.note(rendition, lack, size)
 
 
@@ -95,7 +95,7 @@ def test_who_has_waited_longest_gets_the_room_first(queue):
 
     other.settle(VIDEO, 1, 0)
 
-    assert other.reserve(VIDEO, 2, 900, urgent=True) is Lack.SHARED
+    assert other.reserve(VIDEO, 2, 900, urgent=True) is Shortage.SHARED
     assert longest.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
@@ -105,7 +105,7 @@ def test_who_asks_again_keeps_their_place(queue):
 
     other.settle(VIDEO, 1, 0)
 
-    assert other.reserve(VIDEO, 2, 900, urgent=True) is Lack.SHARED
+    assert other.reserve(VIDEO, 2, 900, urgent=True) is Shortage.SHARED
 
 
 def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_longer(sessions):
@@ -124,7 +124,7 @@ def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(sessions):
 
     ahead.settle(VIDEO, 1, 0)
 
-    assert ahead.reserve(VIDEO, 2, 200, urgent=False) is Lack.SHARED
+    assert ahead.reserve(VIDEO, 2, 200, urgent=False) is Shortage.SHARED
     assert other.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
@@ -134,7 +134,7 @@ def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(sessions
     waits(other, VIDEO, 1, 600)
 
     assert session.reserve(VIDEO, 1, 500, urgent=True) is None
-    assert session.reserve(VIDEO, 1, 500, urgent=False) is Lack.SHARED
+    assert session.reserve(VIDEO, 1, 500, urgent=False) is Shortage.SHARED
 
 
 @pytest.mark.parametrize("urgent", [True, False])
@@ -144,7 +144,7 @@ def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what
     other.settle(VIDEO, 1, 300)
     waits(longest, VIDEO, 1, 800)
 
-    assert other.reserve(AUDIO, 1, 100, urgent=urgent) is Lack.SHARED
+    assert other.reserve(AUDIO, 1, 100, urgent=urgent) is Shortage.SHARED
     assert other.reserve(VIDEO, 1, 500, urgent=urgent) is None
 
 
@@ -154,7 +154,7 @@ def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(sessio
     waits(longest, VIDEO, 1, 800)
     other.settle(VIDEO, 1, 100)
 
-    assert other.reserve(VIDEO, 1, 500, urgent=True) is Lack.SHARED
+    assert other.reserve(VIDEO, 1, 500, urgent=True) is Shortage.SHARED
     assert longest.reserve(VIDEO, 1, 800, urgent=True) is None
 
 

@@ -15,12 +15,12 @@ import pytest
 
 from hls_sessions import Evicted
 from hls_sessions.errors import StorageFailed
-from hls_sessions.segments.quota import Lack
+from hls_sessions.segments.quota import Shortage
 from hls_sessions.session.server import NO_ROOM as SAYINGS
 from hls_sessions.session.server import ROOM_CHECK
 
 VIDEO, AUDIO = "video-90p", "audio-0"
-NO_ROOM, OWN_FULL = SAYINGS[Lack.SHARED], SAYINGS[Lack.OWN]
+NO_ROOM, OWN_FULL = SAYINGS[Shortage.SHARED], SAYINGS[Shortage.OWN]
 BOUND = 30
 PIECE = 160_000
 """Bytes, a little more than one run of the long film is let write before it is looked at again."""
