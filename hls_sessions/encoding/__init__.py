@@ -2,7 +2,7 @@
 
 from hls_sessions.encoding.encoders import Equipment
 from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
-from hls_sessions.encoding.packager import Copier, CopierCheck, PackagerAnswered, PackagerExited
+from hls_sessions.encoding.packager import PackagerAnswered, PackagerCheck, PackagerExited, SessionPackager
 from hls_sessions.encoding.policy import Limits
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
@@ -11,18 +11,18 @@ from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
 __all__ = [
-    "Copier",
-    "CopierCheck",
     "Equipment",
     "FileClosed",
     "GapInfo",
     "Limits",
     "PackagerAnswered",
+    "PackagerCheck",
     "PackagerExited",
     "RenditionInfo",
     "RunExited",
     "RunInfo",
     "Scheduler",
+    "SessionPackager",
     "SessionRendition",
     "SlotsChanged",
     "Viewers",

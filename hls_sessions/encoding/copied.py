@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.copies import Copies, Number
     from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.output import Output
-    from hls_sessions.encoding.packager import Copier
+    from hls_sessions.encoding.packager import SessionPackager
     from hls_sessions.ffmpeg import Packaged
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Copied:
     """The copied part of one rendition."""
 
     def __init__(
-        self, output: Output, copies: Copies, equipment: Equipment, packager: Copier, *, has_stand_in: bool
+        self, output: Output, copies: Copies, equipment: Equipment, packager: SessionPackager, *, has_stand_in: bool
     ) -> None:
         """Begin with nothing asked. ``has_stand_in`` says whether a segment that cannot be copied can be encoded."""
         self._output = output

@@ -65,7 +65,7 @@ class PackagerExited:
 
 
 @dataclass(frozen=True, slots=True)
-class CopierCheck:
+class PackagerCheck:
     """The session's own reminder to start a packager again after some were killed."""
 
 
@@ -110,7 +110,7 @@ class _Running(NamedTuple):
         return self.folder / f"{wanted.rendition}-{wanted.number}.m4s"
 
 
-class Copier:
+class SessionPackager:
     """One session's packager."""
 
     def __init__(
@@ -130,7 +130,7 @@ class Copier:
             media: the film.
             directory: where the session's files are.
             workers: where processes come from.
-            owner: who hears PackagerAnswered, PackagerExited and CopierCheck.
+            owner: hears PackagerAnswered, PackagerExited and PackagerCheck.
             reporter: hears what becomes of packagers.
             clock: what time it is.
             timers: what reminds the owner.
@@ -161,7 +161,7 @@ class Copier:
         self._used = 0.0
 
     def __repr__(self) -> str:
-        return f"<Copier [pid {self.pid}, {len(self._queue)} waiting]>"
+        return f"<SessionPackager [pid {self.pid}, {len(self._queue)} waiting]>"
 
     # ---- asked
 
@@ -326,4 +326,4 @@ class Copier:
             return
         self._backs_off = True
         delay = min(LONGEST_BACKOFF, BACKOFF * 2 ** (self._in_vain - 2))
-        self._timers.send_after(self._owner, CopierCheck(), delay)
+        self._timers.send_after(self._owner, PackagerCheck(), delay)

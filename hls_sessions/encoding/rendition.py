@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.encoding.copies import Number
     from hls_sessions.encoding.encoders import Equipment
-    from hls_sessions.encoding.packager import Copier
+    from hls_sessions.encoding.packager import SessionPackager
     from hls_sessions.encoding.policy import Limits
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.scheduler import SessionSlots
@@ -43,7 +43,7 @@ class SessionRendition:
         encoder: Encoder,
         quota: SessionQuota,
         slots: SessionSlots,
-        packager: Copier,
+        packager: SessionPackager,
         limits: Limits,
         encoder_idle_timeout: float,
     ) -> None:

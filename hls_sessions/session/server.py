@@ -14,13 +14,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.encoding import (
-    Copier,
-    CopierCheck,
     Equipment,
     FileClosed,
     PackagerAnswered,
+    PackagerCheck,
     PackagerExited,
     RunExited,
+    SessionPackager,
     SessionRendition,
     SlotsChanged,
 )
@@ -126,7 +126,7 @@ class SessionServer(GenServer):
         end_processes(self._directory)
         self._directory.clear_runs()
         self._quota = services.quota.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
-        self._copier = Copier(
+        self._packager = SessionPackager(
             spec.presentation.media,
             self._directory,
             services.workers,
@@ -153,7 +153,7 @@ class SessionServer(GenServer):
                 services.encoder,
                 self._quota,
                 slots,
-                self._copier,
+                self._packager,
                 services.limits,
                 services.encoder_idle_timeout,
             )
@@ -250,7 +250,7 @@ class SessionServer(GenServer):
                 self._act(rendition)
             case RunExited(id_, run, exit_):
                 self._run_exited(self._renditions[id_], run, exit_)
-            case PackagerAnswered() | PackagerExited() | CopierCheck():
+            case PackagerAnswered() | PackagerExited() | PackagerCheck():
                 self._heard_of_packager(message)
             case SubtitlesRead(id_, number, cues):
                 self._subtitles[id_].read(number, cues)
@@ -273,7 +273,7 @@ class SessionServer(GenServer):
             text.close()
         for rendition in self._renditions.values():
             rendition.close(KILL_TIMEOUT)
-        self._copier.close(KILL_TIMEOUT)
+        self._packager.close(KILL_TIMEOUT)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
             self._services.quota.close(self._spec.session_id)
@@ -316,17 +316,17 @@ class SessionServer(GenServer):
             self._act(rendition)
         self._answer_the_pausing()
 
-    def _heard_of_packager(self, message: PackagerAnswered | PackagerExited | CopierCheck) -> None:
+    def _heard_of_packager(self, message: PackagerAnswered | PackagerExited | PackagerCheck) -> None:
         match message:
             case PackagerAnswered(number, answer):
                 self._packager_answered(number, answer)
             case PackagerExited(number, exit_):
                 self._packager_exited(number, exit_)
-            case CopierCheck():
-                self._copier.try_again()
+            case PackagerCheck():
+                self._packager.try_again()
 
     def _packager_answered(self, number: int, answer: Packaged) -> None:
-        if (made := self._copier.answered(number)) is None:
+        if (made := self._packager.answered(number)) is None:
             return
         (id_, number_), file = made
         rendition = self._renditions[id_]
@@ -335,14 +335,14 @@ class SessionServer(GenServer):
         except StorageFailed as error:
             self._fail(error)
         self._act(rendition)
-        self._copier.go_on()
+        self._packager.go_on()
 
     def _packager_exited(self, number: int, exit_: Exit) -> None:
-        if (failure := self._copier.exited(number, exit_)) is not None:
+        if (failure := self._packager.exited(number, exit_)) is not None:
             rendition = self._renditions[failure.wanted.rendition]
             rendition.copy_failed(failure.wanted.number, failure.cause, failure.reason)
             self._act(rendition)
-        self._copier.go_on()
+        self._packager.go_on()
         self._answer_the_pausing()
 
     def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
@@ -357,13 +357,13 @@ class SessionServer(GenServer):
         self._record.paused_by = request
         for rendition in self._renditions.values():
             rendition.rest()
-        self._copier.rest()
+        self._packager.rest()
         self._pausing.append((caller, snapshot))
         self._answer_the_pausing()
         return NO_REPLY
 
     def _answer_the_pausing(self) -> None:
-        if not self._copier.is_ending and not any(
+        if not self._packager.is_ending and not any(
             run.stopping for rendition in self._renditions.values() for run in rendition.runs
         ):
             for caller, snapshot in self._pausing:
@@ -473,9 +473,9 @@ class SessionServer(GenServer):
         is_for_stalls = isinstance(message, StallCheck)
         if is_for_stalls:
             self._looks_for_stalls = False
-            self._copier.look_for_stalls()
+            self._packager.look_for_stalls()
         else:
-            self._copier.rest_if_unused(self._services.encoder_idle_timeout)
+            self._packager.rest_if_unused(self._services.encoder_idle_timeout)
         for rendition in self._renditions.values():
             if not is_for_stalls:
                 self._act(rendition)
@@ -543,7 +543,7 @@ class SessionServer(GenServer):
         """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
         moments = (
             *(rendition.viewers.next_forgotten for rendition in self._renditions.values()),
-            self._copier.unused_at(self._services.encoder_idle_timeout),
+            self._packager.unused_at(self._services.encoder_idle_timeout),
         )
         times = [moment for moment in moments if moment is not None]
         if not times or self._record.state is State.PAUSED:
@@ -589,7 +589,7 @@ class SessionServer(GenServer):
     def _info(self) -> SessionInfo:
         spec, record, renditions = self._spec, self._record, self._renditions.values()
         sums, presence, end = record.tally.sums, record.presence, record.end
-        running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._copier.seconds
+        running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._packager.seconds
         return SessionInfo(
             session_id=spec.session_id,
             state=record.state.value,
@@ -620,7 +620,7 @@ class SessionServer(GenServer):
             renditions=tuple(each.info for each in self._offered),
             runs=tuple(run.info for rendition in renditions for run in rendition.runs),
             bytes_on_disk=self._quota.bytes,
-            packager=self._copier.pid,
+            packager=self._packager.pid,
             notes=(
                 *spec.presentation.notes,
                 *(f"{rendition.id}: {why}" for rendition in renditions for why in rendition.given_up),
