@@ -44,19 +44,19 @@ from hls_sessions.session import (
     judge_file,
 )
 from hls_sessions.settings import Settings
-from hls_sessions.supervisor.door import Door
-from hls_sessions.supervisor.entries import Entries, Entry
-from hls_sessions.supervisor.events import LIMIT, E, Events
-from hls_sessions.supervisor.health import Health, Load, Upkeep, health_of
+from hls_sessions.supervisor.admission_control import AdmissionControl
+from hls_sessions.supervisor.bulk import BulkOperations
+from hls_sessions.supervisor.bus import LIMIT, E, EventBus
+from hls_sessions.supervisor.graceful_stop import GracefulStop
 from hls_sessions.supervisor.janitor import Round
-from hls_sessions.supervisor.library import Library
-from hls_sessions.supervisor.many import Many
+from hls_sessions.supervisor.media_roots import MediaRoots
+from hls_sessions.supervisor.monitoring.health import Health, Load, Upkeep, health_of
+from hls_sessions.supervisor.monitoring.stats import Stats, stats_of
+from hls_sessions.supervisor.monitoring.survey import Survey, survey
 from hls_sessions.supervisor.presentations import Presentations
-from hls_sessions.supervisor.returning import CannotGoOn, Returning, as_before
-from hls_sessions.supervisor.stats import Stats, stats_of
-from hls_sessions.supervisor.stopping import Stopping
+from hls_sessions.supervisor.recovery import CannotGoOn, Returning, as_before
+from hls_sessions.supervisor.sessions import Entry, SessionTable
 from hls_sessions.supervisor.stream import Stream
-from hls_sessions.supervisor.survey import Survey, survey
 from hls_sessions.supervisor.tree import KILL_AFTER, STOPPED, Chores, Tree
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from hls_sessions.otp import Clock
     from hls_sessions.session import Event
     from hls_sessions.store import Retention, SessionRow, Store
-    from hls_sessions.supervisor.events import Subscription
+    from hls_sessions.supervisor.bulk import Changes, Outcome
+    from hls_sessions.supervisor.bus import Subscription
     from hls_sessions.supervisor.filter import Filter
-    from hls_sessions.supervisor.many import Changes, Outcome
     from hls_sessions.supervisor.recorder import Recorder
 
 logger = logging.getLogger(__name__)
@@ -120,15 +120,15 @@ class Supervisor:
         self.binary: Binary = examine(find(self.settings.ffmpeg))
         self.encoder: Encoder = SOFTWARE
         """What pictures are encoded with; found out at the start."""
-        self.library = Library(self.settings.media)
+        self.media_roots = MediaRoots(self.settings.media)
         self.clock: Clock = clock or SystemClock()
         self.started_at: float | None = None
         """Wall clock time of ``start``, in seconds since the epoch."""
         self._registry = Registry()
-        self._events = Events()
-        self._entries = Entries(self._why_not)
-        self._door = Door(self._entries, self.clock, self.settings)
-        self._many = Many(self._entries, self.library, self.clock, self._registry)
+        self._bus = EventBus()
+        self._table = SessionTable(self._why_not)
+        self._admission = AdmissionControl(self._table, self.clock, self.settings)
+        self._many = BulkOperations(self._table, self.media_roots, self.clock, self._registry)
         self._opening = threading.Lock()
         """Held while a session is opened, so that two opens of one viewing give one session."""
         self._changing = threading.Lock()
@@ -137,7 +137,7 @@ class Supervisor:
         self._round: Round | None = None
         """The janitor's last."""
         self._returning = Returning((), self._bring_back)
-        self._stopping = Stopping()
+        self._stopping = GracefulStop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -149,7 +149,7 @@ class Supervisor:
         self.stop()
 
     def __repr__(self) -> str:
-        return f"<Supervisor [{len(self._entries)} sessions]>"
+        return f"<Supervisor [{len(self._table)} sessions]>"
 
     # ---- its own life
 
@@ -165,8 +165,8 @@ class Supervisor:
         with self._changing:
             if self._tree is not None:
                 raise Unavailable("The supervisor runs already.")
-            self._stopping = Stopping()
-            self._door.follow(self.settings)
+            self._stopping = GracefulStop()
+            self._admission.follow(self.settings)
             self._open_segments_dir()
             self.encoder = choose_encoder(self.binary, self.settings.encoder)
             logger.info("pictures are encoded with %s", self.encoder)
@@ -174,7 +174,7 @@ class Supervisor:
             self._open_history()
             self._workers.warm_up()
             self._subtitles = SubtitleReader(self._workers, self.settings.subtitle_timeout)
-            self._events.start()
+            self._bus.start()
             try:
                 self._sweep()
                 self._tree = self._start_tree()
@@ -203,7 +203,7 @@ class Supervisor:
         if not self.is_running:
             return 0
         self._stopping.begun = True
-        self._events.end_streams()
+        self._bus.end_streams()
         why = Unavailable(_STOPPING)
         held = [reply for session in self.sessions() for reply in session.take_no_more(why)]
         return self._stopping.wait_for(held, self.settings.shutdown_timeout)
@@ -222,7 +222,7 @@ class Supervisor:
             tree, self._tree = self._tree, None
             if tree is None:
                 return
-            self._events.end_streams()
+            self._bus.end_streams()
             not_back = self._returning.end()
             self._end_or_leave(not_back)
             # Who waits is told as soon as their actor has ended, and not asked to come back to one that will not.
@@ -233,7 +233,7 @@ class Supervisor:
             with self._opening:
                 entries = self._end_or_leave(())
             for entry in entries:
-                self._entries.forget(entry, Unavailable(STOPPED))
+                self._table.forget(entry, Unavailable(STOPPED))
                 if entry.record.state.is_final:
                     tree.clear(entry.spec)
                 else:
@@ -243,7 +243,7 @@ class Supervisor:
             self._subtitles.close()
             self._prober.close()
             self._workers.close()
-            self._events.stop(self.settings.shutdown_timeout)
+            self._bus.stop(self.settings.shutdown_timeout)
             self._store.close()
 
     def reconfigure(self, /, **changes: Any) -> Settings:
@@ -263,7 +263,7 @@ class Supervisor:
                 self._go_by_settings(self._tree)
         if new:
             logger.info("settings changed: %s", new)
-            self._events.publish(Reconfigured(at=datetime.fromtimestamp(self.clock.time(), UTC), settings=new))
+            self._bus.publish(Reconfigured(at=datetime.fromtimestamp(self.clock.time(), UTC), settings=new))
         if self.is_running and self.settings.max_sessions < before.max_sessions:
             with suppress(Unavailable):  # it does not answer: the reaper will ask it again
                 self.reap()
@@ -362,21 +362,21 @@ class Supervisor:
         path = presentation.media.path
         if user is not None:
             self._returning.bring_those_of(user, str(path))
-        while user is not None and (found := self._entries.watched_by(user, path)) is not None:
+        while user is not None and (found := self._table.watched_by(user, path)) is not None:
             try:
                 found.session.heartbeat()
             except (SessionEnded, SessionNotFound):
                 continue  # it ended just now, and is in the tables no more
             return found.session, False
         with self._opening_one():
-            if user is not None and (found := self._entries.watched_by(user, path)) is not None:
+            if user is not None and (found := self._table.watched_by(user, path)) is not None:
                 return found.session, False
             earlier = None if snapshot is None else snapshot.session_id
-            if earlier is not None and (found := self._entries.successor_of(earlier, user, path)) is not None:
+            if earlier is not None and (found := self._table.successor_of(earlier, user, path)) is not None:
                 return found.session, False  # who did not hear the answer asks again
-            self._door.let_in(user, path)
+            self._admission.let_in(user, path)
             entry = self._new_entry(presentation, user, start_at, idle_timeout, snapshot)
-            self._entries.add(entry)
+            self._table.add(entry)
             self._follow(entry)  # the settings may have changed since it was made
             self._recorder.opened(entry.spec, entry.record)
             try:
@@ -402,7 +402,7 @@ class Supervisor:
         for _ in range(ATTEMPTS):
             with self._opening:
                 returning, settings = len(self._returning), self.settings
-                full = len(self._entries) + returning >= settings.max_sessions
+                full = len(self._table) + returning >= settings.max_sessions
                 if not returning or (not full and settings.max_sessions_per_user is None):
                     yield
                     return
@@ -417,7 +417,7 @@ class Supervisor:
             SessionNotFound: there is none of this id.
         """
         self._returning.bring(session_id)
-        return self._entries.find(session_id).session
+        return self._table.find(session_id).session
 
     def is_returning(self, session_id: str) -> bool:
         """Whether this is a session of an earlier daemon that is not back yet: finding it takes a moment, then."""
@@ -437,7 +437,7 @@ class Supervisor:
 
     def sessions(self, user: str | None = None) -> list[Session]:
         """Return all sessions, or one user's, the oldest first."""
-        return [entry.session for entry in self._entries.all() if user is None or entry.spec.user == user]
+        return [entry.session for entry in self._table.all() if user is None or entry.spec.user == user]
 
     def close(self, session_id: str) -> None:
         """End a session, and return when everything it cost is gone.
@@ -446,7 +446,7 @@ class Supervisor:
             SessionEnded, SessionNotFound: there is none of this id.
         """
         self._returning.bring(session_id)
-        entry = self._entries.complete(session_id, "its viewer or an operator stopped it")
+        entry = self._table.complete(session_id, "its viewer or an operator stopped it")
         if self._tree is not None:
             self._tree.end(entry)
 
@@ -487,7 +487,7 @@ class Supervisor:
         """
         self._returning.bring(session_id)
         try:
-            return self._entries.find(session_id).record.history
+            return self._table.find(session_id).record.history
         except (SessionEnded, SessionNotFound):
             if self.is_running and (steps := self._recorder.past_steps(session_id)):
                 return steps
@@ -502,7 +502,7 @@ class Supervisor:
             Unavailable: the supervisor does not run, or a session did not answer in time.
         """
         self._running()
-        due = [entry for entry in self._entries.all() if entry.record.presence.overdue or entry.record.end]
+        due = [entry for entry in self._table.all() if entry.record.presence.overdue or entry.record.end]
         reaped = [entry for entry in due if entry.session.reap()]
         for entry in reaped:
             if entry.actor is not None:
@@ -529,16 +529,16 @@ class Supervisor:
         if session_id is not None:
             self._returning.bring(session_id)
         stream = Stream(session_id)
-        self._events.join(stream)
+        self._bus.join(stream)
         try:
             if session_id is None:
                 yield stream
                 return
-            entry = self._entries.find(session_id)
+            entry = self._table.find(session_id)
             with self._subscribed(entry) if subscribe else nullcontext():
                 yield stream
         finally:
-            self._events.leave(stream)
+            self._bus.leave(stream)
 
     @contextmanager
     def _subscribed(self, entry: Entry) -> Iterator[None]:
@@ -568,11 +568,11 @@ class Supervisor:
         Raises:
             ValueError: there is no such event.
         """
-        return self._events.subscribe(event, callback, limit)
+        return self._bus.subscribe(event, callback, limit)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Call a callback no more."""
-        self._events.unsubscribe(subscription)
+        self._bus.unsubscribe(subscription)
 
     # ---- looking
 
@@ -586,7 +586,7 @@ class Supervisor:
 
     def _probe(self, media: str | Path, segment_length: float) -> Presentation:
         self._running()
-        return self._presentations.of(self.library.find(media), segment_length, copy=self.settings.copy_streams)
+        return self._presentations.of(self.media_roots.find(media), segment_length, copy=self.settings.copy_streams)
 
     # ---- how it is
 
@@ -612,7 +612,7 @@ class Supervisor:
         Raises:
             Unavailable: the supervisor does not run.
         """
-        from hls_sessions.supervisor.metrics import Figures, exposition  # noqa: PLC0415 - few processes are scraped
+        from hls_sessions.supervisor.monitoring.metrics import Figures, exposition  # noqa: PLC0415 - few processes are scraped
 
         self._running()
         found = self._look()
@@ -654,7 +654,7 @@ class Supervisor:
 
     def _look(self) -> Survey:
         """See how the sessions are."""
-        if not self.is_running and not self._entries:
+        if not self.is_running and not self._table:
             return Survey()
         return survey(self.sessions(), LOOK)
 
@@ -670,7 +670,7 @@ class Supervisor:
     def _health(self, found: Survey) -> Health:
         tree, running, settings = self._tree, self.is_running, self.settings
         load = Load(
-            sessions=len(self._entries) + len(self._returning),
+            sessions=len(self._table) + len(self._returning),
             max_sessions=settings.max_sessions,
             encoders=tree.services.scheduler.at_work if tree else 0,
             max_encoders=settings.max_encoders,
@@ -708,16 +708,16 @@ class Supervisor:
     def _hear(self, event: Event) -> None:
         """Pass on what happens in a session's life: first to the history, which never waits."""
         self._recorder.heard(event)
-        self._events.publish(event)
+        self._bus.publish(event)
 
     def _tell_all(self, why: str) -> None:
         """Answer all who wait for an actor to come back: none will."""
-        for entry in self._entries.all():
+        for entry in self._table.all():
             entry.session.ended(Unavailable(why))
 
     def _remind(self) -> None:
         """Remind the sessions whose time has run out, in case they do not know."""
-        for entry in self._entries.all():
+        for entry in self._table.all():
             actor = self._registry.whereis(entry.spec.session_id)
             if actor is not None and entry.record.presence.overdue:
                 actor.send(IdleCheck())
@@ -739,17 +739,17 @@ class Supervisor:
             home=self._home if self._goes_on else None,
         )
         chores = Chores(self._remind, settings.reap_interval, self._go_round, settings.janitor_interval)
-        tree = Tree(services, self._entries, self._registry, chores, settings.shutdown_timeout)
+        tree = Tree(services, self._table, self._registry, chores, settings.shutdown_timeout)
         tree.start()
         return tree
 
     def _go_by_settings(self, tree: Tree) -> None:
         """Tell everyone whose limits and times may have changed."""
         self._retention = self._recorder.rule = self._retention_now()
-        self._door.follow(self.settings)
+        self._admission.follow(self.settings)
         tree.services.scheduler.slots = self._slots()
         tree.services.quota.follow(self._budget())
-        for entry in self._entries.all():
+        for entry in self._table.all():
             self._follow(entry)
         times = self.settings.encoder_idle_timeout
         tree.reconfigure(replace(tree.services, limits=self._limits(), encoder_idle_timeout=times))
@@ -819,7 +819,7 @@ class Supervisor:
         False when this daemon stops, and it is left to the next.
         """
         try:
-            spec = as_before(row, self._segments_dir / row.id, self.library, self._presentations)
+            spec = as_before(row, self._segments_dir / row.id, self.media_roots, self._presentations)
             with self._opening:
                 tree = self._running()
                 if self._stopping.begun:
@@ -844,7 +844,7 @@ class Supervisor:
         entry = self._entry_of(spec, None)
         entry.record.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.record)
-        self._entries.add(entry)
+        self._table.add(entry)
         self._follow(entry)
         try:
             tree.begin(entry)
@@ -854,7 +854,7 @@ class Supervisor:
 
     def _end_or_leave(self, not_back: Iterable[SessionRow]) -> list[Entry]:
         """Complete all sessions that are not to go on in the next daemon, also those not back yet; return the rest."""
-        entries = self._entries.all()
+        entries = self._table.all()
         if self._goes_on:
             return entries
         for entry in entries:
@@ -910,7 +910,7 @@ class Supervisor:
         """
         cleared = 0
         # In this order: who is brought back meanwhile is in one of them at any time.
-        kept = self._returning.ids | {entry.spec.session_id for entry in self._entries.all()}
+        kept = self._returning.ids | {entry.spec.session_id for entry in self._table.all()}
         for directory in orphans(self._segments_dir):
             if directory.path.name in kept:
                 continue  # its processes are ended before it goes on; those it has by now are its own

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from hls_sessions.otp import ExitReason, Ref, Registry
     from hls_sessions.session import Services, SessionSpec
-    from hls_sessions.supervisor.entries import Entries, Entry
     from hls_sessions.supervisor.janitor import Round
+    from hls_sessions.supervisor.sessions import Entry, SessionTable
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class Tree:
     """All processes, from ``start`` to the end of the root. Any thread may use it."""
 
     def __init__(
-        self, services: Services, entries: Entries, registry: Registry, chores: Chores, shutdown_timeout: float
+        self, services: Services, entries: SessionTable, registry: Registry, chores: Chores, shutdown_timeout: float
     ) -> None:
         """Prepare a tree.
 
@@ -107,7 +107,7 @@ class Tree:
         """
         self.services = services
         """What sessions that are started from now on share; ``move_in`` changes it for all."""
-        self._entries = entries
+        self._table = entries
         self._registry = registry
         self._chores = chores
         self._shutdown_timeout = shutdown_timeout
@@ -159,7 +159,7 @@ class Tree:
         """End a session, and return when everything it cost is gone."""
         with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
             self._ask_sessions(lambda sessions: terminate_child(sessions, entry.spec.session_id))
-        self._entries.forget(entry, SessionNotFound(entry.spec.session_id))
+        self._table.forget(entry, SessionNotFound(entry.spec.session_id))
         self.clear(entry.spec)
 
     def clear(self, spec: SessionSpec) -> None:
@@ -174,7 +174,7 @@ class Tree:
     def reconfigure(self, services: Services) -> None:
         """Have all sessions go by other limits and times from now on."""
         self.services = services
-        for entry in self._entries.all():
+        for entry in self._table.all():
             if (actor := self._registry.whereis(entry.spec.session_id)) is not None:
                 actor.send(Reconfigure(services))
 
@@ -217,7 +217,7 @@ class Tree:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
         services = self.services
         ref = DynamicSupervisor.start_link(clock=services.clock, timers=services.timers, on_give_up=self._gave_up)
-        for entry in (entry for entry in self._entries.all() if not entry.record.state.is_final):
+        for entry in (entry for entry in self._table.all() if not entry.record.state.is_final):
             try:
                 start_child(ref, self._child(entry))
             except StartError as error:
@@ -266,7 +266,7 @@ class Tree:
         """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
         match reason:
             case Shutdown(Transition() as end):
-                self._entries.forget(entry, end_error(entry.record))
+                self._table.forget(entry, end_error(entry.record))
                 logger.info("session %s %s: %s", entry.spec.session_id, end.to_state, end.reason)
             case Crash(error):
                 logger.warning("session %s crashed: %r", entry.spec.session_id, error)
@@ -276,12 +276,12 @@ class Tree:
     def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
         """Hear that a session crashed too often."""
         try:
-            entry = self._entries.find(str(spec.id))
+            entry = self._table.find(str(spec.id))
         except (SessionEnded, SessionNotFound):
             return  # it was closed meanwhile
         error = reason.error if isinstance(reason, Crash) else reason
         why = f"its actor crashed too often, the last time with {error!r}"
         if entry.fail(why):
             logger.error("session %s failed: %s", spec.id, why)
-        self._entries.forget(entry, end_error(entry.record))
+        self._table.forget(entry, end_error(entry.record))
         self._clearing.submit(self.clear, entry.spec)

@@ -252,4 +252,4 @@ def test_nobody_can_listen_to_a_session_that_is_not_there(hls_supervisor, film, 
         asyncio.run(listen(session.id))
     with pytest.raises(SessionNotFound):
         asyncio.run(listen("x"))
-    assert supervisor._events._streams == []
+    assert supervisor._bus._streams == []

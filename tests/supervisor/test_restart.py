@@ -22,7 +22,7 @@ from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnde
 from hls_sessions.ffmpeg import Prober, ProcessId
 from hls_sessions.media import fingerprint
 from hls_sessions.supervisor.recorder import Recorder
-from hls_sessions.supervisor.returning import Returning
+from hls_sessions.supervisor.recovery import Returning
 from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories
 
 VIDEO, AUDIO = "video-90p", "audio-0"

@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from hls_sessions.supervisor.totals import BOUNDS
+from hls_sessions.supervisor.monitoring.totals import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from hls_sessions.store import Condition
-    from hls_sessions.supervisor.health import Health
     from hls_sessions.supervisor.janitor import Round
-    from hls_sessions.supervisor.stats import Stats
-    from hls_sessions.supervisor.totals import Totals
+    from hls_sessions.supervisor.monitoring.health import Health
+    from hls_sessions.supervisor.monitoring.stats import Stats
+    from hls_sessions.supervisor.monitoring.totals import Totals
 
 LIVING: Final = ("pending", "active", "paused")
 ENDED: Final = ("completed", "failed", "expired")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp import Ref, Reply
 
 
-class Stopping:
+class GracefulStop:
     """One stop of a supervisor. Any thread may use it."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Library:
+class MediaRoots:
     """The media roots."""
 
     def __init__(self, roots: Iterable[Path]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.otp import Clock, Reply
     from hls_sessions.settings import Settings
-    from hls_sessions.supervisor.entries import Entries, Entry
+    from hls_sessions.supervisor.sessions import Entry, SessionTable
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +26,12 @@ GONE: Final = 3.0
 """Seconds a session that ends may take to be gone."""
 
 
-class Door:
+class AdmissionControl:
     """Counts the sessions in. Is used by one thread at a time."""
 
-    def __init__(self, entries: Entries, clock: Clock, settings: Settings) -> None:
+    def __init__(self, entries: SessionTable, clock: Clock, settings: Settings) -> None:
         """Watch over these entries, by the limits of the settings."""
-        self._entries = entries
+        self._table = entries
         self._queue = Queue(clock.monotonic)
         self.follow(settings)
 
@@ -47,7 +47,7 @@ class Door:
             CapacityExceeded: there is none.
         """
         ahead = self._queue.ahead_of(user, media)
-        if self._rules.max_sessions_per_user is None and len(self._entries) + len(ahead) < self._rules.max_sessions:
+        if self._rules.max_sessions_per_user is None and len(self._table) + len(ahead) < self._rules.max_sessions:
             self._queue.leave(user, media)  # no session needs to be looked at for that
             return
         stays: set[str] = set()
@@ -71,7 +71,7 @@ class Door:
                     raise refusal.error()
 
     def _seats(self, stays: set[str]) -> list[Seat]:
-        return [self._seat(entry, stays) for entry in self._entries.all() if not entry.record.state.is_final]
+        return [self._seat(entry, stays) for entry in self._table.all() if not entry.record.state.is_final]
 
     def _seat(self, entry: Entry, stays: set[str]) -> Seat:
         session_id, presence = entry.spec.session_id, entry.record.presence
@@ -83,7 +83,7 @@ class Door:
     def _ended(self, session_id: str, *, evict: bool) -> bool:
         """Have a session end, if it may, and wait until what it cost is gone. False when it does not."""
         try:
-            entry = self._entries.find(session_id)
+            entry = self._table.find(session_id)
         except (SessionEnded, SessionNotFound):
             return True
         session = entry.session

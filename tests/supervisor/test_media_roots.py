@@ -5,7 +5,7 @@ import os
 import pytest
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots
-from hls_sessions.supervisor import Library
+from hls_sessions.supervisor import MediaRoots
 
 
 @pytest.fixture
@@ -19,18 +19,18 @@ def root(tmp_path):
 
 
 @pytest.fixture
-def library(root):
-    return Library([root])
+def media_roots(root):
+    return MediaRoots([root])
 
 
 @pytest.mark.parametrize("name", ["film.mkv", "./film.mkv", "series/one.mkv", "series/../film.mkv", "series//one.mkv"])
-def test_a_path_is_relative_to_a_root(library, root, name):
-    assert library.find(name) == (root / name).resolve()
+def test_a_path_is_relative_to_a_root(media_roots, root, name):
+    assert media_roots.find(name) == (root / name).resolve()
 
 
-def test_a_path_may_be_absolute_under_a_root(library, root):
-    assert library.find(root / "film.mkv") == root / "film.mkv"
-    assert library.find(str(root / "film.mkv")) == root / "film.mkv"
+def test_a_path_may_be_absolute_under_a_root(media_roots, root):
+    assert media_roots.find(root / "film.mkv") == root / "film.mkv"
+    assert media_roots.find(str(root / "film.mkv")) == root / "film.mkv"
 
 
 def test_the_first_root_that_has_a_file_gives_it(root, tmp_path):
@@ -38,32 +38,32 @@ def test_the_first_root_that_has_a_file_gives_it(root, tmp_path):
     other.mkdir()
     (other / "film.mkv").touch()
     (other / "only here.mkv").touch()
-    library = Library([root, other])
+    media_roots = MediaRoots([root, other])
 
-    assert library.find("film.mkv") == root / "film.mkv"
-    assert library.find("only here.mkv") == other / "only here.mkv"
-    assert library.find(other / "film.mkv") == other / "film.mkv"
+    assert media_roots.find("film.mkv") == root / "film.mkv"
+    assert media_roots.find("only here.mkv") == other / "only here.mkv"
+    assert media_roots.find(other / "film.mkv") == other / "film.mkv"
 
 
 @pytest.mark.parametrize("name", ["nothing.mkv", "", "nothing/film.mkv", "film.mkv/more", "film.mkv\0", "\0"])
-def test_a_file_that_is_not_there_is_not_found(library, name):
+def test_a_file_that_is_not_there_is_not_found(media_roots, name):
     with pytest.raises(MediaNotFound, match="There is no file"):
-        library.find(name)
+        media_roots.find(name)
 
 
 @pytest.mark.parametrize(
     "name", ["../secret.mkv", "series/../../secret.mkv", "/etc/passwd", "..", "/", "/proc/self/environ"]
 )
-def test_a_path_that_leaves_the_roots_is_refused(library, name):
+def test_a_path_that_leaves_the_roots_is_refused(media_roots, name):
     with pytest.raises(OutsideRoots, match="is outside the media roots"):
-        library.find(name)
+        media_roots.find(name)
 
 
-def test_nobody_learns_whether_a_file_outside_exists(library):
+def test_nobody_learns_whether_a_file_outside_exists(media_roots):
     with pytest.raises(OutsideRoots):
-        library.find("../secret.mkv")
+        media_roots.find("../secret.mkv")
     with pytest.raises(OutsideRoots):
-        library.find("../no secret.mkv")
+        media_roots.find("../no secret.mkv")
 
 
 def test_a_root_whose_name_begins_like_another_folders_does_not_open_that(root, tmp_path):
@@ -71,15 +71,15 @@ def test_a_root_whose_name_begins_like_another_folders_does_not_open_that(root, 
     (tmp_path / "films of others" / "film.mkv").touch()
 
     with pytest.raises(OutsideRoots):
-        Library([root]).find("../films of others/film.mkv")
+        MediaRoots([root]).find("../films of others/film.mkv")
 
 
-def test_a_symlink_that_stays_within_the_roots_is_followed(library, root):
+def test_a_symlink_that_stays_within_the_roots_is_followed(media_roots, root):
     (root / "series" / "link.mkv").symlink_to("../film.mkv")
     (root / "link").symlink_to("series")
 
-    assert library.find("series/link.mkv") == root / "film.mkv"
-    assert library.find("link/one.mkv") == root / "series" / "one.mkv"
+    assert media_roots.find("series/link.mkv") == root / "film.mkv"
+    assert media_roots.find("link/one.mkv") == root / "series" / "one.mkv"
 
 
 def test_a_symlink_into_another_root_is_followed(root, tmp_path):
@@ -88,87 +88,87 @@ def test_a_symlink_into_another_root_is_followed(root, tmp_path):
     (other / "elsewhere.mkv").touch()
     (root / "link.mkv").symlink_to(other / "elsewhere.mkv")
 
-    assert Library([root, other]).find("link.mkv") == other / "elsewhere.mkv"
+    assert MediaRoots([root, other]).find("link.mkv") == other / "elsewhere.mkv"
 
 
-def test_a_symlink_that_leaves_the_roots_is_refused(library, root, tmp_path):
+def test_a_symlink_that_leaves_the_roots_is_refused(media_roots, root, tmp_path):
     (root / "link.mkv").symlink_to(tmp_path / "secret.mkv")
     (root / "link").symlink_to(tmp_path)
 
     with pytest.raises(OutsideRoots):
-        library.find("link.mkv")
+        media_roots.find("link.mkv")
     with pytest.raises(OutsideRoots):
-        library.find("link/secret.mkv")
+        media_roots.find("link/secret.mkv")
 
 
 def test_a_root_may_itself_be_a_symlink(root, tmp_path):
     (tmp_path / "link").symlink_to(root)
 
-    assert Library([tmp_path / "link"]).find("film.mkv") == root / "film.mkv"
-    assert Library([tmp_path / "link"]).find(tmp_path / "link" / "film.mkv") == root / "film.mkv"
+    assert MediaRoots([tmp_path / "link"]).find("film.mkv") == root / "film.mkv"
+    assert MediaRoots([tmp_path / "link"]).find(tmp_path / "link" / "film.mkv") == root / "film.mkv"
 
 
 @pytest.mark.parametrize("target", ["nothing.mkv", "loop.mkv"])
-def test_a_symlink_that_leads_nowhere_is_not_found(library, root, target):
+def test_a_symlink_that_leads_nowhere_is_not_found(media_roots, root, target):
     (root / "loop.mkv").symlink_to(target)
 
     with pytest.raises(MediaNotFound):
-        library.find("loop.mkv")
+        media_roots.find("loop.mkv")
 
 
 @pytest.mark.parametrize("name", ["series", ".", "series/.."])
-def test_a_folder_is_not_playable(library, name):
+def test_a_folder_is_not_playable(media_roots, name):
     with pytest.raises(NotPlayable, match="it is not a regular file"):
-        library.find(name)
+        media_roots.find(name)
 
 
-def test_a_pipe_is_not_playable(library, root):
+def test_a_pipe_is_not_playable(media_roots, root):
     os.mkfifo(root / "pipe.mkv")
 
     with pytest.raises(NotPlayable, match="it is not a regular file"):
-        library.find("pipe.mkv")
+        media_roots.find("pipe.mkv")
 
 
 @pytest.mark.parametrize("name", ["x" * 256, "x" * 5000, "x/" * 2100, "series/" + "y" * 300])
-def test_a_name_too_long_for_the_system_is_not_found(library, name):
+def test_a_name_too_long_for_the_system_is_not_found(media_roots, name):
     with pytest.raises(MediaNotFound):
-        library.find(name)
+        media_roots.find(name)
 
 
 @pytest.mark.parametrize("name", ["\ud800.mkv", "film\udfff.mkv", "series/\udbff\udbff"])
-def test_a_name_no_file_can_have_is_not_found(library, name):
+def test_a_name_no_file_can_have_is_not_found(media_roots, name):
     with pytest.raises(MediaNotFound):
-        library.find(name)
+        media_roots.find(name)
 
 
 @pytest.mark.parametrize(
     "name", ["naïve.mkv", "映画.mkv", "-i.mkv", "file:x.mkv", "a b%d.mkv", "it's.mkv", "\n.mkv", "~"]
 )
-def test_a_name_is_taken_literally(library, root, name):
+def test_a_name_is_taken_literally(media_roots, root, name):
     (root / name).touch()
 
-    assert library.find(name) == root / name
+    assert media_roots.find(name) == root / name
 
 
-def test_a_name_that_is_not_unicode_is_found(library, root):
+def test_a_name_that_is_not_unicode_is_found(media_roots, root):
     path = os.fsdecode(os.fsencode(root) + b"/\xff.mkv")
     os.close(os.open(path, os.O_CREAT))
 
-    assert os.fspath(library.find("\udcff.mkv")) == path
+    assert os.fspath(media_roots.find("\udcff.mkv")) == path
 
 
 def test_a_library_without_roots_has_nothing(root):
     with pytest.raises(MediaNotFound):
-        Library([]).find(root / "film.mkv")
+        MediaRoots([]).find(root / "film.mkv")
 
 
 def test_a_root_that_is_not_a_folder_is_an_error_from_the_start(root, tmp_path):
     for path in (tmp_path / "nothing", root / "film.mkv"):
         with pytest.raises(NotADirectoryError, match=f"The media root {path} is not a folder"):
-            Library([path])
+            MediaRoots([path])
 
 
 def test_a_root_may_be_named_from_home(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
 
-    assert Library(["~/films"]).find("film.mkv") == root / "film.mkv"
+    assert MediaRoots(["~/films"]).find("film.mkv") == root / "film.mkv"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from hls_sessions.store import SessionRow
-    from hls_sessions.supervisor.survey import Survey
+    from hls_sessions.supervisor.monitoring.survey import Survey
 
 HOUR: Final = 3600.0
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from hls_sessions import Changes, Filter, SessionError, Updated
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
-from hls_sessions.supervisor.entries import Entries
+from hls_sessions.supervisor.sessions import SessionTable
 from hls_sessions.testing import hanging_ffmpeg
 
 VIDEO = "video-90p"
@@ -76,9 +76,9 @@ def test_what_cannot_be_done_with_one_is_said_and_no_matter_of_the_others(superv
 
 
 def test_a_session_that_does_not_answer_is_refused(supervisor, anna, ben, monkeypatch):
-    monkeypatch.setattr("hls_sessions.supervisor.many.PATIENCE", 2)
+    monkeypatch.setattr("hls_sessions.supervisor.bulk.PATIENCE", 2)
     go_on = threading.Event()
-    record = next(entry.record for entry in supervisor._entries.all() if entry.session is anna)
+    record = next(entry.record for entry in supervisor._table.all() if entry.session is anna)
     monkeypatch.setattr(record.presence, "touch", go_on.wait)
     heartbeat = anna.ask_heartbeat()  # keeps its actor busy
 
@@ -146,13 +146,13 @@ def test_a_file_that_was_deleted_still_names_its_sessions(supervisor, hls_clip, 
 
 def test_a_session_that_is_resumed_meanwhile_is_not_stopped(supervisor, anna, monkeypatch):
     anna.pause()
-    find = Entries.find
+    find = SessionTable.find
 
     def resumed_first(entries, session_id):
         anna.resume()
         return find(entries, session_id)
 
-    monkeypatch.setattr(Entries, "find", resumed_first)
+    monkeypatch.setattr(SessionTable, "find", resumed_first)
 
     [outcome] = supervisor.stop_many(Filter(state="paused"))
 
@@ -179,14 +179,14 @@ def test_a_session_whose_viewer_comes_back_meanwhile_is_not_paused(supervisor, a
 
 
 def test_a_session_that_ends_meanwhile_is_refused_with_the_reason(supervisor, anna, monkeypatch):
-    find = Entries.find
+    find = SessionTable.find
 
     def ended_first(entries, session_id):
         monkeypatch.undo()
         supervisor.close(session_id)
         return find(entries, session_id)
 
-    monkeypatch.setattr(Entries, "find", ended_first)
+    monkeypatch.setattr(SessionTable, "find", ended_first)
 
     [outcome] = supervisor.stop_many(Filter(all=True))
 
@@ -194,7 +194,7 @@ def test_a_session_that_ends_meanwhile_is_refused_with_the_reason(supervisor, an
 
 
 def test_what_is_updated_when_it_has_ended_stays_as_it_is(supervisor, anna):
-    [entry] = supervisor._entries.all()
+    [entry] = supervisor._table.all()
     anna.stop()
 
     with pytest.raises(SessionError, match="A session that is completed stays as it is"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.store import SessionRow
-    from hls_sessions.supervisor.library import Library
+    from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.presentations import Presentations
 
 
@@ -100,14 +100,14 @@ class Returning:
             self._all_back.set()
 
 
-def as_before(row: SessionRow, directory: Path, library: Library, presentations: Presentations) -> SessionSpec:
+def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, presentations: Presentations) -> SessionSpec:
     """Return what a session of an earlier daemon was, as its player was told.
 
     Raises:
         CannotGoOn: its file has changed, or is cut otherwise now.
         MediaNotFound, OutsideRoots, NotPlayable: its file cannot be opened any more.
     """
-    path, copy = library.find(row.media), row.copy_streams is not False
+    path, copy = media_roots.find(row.media), row.copy_streams is not False
     presentation = presentations.of(path, row.segment_length, copy=copy)
     if (presentation.media.size, presentation.media.modified) != (row.file_size, row.file_modified):
         raise CannotGoOn("its file has changed")

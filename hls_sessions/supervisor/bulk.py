@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from hls_sessions.otp import Clock, Registry
     from hls_sessions.session import State
-    from hls_sessions.supervisor.entries import Entries, Entry
     from hls_sessions.supervisor.filter import Filter
-    from hls_sessions.supervisor.library import Library
+    from hls_sessions.supervisor.media_roots import MediaRoots
+    from hls_sessions.supervisor.sessions import Entry, SessionTable
 
 WORKERS = 8
 """Sessions that are ended at the same time."""
@@ -70,12 +70,12 @@ class Changes(BaseModel):
         return {name: value for name, value in self if value is not None}
 
 
-class Many:
+class BulkOperations:
     """Does one thing with all sessions that a filter means. Any thread may use it; a call returns when all is done."""
 
-    def __init__(self, entries: Entries, library: Library, clock: Clock, registry: Registry) -> None:
-        self._entries = entries
-        self._library = library
+    def __init__(self, entries: SessionTable, media_roots: MediaRoots, clock: Clock, registry: Registry) -> None:
+        self._table = entries
+        self._media_roots = media_roots
         self._clock = clock
         self._registry = registry
 
@@ -83,7 +83,7 @@ class Many:
         """End sessions; ``end`` clears away what one cost."""
 
         def stop(meant: _Meant) -> Outcome:
-            return meant.tried(lambda: end(self._entries.complete(meant.session_id, reason, meant.still)))
+            return meant.tried(lambda: end(self._table.complete(meant.session_id, reason, meant.still)))
 
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="stop many") as pool:
             return list(pool.map(stop, self._meant(wanted)))
@@ -114,12 +114,12 @@ class Many:
         return outcome
 
     def _meant(self, wanted: Filter) -> list[_Meant]:
-        files = frozenset[Path]() if wanted.media is None else self._library.named(wanted.media)
+        files = frozenset[Path]() if wanted.media is None else self._media_roots.named(wanted.media)
 
         def judge(entry: Entry) -> Callable[[State], bool]:
             return lambda state: wanted.matches(self._seen(entry, state), files)
 
-        found = (_Meant(entry, judge(entry)) for entry in self._entries.all())
+        found = (_Meant(entry, judge(entry)) for entry in self._table.all())
         return [meant for meant in found if meant.still(meant.entry.record.state)]
 
     def _seen(self, entry: Entry, state: State) -> Seen:

@@ -114,7 +114,7 @@ class Subscription:
             return None
 
 
-class Events:
+class EventBus:
     """All hooks and streams of a supervisor. Any thread may use it."""
 
     def __init__(self) -> None:

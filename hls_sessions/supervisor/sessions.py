@@ -44,7 +44,7 @@ class Entry:
         return True
 
 
-class Entries:
+class SessionTable:
     """All entries, by id and by user and file. Any thread may use them."""
 
     def __init__(self, why_not: Callable[[str], SessionError]) -> None:

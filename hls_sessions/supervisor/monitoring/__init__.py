@@ -1,0 +1,6 @@
+"""How the supervisor and its sessions are: a look at all of them, figures, health, and metrics."""
+
+from hls_sessions.supervisor.monitoring.health import Health
+from hls_sessions.supervisor.monitoring.stats import Stats
+
+__all__ = ["Health", "Stats"]
