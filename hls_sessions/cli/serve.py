@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ import typer
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
+from hls_sessions.cli.settings_file import SettingsFile
 from hls_sessions.errors import SessionError, SettingsRefused
 from hls_sessions.supervisor import Supervisor
 
@@ -111,11 +112,10 @@ def _say_ready(url: str) -> None:
 
 @contextmanager
 def _reread(supervisor: Supervisor, given: dict[str, Any]) -> Iterator[Callable[[], None] | None]:
-    """Have the file of the settings read again whenever it changes; yield what does so now. None without a file.
+    """Read the settings file again whenever it changes; yield a function that does so now. None without a file.
 
-    What was given on the command line or in the environment stays, and what was set by a call does not.
+    A setting of the command line or the environment stays; one that was set by a call does not.
     """
-    from hls_sessions.supervisor.settings_file import SettingsFile  # noqa: PLC0415 - as above
 
     def reread() -> None:
         try:
@@ -125,15 +125,11 @@ def _reread(supervisor: Supervisor, given: dict[str, Any]) -> Iterator[Callable[
         except SettingsRefused as error:
             logger.error("The settings file is refused: %s", error)  # noqa: TRY400 - the same
 
-    if (config := os.environ.get("HLS_SESSIONS_CONFIG")) is None:
+    if config := os.environ.get("HLS_SESSIONS_CONFIG"):
+        with SettingsFile(Path(config), reread):
+            yield reread
+    else:
         yield None
-        return
-    with ExitStack() as watching:
-        try:
-            watching.enter_context(SettingsFile(Path(config), reread))
-        except OSError as error:
-            logger.warning("%s cannot be watched, and is read again at SIGHUP alone: %s", config, error)
-        yield reread
 
 
 def _default_state_dir() -> Path | None:
