@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, Secret, ValidationError, ValidationInfo, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -44,7 +44,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8642, ge=0, le=65535)
-    token: Annotated[str, Field(min_length=1)] | None = None
+    token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
@@ -164,6 +164,10 @@ class Settings(BaseSettings):
         if faults:
             raise SettingsRefused(faults)
         return self.model_copy(update=new)
+
+    @field_serializer("token", when_used="json-unless-none")
+    def _hidden(self, _: object) -> str:
+        return "hidden"
 
     @field_validator("*", mode="before")
     @classmethod

@@ -56,3 +56,20 @@ def test_a_change_is_judged_without_the_environment_and_the_file(monkeypatch, tm
     monkeypatch.setenv("HLS_SESSIONS_LOOK_AHEAD", "7")
 
     assert settings.changed(idle_timeout=60).look_ahead == 30
+
+
+def test_the_token_is_read_as_text_and_shown_nowhere(monkeypatch, tmp_path):
+    (tmp_path / "settings.toml").write_text('token = "from the file"\n')
+    monkeypatch.setenv("HLS_SESSIONS_CONFIG", str(tmp_path / "settings.toml"))
+    from_file = Settings()
+    monkeypatch.setenv("HLS_SESSIONS_TOKEN", "from the environment")
+    from_environment = Settings()
+
+    assert [each.token.get_secret_value() for each in (from_file, from_environment, Settings(token="given"))] == [
+        "from the file",
+        "from the environment",
+        "given",
+    ]
+    assert "from the file" not in f"{from_file!r} {from_file} {from_file.model_dump()} {from_file.model_dump_json()}"
+    assert from_file.model_dump(mode="json")["token"] == "hidden"
+    assert Settings(token=None).model_dump(mode="json")["token"] is None

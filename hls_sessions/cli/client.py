@@ -34,7 +34,8 @@ class Daemon:
     def __init__(self, url: str | None, token: str | None) -> None:
         settings = read_settings()
         self.url = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
-        token = token or settings.token
+        if not token and settings.token is not None:
+            token = settings.token.get_secret_value()
         # As bytes: a token need not be ASCII, and the daemon compares bytes too.
         headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
         try:

@@ -31,9 +31,6 @@ RETURN_PATIENCE = 5.0
 ATTEMPTS = 3
 """How often a session is opened that others end at once; then whoever opens it is told that it ended."""
 
-HIDDEN = "hidden"
-"""What is shown of a secret."""
-
 
 def supervisor_of(request: Request) -> Supervisor:
     """Return the supervisor an app was made for."""
@@ -241,8 +238,7 @@ async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request,
 def settings_answer(supervisor: Supervisor) -> SettingsAnswer:
     """Return a supervisor's settings; of the token, only whether there is one."""
     now = supervisor.settings
-    shown = now.model_dump(mode="json") | {"token": None if now.token is None else HIDDEN}
-    return SettingsAnswer(settings=shown, changeable=sorted(now.changeable()))
+    return SettingsAnswer(settings=now.model_dump(mode="json"), changeable=sorted(now.changeable()))
 
 
 def prefix_of(request: Request) -> str:

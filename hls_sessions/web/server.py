@@ -91,8 +91,9 @@ async def _serve(
                 loop.add_signal_handler(number, loop.run_in_executor, None, on_hangup)
     supervisor.start()
     supervisor.when_over(lambda: _tell(loop, stop.set))
+    token = supervisor.settings.token
     server = Server(
-        create_app(supervisor, token=supervisor.settings.token),
+        create_app(supervisor, token=None if token is None else token.get_secret_value()),
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
