@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from hls_sessions.session import Session
 
 router = APIRouter()
+open_router = APIRouter()
+"""Open without a token: the player page sends heartbeats, and a load balancer asks for the health."""
 
 RETURN_PATIENCE = 5.0
 """Seconds a list waits for sessions of an earlier daemon that are not back yet; then it does without them."""
@@ -138,7 +140,7 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
     return answer(await (await found(supervisor, session_id)).ask_info(), prefix_of(request))
 
 
-@router.post("/sessions/{session_id}/heartbeat", status_code=204)
+@open_router.post("/sessions/{session_id}/heartbeat", status_code=204)
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
     """Say that the viewer is still there."""
     await (await found(supervisor, session_id)).ask_heartbeat()
@@ -198,7 +200,7 @@ async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> Settin
     return settings_answer(supervisor)
 
 
-@router.get("/health")
+@open_router.get("/health")
 async def health(supervisor: Supervised, response: Response) -> Health:
     """Say whether the daemon can do its work, and what is wrong where it cannot: 503 where no viewer should be sent."""
     found = await run_in_threadpool(supervisor.health)

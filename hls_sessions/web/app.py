@@ -19,16 +19,16 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
 
     Args:
         supervisor: whose sessions are served.
-        token: what everything but the media routes and the player is protected by; None for nothing.
+        token: protects every route that is not open; None for no protection.
     """
     app = FastAPI(title="hls_sessions", summary="On-demand HLS sessions", redirect_slashes=False)
     app.state.supervisor = supervisor
     problems.install(app)
-    app.router.routes.extend(media.routes)
-    app.router.routes.extend(pages.routes)
+    open_routes = [*media.open_routes, *pages.open_routes, *api.open_router.routes, *events.open_router.routes]
+    app.router.routes[:0] = open_routes
     app.include_router(api.router)
     app.include_router(events.router)
     app.add_middleware(BodyBounded)
     if token is not None:
-        app.add_middleware(TokenRequired, token=token)
+        app.add_middleware(TokenRequired, token=token, open_routes=open_routes)
     return app

@@ -14,6 +14,8 @@ from hls_sessions.web.api import Supervised, answer, prefix_of
 from hls_sessions.web.finding import found
 
 router = APIRouter()
+open_router = APIRouter()
+"""Open without a token, because an unguessable session id protects it and an EventSource cannot send a token."""
 
 
 async def stream_of_all(supervisor: Supervised) -> AsyncIterator[Stream]:
@@ -35,7 +37,7 @@ async def stream_of_one(
         yield stream, await session.ask_glance()
 
 
-@router.get("/sessions/{session_id}/events", response_class=EventSourceResponse)
+@open_router.get("/sessions/{session_id}/events", response_class=EventSourceResponse)
 async def session_events(
     opened: Annotated[tuple[Stream, SessionInfo], Depends(stream_of_one)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:

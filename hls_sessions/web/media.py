@@ -265,10 +265,11 @@ def _file(path: Path, content: str) -> FileResponse | None:
         return None  # deleted since: the disk is a cache
 
 
-routes = [
+open_routes = [
     Route("/sessions/{session_id}/master.m3u8", master),
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),
 ]
+"""Open without a token, because an unguessable session id protects them."""

@@ -67,10 +67,11 @@ def _page(name: str, **values: str) -> str:
     return text
 
 
-routes = [
+open_routes = [
     Route("/watch/{session_id}", watch),
     Route("/static/watch.js", script),
     Route("/static/watch.css", style),
     Route("/static/hls.js", hls_js),
     Route("/problems/{kind}", problem),
 ]
+"""Open without a token: the player page by its unguessable session id, the rest because it is the same for all."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import urljoin
 
 import httpx
@@ -34,11 +37,49 @@ def test_without_the_token_nothing_can_be_opened_listed_or_stopped(guarded):
         guarded.http.delete("/sessions/x"),
         guarded.http.get("/openapi.json"),
         guarded.http.get("/sessions", headers={"Authorization": "Bearer wrong"}),
-        guarded.http.get("/sessions/x/y.m3u8/../../z"),
     ]
 
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.json()["type"] for answer in answers} == {"/problems/token-required"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sessions/x/y.m3u8/../../z",
+        "/sessions/x/master.m3u8/..",
+        "/static/watch.js/../../sessions",
+        "/health/../sessions",
+        "/sessions?/watch.js",
+        "//health",
+        "/health/",
+        "/static/anything",
+        "/sessions/x/y/z.m3u8",
+        "/nowhere",
+    ],
+)
+def test_a_path_that_only_looks_like_an_open_one_wants_the_token(guarded, path):
+    # httpx would send the path without its dots.
+    connection = HTTPConnection(guarded.http.base_url.host, guarded.http.base_url.port, timeout=30)
+    with closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        problem = json.load(answer)
+
+    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert problem["type"] == "/problems/token-required"
+
+
+def test_an_open_path_wants_the_token_for_any_other_method(guarded):
+    answers = [guarded.http.delete("/health"), guarded.http.get("/sessions/x/heartbeat")]
+
+    assert {answer.status_code for answer in answers} == {401}
+
+
+def test_pages_and_health_are_open(guarded):
+    answers = [guarded.http.get(path) for path in ("/static/watch.js", "/problems/session-not-found", "/health")]
+
+    assert {answer.status_code for answer in answers} == {200}
 
 
 def test_with_the_token_a_session_is_opened_and_its_id_is_enough_to_watch_it(guarded, hls_clip):
