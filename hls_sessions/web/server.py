@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from hls_sessions.errors import CannotListen, Unavailable
 from hls_sessions.web.access import is_loopback
@@ -22,6 +23,8 @@ from hls_sessions.web.app import create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fastapi import FastAPI
 
     from hls_sessions.supervisor import Supervisor
 
@@ -35,6 +38,9 @@ SWITCH_INTERVAL = 0.0005
 
 STOP_TIMEOUT = 2.0
 """Seconds the server may take to end once its sessions have."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""Hosts by which a daemon without a token may be called, besides the one that it listens on."""
 
 
 def serve(
@@ -91,9 +97,8 @@ async def _serve(
                 loop.add_signal_handler(number, loop.run_in_executor, None, on_hangup)
     supervisor.start()
     supervisor.when_over(lambda: _tell(loop, stop.set))
-    token = supervisor.settings.token
     server = Server(
-        create_app(supervisor, token=None if token is None else token.get_secret_value()),
+        _app(supervisor),
         address=host,
         port=port,
         interface=Interfaces.ASGINL,
@@ -106,7 +111,7 @@ async def _serve(
     stopping = asyncio.create_task(stop.wait())
     try:
         await _until_listening(host, port, running)
-        on_ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        on_ready(f"http://{_in_url(host)}:{port}")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not supervisor.is_running:
             raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
@@ -121,6 +126,22 @@ async def _serve(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running, STOP_TIMEOUT)
     return hurried
+
+
+def _app(supervisor: Supervisor) -> FastAPI:
+    token = supervisor.settings.token
+    if token is not None:
+        return create_app(supervisor, token=token.get_secret_value())
+    app = create_app(supervisor)
+    # A page of another site may have its name resolve to a loopback address (DNS rebinding). Its browser then asks this
+    # daemon as if it were that site's server, but still sends the name as Host.
+    listening = supervisor.settings.host
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, _in_url(listening)], www_redirect=False)
+    return app
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

@@ -120,6 +120,67 @@ def test_other_addresses_are_not(host):
     assert not is_loopback(host)
 
 
+# ---- DNS rebinding: another site's name that resolves to this machine
+
+
+def asked_under(http, *hosts):
+    """Ask with these Host headers, as they are; return the status."""
+    connection = HTTPConnection(http.base_url.host, http.base_url.port, timeout=30)
+    with closing(connection):
+        connection.putrequest("GET", "/sessions", skip_host=True)
+        for host in hosts:
+            connection.putheader("Host", host)
+        connection.putheader("Authorization", "Bearer secret")
+        connection.endheaders()
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:8642", "127.0.0.1", "127.0.0.1:8642", "[::1]", "[::1]:8642"])
+def test_without_a_token_a_daemon_is_asked_under_the_names_of_loopback(http, host):
+    assert asked_under(http, host) == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "rebound.example",
+        "rebound.example:8642",
+        "localhost.rebound.example",
+        "127.0.0.1.rebound.example",
+        "rebound.example@127.0.0.1",
+        "testserver",
+        "127.8.9.1",
+        "0.0.0.0",
+        "[::2]",
+        "*",
+        "",
+    ],
+)
+def test_without_a_token_a_daemon_is_asked_under_no_other_name(http, host):
+    assert asked_under(http, host) == 400
+
+
+def test_without_a_token_a_daemon_is_not_asked_under_no_name_at_all(http):
+    assert asked_under(http) == 400
+
+
+def test_no_route_is_open_under_another_name(http):
+    paths = ["/health", "/static/watch.js", "/openapi.json", "/sessions/x/master.m3u8", "/nowhere"]
+
+    assert {http.get(path, headers={"Host": "rebound.example"}).status_code for path in paths} == {400}
+
+
+def test_a_daemon_is_asked_under_the_address_that_it_listens_on(start_daemon):
+    daemon = start_daemon("--host", "127.8.9.1")
+
+    assert asked_under(daemon.http, f"127.8.9.1:{daemon.http.base_url.port}") == 200
+    assert asked_under(daemon.http, "127.8.9.2") == 400
+
+
+def test_with_a_token_a_daemon_is_asked_under_any_name(guarded):
+    assert asked_under(guarded.http, "media.example.org") == 200
+
+
 @pytest.mark.parametrize("token", [None, "secret"])
 def test_mounted_under_a_prefix_every_address_still_leads_somewhere(hls_supervisor, hls_clip, token):
     film = hls_clip(size="160x90")
