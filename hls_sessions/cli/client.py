@@ -106,9 +106,11 @@ class Daemon:
         except UnicodeEncodeError as error:
             complain(f"{error.object!r} is no text.")
             raise typer.Exit(Exit.USAGE) from error
-        is_problem = answer.headers.get("Content-Type") != "application/json"
-        if answer.is_success or (answer.status_code in accepted and not is_problem):
-            return answer.json() if answer.content else None
+        if answer.status_code == HTTPStatus.NO_CONTENT:
+            return None
+        is_json = answer.headers.get("Content-Type") == "application/json"
+        if is_json and (answer.is_success or answer.status_code in accepted):
+            return answer.json()
         raise typer.Exit(_complain_of(answer))
 
     def _no_address(self, error: httpx.InvalidURL) -> typer.Exit:

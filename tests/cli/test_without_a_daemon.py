@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -122,6 +124,31 @@ def test_doctor_fails_where_segments_cannot_be_written(monkeypatch, tmp_path):
 
     assert doctor.exit_code == Exit.FAILED
     assert "cannot be written to" in doctor.stdout
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers every path with a page."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<p>Hello")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(("command", "code"), [("list", Exit.FAILED)])
+def test_a_server_that_is_no_daemon_is_not_taken_for_one(command, code):
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = Thread(target=server.handle_request)
+        thread.start()
+        failed = run(command, "--url", f"http://127.0.0.1:{server.server_port}")
+        thread.join()
+
+    assert failed.exit_code == code
+    assert failed.stderr.startswith("hls-sessions: The daemon")
 
 
 def test_help_names_every_command():
