@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import typer
+from httpx_sse import connect_sse
 
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
@@ -62,19 +63,14 @@ class Daemon:
 
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
-        name = ""
         try:
             # Nothing may happen for long; a daemon that is there says so every few seconds.
-            with self._http.stream("GET", path) as answer:
-                if not answer.is_success:
-                    answer.read()
-                    raise typer.Exit(_complain_of(answer))
-                for line in answer.iter_lines():
-                    field, _, value = line.partition(": ")
-                    if field == "event":
-                        name = value
-                    elif field == "data":
-                        yield name, json.loads(value)
+            with connect_sse(self._http, "GET", path) as source:
+                if not source.response.is_success:
+                    source.response.read()
+                    raise typer.Exit(_complain_of(source.response))
+                for event in source.iter_sse():
+                    yield event.event, event.json()
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 

@@ -139,7 +139,7 @@ class Page(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("command", "code"), [("list", Exit.FAILED)])
+@pytest.mark.parametrize(("command", "code"), [("list", Exit.FAILED), ("events", Exit.NO_DAEMON)])
 def test_a_server_that_is_no_daemon_is_not_taken_for_one(command, code):
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         thread = Thread(target=server.handle_request)
