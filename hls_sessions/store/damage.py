@@ -95,7 +95,7 @@ def _strangeness(connection: sqlite3.Connection) -> str | None:
 
 
 def _missing(connection: sqlite3.Connection) -> str | None:
-    for name, table in schema.Base.metadata.tables.items():
+    for name, table in schema.METADATA.tables.items():
         there = {column for _, column, *_ in connection.execute(f"PRAGMA table_info({name})")}
         if lacking := {column.name for column in table.columns} - there:
             return f"its table {name} lacks {', '.join(sorted(lacking))}"

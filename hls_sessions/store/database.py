@@ -109,7 +109,7 @@ def _bring_up_to_date(connection: Connection) -> None:
     version = connection.execute(text("PRAGMA user_version")).scalar_one()
     if version == 0:
         version = schema.VERSION
-        schema.Base.metadata.create_all(connection)
+        schema.METADATA.create_all(connection)
     for step in range(version, schema.VERSION):
         for statement in schema.MIGRATIONS[step]:
             connection.execute(text(statement))

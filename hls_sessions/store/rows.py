@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+AnyText: TypeAlias = str
+"""Text that need not be Unicode, as the names of files are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,22 +17,22 @@ class SessionRow:
     """One session, whole: recording it again replaces what was known of it."""
 
     id: str
-    user: str | None
-    media: str
+    user: AnyText | None
+    media: AnyText
     """The file's path."""
     duration: float
     segment_length: float
     """The wanted length of a segment: with the file, all that its timeline depends on."""
     start_at: float
     idle_timeout: float
-    directory: str
+    directory: AnyText
     created_at: float
     started_at: float | None = None
     ended_at: float | None = None
     """None while it lives."""
     updated_at: float
     state: str
-    reason: str | None = None
+    reason: AnyText | None = None
     """Why it ended, when it did."""
     position: float | None = None
     """Where its viewer last was, in seconds from the beginning."""
@@ -59,7 +62,7 @@ class SessionRow:
     last_activity_at: float | None = None
     left_at: float | None = None
     """When its daemon stopped and left it to the next; None for one whose daemon runs, or was killed."""
-    snapshot: str | None = None
+    snapshot: AnyText | None = None
     """How it was, when it is paused; JSON."""
     own_idle_timeout: float | None = None
     """The idle time it was given of its own; None where it goes by the time of all."""
@@ -91,6 +94,8 @@ NUMBERS: Final = tuple(each.name for each in fields(SessionRow) if each.type in 
 KINDS: Final = {
     "str": str,
     "str | None": str | None,
+    "AnyText": str,
+    "AnyText | None": str | None,
     "int": int,
     "int | None": int | None,
     "float": int | float,
@@ -116,14 +121,14 @@ class TransitionRow:
     after: str
     by: str
     """Who asked for it."""
-    reason: str
+    reason: AnyText
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
     """What was read of one version of a file: another size or modification time is another version."""
 
-    path: str
+    path: AnyText
     size: int
     modified: int
     """Nanoseconds since the epoch."""

@@ -1,15 +1,32 @@
-"""The tables, and how a file of an older version becomes one of this."""
+"""The tables, a column per field of ``rows.py``, and how a file of an older version becomes one of this."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, TypeDecorator
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Double,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
 
 APPLICATION_ID = 0x484C5353
 """SQLite's ``application_id`` of our files: "HLSS"."""
@@ -34,12 +51,12 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN had_subscribers BOOLEAN NOT NULL DEFAULT 0",
     ),
 }
-"""By version: the statements that make a file of it one of the next. Who changes a table adds an entry, and one to
-VERSION."""
+"""By version: the statements that make a file of it one of the next. A change of a row's fields needs an entry here and
+the next VERSION."""
 
 
-class AnyText(TypeDecorator[str]):
-    """Text that need not be Unicode, as the names of files are not: what cannot be UTF-8 is kept as bytes."""
+class AnyTextType(TypeDecorator[str]):
+    """Keeps text that cannot be UTF-8 as bytes."""
 
     impl = Text
     cache_ok = True
@@ -52,7 +69,7 @@ class AnyText(TypeDecorator[str]):
         return value.encode("utf-8", "surrogatepass")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        """Decode it again; what is none any more, because the file was changed, as well as it can be."""
+        """Decode it again; bytes of a damaged file as well as they can be."""
         del dialect
         try:
             return value.decode("utf-8", "surrogatepass") if isinstance(value, bytes) else value
@@ -60,8 +77,8 @@ class AnyText(TypeDecorator[str]):
             return str(value, "utf-8", "replace")
 
 
-class Counts(TypeDecorator[dict[str, int]]):
-    """Counts by name, as JSON. What is none any more, because the file was changed, is read as no counts."""
+class CountsType(TypeDecorator[dict[str, int]]):
+    """Keeps counts by name as JSON. Other text, in a file that was changed, is read as no counts."""
 
     impl = Text
     cache_ok = True
@@ -82,76 +99,50 @@ class Counts(TypeDecorator[dict[str, int]]):
         return counts if known else {}
 
 
-class Base(DeclarativeBase):
-    """What the tables share."""
+TYPES: Final[dict[str, type[TypeEngine[Any]]]] = {
+    "str": String,
+    "AnyText": AnyTextType,
+    "bytes": LargeBinary,
+    "int": Integer,
+    "float": Double,
+    "bool": Boolean,
+    "Mapping[str, int]": CountsType,
+}
+"""By the type of a row's field: that of its column."""
 
 
-class Session(Base):
-    """``SessionRow``, a column per field."""
-
-    __tablename__ = "sessions"
-
-    id: Mapped[str] = mapped_column(primary_key=True)
-    user: Mapped[str | None] = mapped_column(AnyText)
-    media: Mapped[str] = mapped_column(AnyText)
-    duration: Mapped[float]
-    segment_length: Mapped[float]
-    start_at: Mapped[float]
-    idle_timeout: Mapped[float]
-    directory: Mapped[str] = mapped_column(AnyText)
-    created_at: Mapped[float]
-    started_at: Mapped[float | None]
-    ended_at: Mapped[float | None]
-    updated_at: Mapped[float]
-    state: Mapped[str]
-    reason: Mapped[str | None] = mapped_column(AnyText)
-    position: Mapped[float | None]
-    first_segment_after: Mapped[float | None]
-    segments_made: Mapped[int]
-    bytes_made: Mapped[int]
-    segments_served: Mapped[int]
-    bytes_served: Mapped[int]
-    segments_refused: Mapped[int]
-    encoder_failures: Mapped[int]
-    encoder_seconds: Mapped[float]
-    restarts: Mapped[dict[str, int]] = mapped_column(Counts)
-    file_size: Mapped[int | None]
-    file_modified: Mapped[int | None]
-    copy_streams: Mapped[bool | None]
-    fingerprint: Mapped[str | None]
-    encoder: Mapped[str | None]
-    last_activity_at: Mapped[float | None]
-    left_at: Mapped[float | None]
-    snapshot: Mapped[str | None] = mapped_column(AnyText)
-    own_idle_timeout: Mapped[float | None]
-    subscriber_ttl: Mapped[float | None]
-    had_subscribers: Mapped[bool]
-
-    __table_args__ = (Index("sessions_by_end", "ended_at"),)
+def _columns(row: type[Any]) -> list[Column[Any]]:
+    """Return a column per field of a row; it may be NULL if the field may be None."""
+    columns = []
+    for field in fields(row):
+        kind, _, none = str(field.type).partition(" | ")
+        columns.append(Column(field.name, TYPES[kind], nullable=bool(none)))
+    return columns
 
 
-class Transition(Base):
-    """``TransitionRow``; ``number`` keeps the order of those of one moment."""
+METADATA: Final = MetaData()
 
-    __tablename__ = "transitions"
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    *_columns(SessionRow),
+    PrimaryKeyConstraint("id"),
+    Index("sessions_by_end", "ended_at"),
+)
 
-    number: Mapped[int] = mapped_column(primary_key=True)
-    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id", ondelete="CASCADE"), index=True)
-    at: Mapped[float]
-    step: Mapped[str]
-    before: Mapped[str]
-    after: Mapped[str]
-    by: Mapped[str]
-    reason: Mapped[str] = mapped_column(AnyText)
+TRANSITIONS: Final = Table(
+    "transitions",
+    METADATA,
+    Column("number", Integer, primary_key=True),  # keeps the order of those of one moment
+    *_columns(TransitionRow),
+    ForeignKeyConstraint(["session_id"], [SESSIONS.c.id], ondelete="CASCADE"),
+    Index("ix_transitions_session_id", "session_id"),
+)
 
-
-class Probe(Base):
-    """``ProbeRow``; one version of a file at a time."""
-
-    __tablename__ = "probes"
-
-    path: Mapped[str] = mapped_column(AnyText, primary_key=True)
-    size: Mapped[int]
-    modified: Mapped[int]
-    answer: Mapped[bytes] = mapped_column(LargeBinary)
-    used_at: Mapped[float] = mapped_column(index=True)
+PROBES: Final = Table(
+    "probes",
+    METADATA,
+    *_columns(ProbeRow),
+    PrimaryKeyConstraint("path"),  # one version of a file at a time
+    Index("ix_probes_used_at", "used_at"),
+)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from hls_sessions.store.journal import Batch
     from hls_sessions.store.retention import Retention
@@ -174,8 +174,8 @@ class Store:
 
     def sessions(self) -> list[SessionRow]:
         """Return all sessions, the oldest first, but for those whose rows cannot be what was recorded."""
-        table = schema.Session
-        query = select(*_columns(SessionRow, table)).order_by(table.created_at, table.id)
+        table = schema.SESSIONS
+        query = select(table).order_by(table.c.created_at, table.c.id)
 
         def read(connection: Connection) -> list[SessionRow]:
             return [SessionRow(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
@@ -185,7 +185,7 @@ class Store:
 
     def session(self, session_id: str) -> SessionRow | None:
         """Return one session; None when nothing is known of it."""
-        query = select(*_columns(SessionRow, schema.Session)).where(schema.Session.id == session_id)
+        query = select(schema.SESSIONS).where(schema.SESSIONS.c.id == session_id)
 
         def read(connection: Connection) -> SessionRow | None:
             row = connection.execute(query).one_or_none()
@@ -196,15 +196,15 @@ class Store:
 
     def transitions(self, session_id: str) -> list[TransitionRow]:
         """Return a session's steps, in order."""
-        table = schema.Transition
-        query = select(*_columns(TransitionRow, table)).where(table.session_id == session_id).order_by(table.number)
-        return self._read(lambda connection: [TransitionRow(*row) for row in connection.execute(query)], [])
+        table = schema.TRANSITIONS
+        query = select(table).where(table.c.session_id == session_id).order_by(table.c.number)
+        return self._read(lambda connection: [TransitionRow(*row) for _, *row in connection.execute(query)], [])
 
     def probe(self, path: str, size: int, modified: int, now: float) -> bytes | None:
         """Return what was read of this version of a file, and note that it was of use; None when nothing is known."""
-        table = schema.Probe
+        table = schema.PROBES.c
         query = select(table.answer).where(table.path == path, table.size == size, table.modified == modified)
-        found = self._read(lambda connection: connection.execute(query).scalar_one_or_none(), None)
+        found: bytes | None = self._read(lambda connection: connection.execute(query).scalar_one_or_none(), None)
         if found is not None:
             self._writer.add(_Used(path, now), ("used", path))
         return found
@@ -299,7 +299,7 @@ class Store:
             for row in rows:
                 match row:
                     case _Used(path, at):
-                        connection.execute(update(schema.Probe).where(schema.Probe.path == path).values(used_at=at))
+                        connection.execute(update(schema.PROBES).where(schema.PROBES.c.path == path).values(used_at=at))
                     case _Forget(rule, now, done):
                         deleted.append((done, _forget(connection, rule, now)))
         for done, forgotten in deleted:
@@ -308,16 +308,12 @@ class Store:
 
 
 def _forget(connection: Connection, rule: Retention, now: float) -> Forgotten:
-    table = schema.Session
+    table = schema.SESSIONS.c
     known = connection.execute(select(table.state).where(table.ended_at.is_not(None)).distinct()).scalars().all()
     over = [and_(table.state == state, table.ended_at <= now - rule.of(state)) for state in known]
-    sessions = connection.execute(delete(table).where(or_(*over))).rowcount if over else 0
-    probes = connection.execute(delete(schema.Probe).where(schema.Probe.used_at <= now - rule.probes)).rowcount
+    sessions = connection.execute(delete(schema.SESSIONS).where(or_(*over))).rowcount if over else 0
+    probes = connection.execute(delete(schema.PROBES).where(schema.PROBES.c.used_at <= now - rule.probes)).rowcount
     return Forgotten(sessions, probes)
-
-
-def _columns(row: type[Any], table: type[schema.Base]) -> list[Any]:
-    return [getattr(table, field.name) for field in fields(row)]
 
 
 def _values(row: Any) -> dict[str, Any]:
@@ -325,17 +321,17 @@ def _values(row: Any) -> dict[str, Any]:
     return values | {"restarts": dict(row.restarts)} if isinstance(row, SessionRow) else values
 
 
-def _upsert(table: type[schema.Base], key: str) -> Any:
+def _upsert(table: Table, key: str) -> Any:
     statement = insert(table)
-    columns = [column.name for column in table.__table__.columns if column.name != key]
+    columns = [column.name for column in table.columns if column.name != key]
     return statement.on_conflict_do_update(
         index_elements=[key], set_={name: statement.excluded[name] for name in columns}
     )
 
 
 _UPSERTS: dict[type[Any], Any] = {
-    SessionRow: _upsert(schema.Session, "id"),
-    TransitionRow: insert(schema.Transition),
-    ProbeRow: _upsert(schema.Probe, "path"),
+    SessionRow: _upsert(schema.SESSIONS, "id"),
+    TransitionRow: insert(schema.TRANSITIONS),
+    ProbeRow: _upsert(schema.PROBES, "path"),
 }
 """How each kind of row is written, in the order that their references need."""
