@@ -25,17 +25,17 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _WhileRunning:
-    """Marks what may change while the supervisor runs."""
+    """Marks a setting that may change while the supervisor runs."""
 
 
 T = TypeVar("T")
 
 Changeable = Annotated[T, _WhileRunning()]
-"""A setting that may change while the supervisor runs: whoever uses it is told, or reads it when it is used."""
+"""A setting that may change while the supervisor runs. Its users are told of a change, or read it at each use."""
 
 
 class Settings(BaseSettings):
-    """What can be set. Times are seconds."""
+    """All settings. Times are seconds."""
 
     model_config = SettingsConfigDict(env_prefix="HLS_SESSIONS_", extra="forbid", frozen=True)
 
@@ -61,31 +61,31 @@ class Settings(BaseSettings):
     """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
 
     encoder: str = "auto"
-    """What encodes pictures, as ffmpeg spells it (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""
+    """The video encoder, by ffmpeg's name (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""
 
     probe_timeout: Seconds = 10.0
-    """How long opening a file may take before it counts as not playable."""
+    """How long probing a file may take before it counts as not playable."""
 
     subtitle_timeout: Seconds = 30.0
-    """How long reading a file's subtitles may get no further before it is given up."""
+    """How long reading a file's subtitles may make no progress before it is given up."""
 
     segment_length: Annotated[float, Field(ge=1, le=12)] = 2.0
     """The wanted length of a segment."""
 
     copy_streams: bool = True
-    """Whether pictures and sounds that players take are offered as they are in the file, without encoding them."""
+    """Whether video and audio that players support are offered as they are in the file, without encoding."""
 
     idle_timeout: Changeable[Seconds] = 1800.0
-    """A session nobody asks anything of for this long expires."""
+    """A session without any request for this long expires."""
 
     subscriber_ttl: Changeable[Seconds] = 90.0
-    """A session whose last subscriber has left, and which nobody asks anything of for this long, expires."""
+    """A session whose last subscriber has left expires after this long without any request."""
 
     reap_interval: Seconds = 10.0
     """How often the reaper looks for sessions that are overdue."""
 
     encoder_idle_timeout: Changeable[Seconds] = 60.0
-    """The encoders of a rendition that no segment was asked of for this long are stopped."""
+    """The encoders of a rendition are stopped after this long without a request for a segment of it."""
 
     look_ahead: Changeable[Seconds] = 30.0
     """An encoder this far ahead of its viewer is held."""
@@ -94,11 +94,11 @@ class Settings(BaseSettings):
     """A held encoder goes on when this share of the look-ahead is left."""
 
     disk_budget: Changeable[Annotated[int, Field(ge=1)] | None] = None
-    """How many bytes the segments of all sessions may take. Unset: 80 % of the disk that others leave."""
+    """How many bytes the segments of all sessions may take. Unset: 80 % of the disk space that other files leave."""
 
     session_disk_budget: Changeable[Annotated[int, Field(ge=1)] | None] = None
-    """How many bytes the segments of one session may take. Unset: a quarter of those of all, and more for what a viewer
-    waits for."""
+    """How many bytes the segments of one session may take. Unset: a quarter of those of all, and more for segments
+    that a viewer waits for."""
 
     max_runs: Changeable[Annotated[int, Field(ge=1, le=8)]] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""
@@ -107,47 +107,47 @@ class Settings(BaseSettings):
     """How many sessions there may be at once. When there are as many, those whose time has run out are cleared away."""
 
     max_sessions_per_user: Changeable[Annotated[int, Field(ge=1)] | None] = None
-    """How many sessions one user may have at once. Unset: as many as there may be; who names no user is not counted."""
+    """How many sessions one user may have at once. Unset: no limit. A session without a user is not counted."""
 
     when_full: Changeable[Literal["reject", "evict"]] = "reject"
-    """What becomes of who opens one session too many: they are refused, with their place in the queue (``reject``), or
-    the session that was idle longest makes room (``evict``), unless every one is being watched."""
+    """The answer to a caller that opens one session too many. ``reject``: it is refused, with a place in the queue.
+    ``evict``: the session that was idle longest is ended for it, unless every session is being watched."""
 
     max_encoders: Changeable[Annotated[int, Field(ge=1)] | None] = None
-    """How many encoders may compute at once, of all sessions: those whose viewers are closest to running dry. One that
-    somebody waits for is never held for it. Unset: one for each processor, four at least, and health is not judged by
-    it."""
+    """How many encoders of all sessions may compute at once: those whose viewers are closest to running dry. An encoder
+    that a viewer waits for is never held because of it. Unset: one for each processor, four at least, and health does
+    not depend on it."""
 
     stuck_after: Changeable[Seconds] = 30.0
-    """A session in which somebody waits, and nothing has come for this long, counts as stuck."""
+    """A session counts as stuck if a viewer waits and nothing was made for this long."""
 
     janitor_interval: Seconds = 60.0
-    """How often what was kept for long enough is forgotten, and what nobody owns is cleared away."""
+    """How often history that was kept long enough is deleted, and files that no session owns are."""
 
     keep_failed: Changeable[Seconds] = 3600.0
-    """How long the history of a failed session is kept after its end, and it says when and why it failed."""
+    """How long the history of a failed session is kept after its end, with the time and reason of the failure."""
 
     keep_completed: Changeable[Seconds] = 21_600.0
-    """How long that of a completed one is."""
+    """How long the history of a completed session is kept."""
 
     keep_anything: Changeable[Seconds] = 86_400.0
-    """How long that of any other is, an expired one; none is kept for longer."""
+    """How long the history of any other session is kept, such as an expired one. None is kept longer."""
 
     keep_probes: Changeable[Seconds] = 2_592_000.0
-    """How long what was read of a file is kept after its last use."""
+    """How long the result of probing a file is kept after its last use."""
 
     shutdown_timeout: Seconds = 4.0
-    """How long the daemon, when it stops, waits for viewers to get what they wait for; and then, how long its sessions
-    may take to end before what is left is killed."""
+    """How long a daemon that stops waits for waiting viewers to be answered; and then how long its sessions may take to
+    end before their processes are killed."""
 
     @classmethod
     def changeable(cls) -> frozenset[str]:
-        """Return the names of those that may change while the supervisor runs."""
+        """Return the names of the settings that may change while the supervisor runs."""
         fields = cls.model_fields.items()
         return frozenset(name for name, field in fields if any(isinstance(m, _WhileRunning) for m in field.metadata))
 
     def changed(self, /, **changes: Any) -> Settings:
-        """Return these settings with others in place of some, judged together as if they were given at the start.
+        """Return these settings with some replaced, validated together as at the start.
 
         Raises:
             SettingsRefused: one does not exist, has no such value, or cannot change while the supervisor runs.
@@ -193,7 +193,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings fixes the signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Name the sources in order: the call, the environment, the TOML file.
+        """Return the sources in order: the call, the environment, the TOML file.
 
         Raises:
             FileNotFoundError: HLS_SESSIONS_CONFIG names no file.
@@ -205,7 +205,7 @@ class Settings(BaseSettings):
 
 
 class _Given(Settings):
-    """The same, from the call alone: neither the environment nor the file."""
+    """Settings of the call alone, without the environment and the file."""
 
     @classmethod
     def settings_customise_sources(
@@ -220,5 +220,5 @@ class _Given(Settings):
 
 
 def faults_of(error: ValidationError) -> dict[str, str]:
-    """Return what is wrong with settings, by name."""
+    """Return the faults of settings, by name."""
     return {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}

@@ -1,4 +1,4 @@
-"""The operators' door: a file per command. Talks to a running daemon over HTTP, but for serve, probe and doctor."""
+"""The command line, a file per command. All but serve, probe, doctor and verify talk to a daemon over HTTP."""
 
 import typer
 

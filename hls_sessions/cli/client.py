@@ -119,7 +119,7 @@ class Daemon:
 
 
 def _json(body: dict[str, Any] | None) -> dict[str, Any]:
-    """Return a request's body as httpx takes it. What is no number is the daemon's to refuse: httpx would raise."""
+    """Return a request's body as httpx takes it. NaN is left to the daemon to refuse, because httpx would raise."""
     if body is None:
         return {}
     return {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}

@@ -50,7 +50,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.Unavailable: Exit.NO_DAEMON,
     errors.CannotListen: Exit.FAILED,
 }
-"""Every error, and what the shell sees of it, whether it was raised here or in the daemon."""
+"""Every error, and its exit code, whether it was raised here or in the daemon."""
 
 BY_KIND = {error.kind: code for error, code in BY_ERROR.items()} | {
     "token-required": Exit.REFUSED,

@@ -1,4 +1,4 @@
-"""``hls-sessions history``: what became of a session, step by step."""
+"""``hls-sessions history``: every step of a session's life."""
 
 from __future__ import annotations
 

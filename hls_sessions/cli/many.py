@@ -1,4 +1,4 @@
-"""Which of many sessions a command means, and what became of them."""
+"""Choosing many sessions by conditions, and reporting the outcome of each."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def choose(given: bool, wanted: dict[str, Any]) -> None:
 
 
 def report(did: str, outcomes: list[dict[str, Any]], as_json: bool) -> None:
-    """Print what became of each; end with FAILED when something was refused."""
+    """Print the outcome of each session; exit with FAILED if one was refused."""
     if as_json:
         print_json(outcomes)
     elif not outcomes:

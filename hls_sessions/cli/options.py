@@ -13,7 +13,7 @@ from hls_sessions.settings import Settings, faults_of
 
 
 def read_settings(**given: Any) -> Settings:
-    """Return the settings of the environment and the file, with what was given on the command line (not None)."""
+    """Return the settings of the environment and the file, overridden by those given on the command line (not None)."""
     try:
         return load_settings(**given)
     except (OSError, ValueError) as error:
@@ -22,7 +22,7 @@ def read_settings(**given: Any) -> Settings:
 
 
 def load_settings(**given: Any) -> Settings:
-    """Do the same, for who can say themselves what is wrong.
+    """Do the same for a caller that reports errors itself.
 
     Raises:
         OSError, ValueError: they cannot be read; ``fault_of`` says why.

@@ -1,4 +1,4 @@
-"""What people see: tables on standard output, complaints on standard error, JSON when asked for."""
+"""Output: tables on standard output, complaints on standard error, JSON if asked for."""
 
 from __future__ import annotations
 

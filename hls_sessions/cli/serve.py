@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class LogLevel(Enum):
-    """How much the daemon says on standard error."""
+    """How much the daemon logs on standard error."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -58,9 +58,9 @@ def serve(
     ] = None,
     log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.WARNING,
 ) -> None:
-    """Run the daemon until SIGTERM or Ctrl-C, which leave its sessions to the next one; with --drain, nothing.
+    """Run the daemon until SIGTERM or Ctrl-C, which leave its sessions to the next one, unless --drain ends them.
 
-    A second signal has it wait for nothing, and end with 128 and the signal's number.
+    A second signal makes it wait for nothing, and end with 128 plus the signal's number.
 
     Every setting can also be given in the environment (HLS_SESSIONS_IDLE_TIMEOUT=1800) or in the TOML file that
     HLS_SESSIONS_CONFIG names, which is read again when it changes and at SIGHUP. When it is ready, one line says so,
@@ -102,7 +102,7 @@ def serve(
     # the interpreter is being torn down aborts the process (seen once in some thousand stops), so it is not torn down.
     logging.shutdown()
     sys.stdout.flush()
-    # Who had to ask twice is answered as a shell says that a signal ended a process.
+    # After a second signal the exit code is the one a shell gives to a process that a signal ended.
     os._exit(Exit.OK if hurried is None else 128 + hurried)
 
 
@@ -133,10 +133,9 @@ def _reread(supervisor: Supervisor, given: dict[str, Any]) -> Iterator[Callable[
 
 
 def _default_state_dir() -> Path | None:
-    """Return the user's state folder; None, with a word on standard error, where it cannot be used.
+    """Return the user's state folder; if it cannot be used, None, with a warning on standard error.
 
-    A folder that was asked for must be usable. This one was not: a second daemon, or one without a home, does its work
-    with what it can remember.
+    Only a folder that was asked for must be usable. A second daemon, or one without a home, works without this one.
     """
     from hls_sessions.store import default_state_dir, usable  # noqa: PLC0415 - as above
 

@@ -17,7 +17,7 @@ INTERVAL = 1.0
 """Seconds between two looks."""
 
 Version: TypeAlias = tuple[int, int, int]
-"""What tells one version of a file from another: inode, time of change, size."""
+"""Inode, time of change and size, which tell one version of a file from another."""
 
 
 class SettingsFile:

@@ -1,8 +1,8 @@
-"""Durable rows in SQLite: sessions, their transitions, probed files. One writer, many readers, nobody waits for it.
+"""Durable rows in SQLite: sessions, their transitions, probed files. One writer, many readers; recording never waits.
 
-In reading order: ``rows.py`` (what is kept), ``retention.py`` (for how long), ``place.py`` (the folder, held by one
-process), ``schema.py`` (the tables), ``database.py`` (one file of them, and what is wrong with one that is set aside),
-``journal.py`` and ``writer.py`` (what is yet to be written, and who writes it), ``store.py`` (the door).
+In reading order: ``rows.py`` (the rows), ``retention.py`` (how long they are kept), ``place.py`` (the folder, locked by
+one process), ``schema.py`` (the tables), ``damage.py`` and ``database.py`` (a file of tables, and damaged ones),
+``journal.py`` (rows yet to be written), ``writer.py`` (the thread that writes them), ``store.py`` (the public API).
 """
 
 from hls_sessions.store.place import default_state_dir

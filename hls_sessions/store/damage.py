@@ -1,4 +1,4 @@
-"""What is wrong with a database file that was found, and where it goes: nothing that is found is ever deleted."""
+"""Checking a database file that was found, and setting aside one that cannot be used. No file is ever deleted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 """SQLite's codes for a file whose content is at fault, see https://www.sqlite.org/rescode.html."""
 
 FILES = ("", "-wal", "-shm")
-"""What belongs to a database, by the end of its name, see https://www.sqlite.org/tempfiles.html."""
+"""Suffixes of a database's files, see https://www.sqlite.org/tempfiles.html."""
 
 
 def what_is_wrong(path: Path) -> str | None:
@@ -50,7 +50,7 @@ def what_is_wrong(path: Path) -> str | None:
 
 
 def set_aside(path: Path, fault: str) -> Path:
-    """Give a database file another name, with what belongs to it, and say so in the log; return the name.
+    """Rename a database file and its companions, and log it; return the new name.
 
     Raises:
         StateUnusable: it cannot be renamed.

@@ -1,4 +1,4 @@
-"""One database: a file in WAL mode, or memory. Transactions on it, and its beginning anew where it was damaged."""
+"""One database: a file in WAL mode, or memory."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 
 class Database:
-    """Where the rows are. Any thread may read; one at a time writes."""
+    """A database of rows. Any thread may read; one thread at a time writes."""
 
     def __init__(self, path: Path | None) -> None:
         """Name a file; None for memory, which is gone when it is closed."""
         self.path = path
         self.set_aside: Path | None = None
-        """Where the last one went that could not be used."""
+        """The new name of the last file that could not be used."""
         self._identity: tuple[int, int] | None = None
-        # In memory there is one connection, which its users take in turn. A file has as many as are wanted.
+        # A database in memory has one connection, which threads use in turn. A file has one per transaction.
         self._turn: AbstractContextManager[Any] = threading.RLock() if path is None else nullcontext()
 
     def open(self) -> None:
-        """Make the file and its tables, or bring those that are there up to date; set aside what cannot be used.
+        """Make the file and its tables, or migrate those that are there; set aside a file that cannot be used.
 
         Raises:
             StateUnusable: it cannot be written to, or another process keeps it locked.
@@ -56,19 +56,19 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Be in a transaction that is committed at the end."""
+        """Enter a transaction that is committed at the end."""
         with self._turn, self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Be in a transaction that sees one moment."""
+        """Enter a transaction that reads one consistent state."""
         with self._turn, self._engine.connect() as connection:
             yield connection
 
     @property
     def is_gone(self) -> bool:
-        """Whether the file that was opened is no longer there: SQLite would go on writing to what nobody can find."""
+        """Whether the file that was opened is no longer there. SQLite would go on writing to the deleted file."""
         try:
             return self._file() != self._identity
         except OSError:
@@ -82,7 +82,7 @@ class Database:
 
 
 def sentence(error: BaseException) -> str:
-    """Return what went wrong, without SQLAlchemy's frame around it."""
+    """Return an error's message, without SQLAlchemy's frame around it."""
     return str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
 
 
@@ -95,7 +95,7 @@ def _engine(path: Path | None) -> Engine:
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:
-        # Else one text that is none any more, because the file was changed, costs all that is read with it.
+        # Without this, one damaged text fails the whole query that reads it.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_mode = WAL")

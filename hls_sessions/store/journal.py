@@ -1,4 +1,4 @@
-"""What is yet to be written: bounded, in order, and of each thing the latest alone."""
+"""A bounded queue of rows to write, in order. A row replaces an earlier one of the same key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 Batch = dict["Hashable", Any]
-"""Rows by what they replace, in the order in which they are to be written."""
+"""Rows by key, in the order in which they are to be written."""
 
 
 class Journal:
@@ -46,5 +46,5 @@ class Journal:
         self._rows = {key: row for key, row in self._rows.items() if not unwanted(row)}
 
     def give_back(self, batch: Batch) -> None:
-        """Put back what could not be written, before all else; what was replaced meanwhile stays replaced."""
+        """Put a batch that could not be written back at the front. Rows that were replaced meanwhile stay replaced."""
         self._rows = batch | self._rows

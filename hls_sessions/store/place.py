@@ -15,9 +15,9 @@ DATABASE = "history.db"
 
 
 def default_state_dir() -> Path:
-    """Return this user's folder for it, by the XDG Base Directory Specification."""
+    """Return the user's state folder, by the XDG Base Directory Specification."""
     home = os.environ.get("XDG_STATE_HOME", "")
-    # The specification has a relative path ignored.
+    # By the specification, a relative path is ignored.
     base = Path(home) if home.startswith("/") else Path("~/.local/state").expanduser()
     return base / "hls_sessions"
 
@@ -32,7 +32,7 @@ class Place:
         self._lock: IO[str] | None = None
 
     def take(self) -> None:
-        """Make the folder where it is missing, and keep others out of it until ``leave``.
+        """Make the folder if it is missing, and lock it until ``leave``.
 
         Raises:
             StateUnusable: another process holds it, or it cannot be made or written to.
@@ -61,7 +61,7 @@ class Place:
         self._lock = lock
 
     def leave(self) -> None:
-        """Let others in. The lock's file stays: deleting it would let two in at once."""
+        """Unlock the folder. The lock file stays, because two processes could hold the lock after a deletion."""
         lock, self._lock = self._lock, None
         if lock is not None:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What is kept, as values. Moments are seconds since the epoch, lengths seconds, sizes bytes."""
+"""The rows, as values. Moments are seconds since the epoch, lengths seconds, sizes bytes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AnyText: TypeAlias = str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRow:
-    """One session, whole: recording it again replaces what was known of it."""
+    """One session. Recording it again replaces its row."""
 
     id: str
     user: AnyText | None
@@ -49,14 +49,14 @@ class SessionRow:
     restarts: Mapping[str, int] = field(default_factory=dict)
     """How often something of it was started again, by reason."""
 
-    # What it takes to go on in another daemon.
+    # Needed to continue the session in another daemon.
     file_size: int | None = None
     file_modified: int | None = None
     """With the size, which version of the file it is of; nanoseconds since the epoch."""
     copy_streams: bool | None = None
     """Whether tracks may be offered as they are in the file."""
     fingerprint: str | None = None
-    """Of what its player was told."""
+    """Of the playlists that its player was given."""
     encoder: str | None = None
     """The ffmpeg that made its segments."""
     last_activity_at: float | None = None
@@ -73,7 +73,7 @@ class SessionRow:
 
     @property
     def is_sound(self) -> bool:
-        """Whether it can be a session's: SQLite may find a file whole whose values were changed.
+        """Whether its values are possible, because SQLite does not notice values that were changed in its file.
 
         An id names a folder that may be deleted, and nothing can be cut into segments of no length.
         """
@@ -101,7 +101,7 @@ KINDS: Final = {
     "float": int | float,
     "float | None": int | float | None,
 }
-"""What a field of each type may hold: SQLite keeps anything anywhere."""
+"""The values that a field of each type may hold. SQLite itself keeps any value in any column."""
 
 LATEST: Final = 2.0**53
 """Further than any moment or length goes."""
@@ -120,18 +120,18 @@ class TransitionRow:
     before: str
     after: str
     by: str
-    """Who asked for it."""
+    """The one that asked for it."""
     reason: AnyText
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
-    """What was read of one version of a file: another size or modification time is another version."""
+    """The result of probing one version of a file. Another size or modification time is another version."""
 
     path: AnyText
     size: int
     modified: int
     """Nanoseconds since the epoch."""
     answer: bytes
-    """In the form of whoever probed it."""
+    """In the prober's own format."""
     used_at: float

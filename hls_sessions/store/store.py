@@ -1,4 +1,4 @@
-"""The store: recording never waits and never fails; asking returns what was recorded before."""
+"""The store: recording never waits and never fails; a query returns everything that was recorded before it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PATIENCE = 2.0
-"""Seconds an asker waits for what was recorded before to be written; then it is answered without."""
+"""Seconds a query waits for rows recorded before it to be written; then it is answered without them."""
 
 UNFIT = (ValueError, TypeError, OverflowError)
-"""What SQLite's driver raises for a value that no column can hold."""
+"""Errors that SQLite's driver raises for a value that no column can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Forgotten:
 
 @dataclass(frozen=True, slots=True)
 class _Forget:
-    """Asks the writer to delete what was kept for long enough."""
+    """Asks the writer to delete rows that were kept long enough."""
 
     rule: Retention
     now: float
@@ -78,7 +78,7 @@ class _Forget:
 
 @dataclass(frozen=True, slots=True)
 class _Used:
-    """Asks the writer to note that a probe was of use."""
+    """Asks the writer to note that a probe was used."""
 
     path: str
     at: float
@@ -103,17 +103,17 @@ class Store:
         self._place = None if folder is None else Place(folder)
         self._database = Database(None if self._place is None else self._place.database)
         self.when_begun_anew: Callable[[], AbstractSet[str]] = frozenset
-        """Is called in the writer's thread when a database was lost and another begun. It records what it still knows,
-        and returns the sessions all of whose steps it has recorded."""
+        """Called in the writer's thread when a database was lost and another begun. It records the sessions that are
+        still known, and returns the ids of those whose steps it has recorded completely."""
         self._refused = 0
         self._unread = 0
         self._unreadable: str | None = None
-        """What the log says already of why it could not be read."""
+        """The last logged reason why it could not be read."""
         self._unsound: set[str] = set()
-        """The sessions whose rows cannot be what was recorded, as the log says already."""
+        """The sessions whose rows are damaged, as was logged."""
 
     def open(self) -> None:
-        """Take the folder and open the database; set aside one that is damaged or another program's.
+        """Lock the folder and open the database; set aside one that is damaged or another program's.
 
         Raises:
             StateUnusable: the folder cannot be written to, or another process uses it.
@@ -128,7 +128,7 @@ class Store:
         self._writer = Writer(self._write)
 
     def close(self) -> None:
-        """Write the rest, and let others have the folder. Idempotent."""
+        """Write the rest, and unlock the folder. Idempotent."""
         self._writer.stop()
         self._database.close()
         self._leave()
@@ -136,29 +136,29 @@ class Store:
     # ---- recording
 
     def record_session(self, row: SessionRow) -> None:
-        """Have a session's row written, in the place of what is known of it."""
+        """Queue a session's row, which replaces an earlier one."""
         self._writer.add(row, ("session", row.id))
 
     def record_transition(self, row: TransitionRow) -> None:
-        """Have a step of a session written, whose row was recorded before."""
+        """Queue a step of a session. The session's row must have been recorded before."""
         self._writer.add(row)
 
     def record_again(self, row: SessionRow, steps: Sequence[TransitionRow]) -> None:
-        """Have a session and all its steps written, in the place of what was recorded and is not written yet."""
+        """Queue a session and all its steps, in the place of those that are not written yet."""
         self._writer.drop(lambda other: isinstance(other, TransitionRow) and other.session_id == row.id)
         self.record_session(row)
         for step in steps:
             self.record_transition(step)
 
     def record_probe(self, row: ProbeRow) -> None:
-        """Have what was read of a file written, in the place of what is known of it."""
+        """Queue the result of probing a file, which replaces an earlier one."""
         self._writer.add(row, ("probe", row.path))
 
     def forget(self, rule: Retention, now: float) -> Future[Forgotten]:
-        """Have deleted what was kept for long enough; the future says how much that was, when it is done.
+        """Queue the deletion of rows that were kept long enough; the future gets their number.
 
         Args:
-            rule: what that is.
+            rule: how long rows are kept.
             now: seconds since the epoch.
         """
         done: Future[Forgotten] = Future()
@@ -173,7 +173,7 @@ class Store:
     # ---- asking
 
     def sessions(self) -> list[SessionRow]:
-        """Return all sessions, the oldest first, but for those whose rows cannot be what was recorded."""
+        """Return all sessions, the oldest first, without those whose rows are damaged."""
         table = schema.SESSIONS
         query = select(table).order_by(table.c.created_at, table.c.id)
 
@@ -184,7 +184,7 @@ class Store:
         return [row for row in rows if self._is_sound(row)]
 
     def session(self, session_id: str) -> SessionRow | None:
-        """Return one session; None when nothing is known of it."""
+        """Return one session; None if it is unknown."""
         query = select(schema.SESSIONS).where(schema.SESSIONS.c.id == session_id)
 
         def read(connection: Connection) -> SessionRow | None:
@@ -201,7 +201,7 @@ class Store:
         return self._read(lambda connection: [TransitionRow(*row) for _, *row in connection.execute(query)], [])
 
     def probe(self, path: str, size: int, modified: int, now: float) -> bytes | None:
-        """Return what was read of this version of a file, and note that it was of use; None when nothing is known."""
+        """Return the result of probing this version of a file, and note its use; None if it is unknown."""
         table = schema.PROBES.c
         query = select(table.answer).where(table.path == path, table.size == size, table.modified == modified)
         found: bytes | None = self._read(lambda connection: connection.execute(query).scalar_one_or_none(), None)
@@ -229,7 +229,7 @@ class Store:
             self._place.leave()
 
     def _is_sound(self, row: SessionRow) -> bool:
-        """Whether a row can be used; of one that cannot, say so in the log, once."""
+        """Return whether a row can be used; log one that cannot, once."""
         if not row.is_sound and row.id not in self._unsound:
             self._unsound.add(row.id)
             self._unread += 1
@@ -237,7 +237,7 @@ class Store:
         return row.is_sound
 
     def _read(self, read: Callable[[Connection], Answer], otherwise: Answer) -> Answer:
-        """Read what was recorded before; where that fails, say so in the log, once, and return something else."""
+        """Read after earlier rows are written. A failure is logged once, and ``otherwise`` is returned."""
         self._writer.flush(PATIENCE)
         try:
             with self._database.reading() as connection:
@@ -267,7 +267,7 @@ class Store:
             self._write_singly(batch)
 
     def _begin_anew(self, batch: Batch) -> None:
-        """Begin with an empty database, and have all written that is still known; take that out of the batch."""
+        """Begin an empty database, and queue all that is still known; take the steps of that out of the batch."""
         self._database.close()
         if self._place is not None:
             self._place.leave()
@@ -279,7 +279,7 @@ class Store:
                 del batch[key]
 
     def _write_singly(self, batch: Batch) -> None:
-        """Write what can be written of a batch that was refused as a whole, and take it out of the batch."""
+        """Write the rows of a refused batch one by one, and take each out of the batch, written or refused."""
         for key, row in list(batch.items()):
             try:
                 self._write_all([row])

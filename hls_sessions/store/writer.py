@@ -1,4 +1,4 @@
-"""The one thread that writes. Whoever records something never waits for it, and never hears of its troubles."""
+"""The one thread that writes. A caller that records a row never waits for it, and never gets its errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIMIT = 20_000
 """Rows that may wait to be written; more are lost, and counted."""
 
 FIRST_RETRY = 0.5
-"""Seconds after which what could not be written is tried again; each further time, twice as many."""
+"""Seconds before a batch that could not be written is tried again; doubled at each further failure."""
 LAST_RETRY = 30.0
 
 STOP_TIMEOUT = 5.0
@@ -50,11 +50,11 @@ class Writer:
 
     @property
     def waiting(self) -> int:
-        """How many rows are yet to be written, about: one that replaces another in the making counts twice."""
+        """About how many rows are yet to be written: a row that replaces one being written counts twice."""
         return len(self._journal) + self._in_hand
 
     def add(self, row: Any, key: Hashable = None) -> bool:
-        """Have a row written, instead of an earlier one of the same key that was not written yet."""
+        """Queue a row, in the place of an unwritten one of the same key. Return False if there is no room."""
         with self._changed:
             if self._stopping or not self._journal.add(row, key, self._in_hand):
                 self.lost += 1
@@ -64,7 +64,7 @@ class Writer:
             return True
 
     def drop(self, unwanted: Callable[[Any], bool]) -> None:
-        """Write no row of those that are not in hand yet and are not wanted any more."""
+        """Remove rows from the queue that are not being written yet."""
         with self._changed:
             self._journal.drop(unwanted)
 
@@ -90,7 +90,7 @@ class Writer:
             batch, upto = taken
             try:
                 self._write(batch)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is the history's trouble and nobody else's
+            except Exception as error:  # noqa: BLE001 - no fault of the history may end its writer
                 if not self._failed(batch, error, delay):
                     return
                 delay = min(2 * delay, LAST_RETRY)
@@ -118,7 +118,7 @@ class Writer:
             self._changed.notify_all()
 
     def _failed(self, batch: Batch, error: Exception, delay: float) -> bool:
-        """Keep a batch for later, and wait until it is later; False when there is no later."""
+        """Give a batch back, and wait before the next try; False if this was the last."""
         with self._changed:
             self._journal.give_back(batch)
             self._in_hand = 0

@@ -1,4 +1,4 @@
-"""The HTTP door: translates and waits. ``create_app`` is an ASGI app to mount, ``serve`` our own server."""
+"""The HTTP API: translates and waits. ``create_app`` makes an ASGI app to mount, ``serve`` runs our own server."""
 
 from hls_sessions.web.app import create_app
 from hls_sessions.web.server import serve

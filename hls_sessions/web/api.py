@@ -1,4 +1,4 @@
-"""The JSON API. It translates and waits; whatever is decided is decided below."""
+"""The JSON API. It translates and waits; every decision is made in the packages below."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ open_router = APIRouter()
 """Open without a token: the player page sends heartbeats, and a load balancer asks for the health."""
 
 RETURN_PATIENCE = 5.0
-"""Seconds a list waits for sessions of an earlier daemon that are not back yet; then it does without them."""
+"""Seconds a list waits for sessions of an earlier daemon to be brought back; then they are left out."""
 
 ATTEMPTS = 3
-"""How often a session is opened that others end at once; then whoever opens it is told that it ended."""
+"""How often a session is opened that others end at once; then the caller is told that it ended."""
 
 
 def supervisor_of(request: Request) -> Supervisor:
@@ -44,7 +44,7 @@ Supervised = Annotated[Supervisor, Depends(supervisor_of)]
 
 
 class OpenRequest(BaseModel):
-    """What to play, and for whom."""
+    """The file to play, and its viewer."""
 
     media: str = Field(min_length=1, max_length=4096, description="Relative to a media root, or absolute under one")
     user: str | None = Field(None, min_length=1, max_length=256, description="Opening again returns the same session")
@@ -53,13 +53,13 @@ class OpenRequest(BaseModel):
 
 
 class PauseRequest(BaseModel):
-    """Where the viewer is."""
+    """The viewer's position."""
 
     position: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds from the beginning")
 
 
 class UpdateRequest(BaseModel):
-    """Which sessions to change, and how."""
+    """The sessions to change, and the changes."""
 
     filter: Filter
     changes: Changes
@@ -74,7 +74,7 @@ class SettingsAnswer(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionAnswer(SessionInfo):
-    """A session, and where to find it."""
+    """A session, and its addresses."""
 
     playlist_url: str
     player_url: str
@@ -118,19 +118,19 @@ async def list_sessions(
 
 @router.post("/sessions/stop")
 async def stop_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
-    """End all sessions that are meant; answered when everything they cost is gone, with what became of each."""
+    """End all sessions that meet the filter; answered with the outcome of each when everything they used is freed."""
     return await run_in_threadpool(supervisor.stop_many, wanted)
 
 
 @router.post("/sessions/pause")
 async def pause_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
-    """Stop the encoders of all sessions that are meant; answered with what became of each."""
+    """Stop the encoders of all sessions that meet the filter; answered with the outcome of each."""
     return await run_in_threadpool(supervisor.pause_many, wanted)
 
 
 @router.patch("/sessions")
 async def update_sessions(wanted: UpdateRequest, supervisor: Supervised) -> list[Outcome]:
-    """Change all sessions that are meant; answered with what became of each."""
+    """Change all sessions that meet the filter; answered with the outcome of each."""
     return await run_in_threadpool(supervisor.update_many, wanted.filter, wanted.changes)
 
 
@@ -142,13 +142,13 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
 
 @open_router.post("/sessions/{session_id}/heartbeat", status_code=204)
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
-    """Say that the viewer is still there."""
+    """Note that the viewer is still there."""
     await (await found(supervisor, session_id)).ask_heartbeat()
 
 
 @router.post("/sessions/{session_id}/pause")
 async def pause(session_id: str, supervisor: Supervised, wanted: PauseRequest | None = None) -> Snapshot:
-    """Stop a session's encoders; answered with a snapshot to go on from when they are gone."""
+    """Stop a session's encoders; answered when they have ended, with a snapshot to resume from."""
     return await (await found(supervisor, session_id)).ask_pause(None if wanted is None else wanted.position)
 
 
@@ -156,7 +156,7 @@ async def pause(session_id: str, supervisor: Supervised, wanted: PauseRequest | 
 async def resume(
     session_id: str, supervisor: Supervised, request: Request, response: Response, snapshot: Snapshot | None = None
 ) -> SessionAnswer:
-    """Go on: as at the pause, or as a snapshot says. With one, a session that is gone has a successor: 201."""
+    """Resume a session, as it was at the pause or as a snapshot says. If it is gone, a snapshot opens another: 201."""
     if snapshot is not None and snapshot.session_id != session_id:
         raise SnapshotRefused("it is of another session")
     try:
@@ -171,38 +171,38 @@ async def resume(
 async def resume_from(
     snapshot: Snapshot, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
-    """Go on from a snapshot: 200 in a session that is there, 201 in a new one at that position."""
+    """Resume from a snapshot: 200 in the session that is there, 201 in a new one at that position."""
     return await _opened(partial(supervisor.resume_or_open, snapshot), request, response)
 
 
 @router.get("/sessions/{session_id}/history")
 async def history(session_id: str, supervisor: Supervised) -> list[Transition]:
-    """Return every step of a session's life, the oldest first; of an ended one, as long as it is remembered."""
+    """Return every step of a session's life, the oldest first. An ended session has one as long as it is kept."""
     return list(await run_in_threadpool(supervisor.history, session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
 async def stop_session(session_id: str, supervisor: Supervised) -> None:
-    """End a session; answered when everything it cost is gone."""
+    """End a session; answered when everything it used is freed."""
     await run_in_threadpool(supervisor.close, session_id)
 
 
 @router.get("/settings")
 async def settings(supervisor: Supervised) -> SettingsAnswer:
-    """Return the settings that hold now, and which of them may change."""
+    """Return the current settings, and which of them may change."""
     return settings_answer(supervisor)
 
 
 @router.patch("/settings")
 async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> SettingsAnswer:
-    """Change settings, all that are named or none; answered with what holds now."""
+    """Change all settings that are named, or none; answered with the current settings."""
     await run_in_threadpool(partial(supervisor.reconfigure, **changes))
     return settings_answer(supervisor)
 
 
 @open_router.get("/health")
 async def health(supervisor: Supervised, response: Response) -> Health:
-    """Say whether the daemon can do its work, and what is wrong where it cannot: 503 where no viewer should be sent."""
+    """Return whether the daemon can do its work, with reasons; 503 if no viewer should be sent to it."""
     found = await run_in_threadpool(supervisor.health)
     response.status_code = 503 if found.status == "critical" else 200
     return found
@@ -210,7 +210,7 @@ async def health(supervisor: Supervised, response: Response) -> Health:
 
 @router.get("/stats")
 async def stats(supervisor: Supervised) -> Stats:
-    """Return figures over all sessions: those that live, and those that have ended and are kept."""
+    """Return figures over all sessions: living ones, and ended ones that are kept."""
     return await run_in_threadpool(supervisor.stats)
 
 
@@ -222,7 +222,7 @@ async def metrics(supervisor: Supervised, request: Request) -> Response:
 
 
 async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request, response: Response) -> SessionAnswer:
-    """Open a session, and answer with it. One that another ends at that moment is none: it is opened once more."""
+    """Open a session, and answer with it. A session that another caller ends at that moment is opened once more."""
     for attempt in count(1):
         # Opening waits for the prober's worker process, so it gets a thread.
         session, new = await run_in_threadpool(open_it)
@@ -238,19 +238,19 @@ async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request,
 
 
 def settings_answer(supervisor: Supervisor) -> SettingsAnswer:
-    """Return a supervisor's settings; of the token, only whether there is one."""
+    """Return a supervisor's settings, with the token hidden."""
     now = supervisor.settings
     return SettingsAnswer(settings=now.model_dump(mode="json"), changeable=sorted(now.changeable()))
 
 
 def prefix_of(request: Request) -> str:
-    """Return what comes before this app's own paths where it is mounted into another."""
+    """Return the prefix of this app's paths if it is mounted into another app."""
     prefix: str = request.scope.get("root_path", "")
     return prefix
 
 
 def answer(info: SessionInfo, prefix: str) -> SessionAnswer:
-    """Add to a session's info where to find it."""
+    """Add a session's addresses to its info."""
     known: dict[str, Any] = {field.name: getattr(info, field.name) for field in fields(info)}
     return SessionAnswer(
         **known,

@@ -18,7 +18,7 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
     """Make the app of a supervisor, which its owner starts and stops.
 
     Args:
-        supervisor: whose sessions are served.
+        supervisor: its sessions are served.
         token: protects every route that is not open; None for no protection.
     """
     app = FastAPI(title="hls_sessions", summary="On-demand HLS sessions", redirect_slashes=False)

@@ -1,4 +1,4 @@
-"""How much a request may bring: whoever sends more is refused before it is kept."""
+"""The longest body of a request. A longer one is refused before it is kept in memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST: Final = 256 * 1024
-"""Bytes of a body: a snapshot with long paths takes some 20 KiB, and nothing that is asked is longer."""
+"""Bytes of a body: the longest one is a snapshot with long paths, some 20 KiB."""
 
 
 class BodyBounded:
-    """ASGI middleware that refuses with 413 a body that is too large, as soon as that is known."""
+    """ASGI middleware that refuses a body that is too large with 413, as soon as that is known."""
 
     def __init__(self, app: ASGIApp, most: int = MOST) -> None:
         self._app = app
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, and count what is read of it."""
+        """Pass a request on, and count the bytes that are read of it."""
         brought = 0
 
         async def counted() -> Message:

@@ -1,4 +1,4 @@
-"""Server-sent events: what happens in one session or in all, for as long as somebody reads."""
+"""Server-sent events of one session or of all, for as long as the client reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def stream_of_one(
         bool, Query(description="Whether to be counted, and so keep the session from expiring.")
     ] = True,
 ) -> AsyncIterator[tuple[Stream, SessionInfo]]:
-    """Open a stream of one session, and see how it is. Before the answer begins, so that there may be none."""
+    """Open a stream of one session, and look at the session. This precedes the answer, so that it may be an error."""
     session = await found(supervisor, session_id)
     with supervisor.stream(session_id, subscribe=subscribe) as stream:
         yield stream, await session.ask_glance()
@@ -41,7 +41,7 @@ async def stream_of_one(
 async def session_events(
     opened: Annotated[tuple[Stream, SessionInfo], Depends(stream_of_one)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
-    """Tell how a session is, and then all that happens in it, until it ends. Who reads is its subscriber."""
+    """Send a session's state and then its events, until it ends. The reader counts as its subscriber."""
     stream, info = opened
     yield ServerSentEvent(event="session", data=answer(info, prefix_of(request)))
     async for event in _told(stream):
@@ -50,8 +50,8 @@ async def session_events(
 
 @router.get("/events", response_class=EventSourceResponse)
 async def all_events(stream: Annotated[Stream, Depends(stream_of_all)]) -> AsyncIterator[ServerSentEvent]:
-    """Tell all that happens in all sessions, until the daemon stops."""
-    # A first word, so that who asked knows that nothing is missed from here on.
+    """Send the events of all sessions, until the daemon stops."""
+    # A first line, which tells the client that it misses nothing from here on.
     yield ServerSentEvent(comment="listening")
     async for event in _told(stream):
         yield event

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def found(supervisor: Supervisor, session_id: str) -> Session:
-    """Return a session, as soon as it is there.
+    """Return a session as soon as it is there.
 
     Raises:
         SessionEnded, SessionNotFound: there is none of this id.

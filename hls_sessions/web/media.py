@@ -1,4 +1,4 @@
-"""The media routes: playlists and segments, as plain Starlette handlers, which every second of playback goes through.
+"""The media routes: playlists and segments. They are plain Starlette handlers, because playback asks all the time.
 
 A segment that is not there yet is *held* until it is, or is known to be impossible: native players give up on the
 first 503 or 404, and hls.js asks again only a few times. One that is impossible is answered with a gap, which both
@@ -40,23 +40,23 @@ T = TypeVar("T")
 PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp4"
 CONTENT = {"m4s": SEGMENT, "vtt": "text/vtt"}
-"""What segments are, by their extension."""
+"""Media types of segments, by extension."""
 
 # Knowing a session's id is the right to watch, from any page.
 ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
 SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
-# A text that could not be had may be had the next time.
+# A text that cannot be read now may be read the next time.
 TEXT_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
 
-# What was impossible for this session may not be for the next.
+# A segment that is impossible in this session may be possible in the next.
 GAP_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
 IMPOSSIBLE = "Segment-Impossible"
 """The header of a gap: why there is no segment."""
 
 EMPTY = {"Segment-Empty": "its track begins later"}
-"""The header of what comes before a track begins, and holds nothing of it."""
+"""The header of a segment before the beginning of its track, which holds nothing of the track."""
 
 LONGEST_NUMBER = 18
 """Digits of a segment's number: more than any film has, and few enough to be read."""
@@ -68,17 +68,17 @@ READ_AT_ONCE = 4 * 1024**2
 """Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
 
 SOON = 0.1
-"""Seconds that are waited for a file without listening whether the client has left."""
+"""Seconds to wait for a file before also listening whether the client has left."""
 
 _LEFT = "the client has left"
-"""What a request is cancelled with then."""
+"""The message of the cancellation when the client has left."""
 
 CLIENT_LEFT = 499
 """nginx's status for a client that has left; nobody reads it but the log."""
 
 
 def _translating(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer errors as problems that a player's page may read."""
+    """Answer errors as problems that a page of any origin may read."""
 
     async def handle(request: Request) -> Response:
         try:
@@ -136,7 +136,7 @@ async def segment(request: Request) -> Response:
 
 
 def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
-    """Say of a segment that it holds nothing, where its track begins later."""
+    """Mark a segment that holds nothing because its track begins later."""
     if number < session.presentation.cuts(rendition).lead:
         response.headers.update(EMPTY)
     return response
@@ -156,7 +156,7 @@ async def _text_when_there(request: Request, session: Session, ask: Ask) -> Resp
 
 
 async def _gap(request: Request, session: Session, impossible: SegmentImpossible) -> Response:
-    """Answer in place of a segment that is impossible; with the error itself where nothing can be made at all."""
+    """Answer with a gap in place of an impossible segment, or with its error if no gap can be made."""
     try:
         init = await _unless_left(request, _path(session.ask_init(impossible.rendition)))
         if init is None:
@@ -179,9 +179,9 @@ async def _when_there(request: Request, ask: Ask, content: str) -> Response:
 
 
 async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
-    """Wait for something, as long as somebody is there to get it; None when nobody is.
+    """Wait for something as long as the client is there; return None when it has left.
 
-    What comes soon is worth no second task that listens for the client.
+    A short wait needs no second task that listens for the client.
     """
     loop, waiter = asyncio.get_running_loop(), asyncio.current_task()
     assert waiter is not None  # noqa: S101 - this is a coroutine
@@ -206,7 +206,7 @@ async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
 
 
 async def _opened(ask: Ask) -> BinaryIO:
-    """Open a file as soon as it is there; one that has made room for another before that is asked for again."""
+    """Open a file as soon as it is there. One that was deleted before, to make room, is asked for again."""
     while True:
         path = await ask()
         with suppress(FileNotFoundError):
@@ -223,7 +223,7 @@ async def _disconnected(request: Request) -> None:
 
 
 class _WholeFile(FileResponse):
-    """A file that is sent to its end, or to that of the part that was asked for, whoever has left.
+    """A file that is sent to its end, or to the end of the requested part, even if the client seems to have left.
 
     Starlette listens for a client that leaves while it sends a part. Where somebody has listened before, as while a
     segment was waited for, granian sometimes says at once that the client has left, and nothing would be sent.
@@ -236,8 +236,8 @@ class _WholeFile(FileResponse):
 class _OpenFile(_WholeFile):
     """A file that is sent to its end though it is deleted meanwhile.
 
-    What was made for those who wait may be the first to make room, as soon as they were told of it. The server would
-    open it by its name, and too late. It was written a moment ago, so reading it costs no wait that would be worth a
+    A segment may be deleted to make room as soon as its waiting requests are answered. The server would open it by
+    name, which is too late. It was written a moment ago, so reading it costs no wait that would be worth a
     thread; one that is large is read in pieces, by threads.
     """
 

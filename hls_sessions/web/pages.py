@@ -48,14 +48,14 @@ async def style(_: Request) -> Response:
 
 
 async def hls_js(_: Request) -> Response:
-    """Answer with hls.js; 404 where it is not installed, and the page plays natively."""
+    """Answer with hls.js; 404 if it is not installed, in which case the page plays natively."""
     if not HLS_JS.is_file():
         return PlainTextResponse("hls.js is not installed", status_code=404)
     return FileResponse(HLS_JS, media_type="text/javascript")
 
 
 async def problem(request: Request) -> Response:
-    """Say in words what a kind of problem means."""
+    """Answer with the meaning of a kind of problem in words."""
     text = problems.explanation(request.path_params["kind"])
     return PlainTextResponse(text or "Unknown", status_code=200 if text else 404)
 

@@ -42,14 +42,14 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CannotListen: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
-"""Every error, and its status; one that a media server has derived has that of the nearest it is derived from."""
+"""Every error, and its status. An error class of a media server has the status of its nearest base class here."""
 
 RETRY_AFTER = 2
 """Seconds after which a request to a busy daemon is worth repeating."""
 
 
 MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
-"""Members of a problem that RFC 9457 gives their meaning: a fact of such a name is left out."""
+"""Members of a problem whose meaning RFC 9457 fixes: a fact of such a name is left out."""
 
 
 class Problem(JSONResponse):
@@ -68,12 +68,12 @@ class Problem(JSONResponse):
         super().__init__(body, status_code=int(status), headers=retry)
 
     def render(self, content: Any) -> bytes:
-        """Spell it in UTF-8, and by JSON's escapes what is no text: names of what was asked for may not be."""
+        """Encode it in UTF-8. Lone surrogates, which a file's name may hold, are escaped as in JSON."""
         return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 class BodyTooLarge(HTTPException):
-    """What a request brings is more than is read."""
+    """A request's body is longer than is read."""
 
     def __init__(self, most: int) -> None:
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may bring {most:,} bytes at most.")
@@ -92,11 +92,11 @@ EDGE = {
     "token-required": "The daemon was started with a token, and the request did not bring it.",
     "internal-server-error": "The daemon has a fault; its log says more.",
 }
-"""Kinds of problems that the edge itself sees."""
+"""Kinds of problems that arise in the HTTP layer itself."""
 
 
 def explanation(kind: str) -> str | None:
-    """Return in words what a kind of problem means, for whoever follows its type."""
+    """Return in words what a kind of problem means, for a reader who follows its type; None for an unknown kind."""
     known = EDGE | {error.kind: str(error.__doc__) for error in STATUS}
     plain = {_kind_of(status): status.description for status in HTTPStatus}
     return known.get(kind) or plain.get(kind)
@@ -107,7 +107,7 @@ def _kind_of(status: HTTPStatus) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Have an app answer every error as a problem."""
+    """Make an app answer every error as a problem."""
 
     async def session_error(_: Request, error: Exception) -> Problem:
         assert isinstance(error, errors.SessionError)  # noqa: S101 - registered for nothing else

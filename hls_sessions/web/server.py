@@ -53,8 +53,8 @@ def serve(
         on_ready: is called with the address.
         on_hangup: is called in a thread for each SIGHUP; without it, that ends the daemon too.
 
-    The first signal stops it in order: nothing new is taken, viewers who wait are answered, sessions end or are left to
-    the next start. A second one has it wait for nothing, and is returned; None when none came.
+    The first signal stops it in order: nothing new is accepted, waiting viewers are answered, sessions end or are left
+    to the next start. A second signal makes it wait for nothing, and is returned; None if there was none.
 
     Raises:
         CannotListen: the address cannot be listened on; nothing was started.
@@ -145,12 +145,12 @@ def _in_url(host: str) -> str:
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody is there to be told
+    with contextlib.suppress(RuntimeError):  # the loop has ended, and needs no telling
         loop.call_soon_threadsafe(callback)
 
 
 def _free_port(host: str, port: int) -> int:
-    """See that an address can be listened on, and choose a port where 0 is asked for.
+    """Check that an address can be listened on, and choose a port if 0 is given.
 
     granian binds with SO_REUSEPORT, which would share the port with another daemon instead of failing.
     """
