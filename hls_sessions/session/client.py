@@ -5,7 +5,7 @@ The callbacks that answer them are in ``server.py``.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from hls_sessions.session.messages import (
     GetSegment,
     GiveWay,
     Heartbeat,
+    IdleCheck,
     Pause,
     PauseIf,
     Peek,
@@ -36,7 +37,7 @@ from hls_sessions.session.messages import (
 from hls_sessions.session.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hls_sessions.media import Presentation
@@ -287,6 +288,19 @@ class Session:
         with suppress(SessionEnded, SessionNotFound):
             self._soon(self.ask_reap())
         return self._record.state is State.EXPIRED
+
+    @contextmanager
+    def subscribed(self) -> Iterator[None]:
+        """Count as a subscriber, which keeps the session from expiring, until the block is left."""
+        presence = self._record.presence
+        presence.subscriber_came()
+        try:
+            yield
+        finally:
+            presence.subscriber_left()
+            # It has less time from now on.
+            if (actor := self._registry.whereis(self.id)) is not None:
+                actor.send(IdleCheck())
 
     @property
     def is_awaited(self) -> bool:

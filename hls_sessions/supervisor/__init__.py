@@ -3,7 +3,7 @@
 from hls_sessions.supervisor.bulk import Changes, Outcome
 from hls_sessions.supervisor.bus import Subscription
 from hls_sessions.supervisor.filter import Filter
-from hls_sessions.supervisor.janitor import Round
+from hls_sessions.supervisor.janitor import Sweep
 from hls_sessions.supervisor.media_roots import MediaRoots
 from hls_sessions.supervisor.monitoring.health import Health
 from hls_sessions.supervisor.monitoring.stats import Stats
@@ -16,9 +16,9 @@ __all__ = [
     "Health",
     "MediaRoots",
     "Outcome",
-    "Round",
     "Stats",
     "Stream",
     "Subscription",
     "Supervisor",
+    "Sweep",
 ]

@@ -33,9 +33,9 @@ class AdmissionControl:
         """Watch over these entries, by the limits of the settings."""
         self._table = entries
         self._queue = Queue(clock.monotonic)
-        self.follow(settings)
+        self.reconfigure(settings)
 
-    def follow(self, settings: Settings) -> None:
+    def reconfigure(self, settings: Settings) -> None:
         """Go by the limits of other settings."""
         self._unwatched_after = settings.encoder_idle_timeout
         self._rules = Rules(settings.max_sessions, settings.max_sessions_per_user, evict=settings.when_full == "evict")

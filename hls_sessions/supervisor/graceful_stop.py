@@ -1,14 +1,18 @@
-"""How a stop that is meant well waits: for those who are to be answered, up to a bound, and not if it is to hurry."""
+"""A stop that lets callers be answered first: it waits for them up to a bound, and not at all once it is hurried."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hls_sessions.otp import Ref, Reply
+
+
+STOPPING: Final = "The supervisor is stopping."
+"""What is said to a caller that asks for something new."""
 
 
 class GracefulStop:

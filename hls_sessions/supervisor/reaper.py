@@ -9,13 +9,41 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.otp import GenServer
+from hls_sessions.session import IdleCheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hls_sessions.otp import Timers
+    from hls_sessions.otp import Registry, Timers
+    from hls_sessions.supervisor.sessions import SessionTable
 
 CYCLE: Final = "cycle"
+
+
+def remind(table: SessionTable, registry: Registry) -> None:
+    """Remind the sessions whose time has run out, in case they do not know."""
+    for entry in table.all():
+        actor = registry.whereis(entry.spec.session_id)
+        if actor is not None and entry.record.presence.overdue:
+            actor.send(IdleCheck())
+
+
+def reap(table: SessionTable, patience: float) -> list[str]:
+    """End the sessions whose time has run out, and return their ids when everything they cost is gone.
+
+    Args:
+        table: the sessions.
+        patience: seconds for which the end of each is waited for.
+
+    Raises:
+        Unavailable: a session did not answer in time.
+    """
+    due = [entry for entry in table.all() if entry.record.presence.overdue or entry.record.end]
+    reaped = [entry for entry in due if entry.session.reap()]
+    for entry in reaped:
+        if entry.actor is not None:
+            entry.actor.wait(patience)
+    return [entry.spec.session_id for entry in reaped]
 
 
 class Reaper(GenServer):

@@ -30,7 +30,7 @@ from hls_sessions.session import (
     Who,
 )
 from hls_sessions.store import ProbeRow, SessionRow, TransitionRow
-from hls_sessions.supervisor.monitoring.totals import Totals
+from hls_sessions.supervisor.totals import Totals
 
 if TYPE_CHECKING:
     from hls_sessions.errors import SessionError

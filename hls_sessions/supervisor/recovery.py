@@ -1,26 +1,38 @@
-"""The sessions of an earlier daemon that are to go on, until each of them does, or cannot.
+"""The sessions of an earlier daemon that are to go on, until each of them does, or cannot; and what else it left.
 
-They are brought back one after the other behind the back of a daemon that runs already: a hundred of them do not
-delay its start. Whoever asks for one has it brought back at once, in their own thread.
+They are brought back one after the other while the daemon runs already: a hundred of them do not delay its start. A
+caller that asks for one has it brought back at once, in the caller's own thread.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from hls_sessions.errors import SessionError, Unavailable
 from hls_sessions.media import fingerprint
+from hls_sessions.otp import StartError
+from hls_sessions.segments import SegmentDirectory, end_processes, orphans
 from hls_sessions.session import SessionSpec
+from hls_sessions.supervisor.graceful_stop import STOPPING
+from hls_sessions.supervisor.tree import start_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from hls_sessions.store import SessionRow
+    from hls_sessions.supervisor.graceful_stop import GracefulStop
     from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.presentations import Presentations
+    from hls_sessions.supervisor.recorder import Recorder
+    from hls_sessions.supervisor.sessions import SessionFactory, SessionTable
+    from hls_sessions.supervisor.tree import Tree
+
+logger = logging.getLogger(__name__)
 
 
 class CannotGoOn(Exception):
@@ -33,13 +45,50 @@ class _Waiting:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Returning:
-    """Those that are not back yet. Any thread may use it."""
+class Recovery:
+    """The sessions that are not back yet. Any thread may use it."""
 
-    def __init__(self, rows: Iterable[SessionRow], bring_back: Callable[[SessionRow], bool]) -> None:
-        """Name them; ``bring_back`` is called with each until it returns True. It must not raise."""
+    def __init__(
+        self,
+        rows: Iterable[SessionRow],
+        *,
+        segments_dir: Path,
+        home: Path | None,
+        encoder: str,
+        media_roots: MediaRoots,
+        presentations: Presentations,
+        table: SessionTable,
+        factory: SessionFactory,
+        recorder: Recorder,
+        tree: Tree,
+        stop: GracefulStop,
+    ) -> None:
+        """Name the sessions that are to go on.
+
+        Args:
+            rows: as they were written down.
+            segments_dir: where session directories are.
+            home: the state folder; None where there is none.
+            encoder: the version of ffmpeg. Segments of another do not go with the init segment that players have.
+            media_roots: where their files may be.
+            presentations: what is offered of files.
+            table: where they are put.
+            factory: makes their entries.
+            recorder: what is written down of them.
+            tree: starts their actors.
+            stop: says when none is brought back any more.
+        """
         self._waiting = {row.id: _Waiting(row) for row in rows}
-        self._bring_back = bring_back
+        self._segments_dir = segments_dir
+        self._home = home
+        self._encoder = encoder
+        self._media_roots = media_roots
+        self._presentations = presentations
+        self._table = table
+        self._factory = factory
+        self._recorder = recorder
+        self._tree = tree
+        self._stop = stop
         self._all_back = threading.Event()
         self._thread: threading.Thread | None = None
         self._ending = False
@@ -50,17 +99,12 @@ class Returning:
     def __contains__(self, session_id: str) -> bool:
         return session_id in self._waiting
 
-    @property
-    def ids(self) -> set[str]:
-        """Which they are."""
-        return set(self._waiting)
-
     def begin(self) -> None:
         """Bring them back, one after the other, in a thread of its own."""
         if not self._waiting:
             self._all_back.set()
             return
-        self._thread = threading.Thread(target=self._bring_back_all, name="returning sessions", daemon=True)
+        self._thread = threading.Thread(target=self._bring_back_all, name="recovery", daemon=True)
         self._thread.start()
 
     def end(self) -> list[SessionRow]:
@@ -98,6 +142,72 @@ class Returning:
         self.bring_all()
         if not self._ending:
             self._all_back.set()
+
+    def _bring_back(self, row: SessionRow) -> bool:
+        """Have a session go on, or end it where it cannot be what its player was told.
+
+        False when this daemon stops, and the session is left to the next.
+        """
+        try:
+            spec = as_before(row, self._segments_dir / row.id, self._media_roots, self._presentations)
+            with self._table.opening:
+                if self._stop.begun or not self._tree.is_alive:
+                    raise Unavailable(STOPPING)
+                self._go_on(spec, row)
+        except Unavailable:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
+            reason = error if isinstance(error, CannotGoOn | SessionError) else repr(error)
+            why = f"it could not go on when its daemon was started again: {reason}"
+            logger.warning("session %s failed: %s", row.id, why)
+            self._recorder.cannot_go_on(row, why)
+            SegmentDirectory(self._segments_dir / row.id).destroy()
+        return True
+
+    def _go_on(self, spec: SessionSpec, row: SessionRow) -> None:
+        directory = SegmentDirectory(spec.directory)
+        end_processes(directory)
+        if row.encoder != self._encoder:
+            directory.destroy()
+        entry = self._factory.make(spec)
+        entry.record.go_on(self._recorder.earlier(row))
+        self._recorder.goes_on(row, entry.record)
+        self._table.add(entry)
+        self._factory.follow(entry)
+        try:
+            self._tree.begin(entry)
+        except StartError as error:
+            entry.fail(f"it could not go on when its daemon was started again: {start_failure(error)}")
+            self._tree.end(entry)
+
+    # ---- what daemons that were killed have left
+
+    def clear_orphans(self) -> int:
+        """End the processes and delete the directories of daemons that were killed; return how many directories.
+
+        Those of sessions that go on stay: here, or for a while with a daemon that has another state folder.
+        """
+        cleared = 0
+        # In this order, because a session that is brought back meanwhile is in one of them at any time.
+        kept = set(self._waiting) | {entry.spec.session_id for entry in self._table.all()}
+        for directory in orphans(self._segments_dir):
+            if directory.path.name in kept:
+                continue  # its processes are ended before it goes on; those it has by now are its own
+            killed = end_processes(directory)
+            if directory.is_left_to_another(self._home):
+                continue
+            directory.destroy()
+            logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
+            cleared += 1
+        return cleared
+
+    def complete(self, rows: Iterable[SessionRow], why: str) -> None:
+        """End sessions that were not back yet when this daemon stopped, and that are not to go on in the next."""
+        there = {entry.spec.session_id for entry in self._table.all()}
+        for row in rows:
+            if row.id not in there:
+                self._recorder.completed(row, why)
+                SegmentDirectory(self._segments_dir / row.id).destroy()
 
 
 def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, presentations: Presentations) -> SessionSpec:

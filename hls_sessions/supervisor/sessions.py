@@ -1,4 +1,4 @@
-"""The tables of a supervisor: which sessions are to exist, and whose they are."""
+"""The table of a supervisor: which sessions are to exist, and whose they are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import IllegalTransition
-from hls_sessions.session import Step, Who, end_error
+from hls_sessions.session import Session, SessionRecord, Step, Who, end_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from hls_sessions.errors import SessionError
-    from hls_sessions.otp import Ref
-    from hls_sessions.session import Session, SessionRecord, SessionSpec, State
+    from hls_sessions.otp import Clock, Ref, Registry
+    from hls_sessions.session import Event, SessionSpec, State
+    from hls_sessions.settings import Settings
 
 
 @dataclass(eq=False)
@@ -44,12 +45,66 @@ class Entry:
         return True
 
 
+class SessionFactory:
+    """Makes entries, which go by the settings for as long as they have no times of their own."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        registry: Registry,
+        tell: Callable[[Event], None],
+        close: Callable[[str], None],
+        settings: Settings,
+    ) -> None:
+        """Prepare to make entries.
+
+        Args:
+            clock: what time it is.
+            registry: where actors are found by session id.
+            tell: hears every event of every session, and must be quick.
+            close: ends a session by its id.
+            settings: the times of sessions that have none of their own.
+        """
+        self._clock = clock
+        self._registry = registry
+        self._tell = tell
+        self._close = close
+        self._settings = settings
+
+    def make(self, spec: SessionSpec, idle_timeout: float | None = None) -> Entry:
+        """Return a new entry, whose session is pending; ``idle_timeout`` is a time of its own, in seconds."""
+        record = SessionRecord(
+            spec.session_id,
+            self._clock,
+            self._tell,
+            user=spec.user,
+            media=str(spec.presentation.media.path),
+            idle_timeout=self._settings.idle_timeout,
+            subscriber_ttl=self._settings.subscriber_ttl,
+            start_at=spec.start_at,
+        )
+        record.presence.change(idle_timeout=idle_timeout)
+        return Entry(spec, record, Session(spec, record, self._registry, self._close))
+
+    def follow(self, entry: Entry) -> None:
+        """Have an entry go by the settings, which may have changed since it was made."""
+        entry.record.presence.follow(self._settings.idle_timeout, self._settings.subscriber_ttl)
+
+    def reconfigure(self, settings: Settings, entries: Iterable[Entry]) -> None:
+        """Make entries by other settings from now on, and have those that there are go by them."""
+        self._settings = settings
+        for entry in entries:
+            self.follow(entry)
+
+
 class SessionTable:
     """All entries, by id and by user and file. Any thread may use them."""
 
     def __init__(self, why_not: Callable[[str], SessionError]) -> None:
         """Begin without any; ``why_not`` says why there is no session of an id."""
         self._why_not = why_not
+        self.opening = threading.Lock()
+        """Held while a session is opened or brought back: two opens of one file by one user give one session."""
         self._by_id: dict[str, Entry] = {}
         self._by_spec: dict[tuple[str, Path], Entry] = {}
         self._lock = threading.Lock()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hls_sessions.encoding import WatcherServer
-from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
+from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, Unavailable
 from hls_sessions.otp import (
     AlreadyStarted,
     Backoff,
@@ -43,7 +43,7 @@ from hls_sessions.otp import (
 from hls_sessions.segments import SegmentDirectory, end_processes
 from hls_sessions.session import Reconfigure, SessionServer, Transition, end_error
 from hls_sessions.session.client import CALL_TIMEOUT
-from hls_sessions.supervisor.janitor import GO_ROUND, JanitorServer
+from hls_sessions.supervisor.janitor import SWEEP_NOW, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.otp import ExitReason, Ref, Registry
     from hls_sessions.session import Services, SessionSpec
-    from hls_sessions.supervisor.janitor import Round
+    from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.sessions import Entry, SessionTable
 
 logger = logging.getLogger(__name__)
@@ -84,10 +84,10 @@ class Chores:
     """Reminds the sessions whose time has run out."""
     remind_interval: float
     """Seconds between two reminders."""
-    go_round: Callable[[], Round]
-    """Goes the janitor's round."""
-    round_interval: float
-    """Seconds between two rounds."""
+    sweep: Callable[[], Sweep]
+    """Does the janitor's work once."""
+    sweep_interval: float
+    """Seconds between two sweeps."""
 
 
 class Tree:
@@ -106,7 +106,7 @@ class Tree:
             shutdown_timeout: seconds all of it may take to end.
         """
         self.services = services
-        """What sessions that are started from now on share; ``move_in`` changes it for all."""
+        """What sessions that are started from now on share; ``reconfigure`` changes it for all."""
         self._table = entries
         self._registry = registry
         self._chores = chores
@@ -178,17 +178,17 @@ class Tree:
             if (actor := self._registry.whereis(entry.spec.session_id)) is not None:
                 actor.send(Reconfigure(services))
 
-    def go_round(self, patience: float) -> Round:
-        """Have the janitor go a round now, and return it when it is over, within so many seconds.
+    def sweep(self, patience: float) -> Sweep:
+        """Have the janitor sweep now, and return that when it is over, within so many seconds.
 
         Raises:
             Unavailable: the janitor crashed, or took longer.
         """
         try:
             janitor = self._registry.wait_for(JANITOR).get(CALL_TIMEOUT)
-            done: Round = janitor.call(GO_ROUND, patience)
+            done: Sweep = janitor.call(SWEEP_NOW, patience)
         except (CallTimeout, NoProcess, ServerExited) as error:
-            raise Unavailable(f"The janitor did not go its round: {error}.") from error
+            raise Unavailable(f"The janitor did not sweep: {error}.") from error
         return done
 
     # ---- within
@@ -226,7 +226,7 @@ class Tree:
         return ref
 
     def _start_janitor(self) -> Ref:
-        ref = JanitorServer.start_link(self._chores.go_round, self._chores.round_interval, self.services.timers)
+        ref = JanitorServer.start_link(self._chores.sweep, self._chores.sweep_interval, self.services.timers)
         self._registry.unregister(JANITOR)
         self._registry.register(JANITOR, ref)
         return ref
@@ -285,3 +285,11 @@ class Tree:
             logger.error("session %s failed: %s", spec.id, why)
         self._table.forget(entry, end_error(entry.record))
         self._clearing.submit(self.clear, entry.spec)
+
+
+def start_failure(error: BaseException) -> BaseException:
+    """Return what a failed start means to the caller that opened: the session's own error where it gave one."""
+    if isinstance(error, StartError):
+        cause = error.__cause__
+        return cause if isinstance(cause, SessionError) else Unavailable(f"The session did not start: {cause}")
+    return error

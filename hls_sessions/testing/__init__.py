@@ -1,19 +1,39 @@
-"""For tests that drive ffmpeg through this package: films, doubles, a check for leftovers, and the pytest plugin."""
+"""For tests that drive ffmpeg through this package: films, doubles, faults, leftovers, and the pytest plugin."""
 
 from hls_sessions.otp import ManualClock
 from hls_sessions.testing.clips import Clip, make
 from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, runs_of
 from hls_sessions.testing.leftovers import child_processes, session_directories, threads
+from hls_sessions.testing.seams import (
+    Disk,
+    actor_of,
+    busy,
+    counted_bytes,
+    crash,
+    lost_timers,
+    process_of,
+    storage_that_fails,
+    written,
+)
 
 __all__ = [
     "Clip",
+    "Disk",
     "ManualClock",
+    "actor_of",
+    "busy",
     "child_processes",
+    "counted_bytes",
+    "crash",
     "failing_ffmpeg",
     "hanging_ffmpeg",
+    "lost_timers",
     "make",
     "nvenc_ffmpeg",
+    "process_of",
     "runs_of",
     "session_directories",
+    "storage_that_fails",
     "threads",
+    "written",
 ]

@@ -13,7 +13,7 @@ from hls_sessions.ffmpeg import ProcessId, boot, find
 from hls_sessions.media import read_segment
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.segments.quota import MakeRoom
-from hls_sessions.testing import runs_of
+from hls_sessions.testing import actor_of, crash, runs_of
 
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
 BOUND = 30
@@ -45,8 +45,7 @@ def change_hands(until):
 
     def change_hands(session):
         (session.directory / "owner").write_text(EARLIER)
-        session._registry.whereis(session.id).cast("something it does not know")
-        until(lambda: session._record.tally.sums.restarts.get("actor"))
+        until(crash(session))
         session.info()
 
     return change_hands
@@ -71,8 +70,7 @@ def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session
     change_hands(session)
     assert session.info().bytes_on_disk == on_disk > 0
 
-    actor = session._registry.whereis(session.id)
-    actor.send(MakeRoom(on_disk))
+    actor_of(session).send(MakeRoom(on_disk))
 
     assert session.info().bytes_on_disk == 0
     assert contents(session, VIDEO).keys() <= {"init.mp4"}

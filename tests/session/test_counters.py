@@ -8,7 +8,7 @@ import pytest
 
 from hls_sessions.errors import SessionEnded, SessionNotFound
 from hls_sessions.ffmpeg import find
-from hls_sessions.testing import failing_ffmpeg, hanging_ffmpeg, runs_of
+from hls_sessions.testing import crash, failing_ffmpeg, hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -16,13 +16,6 @@ BOUND = 30
 
 def glance(session):
     return session.ask_glance().get(BOUND)
-
-
-def crash(supervisor, session):
-    """Send the session's actor a message it cannot take, and wait until it has crashed over it."""
-    ref = supervisor._registry.wait_for(session.id).get(BOUND)
-    ref.cast(object())
-    ref.wait(BOUND)
 
 
 def test_it_says_when_it_began_and_where_its_time_went(hls_supervisor, film, hls_clock):
@@ -125,7 +118,7 @@ def test_a_crash_of_its_actor_loses_nothing(hls_supervisor, film, until):
     until(lambda: not glance(session).runs)
     before, history = glance(session), session.history
 
-    crash(supervisor, session)
+    crash(session)
 
     after = glance(session)
     assert after.restarts == {"actor": 1}
@@ -175,7 +168,7 @@ def test_an_actor_that_crashes_too_often_fails_its_session_by_its_supervisor(hls
     session = supervisor.open(film)
 
     for _ in range(4):
-        crash(supervisor, session)
+        crash(session)
     until(lambda: len(session.history) == 2)
 
     assert (session.history[-1].step, session.history[-1].by) == ("fail", "supervisor")

@@ -18,6 +18,7 @@ from hls_sessions.errors import StorageFailed
 from hls_sessions.segments.quota import Shortage
 from hls_sessions.session.server import NO_ROOM as SAYINGS
 from hls_sessions.session.server import ROOM_CHECK
+from hls_sessions.testing import Disk, counted_bytes, crash
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 NO_ROOM, OWN_FULL = SAYINGS[Shortage.SHARED], SAYINGS[Shortage.OWN]
@@ -68,15 +69,11 @@ def disk(hls_supervisor, hls_clock, paced):
     """
     slow = paced(16)
 
-    class Disk:
-        free = PLENTY
-
+    class SlowDisk(Disk):
         def supervisor(self, **settings):
-            supervisor = hls_supervisor(clock=hls_clock, **{"ffmpeg": slow} | settings)
-            supervisor._tree.services.quota._free = lambda: self.free
-            return supervisor
+            return hls_supervisor(clock=hls_clock, free_bytes=self, **{"ffmpeg": slow} | settings)
 
-    return Disk()
+    return SlowDisk(PLENTY)
 
 
 @pytest.fixture
@@ -235,11 +232,11 @@ def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(dis
     glance(idle)
     until(lambda: not glance(idle).runs + glance(other).runs)
     kept = segments_of(idle), segments_of(other)
-    budget = supervisor._tree.services.quota.bytes - glance(idle).bytes_on_disk // 2
+    budget = counted_bytes(supervisor) - glance(idle).bytes_on_disk // 2
 
     supervisor.reconfigure(disk_budget=budget)
 
-    until(lambda: supervisor._tree.services.quota.bytes <= budget)
+    until(lambda: counted_bytes(supervisor) <= budget)
     assert set() < segments_of(idle) < kept[0]
     assert segments_of(other) == kept[1]
 
@@ -284,11 +281,9 @@ def test_what_a_crashed_actor_left_is_counted_by_the_next(disk, hls_clock, long_
     supervisor = disk.supervisor()
     session = supervisor.open(long_film)
     watch(session, range(5))
-    ref = supervisor._registry.whereis(session.id)
-    ref.cast(object())
-    ref.wait(BOUND)
+    is_back = crash(session)
     # No faster than its threads can follow, or it has expired before it is back.
-    until(lambda: hls_clock.advance(0.1) or supervisor._registry.whereis(session.id) not in {None, ref})
+    until(lambda: hls_clock.advance(0.1) or is_back())
 
     assert glance(session).bytes_on_disk == sum(
         file.stat().st_size for file in (session.directory / VIDEO).glob("*.m4s")
@@ -299,12 +294,11 @@ def test_what_has_ended_is_counted_no_more(disk, long_film):
     supervisor = disk.supervisor()
     session = supervisor.open(long_film)
     watch(session, range(3))
-    assert supervisor._tree.services.quota.bytes > 0
+    assert counted_bytes(supervisor) > 0
 
     session.stop()
 
-    assert supervisor._tree.services.quota.bytes == 0
-    assert supervisor._tree.services.quota._sessions == {}
+    assert counted_bytes(supervisor) == 0
 
 
 # ---- a disk that is full

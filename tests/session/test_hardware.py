@@ -5,7 +5,7 @@ from __future__ import annotations
 import judge
 import pytest
 
-from hls_sessions.testing import nvenc_ffmpeg, runs_of
+from hls_sessions.testing import crash, nvenc_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -92,9 +92,7 @@ def test_a_session_that_crashes_afterwards_goes_on_with_what_both_have_made(hls_
     session = supervisor.open(film)
     for number in (3, 0):
         session.segment(VIDEO, number, BOUND)
-    actor = supervisor._registry.wait_for(session.id).get(BOUND)
-    actor.cast(object())
-    actor.wait(BOUND)
+    crash(session)
 
     for number in range(5):
         assert is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND))

@@ -10,7 +10,7 @@ import pytest
 
 from hls_sessions import Restarted
 from hls_sessions.media import read_track
-from hls_sessions.testing import child_processes, hanging_ffmpeg
+from hls_sessions.testing import child_processes, crash, hanging_ffmpeg
 
 COPY, AUDIO = "video-copy", "audio-0"
 BOUND = 30
@@ -324,9 +324,7 @@ def test_a_session_whose_actor_crashes_gets_another_packager(hls_supervisor, fil
     session = supervisor.open(film)
     session.segment(COPY, 0, BOUND)
     pid = packager(session)
-    actor = supervisor._registry.wait_for(session.id).get(BOUND)
-    actor.cast(object())
-    actor.wait(BOUND)
+    crash(session)
 
     assert session.segment(COPY, 1, BOUND).exists()
     gone(pid)

@@ -16,7 +16,7 @@ from hls_sessions.errors import (
 )
 from hls_sessions.session import SessionServer
 from hls_sessions.session.snapshot import PausedRun, Place
-from hls_sessions.testing import hanging_ffmpeg, runs_of
+from hls_sessions.testing import crash, hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -28,13 +28,6 @@ def glance(session):
 
 def steps(session):
     return [(step.step, step.reason) for step in session.history]
-
-
-def crash(supervisor, session):
-    """Send the session's actor a message it cannot take, and wait until it has crashed over it."""
-    ref = supervisor._registry.wait_for(session.id).get(BOUND)
-    ref.cast(object())
-    ref.wait(BOUND)
 
 
 @pytest.fixture
@@ -282,7 +275,7 @@ def test_a_pause_survives_the_crash_of_its_actor(hls_supervisor, film, is_right)
     session.segment(VIDEO, 0, BOUND)
     snapshot = session.pause()
 
-    crash(supervisor, session)
+    crash(session)
 
     assert (glance(session).state, glance(session).runs) == ("paused", ())
     session.resume()

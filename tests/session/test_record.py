@@ -166,3 +166,12 @@ def test_a_life_of_which_no_step_is_known_any_more_goes_on():
     record.take(Step.COMPLETE, Who.VIEWER, "enough")
 
     assert (record.position, [step.step for step in record.history]) == (7.0, ["complete"])
+
+
+def test_what_is_changed_when_it_has_ended_stays_as_it_is():
+    record = SessionRecord("7f3a", ManualClock(), idle_timeout=1800)
+    record.take(Step.COMPLETE, Who.SUPERVISOR, "over")
+
+    with pytest.raises(IllegalTransition, match="A session that is completed stays as it is"):
+        record.change({"idle_timeout": 5.0})
+    assert record.presence.idle_timeout == 1800

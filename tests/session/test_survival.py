@@ -12,7 +12,15 @@ import pytest
 from hls_sessions.encoding import run as encoding_run
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.errors import EncoderFailed, SegmentImpossible, SessionEnded, SessionNotFound, StorageFailed
-from hls_sessions.testing import child_processes, failing_ffmpeg, hanging_ffmpeg, runs_of
+from hls_sessions.testing import (
+    actor_of,
+    child_processes,
+    crash,
+    failing_ffmpeg,
+    hanging_ffmpeg,
+    runs_of,
+    storage_that_fails,
+)
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -20,18 +28,6 @@ BOUND = 30
 
 def glance(session):
     return session.ask_glance().get(BOUND)
-
-
-def actor(supervisor, session):
-    """Return the session's actor, as soon as there is one."""
-    return supervisor._registry.wait_for(session.id).get(BOUND)
-
-
-def crash(supervisor, session):
-    """Send the session's actor a message it cannot take, and wait until it has crashed over it."""
-    ref = actor(supervisor, session)
-    ref.cast(object())
-    ref.wait(BOUND)
 
 
 def broken_disk(*_, **__):
@@ -135,7 +131,7 @@ def test_a_failed_session_says_why_and_is_cleaned_away(hls_supervisor, film, tmp
     supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)), copy_streams=False)
     session = supervisor.open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
-    ref = actor(supervisor, session)
+    ref = actor_of(session)
 
     for reply in waiting:
         with pytest.raises(EncoderFailed):
@@ -151,7 +147,7 @@ def test_a_failed_session_says_why_and_is_cleaned_away(hls_supervisor, film, tmp
 def test_a_failed_session_leaves_the_others_alone(hls_supervisor, film, tmp_path, is_right):
     supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, times=3)))
     other, failing = supervisor.open(film), supervisor.open(film)
-    ref = actor(supervisor, failing)
+    ref = actor_of(failing)
     with pytest.raises(EncoderFailed):
         failing.segment(VIDEO, 0, BOUND)
     ref.wait(BOUND)
@@ -223,39 +219,20 @@ def test_an_encoder_that_ends_well_and_leaves_an_empty_segment_has_come_to_the_e
 # ---- a broken disk
 
 
-@pytest.fixture
-def on_publishing(monkeypatch):
-    """Have something happen instead of writing segments, so many times."""
-    write_bytes = Path.write_bytes
-
-    def on_publishing(happens, times):
-        left = iter(range(times))
-
-        def write(path, data):
-            if path.name.endswith(".m4s.part") and next(left, None) is not None:
-                happens()
-            return write_bytes(path, data)
-
-        monkeypatch.setattr(Path, "write_bytes", write)
-
-    return on_publishing
-
-
-def test_a_disk_that_is_broken_for_a_moment_costs_a_pause(hls_supervisor, film, on_publishing, is_right, until):
+def test_a_disk_that_is_broken_for_a_moment_costs_a_pause(hls_supervisor, film, is_right, until):
     session = hls_supervisor().open(film)
-    on_publishing(broken_disk, times=2)
 
-    assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
+    with storage_that_fails(times=2):
+        assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
     until(lambda: glance(session).encoder_failures == 2)  # each counts when its end is heard
 
 
-def test_a_disk_that_stays_broken_ends_the_session_and_says_so(hls_supervisor, film, on_publishing):
+def test_a_disk_that_stays_broken_ends_the_session_and_says_so(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
-    ref = actor(supervisor, session)
-    on_publishing(broken_disk, times=1000)
+    ref = actor_of(session)
 
-    with pytest.raises(StorageFailed, match="Input/output error"):
+    with storage_that_fails(), pytest.raises(StorageFailed, match="Input/output error"):
         session.segment(VIDEO, 0, BOUND)
 
     ref.wait(BOUND)
@@ -306,7 +283,7 @@ def test_a_crashed_session_comes_back_with_its_id_its_directory_and_its_segments
     session = supervisor.open(film, user="anna")
     before = session.segment(VIDEO, 0, BOUND)
 
-    crash(supervisor, session)
+    crash(session)
 
     info = session.info()
     assert (info.session_id, info.directory) == (session.id, str(session.directory))
@@ -319,15 +296,15 @@ def test_a_crashed_session_serves_the_next_request(hls_supervisor, film, is_righ
     supervisor = hls_supervisor()
     session = supervisor.open(film)
 
-    crash(supervisor, session)
+    crash(session)
 
     assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
 
 
 def test_who_waits_while_the_session_crashes_gets_the_right_segment(stuck, film, is_right, ends):
-    supervisor, session, waiting, run = stuck(film, segment=2)
+    _, session, waiting, run = stuck(film, segment=2)
 
-    crash(supervisor, session)
+    crash(session)
 
     assert ends(run.pid)
     assert is_right(session, VIDEO, 2, waiting.get(BOUND))
@@ -355,7 +332,7 @@ def test_a_session_that_was_killed_hears_of_the_segments_its_next_encoder_makes(
     waiting = session.ask_segment(VIDEO, 0)
     [before] = glance(session).runs
 
-    actor(supervisor, session).kill()
+    actor_of(session).kill()
     waiting.get(BOUND)
 
     [run] = glance(session).runs  # which is far from its end, where it would have been heard of at last
@@ -380,9 +357,9 @@ def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(hls_superviso
 
 
 def test_a_killed_session_comes_back_and_serves_who_waits(stuck, film, is_right, ends):
-    supervisor, session, waiting, run = stuck(film, segment=2)
+    _, session, waiting, run = stuck(film, segment=2)
 
-    actor(supervisor, session).kill()
+    actor_of(session).kill()
 
     assert ends(run.pid)
     assert is_right(session, VIDEO, 2, waiting.get(BOUND))
@@ -393,7 +370,7 @@ def test_a_session_that_crashes_too_often_fails_and_says_why(hanging, film, ends
     session = supervisor.open(film, user="anna")
     waiting = session.ask_segment(VIDEO, 0)
     for _ in range(4):
-        crash(supervisor, session)
+        crash(session)
 
     with pytest.raises(SessionEnded, match=r"failed at .*: its actor crashed too often") as ended:
         waiting.get(BOUND)
@@ -410,7 +387,7 @@ def test_a_session_that_crashes_too_often_leaves_nothing(hanging, film, ends):
     session.ask_segment(VIDEO, 0)
     for _ in range(4):
         [run] = glance(session).runs
-        crash(supervisor, session)
+        crash(session)
 
     supervisor.stop()
 
@@ -422,13 +399,13 @@ def test_a_session_that_crashes_too_often_leaves_the_others_alone(hls_supervisor
     supervisor = hls_supervisor()
     other, crashing = supervisor.open(film), supervisor.open(film)
     waiting = other.ask_segment(VIDEO, 0)
-    ref = actor(supervisor, other)
+    ref = actor_of(other)
 
     for _ in range(4):
-        crash(supervisor, crashing)
+        crash(crashing)
 
     assert is_right(other, VIDEO, 0, waiting.get(BOUND))
-    assert actor(supervisor, other) is ref
+    assert actor_of(other) is ref
 
 
 def test_crashes_far_apart_are_forgiven(hls_supervisor, film, hls_clock, is_right, until):
@@ -436,11 +413,10 @@ def test_crashes_far_apart_are_forgiven(hls_supervisor, film, hls_clock, is_righ
     session = supervisor.open(film)
 
     for _ in range(6):
-        crash(supervisor, session)
-        back = supervisor._registry.wait_for(session.id)
+        is_back = crash(session)
         # Its backoff begins when the crash is heard of. Were the clock advanced without a pause, the half hour after
         # which a session expires could be over first.
-        until(lambda: hls_clock.advance(0.01) or back.done())  # noqa: B023 - it is called at once
+        until(lambda: hls_clock.advance(0.01) or is_back())  # noqa: B023 - it is called at once
         hls_clock.advance(61)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from math import inf
 
 import pytest
 from pydantic import ValidationError
 
-from hls_sessions import Changes, Filter, SessionError, Updated
+from hls_sessions import Changes, Filter, Updated
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
 from hls_sessions.supervisor.sessions import SessionTable
-from hls_sessions.testing import hanging_ffmpeg
+from hls_sessions.testing import busy, crash, hanging_ffmpeg
 
 VIDEO = "video-90p"
 BOUND = 30
@@ -77,15 +76,10 @@ def test_what_cannot_be_done_with_one_is_said_and_no_matter_of_the_others(superv
 
 def test_a_session_that_does_not_answer_is_refused(supervisor, anna, ben, monkeypatch):
     monkeypatch.setattr("hls_sessions.supervisor.bulk.PATIENCE", 2)
-    go_on = threading.Event()
-    record = next(entry.record for entry in supervisor._table.all() if entry.session is anna)
-    monkeypatch.setattr(record.presence, "touch", go_on.wait)
-    heartbeat = anna.ask_heartbeat()  # keeps its actor busy
 
-    [stuck, paused] = supervisor.pause_many(Filter(all=True))
+    with busy(anna):
+        [stuck, paused] = supervisor.pause_many(Filter(all=True))
 
-    go_on.set()
-    heartbeat.get(BOUND)
     assert (stuck.done, stuck.refusal) == (False, "It did not answer within 2 seconds.")
     assert paused.done
 
@@ -193,15 +187,6 @@ def test_a_session_that_ends_meanwhile_is_refused_with_the_reason(supervisor, an
     assert (outcome.done, outcome.refusal) == (False, str(SessionNotFound(anna.id)))
 
 
-def test_what_is_updated_when_it_has_ended_stays_as_it_is(supervisor, anna):
-    [entry] = supervisor._table.all()
-    anna.stop()
-
-    with pytest.raises(SessionError, match="A session that is completed stays as it is"):
-        entry.record.change({"idle_timeout": 5.0})
-    assert entry.record.presence.idle_timeout == 1800
-
-
 # ---- other times
 
 
@@ -238,7 +223,7 @@ def test_an_update_outlives_a_crash_of_the_actor(hls_supervisor, film, until):
     supervisor = hls_supervisor()
     anna = supervisor.open(film)
     supervisor.update_many(Filter(all=True), Changes(idle_timeout=60))
-    supervisor._registry.whereis(anna.id).cast(object())
+    crash(anna)
 
     until(lambda: glance(anna).restarts)
     assert glance(anna).idle_timeout == 60

@@ -10,7 +10,7 @@ import pytest
 
 from hls_sessions import Ended, Event, Evicted, Restarted, Started, StateChanged
 from hls_sessions.errors import IllegalTransition, SessionNotFound
-from hls_sessions.testing import failing_ffmpeg, hanging_ffmpeg
+from hls_sessions.testing import crash, failing_ffmpeg, hanging_ffmpeg
 
 VIDEO = "video-90p"
 BOUND = 30
@@ -74,7 +74,7 @@ def test_a_replaced_encoder_and_a_restarted_actor_are_told_of(hls_supervisor, fi
 
     session.segment(VIDEO, 2, BOUND)
     encoder = heard.get(timeout=BOUND)
-    supervisor._registry.wait_for(session.id).get(BOUND).cast(object())
+    crash(session)
     actor = heard.get(timeout=BOUND)
 
     assert (encoder.what, encoder.cause, encoder.rendition, encoder.segment) == ("encoder", "crashed", VIDEO, 2)

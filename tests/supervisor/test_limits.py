@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from hls_sessions.errors import CapacityExceeded, SessionEnded
-from hls_sessions.testing import hanging_ffmpeg
+from hls_sessions.testing import hanging_ffmpeg, lost_timers
 
 BOUND = 30
 VIDEO = "video-90p"
@@ -109,14 +109,13 @@ def test_resuming_what_is_gone_is_refused_like_opening(full, film):
 
 
 @pytest.mark.parametrize("when_full", ["reject", "evict"])
-def test_what_is_overdue_is_cleared_away_for_a_new_session(full, film, hls_clock, monkeypatch, when_full):
+def test_what_is_overdue_is_cleared_away_for_a_new_session(full, film, hls_clock, when_full):
     supervisor = full(when_full=when_full)
-    monkeypatch.setattr(supervisor._tree.services.timers, "fire", lambda: None)
-    monkeypatch.setattr(supervisor._tree.services.timers, "next_deadline", lambda: None)
-    overdue, idle = supervisor.open(film, idle_timeout=100), supervisor.open(film, idle_timeout=500)
-    hls_clock.advance(200)
+    with lost_timers(supervisor):
+        overdue, idle = supervisor.open(film, idle_timeout=100), supervisor.open(film, idle_timeout=500)
+        hls_clock.advance(200)
 
-    supervisor.open(film)
+        supervisor.open(film)
 
     assert not is_there(supervisor, overdue)
     assert not overdue.directory.exists()

@@ -234,7 +234,6 @@ def test_what_is_remembered_of_ended_sessions_has_a_bound(hls_supervisor, film, 
         with pytest.raises(SessionEnded):
             supervisor.find(session.id)
     assert [step.step for step in supervisor.history(ended[0].id)] == ["start", "expire"]
-    assert len(supervisor._recorder._past) == 2
 
 
 # ---- what cannot be opened

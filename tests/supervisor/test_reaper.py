@@ -8,10 +8,9 @@ import pytest
 
 from hls_sessions import Ended, Restarted, SegmentReady, StateChanged
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
-from hls_sessions.otp import which_children
 from hls_sessions.session import SessionServer
 from hls_sessions.supervisor import stream as streams
-from hls_sessions.testing import hanging_ffmpeg
+from hls_sessions.testing import crash, hanging_ffmpeg, lost_timers, process_of
 
 VIDEO = "video-90p"
 BOUND = 30
@@ -46,15 +45,14 @@ def test_a_cycle_ends_what_is_overdue_and_nothing_else(hls_supervisor, film, hls
         supervisor.find(idle.id)
 
 
-def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film, hls_clock, monkeypatch):
+def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock)
     session = supervisor.open(film)
-    monkeypatch.setattr(supervisor._tree.services.timers, "fire", lambda: None)
-    monkeypatch.setattr(supervisor._tree.services.timers, "next_deadline", lambda: None)
-    hls_clock.advance(1800)
-    assert glance(session).state == "active"
+    with lost_timers(supervisor):
+        hls_clock.advance(1800)
+        assert glance(session).state == "active"
 
-    assert supervisor.reap() == [session.id]
+        assert supervisor.reap() == [session.id]
 
     assert not session.directory.exists()
     assert supervisor.sessions() == []
@@ -63,7 +61,7 @@ def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film
 def test_the_reaper_runs_its_cycle_by_itself(hls_supervisor, film, hls_clock, monkeypatch, until):
     supervisor = hls_supervisor(clock=hls_clock, reap_interval=10)
     monkeypatch.setattr(
-        SessionServer, "_remind", lambda *_: supervisor._tree.services.timers.send_after(_[0].ref, None, 1e9)
+        SessionServer, "_remind", lambda server, *_: server._services.timers.send_after(server.ref, None, 1e9)
     )
     session = supervisor.open(film, idle_timeout=15)
 
@@ -89,11 +87,11 @@ def test_a_cycle_spares_a_session_while_a_viewer_waits(hls_supervisor, film, hls
 def test_a_reaper_that_was_killed_comes_back_and_no_session_notices(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
-    [reaper] = [child.ref for child in which_children(supervisor._tree.root) if child.id == "reaper"]
+    reaper = process_of(supervisor, "reaper")
 
     reaper.kill()
 
-    assert next(child.ref for child in which_children(supervisor._tree.root) if child.id == "reaper").is_alive()
+    assert process_of(supervisor, "reaper").is_alive()
     assert glance(session).restarts == {}
 
 
@@ -178,7 +176,7 @@ def test_a_crash_of_the_actor_forgets_nobody_who_listens(hls_supervisor, film):
 
     async def listen():
         with supervisor.stream(session.id) as stream:
-            supervisor._registry.whereis(session.id).cast(object())
+            crash(session)
             async for event in stream:
                 if isinstance(event, Restarted):
                     return (await session.ask_glance()).subscriber_count
@@ -252,4 +250,3 @@ def test_nobody_can_listen_to_a_session_that_is_not_there(hls_supervisor, film, 
         asyncio.run(listen(session.id))
     with pytest.raises(SessionNotFound):
         asyncio.run(listen("x"))
-    assert supervisor._bus._streams == []

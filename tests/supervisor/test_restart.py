@@ -22,8 +22,8 @@ from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnde
 from hls_sessions.ffmpeg import Prober, ProcessId
 from hls_sessions.media import fingerprint
 from hls_sessions.supervisor.recorder import Recorder
-from hls_sessions.supervisor.recovery import Returning
-from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories
+from hls_sessions.supervisor.recovery import Recovery
+from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories, written
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -35,7 +35,7 @@ def state_dir(tmp_path):
 
 
 @pytest.fixture
-def record(hls_supervisor, state_dir):
+def life(hls_supervisor, state_dir):
     """Start a supervisor that leaves its sessions to the next."""
     return lambda **more: hls_supervisor(**({"state_dir": state_dir, "drain": False} | more))
 
@@ -56,8 +56,8 @@ def playlists(session):
     return session.master_playlist(), *(session.media_playlist(each) for each in session.presentation.offered)
 
 
-def test_a_session_goes_on_under_its_id_as_its_player_was_told(record, last_life, film):
-    first = record()
+def test_a_session_goes_on_under_its_id_as_its_player_was_told(life, last_life, film):
+    first = life()
     session = first.open(film, user="anna", start_at=2)
     told = playlists(session)
     first.stop()
@@ -69,8 +69,8 @@ def test_a_session_goes_on_under_its_id_as_its_player_was_told(record, last_life
     assert again.info().state == "active"
 
 
-def test_its_segments_are_shown_again_and_not_made_again(record, last_life, film, counted):
-    first = record(ffmpeg=counted)
+def test_its_segments_are_shown_again_and_not_made_again(life, last_life, film, counted):
+    first = life(ffmpeg=counted)
     session = first.open(film)
     whole = [session.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)]
     first.stop()
@@ -82,8 +82,8 @@ def test_its_segments_are_shown_again_and_not_made_again(record, last_life, film
     assert runs_of(counted) == made
 
 
-def test_a_segment_that_is_missing_is_made_by_the_next_life(record, last_life, film):
-    first = record()
+def test_a_segment_that_is_missing_is_made_by_the_next_life(life, last_life, film):
+    first = life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -94,8 +94,8 @@ def test_a_segment_that_is_missing_is_made_by_the_next_life(record, last_life, f
     assert again.segment(AUDIO, 4, BOUND).exists()
 
 
-def test_nothing_is_encoded_before_anybody_asks(record, last_life, film, counted):
-    first = record(ffmpeg=counted)
+def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
+    first = life(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -109,16 +109,16 @@ def test_nothing_is_encoded_before_anybody_asks(record, last_life, film, counted
     assert runs_of(counted) == made
 
 
-def test_its_user_who_opens_the_file_again_finds_it(record, last_life, film):
-    first = record()
+def test_its_user_who_opens_the_file_again_finds_it(life, last_life, film):
+    first = life()
     session = first.open(film, user="anna")
     first.stop()
 
     assert last_life().open_or_find(film, user="anna")[0].id == session.id
 
 
-def test_its_book_goes_on(record, last_life, film, hls_clock, until):
-    first = record(clock=hls_clock)
+def test_its_book_goes_on(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     hls_clock.advance(10)
@@ -138,8 +138,8 @@ def test_its_book_goes_on(record, last_life, film, hls_clock, until):
     assert b"hls_sessions_segments_made_total 0" in second.metrics()[0]
 
 
-def test_its_idle_time_goes_on_from_the_last_activity(record, last_life, film, hls_clock, until):
-    first = record(clock=hls_clock)
+def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     hls_clock.advance(60)
     first.stop()
@@ -155,8 +155,8 @@ def test_its_idle_time_goes_on_from_the_last_activity(record, last_life, film, h
         second.find(session.id)
 
 
-def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(record, last_life, film):
-    first = record(idle_timeout=1000)
+def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(life, last_life, film):
+    first = life(idle_timeout=1000)
     follows, has_its_own = first.open(film), first.open(film, idle_timeout=1000)
     first.stop()
 
@@ -170,35 +170,33 @@ def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(record, la
 def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(last_life, film):
     first = last_life()
     session = first.open(film)
-    first._store.flush()
+    written(first)
 
     first.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
 
-    assert first._store.session(session.id).own_idle_timeout == 77
+    assert written(first).session(session.id).own_idle_timeout == 77
 
 
 def test_a_change_of_one_session_is_no_work_with_the_others(last_life, film, monkeypatch):
     supervisor = last_life()
     session, *_ = [supervisor.open(film) for _ in range(3)]
     looked_at, look = [], Recorder._as_now
-    monkeypatch.setattr(
-        Recorder, "_as_now", lambda self, row, record: looked_at.append(row.id) or look(self, row, record)
-    )
+    monkeypatch.setattr(Recorder, "_as_now", lambda self, row, life: looked_at.append(row.id) or look(self, row, life))
 
     supervisor.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
 
     assert looked_at == [session.id]
 
 
-def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(record, last_life, film, state_dir):
-    first = record()
+def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_life, film, state_dir):
+    first = life()
     sessions = [first.open(film) for _ in range(3)]
-    first._store.flush()
+    written(first)
     for file in state_dir.glob("history.db*"):
         file.unlink()
     sessions[0].pause()
-    first._store.flush()
-    steps = first._store.transitions(sessions[0].id)
+    written(first)
+    steps = written(first).transitions(sessions[0].id)
     first.stop()
 
     second = last_life()
@@ -210,25 +208,26 @@ def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(record, last_
 def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(last_life, film, state_dir):
     supervisor = last_life()
     session, other = supervisor.open(film), supervisor.open(film)
-    supervisor._store.flush()
-    again = supervisor._store.when_begun_anew
+    written(supervisor)
+    store = written(supervisor)
+    again = store.when_begun_anew
 
     def meanwhile():
         session.pause()
         return again()
 
-    supervisor._store.when_begun_anew = meanwhile
+    store.when_begun_anew = meanwhile
     for file in state_dir.glob("history.db*"):
         file.unlink()
     other.pause()
-    supervisor._store.flush()  # by now the new one is begun, and all is recorded again
+    written(supervisor)  # by now the new one is begun, and all is recorded again
 
-    steps = {each.id: [step.step for step in supervisor._store.transitions(each.id)] for each in (session, other)}
+    steps = {each.id: [step.step for step in written(supervisor).transitions(each.id)] for each in (session, other)}
     assert list(steps.values()) == [["start", "pause"]] * 2
 
 
-def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(record, last_life, film, hls_clock, until):
-    first = record(clock=hls_clock)
+def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     first.stop()
     hls_clock.advance(100)
@@ -237,12 +236,12 @@ def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(record, las
     assert second.wait_for_the_returning(BOUND)
     hls_clock.advance(0)
 
-    until(lambda: second._store.session(session.id).state == "expired")
+    until(lambda: written(second).session(session.id).state == "expired")
     until(lambda: not session.directory.exists())
 
 
-def test_who_listened_has_their_time_anew_to_come_back(record, last_life, film, hls_clock, until):
-    first = record(clock=hls_clock)
+def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hls_clock, until):
+    first = life(clock=hls_clock)
     session = first.open(film)
     first.update_many(Filter(session_id=session.id), Changes(subscriber_ttl=50))
 
@@ -264,12 +263,12 @@ def test_who_listened_has_their_time_anew_to_come_back(record, last_life, film, 
         second.find(session.id)
 
 
-def test_those_of_the_earlier_life_keep_their_places(record, last_life, film, monkeypatch):
-    first = record()
+def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monkeypatch):
+    first = life()
     sessions = {first.open(film).id, first.open(film).id}
     first.stop()
     # Nobody brings them back behind the supervisor's back.
-    monkeypatch.setattr(Returning, "begin", lambda _: None)
+    monkeypatch.setattr(Recovery, "begin", lambda _: None)
 
     second = last_life(max_sessions=2)
     assert second.are_returning
@@ -279,11 +278,11 @@ def test_those_of_the_earlier_life_keep_their_places(record, last_life, film, mo
     assert {session.id for session in second.sessions()} == sessions
 
 
-def test_they_keep_them_however_many_open_at_once(record, last_life, film, monkeypatch):
-    first = record()
+def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeypatch):
+    first = life()
     earlier = first.open(film)
     first.stop()
-    monkeypatch.setattr(Returning, "begin", lambda _: None)
+    monkeypatch.setattr(Recovery, "begin", lambda _: None)
     second = last_life(max_sessions=2)
 
     def opened(_):
@@ -297,8 +296,8 @@ def test_they_keep_them_however_many_open_at_once(record, last_life, film, monke
     assert {session.id for session in second.sessions()} == {earlier.id, *ids}
 
 
-def test_a_pause_lasts_and_its_snapshot_too(record, last_life, film):
-    first = record()
+def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
+    first = life()
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     snapshot = session.pause(3.5)
@@ -313,8 +312,8 @@ def test_a_pause_lasts_and_its_snapshot_too(record, last_life, film):
     assert again.resume().position == 3.5
 
 
-def test_what_has_ended_stays_ended(record, last_life, film):
-    first = record()
+def test_what_has_ended_stays_ended(life, last_life, film):
+    first = life()
     session = first.open(film)
     session.stop()
     first.stop()
@@ -327,7 +326,7 @@ def test_what_has_ended_stays_ended(record, last_life, film):
         second.find(session.id)
 
 
-def test_with_drain_every_session_is_ended_and_nothing_stays(record, last_life, film, hls_segments_dir):
+def test_with_drain_every_session_is_ended_and_nothing_stays(life, last_life, film, hls_segments_dir):
     first = last_life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
@@ -338,7 +337,7 @@ def test_with_drain_every_session_is_ended_and_nothing_stays(record, last_life, 
 
 
 @pytest.fixture
-def stop_in_the_middle(monkeypatch):
+def stop_in_the_middle(monkeypatch, until):
     """Start a supervisor that knows sessions of an earlier life, and stop it while the first is brought back."""
 
     def stop_in_the_middle(supervisor):
@@ -357,15 +356,17 @@ def stop_in_the_middle(monkeypatch):
             # It runs, whatever bringing them back takes.
             assert supervisor.is_running
             assert supervisor.are_returning
-            supervisor._returning._ending = True
-            may_go.set()
-            supervisor.stop()
+            with ThreadPoolExecutor(1) as pool:
+                stopping = pool.submit(supervisor.stop)
+                until(lambda: not supervisor.is_running)
+                may_go.set()
+                stopping.result(BOUND)
 
     return stop_in_the_middle
 
 
-def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(record, last_life, film, stop_in_the_middle):
-    first = record()
+def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(life, last_life, film, stop_in_the_middle):
+    first = life()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     stop_in_the_middle(first)
@@ -376,9 +377,9 @@ def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(record, last_li
 
 
 def test_with_drain_those_that_are_not_back_yet_are_ended_too(
-    record, last_life, film, stop_in_the_middle, hls_segments_dir
+    life, last_life, film, stop_in_the_middle, hls_segments_dir
 ):
-    first = record()
+    first = life()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     first.settings = first.settings.model_copy(update={"drain": True})
@@ -393,10 +394,10 @@ def test_with_drain_those_that_are_not_back_yet_are_ended_too(
 # ---- what cannot go on
 
 
-def test_one_whose_file_has_changed_says_so_and_leaves_nothing(record, last_life, hls_clip, tmp_path, hls_segments_dir):
+def test_one_whose_file_has_changed_says_so_and_leaves_nothing(life, last_life, hls_clip, tmp_path, hls_segments_dir):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = record(media=(tmp_path,))
+    first = life(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     os.utime(film, (1, 1))
@@ -408,10 +409,10 @@ def test_one_whose_file_has_changed_says_so_and_leaves_nothing(record, last_life
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_one_whose_file_is_gone_says_so(record, last_life, hls_clip, tmp_path):
+def test_one_whose_file_is_gone_says_so(life, last_life, hls_clip, tmp_path):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = record(media=(tmp_path,))
+    first = life(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     film.unlink()
@@ -420,8 +421,8 @@ def test_one_whose_file_is_gone_says_so(record, last_life, hls_clip, tmp_path):
         last_life(media=(tmp_path,)).find(session.id)
 
 
-def test_one_whose_file_is_cut_otherwise_now_says_so(record, last_life, film, state_dir):
-    first = record()
+def test_one_whose_file_is_cut_otherwise_now_says_so(life, last_life, film, state_dir):
+    first = life()
     session = first.open(film)
     first.stop()
     with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
@@ -431,9 +432,9 @@ def test_one_whose_file_is_cut_otherwise_now_says_so(record, last_life, film, st
         last_life().find(session.id)
 
 
-def test_settings_that_changed_do_not_change_what_its_player_was_told(record, last_life, hls_clip):
+def test_settings_that_changed_do_not_change_what_its_player_was_told(life, last_life, hls_clip):
     film = hls_clip(seconds=8, size="160x90", pixels="yuv420p")
-    first = record()
+    first = life()
     session = first.open(film)
     told = playlists(session)
     first.stop()
@@ -445,13 +446,13 @@ def test_settings_that_changed_do_not_change_what_its_player_was_told(record, la
     assert second.find(session.id).segment("video-copy", 0, BOUND).exists()
 
 
-def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(record, last_life, hls_clip):
+def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(life, last_life, hls_clip):
     uneven = ("-vf", "select=lt(n\\,100)+not(mod(n\\,7))", "-fps_mode", "vfr")
     film = hls_clip(seconds=8, size="160x90", container="ts", options=uneven)
-    first = record()
+    first = life()
     session = first.open(film)
     told = session.presentation
-    first._prober.read_whole(film).result(BOUND)
+    first._runtime.opening._prober.read_whole(film).result(BOUND)
     assert fingerprint(first.probe(film)) != fingerprint(told)
     first.stop()
 
@@ -461,8 +462,8 @@ def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(record, la
     assert again.segment(VIDEO, 1, BOUND).exists()
 
 
-def test_another_ffmpeg_makes_all_segments_anew(record, last_life, film, counted, state_dir):
-    first = record(ffmpeg=counted)
+def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, state_dir):
+    first = life(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -475,8 +476,8 @@ def test_another_ffmpeg_makes_all_segments_anew(record, last_life, film, counted
 
 
 @pytest.mark.parametrize("damage", ["gone", "a file", "no owner"])
-def test_a_damaged_directory_is_rebuilt(record, last_life, film, damage):
-    first = record()
+def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
+    first = life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -493,9 +494,9 @@ def test_a_damaged_directory_is_rebuilt(record, last_life, film, damage):
 
 
 def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared_away(
-    record, last_life, film, state_dir, hls_segments_dir, caplog
+    life, last_life, film, state_dir, hls_segments_dir, caplog
 ):
-    first = record()
+    first = life()
     session = first.open(film)
     first.stop()
     (state_dir / "history.db").write_bytes(b"noise" * 1000)
@@ -515,12 +516,13 @@ def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared
 KILLED = """
 import os, signal, sys
 from hls_sessions import Supervisor
+from hls_sessions.testing import written
 film, segments_dir, state_dir = sys.argv[1:]
 supervisor = Supervisor(media=[os.path.dirname(film)], segments_dir=segments_dir, state_dir=state_dir)
 supervisor.start()
 session = supervisor.open(film, user="anna")
 session.segment("video-90p", 1, 30)
-supervisor._store.flush()
+written(supervisor)
 print(session.id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -548,9 +550,9 @@ def test_a_session_of_a_daemon_that_was_killed_goes_on(last_life, film, hls_segm
 
 
 def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have_been(
-    record, last_life, film, state_dir, hls_clock
+    life, last_life, film, state_dir, hls_clock
 ):
-    first = record(clock=hls_clock)
+    first = life(clock=hls_clock)
     first.open(film, idle_timeout=100)
     hls_clock.advance(50)
     first.stop()
@@ -565,8 +567,8 @@ def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have
     )
 
 
-def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(record, last_life, film, state_dir):
-    first = record()
+def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, last_life, film, state_dir):
+    first = life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -588,9 +590,9 @@ def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(record, 
 
 
 def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on_are_not(
-    record, last_life, film, hls_segments_dir
+    life, last_life, film, hls_segments_dir
 ):
-    first = record()
+    first = life()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()

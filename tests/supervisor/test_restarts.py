@@ -13,7 +13,7 @@ from hls_sessions.errors import SessionNotFound, Unavailable
 from hls_sessions.otp import which_children
 from hls_sessions.session import SessionServer
 from hls_sessions.supervisor.tree import SESSIONS
-from hls_sessions.testing import hanging_ffmpeg, runs_of
+from hls_sessions.testing import hanging_ffmpeg, process_of, runs_of
 
 VIDEO = "video-90p"
 BOUND = 30
@@ -26,13 +26,13 @@ def glance(session):
 
 def part(supervisor, name):
     """Return a child of the root, while it runs."""
-    return next(child.ref for child in which_children(supervisor._tree.root) if child.id == name)
+    return process_of(supervisor, name)
 
 
 def kill(supervisor, name):
     """Kill a child of the root, and wait until the root has dealt with that."""
     part(supervisor, name).kill()
-    which_children(supervisor._tree.root)
+    which_children(process_of(supervisor))
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_closing_while_the_tree_is_restarted_closes(hls_supervisor, film):
             each.result(BOUND)
 
     assert supervisor.sessions() == []
-    assert which_children(supervisor._tree._sessions()) == []
+    assert which_children(process_of(supervisor, "sessions")) == []
     for session in sessions:
         assert not session.directory.exists()
         with pytest.raises(SessionNotFound):
@@ -140,7 +140,7 @@ def test_when_the_tree_gives_up_who_waits_is_told(hls_supervisor, film, tmp_path
     supervisor = hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
     session = supervisor.open(film)
     waiting = session.ask_segment(VIDEO, 0)
-    root = supervisor._tree.root
+    root = process_of(supervisor)
 
     for _ in range(3):
         kill(supervisor, "timers")
@@ -158,7 +158,7 @@ def test_when_the_tree_gives_up_who_waits_is_told(hls_supervisor, film, tmp_path
 def test_a_tree_that_gave_up_can_be_stopped_and_started_again(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
-    supervisor._tree.root.kill()
+    process_of(supervisor).kill()
 
     supervisor.stop()
 

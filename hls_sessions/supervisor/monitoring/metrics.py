@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from hls_sessions.supervisor.monitoring.totals import BOUNDS
+from hls_sessions.supervisor.totals import BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from hls_sessions.store import Condition
-    from hls_sessions.supervisor.janitor import Round
+    from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.monitoring.health import Health
     from hls_sessions.supervisor.monitoring.stats import Stats
-    from hls_sessions.supervisor.monitoring.totals import Totals
+    from hls_sessions.supervisor.totals import Totals
 
 LIVING: Final = ("pending", "active", "paused")
 ENDED: Final = ("completed", "failed", "expired")
@@ -41,7 +41,7 @@ class Figures(NamedTuple):
     health: Health
     totals: Totals
     history: Condition
-    janitor: Round | None
+    sweep: Sweep | None
 
 
 def exposition(figures: Figures, accept: str) -> tuple[bytes, str]:
@@ -127,14 +127,14 @@ def _of_totals(totals: Totals) -> Iterator[Metric]:
 
 
 def _of_upkeep(figures: Figures) -> Iterator[Metric]:
-    history, janitor = figures.history, figures.janitor
+    history, sweep = figures.history, figures.sweep
     yield _gauge("history_rows_waiting", "Rows of the history that are yet to be written.", history.waiting)
     yield _counter("history_rows_lost", "Rows of the history that never will be.", history.lost)
     yield _counter("history_failures", "How often the history could not be read or written.", history.failures)
     yield _gauge("history_writable", "1 when the history can be written.", history.trouble is None)
-    if janitor is not None:
-        yield _gauge("janitor_last_run_timestamp_seconds", "When the janitor last ran.", janitor.at.timestamp())
-        yield _counter("janitor_runs", "How often it ran.", janitor.number)
+    if sweep is not None:
+        yield _gauge("janitor_last_run_timestamp_seconds", "When the janitor last ran.", sweep.at.timestamp())
+        yield _counter("janitor_runs", "How often it ran.", sweep.number)
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

@@ -11,7 +11,7 @@ import pytest
 from hls_sessions import Supervisor
 from hls_sessions.ffmpeg import find
 from hls_sessions.session import SessionServer
-from hls_sessions.testing import hanging_ffmpeg
+from hls_sessions.testing import actor_of, hanging_ffmpeg
 
 BOUND = 30
 
@@ -135,11 +135,11 @@ def test_a_session_whose_viewer_waits_in_vain_is_stuck(hls_supervisor, free, fil
 
 
 def test_a_session_that_does_not_answer_is_stuck(hls_supervisor, free, film, monkeypatch):
-    monkeypatch.setattr("hls_sessions.supervisor.supervisor.LOOK", 0.1)
+    monkeypatch.setattr("hls_sessions.supervisor.monitoring.monitor.LOOK", 0.1)
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     let_go = Event()
-    server = supervisor._registry.whereis(session.id)
+    server = actor_of(session)
     monkeypatch.setattr(SessionServer, "handle_cast", lambda *_: let_go.wait(BOUND))
     server.cast("work")
     try:

@@ -9,7 +9,7 @@ import pytest
 from hls_sessions.store import SessionRow
 from hls_sessions.supervisor.monitoring.stats import Aged, Waits, stats_of
 from hls_sessions.supervisor.monitoring.survey import Survey
-from hls_sessions.supervisor.monitoring.totals import BOUNDS, Totals
+from hls_sessions.supervisor.totals import BOUNDS, Totals
 
 NOW = 1_700_000_000.0
 HOUR = 3600.0

@@ -1,0 +1,305 @@
+"""One run of a supervisor, from its start to its stop: everything that exists only in between.
+
+It starts things in the order in which they need each other, and stops them in the reverse order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.encoding import Limits, Scheduler, Watcher
+from hls_sessions.errors import StorageFailed, Unavailable
+from hls_sessions.ffmpeg import Prober, SubtitleReader, Workers, choose_encoder
+from hls_sessions.otp import Registry, Timers
+from hls_sessions.segments import Budget, Quota, SegmentDirectory, end_processes
+from hls_sessions.session import Services
+from hls_sessions.supervisor.admission_control import AdmissionControl
+from hls_sessions.supervisor.bulk import BulkOperations
+from hls_sessions.supervisor.graceful_stop import STOPPING
+from hls_sessions.supervisor.janitor import Janitor
+from hls_sessions.supervisor.monitoring.monitor import Monitor
+from hls_sessions.supervisor.opening import Opening
+from hls_sessions.supervisor.presentations import Presentations
+from hls_sessions.supervisor.reaper import remind
+from hls_sessions.supervisor.recovery import Recovery
+from hls_sessions.supervisor.sessions import SessionFactory, SessionTable
+from hls_sessions.supervisor.tree import STOPPED, Chores, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hls_sessions.ffmpeg import Binary, Encoder
+    from hls_sessions.otp import Clock
+    from hls_sessions.session import Event
+    from hls_sessions.settings import Settings
+    from hls_sessions.store import Retention
+    from hls_sessions.supervisor.bus import EventBus
+    from hls_sessions.supervisor.graceful_stop import GracefulStop
+    from hls_sessions.supervisor.media_roots import MediaRoots
+    from hls_sessions.supervisor.sessions import Entry
+
+logger = logging.getLogger(__name__)
+
+FEWEST_ENCODERS: Final = 4
+"""How many encoders may run on the smallest machine: video and audio of two viewers."""
+
+COMPLETED: Final = "the supervisor stopped"
+
+
+class Runtime:
+    """What a supervisor consists of while it runs. Made by ``start`` of the supervisor, and used once."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        binary: Binary,
+        media_roots: MediaRoots,
+        clock: Clock,
+        bus: EventBus,
+        close: Callable[[str], None],
+        graceful_stop: GracefulStop,
+        free_bytes: Callable[[Path], int | None],
+    ) -> None:
+        """Start everything.
+
+        Args:
+            settings: all settings.
+            binary: the ffmpeg.
+            media_roots: where films may be.
+            clock: what time it is.
+            bus: where events are published.
+            close: ends a session by its id.
+            graceful_stop: how it will be stopped; it may be hurried while this starts.
+            free_bytes: returns how many bytes may still be written to the disk of a folder.
+
+        Raises:
+            EncoderUnusable: the encoder that is set does not work here.
+            StorageFailed: the segments directory cannot be made.
+            StateUnusable: the state directory cannot be made or written to, or another daemon uses it.
+        """
+        # SQLAlchemy is loaded by those alone that run sessions: the commands answer sooner without it.
+        from hls_sessions.store import Store  # noqa: PLC0415
+        from hls_sessions.supervisor.recorder import ProbeMemory, Recorder  # noqa: PLC0415
+
+        self._settings = settings
+        self._clock = clock
+        self._bus = bus
+        self.started_at = clock.time()
+        """Wall clock time of the start, in seconds since the epoch."""
+        self._graceful_stop = graceful_stop
+        self.is_over = False
+        """Whether it was stopped."""
+        segments_dir = _opened(settings.segments_dir)
+        self.encoder: Encoder = choose_encoder(binary, settings.encoder)
+        """What video is encoded with."""
+        logger.info("video is encoded with %s", self.encoder)
+        self.registry = Registry()
+        with ExitStack() as resources:
+            self.store = Store(settings.state_dir)
+            self.store.open()
+            resources.callback(self.store.close)
+            bus.start()
+            resources.callback(bus.stop, settings.shutdown_timeout)
+            workers = Workers()
+            resources.callback(workers.close)
+            workers.warm_up()
+            self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
+            prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock))
+            resources.callback(prober.close)
+            subtitles = SubtitleReader(workers, settings.subtitle_timeout)
+            resources.callback(subtitles.close)
+            presentations = Presentations(prober)
+            self.table = SessionTable(self.recorder.why_not)
+            self.factory = SessionFactory(clock, self.registry, self._hear, close, settings)
+            self.janitor = Janitor(self.store, self.recorder, clock, self._clear_orphans)
+            services = Services(
+                binary=binary,
+                encoder=self.encoder,
+                watcher=Watcher(),
+                subtitles=subtitles,
+                workers=workers,
+                clock=clock,
+                timers=Timers(clock),
+                limits=_limits(settings),
+                quota=Quota(_budget(settings), lambda: free_bytes(segments_dir)),
+                scheduler=Scheduler(_slots(settings)),
+                encoder_idle_timeout=settings.encoder_idle_timeout,
+                home=_home(settings) if self._goes_on else None,
+            )
+            chores = Chores(
+                lambda: remind(self.table, self.registry),
+                settings.reap_interval,
+                self.janitor.sweep,
+                settings.janitor_interval,
+            )
+            self.tree = Tree(services, self.table, self.registry, chores, settings.shutdown_timeout)
+            resources.callback(self.tree.close)
+            self.recovery = Recovery(
+                self.recorder.settle(),
+                segments_dir=segments_dir,
+                home=_home(settings),
+                encoder=binary.version,
+                media_roots=media_roots,
+                presentations=presentations,
+                table=self.table,
+                factory=self.factory,
+                recorder=self.recorder,
+                tree=self.tree,
+                stop=graceful_stop,
+            )
+            self.opening = Opening(
+                settings=settings,
+                segments_dir=segments_dir,
+                clock=clock,
+                media_roots=media_roots,
+                prober=prober,
+                presentations=presentations,
+                table=self.table,
+                factory=self.factory,
+                admission=AdmissionControl(self.table, clock, settings),
+                recovery=self.recovery,
+                recorder=self.recorder,
+                tree=self.tree,
+                stop=graceful_stop,
+            )
+            self.bulk = BulkOperations(self.table, media_roots, clock, self.registry)
+            self.monitor = Monitor(
+                settings=settings,
+                segments_dir=segments_dir,
+                binary=binary,
+                clock=clock,
+                store=self.store,
+                recorder=self.recorder,
+                recovery=self.recovery,
+                table=self.table,
+                tree=self.tree,
+                janitor=self.janitor,
+                stop=graceful_stop,
+                started_at=self.started_at,
+            )
+            self._clear_orphans()
+            self.tree.start()
+            self._resources = resources.pop_all()
+        self.tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
+        self.recovery.begin()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it takes sessions: it was not stopped, and its processes have not crashed too often."""
+        return not self.is_over and self.tree.is_alive
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        self._settings = self.monitor.settings = settings
+        self.recorder.rule = _retention(settings)
+        self.opening.reconfigure(settings)
+        self.factory.reconfigure(settings, self.table.all())
+        services = self.tree.services
+        services.scheduler.slots = _slots(settings)
+        services.quota.follow(_budget(settings))
+        idle = settings.encoder_idle_timeout
+        self.tree.reconfigure(replace(services, limits=_limits(settings), encoder_idle_timeout=idle))
+
+    def wind_down(self) -> int:
+        """Take no new sessions, tell the streams, and let viewers who wait for a file be answered.
+
+        Returns when nobody waits any more or ``shutdown_timeout`` is over, with how many still do.
+        """
+        self._graceful_stop.begun = True
+        self._bus.end_streams()
+        why = Unavailable(STOPPING)
+        held = [reply for entry in self.table.all() for reply in entry.session.take_no_more(why)]
+        return self._graceful_stop.wait_for(held, self._settings.shutdown_timeout)
+
+    def stop(self) -> None:
+        """Stop everything, and return when no process or thread is left. Idempotent."""
+        if self.is_over:
+            return
+        self._graceful_stop.begun = True
+        self.is_over = True
+        self._bus.end_streams()
+        not_back = self.recovery.end()
+        if not self._goes_on:
+            self._complete()
+            self.recovery.complete(not_back, COMPLETED)
+        # Viewers who wait are told as soon as the actor has ended, and not asked to come back to one that will not.
+        self._tell_all(STOPPED)
+        self._graceful_stop.is_ending(self.tree.root)
+        self.tree.stop()
+        # A session that is being opened is in the table until that has failed.
+        with self.table.opening:
+            if not self._goes_on:
+                self._complete()
+            for entry in self.table.all():
+                self._clear(entry)
+        self.recorder.leave()
+        self._resources.close()
+
+    # ---- within
+
+    def _complete(self) -> None:
+        for entry in self.table.all():
+            entry.complete(COMPLETED)
+
+    def _clear(self, entry: Entry) -> None:
+        self.table.forget(entry, Unavailable(STOPPED))
+        if entry.record.state.is_final:
+            self.tree.clear(entry.spec)
+        else:
+            end_processes(SegmentDirectory(entry.spec.directory))
+
+    def _clear_orphans(self) -> int:
+        return self.recovery.clear_orphans()
+
+    def _hear(self, event: Event) -> None:
+        """Pass on what happens in a session: first to the history, which never waits."""
+        self.recorder.heard(event)
+        self._bus.publish(event)
+
+    def _tell_all(self, why: str) -> None:
+        """Answer all who wait for an actor to come back: none will."""
+        for entry in self.table.all():
+            entry.session.ended(Unavailable(why))
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the sessions go on in the next daemon."""
+        return _home(self._settings) is not None and not self._settings.drain
+
+
+def _opened(segments_dir: Path) -> Path:
+    folder = segments_dir.expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(str(folder), error.strerror or str(error)) from error
+    return folder
+
+
+def _home(settings: Settings) -> Path | None:
+    """Return the state folder; None where there is none."""
+    return None if settings.state_dir is None else settings.state_dir.expanduser().absolute()
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(settings.max_runs, settings.look_ahead, settings.go_on_at)
+
+
+def _budget(settings: Settings) -> Budget:
+    return Budget(settings.disk_budget, settings.session_disk_budget)
+
+
+def _slots(settings: Settings) -> int:
+    return settings.max_encoders or max(FEWEST_ENCODERS, os.cpu_count() or 1)
+
+
+def _retention(settings: Settings) -> Retention:
+    from hls_sessions.store import Retention  # noqa: PLC0415 - as in Runtime
+
+    return Retention(settings.keep_failed, settings.keep_completed, settings.keep_anything, settings.keep_probes)

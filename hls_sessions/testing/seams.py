@@ -1,0 +1,167 @@
+"""What tests need of the inside of a supervisor: a crash, a full or a broken disk, lost timers, what is written.
+
+Tests that use these reach into no private members, and go on working when those change.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from hls_sessions.otp import which_children
+from hls_sessions.segments import SegmentDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from hls_sessions import Session, Supervisor
+    from hls_sessions.otp import Ref
+    from hls_sessions.store import Store
+    from hls_sessions.supervisor.runtime import Runtime
+
+PATIENCE = 30.0
+"""Seconds after which what did not happen counts as never."""
+
+
+class Disk:
+    """A disk of which a test says how many bytes are free: ``Supervisor(free_bytes=Disk(1_000_000))``."""
+
+    def __init__(self, free: int | None) -> None:
+        """Have so many bytes free; None where that cannot be found out."""
+        self.free = free
+        """It may be changed at any time."""
+
+    def __call__(self, folder: Path) -> int | None:  # noqa: ARG002 - this disk is the only one
+        """Return how many bytes are free, whatever the folder."""
+        return self.free
+
+
+def crash(session: Session) -> Callable[[], bool]:
+    """Crash a session's actor, as a fault in this package would, and return when it has ended.
+
+    Its supervisor brings it back, unless it has crashed too often. With a manual clock that takes an advance.
+
+    Returns:
+        A question: whether the next actor is there.
+
+    Raises:
+        TimeoutError: there is no actor, or it does not end.
+    """
+    actor = actor_of(session)
+    actor.cast(_Fault())
+    actor.wait(PATIENCE)
+    return lambda: session._registry.whereis(session.id) not in {None, actor}  # noqa: SLF001 - the door for tests
+
+
+def actor_of(session: Session) -> Ref:
+    """Return a session's actor, as soon as there is one.
+
+    Raises:
+        TimeoutError: there is none for long.
+    """
+    return session._registry.wait_for(session.id).get(PATIENCE)  # noqa: SLF001 - the door for tests
+
+
+@contextmanager
+def busy(session: Session) -> Iterator[None]:
+    """Keep a session's actor busy while the block runs, so that it answers nothing."""
+    presence, go_on = session._record.presence, threading.Event()  # noqa: SLF001 - the door for tests
+    touch = presence.touch
+    presence.touch = go_on.wait  # type: ignore[method-assign,assignment]
+    heartbeat = session.ask_heartbeat()
+    try:
+        yield
+    finally:
+        presence.touch = touch  # type: ignore[method-assign]
+        go_on.set()
+        heartbeat.get(PATIENCE)
+
+
+def process_of(supervisor: Supervisor, name: str | None = None) -> Ref:
+    """Return a process of a supervisor's tree: the root, or its child of a name.
+
+    Raises:
+        Unavailable: the supervisor does not run.
+        StopIteration: there is no such child, or it is being restarted.
+    """
+    root = _runtime(supervisor).tree.root
+    if name is None:
+        return root
+    return next(child.ref for child in which_children(root) if child.id == name and child.ref is not None)
+
+
+def written(supervisor: Supervisor) -> Store:
+    """Return the history of a supervisor, when all that has happened so far is written to it.
+
+    Raises:
+        Unavailable: the supervisor does not run.
+    """
+    store = _runtime(supervisor).store
+    store.flush()
+    return store
+
+
+def counted_bytes(supervisor: Supervisor) -> int:
+    """Return how many bytes of segments a supervisor counts against ``disk_budget``.
+
+    Raises:
+        Unavailable: the supervisor does not run.
+    """
+    return _runtime(supervisor).tree.services.quota.bytes
+
+
+@contextmanager
+def lost_timers(supervisor: Supervisor) -> Iterator[None]:
+    """Have no timer of a supervisor fire while the block runs.
+
+    Raises:
+        Unavailable: the supervisor does not run.
+    """
+    timers = _runtime(supervisor).tree.services.timers
+    timers.fire = timers.next_deadline = lambda: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del timers.fire, timers.next_deadline  # those of the class are seen again
+
+
+@contextmanager
+def storage_that_fails(
+    *, times: int | None = None, error: int = errno.EIO, then: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Have segments fail to be written, of all sessions in this process, while the block runs.
+
+    Args:
+        times: how many fail; all when omitted.
+        error: with which error.
+        then: called in the place of each failure; it may do worse.
+    """
+    left = iter(range(times)) if times is not None else None
+    turn = threading.Lock()
+    publish = SegmentDirectory.publish
+
+    def fail(directory: SegmentDirectory, *what: Any) -> None:
+        with turn:
+            fails = left is None or next(left, None) is not None
+        if fails:
+            then()
+            raise OSError(error, os.strerror(error))
+        publish(directory, *what)
+
+    SegmentDirectory.publish = fail  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        SegmentDirectory.publish = publish  # type: ignore[method-assign]
+
+
+class _Fault:
+    """A message that no server knows."""
+
+
+def _runtime(supervisor: Supervisor) -> Runtime:
+    return supervisor._running()  # noqa: SLF001 - the door for tests
