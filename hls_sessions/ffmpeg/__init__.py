@@ -3,9 +3,9 @@
 from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import Run, run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
-from hls_sessions.ffmpeg.memory import FileVersion, Memory
+from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
-from hls_sessions.ffmpeg.prober import Prober
+from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
@@ -19,9 +19,9 @@ __all__ = [
     "Encoder",
     "Exit",
     "FileVersion",
-    "Memory",
     "Packaged",
     "Packager",
+    "ProbeCache",
     "Prober",
     "Process",
     "ProcessId",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 import pytest
 
-from hls_sessions.ffmpeg import Prober, Workers, examine, prober
+from hls_sessions.ffmpeg import Prober, Workers, examine
+from hls_sessions.ffmpeg.probing import prober
 from hls_sessions.ffmpeg.workers import PROBE
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import av
 import pytest
 
 from hls_sessions.errors import NotPlayable
-from hls_sessions.ffmpeg import Prober, Workers, find, prober
+from hls_sessions.ffmpeg import Prober, Workers, find
+from hls_sessions.ffmpeg.probing import prober
 
 SMALL = {"size": "160x90"}
 AAC = Fraction(1024, 44_100)

@@ -372,20 +372,20 @@ def test_a_file_is_asked_for_again_however_often_its_workers_are_killed_meanwhil
 ):
     (tmp_path / "killed_double.py").write_text(f"""
 import os, signal
-from hls_sessions.ffmpeg import probe_worker
+from hls_sessions.ffmpeg.probing import worker
 def serve(channel):
     tries = {str(tmp_path / "tries")!r}
     with open(tries, "a") as file: file.write(".")
     if os.path.getsize(tries) <= 4: os.kill(os.getpid(), signal.SIGKILL)
-    probe_worker.serve(channel)
+    worker.serve(channel)
 """)
-    monkeypatch.setattr("hls_sessions.ffmpeg.prober.PROBE", "killed_double:serve")
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.PROBE", "killed_double:serve")
 
     assert make_prober().probe(another).duration == 1
 
 
 def test_a_file_that_crashes_every_worker_is_told_of(make_prober, another, monkeypatch):
-    monkeypatch.setattr("hls_sessions.ffmpeg.prober.PROBE", "os:abort")
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.PROBE", "os:abort")
 
     with pytest.raises(NotPlayable, match="reading its facts crashed the prober"):
         make_prober().probe(another)

@@ -12,7 +12,8 @@ from textwrap import indent
 import pytest
 
 from hls_sessions.errors import MediaNotFound, SubtitlesFailed, Unavailable
-from hls_sessions.ffmpeg import SubtitleReader, subtitles
+from hls_sessions.ffmpeg import SubtitleReader
+from hls_sessions.ffmpeg.subtitles import reader as subtitles
 from hls_sessions.media import SubtitleTrack
 
 BOUND = 30

@@ -56,7 +56,7 @@ def test_a_message_of_many_megabytes_arrives_whole(start):
 def test_what_is_sent_before_the_worker_has_started_is_not_lost():
     fresh = Workers()
     try:
-        worker = fresh.start("hls_sessions.ffmpeg.probe_worker:serve")
+        worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
         worker.send(["/nothing/there.mp4", False])
 
         assert "error" in worker.receive(BOUND).body
@@ -233,7 +233,7 @@ def test_where_the_parent_dies_its_workers_die_and_the_next_has_another(start, p
 def test_closing_ends_the_parent_and_all_its_workers(tmp_path):
     before = child_processes()
     fresh = Workers()
-    worker = fresh.start("hls_sessions.ffmpeg.probe_worker:serve")
+    worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
     worker.ask(["/nothing/there.mp4", False], BOUND)
 
     fresh.close()
@@ -242,14 +242,14 @@ def test_closing_ends_the_parent_and_all_its_workers(tmp_path):
     assert worker.exit is not None
     worker.close()
     with pytest.raises(WorkerFailed, match="closed"):
-        fresh.start("hls_sessions.ffmpeg.probe_worker:serve")
+        fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
     fresh.close()
 
 
 def test_a_parent_that_hangs_is_killed_when_it_is_closed(monkeypatch, parent_of, ends):
     monkeypatch.setattr("hls_sessions.ffmpeg.workers.workers.CLOSING", 0.1)
     fresh = Workers()
-    worker = fresh.start("hls_sessions.ffmpeg.probe_worker:serve")
+    worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
     worker.ask(["/nothing/there.mp4", False], BOUND)
     before = parent_of(worker)
     os.kill(before, signal.SIGSTOP)

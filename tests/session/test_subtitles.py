@@ -12,7 +12,7 @@ from hls_sessions.errors import (
     SubtitlesFailed,
     Unavailable,
 )
-from hls_sessions.ffmpeg import subtitles
+from hls_sessions.ffmpeg.subtitles import reader as subtitles
 from hls_sessions.session.subtitles import SessionSubtitles
 
 TEXT = "subtitles-0"
@@ -39,10 +39,10 @@ def runs(monkeypatch, tmp_path):
     log = tmp_path / "runs"
     log.touch()
     (tmp_path / "reading_double.py").write_text(
-        "from hls_sessions.ffmpeg import subtitle_worker\n"
+        "from hls_sessions.ffmpeg.subtitles import worker\n"
         "def serve(channel):\n"
         f"    open({str(log)!r}, 'a').write('run\\n')\n"
-        "    subtitle_worker.serve(channel)\n"
+        "    worker.serve(channel)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(subtitles, "READ_SUBTITLES", "reading_double:serve")

@@ -175,7 +175,7 @@ def test_the_next_life_probes_no_file_again(hls_supervisor, film, state_dir, mon
     first = hls_supervisor(state_dir=state_dir)
     read = first.probe(film)
     first.stop()
-    monkeypatch.setattr("hls_sessions.ffmpeg.prober.PROBE", "os:abort")
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.PROBE", "os:abort")
 
     second = hls_supervisor(state_dir=state_dir)
 

@@ -136,7 +136,7 @@ def test_a_file_whose_probing_is_cut_short_by_the_stop_is_not_called_unplayable(
         f"import signal\ndef serve(channel):\n    open({str(begun)!r}, 'w').close()\n    signal.pause()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr("hls_sessions.ffmpeg.prober.PROBE", "probing_double:serve")
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.PROBE", "probing_double:serve")
     supervisor = hls_supervisor()
 
     with ThreadPoolExecutor(1) as threads:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PROBE: Final = "hls_sessions.ffmpeg.probe_worker:serve"
-READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitle_worker:serve"
+PROBE: Final = "hls_sessions.ffmpeg.probing.worker:serve"
+READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitles.worker:serve"
 PACKAGE: Final = "hls_sessions.ffmpeg.packaging.worker:serve"
 TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
 """What the warm parent loads before anybody asks."""

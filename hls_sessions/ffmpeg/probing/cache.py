@@ -1,4 +1,7 @@
-"""Answers of the probing process as bytes, for a memory that outlives the daemon; whose memory is not said here."""
+"""The answers of the probing process as bytes, for a cache that outlives the daemon.
+
+The prober's caller brings the cache. In the daemon it is the database.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,19 @@ from importlib.metadata import version
 from itertools import accumulate
 from operator import sub
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-from hls_sessions.errors import MediaNotFound
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-
-class FileVersion(NamedTuple):
-    """What a cached probe stands for: another size or modification time is another file."""
-
-    path: Path
-    size: int
-    modified: int
-
-    @classmethod
-    def of(cls, path: Path) -> FileVersion:
-        """Look at a file.
-
-        Raises:
-            MediaNotFound: it is gone.
-        """
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise MediaNotFound(str(path)) from error
-        return cls(path, stat.st_size, stat.st_mtime_ns)
+    from hls_sessions.ffmpeg.file_version import FileVersion
 
 
-class Memory(Protocol):
-    """Keeps answers by the version of the file they are about. Must not raise; may be used by any thread."""
+class ProbeCache(Protocol):
+    """Keeps answers by the version of the file they are about. Its methods must not raise; any thread may call them."""
 
     def recall(self, file: FileVersion) -> bytes | None:
-        """Return what was kept; None when nothing was."""
+        """Return the answer that was kept; None when there is none."""
         ...
 
     def keep(self, file: FileVersion, answer: bytes) -> None:
@@ -85,9 +67,9 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[array[int]]] | None:
 @cache
 def _maker() -> str:
     """Name what reads the files: another program, or another PyAV, may answer otherwise."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for folder in ("ffmpeg", "media"):  # what the worker's process is made of
+    for folder in ("ffmpeg", "ffmpeg/probing", "media"):  # the code that the worker runs
         for source in sorted((package / folder).glob("*.py")):
             digest.update(source.read_bytes())
     return f"{digest.hexdigest()[:16]} av {version('av')}"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
-from hls_sessions.ffmpeg.memory import FileVersion
+from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.workers import READ_SUBTITLES
 from hls_sessions.media import Cue, cue_text
 from hls_sessions.otp import Reply

@@ -9,12 +9,13 @@ from array import array
 import pytest
 
 from hls_sessions.errors import NotPlayable
-from hls_sessions.ffmpeg import memory
-from hls_sessions.ffmpeg.memory import FileVersion, pack, unpack
+from hls_sessions.ffmpeg import FileVersion
+from hls_sessions.ffmpeg.probing import cache
+from hls_sessions.ffmpeg.probing.cache import pack, unpack
 
 
 class Kept(dict):
-    """A memory that is a dictionary."""
+    """A cache that is a dictionary."""
 
     recall = dict.get
     keep = dict.__setitem__
@@ -30,7 +31,7 @@ def probe(make_prober, workers, kept):
     """Probe with a prober of its own, as a daemon does that has just started; say how many worker processes it took."""
 
     def probe(path):
-        prober, before = make_prober(timeout=60, memory=kept), workers.started
+        prober, before = make_prober(timeout=60, cache=kept), workers.started
         media = prober.probe(path)
         prober.close()  # which waits until all is kept
         return media, workers.started - before
@@ -60,7 +61,7 @@ def test_what_is_not_playable_is_not_kept(tmp_path, make_prober, kept):
     (tmp_path / "text.mp4").write_text("To be, or not to be.\n" * 100)
 
     with pytest.raises(NotPlayable):
-        make_prober(timeout=60, memory=kept).probe(tmp_path / "text.mp4")
+        make_prober(timeout=60, cache=kept).probe(tmp_path / "text.mp4")
 
     assert kept == {}
 
@@ -90,14 +91,14 @@ def test_a_damaged_answer_is_read_again_and_replaced(hls_clip, probe, kept, dama
 def test_the_answer_of_another_worker_is_read_again(hls_clip, probe, monkeypatch):
     film = hls_clip(seconds=1, size="160x90")
     probe(film)
-    monkeypatch.setattr(memory, "_maker", lambda: "another")
+    monkeypatch.setattr(cache, "_maker", lambda: "another")
 
     assert probe(film)[1] == 1
 
 
 def test_a_file_that_was_read_whole_is_not_read_again(hls_clip, make_prober, kept, probe):
     film = hls_clip(seconds=2, size="160x90", container="ts")
-    prober = make_prober(timeout=60, memory=kept)
+    prober = make_prober(timeout=60, cache=kept)
     prober.read_whole(film).result(60)
     read = prober.probe(film)
     prober.close()

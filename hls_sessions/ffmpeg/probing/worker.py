@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.logging
 
-from hls_sessions.ffmpeg.clock_jumps import longest_part
 from hls_sessions.ffmpeg.commands import part_url
-from hls_sessions.ffmpeg.late_starts import late_starts
-from hls_sessions.ffmpeg.picture_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
-from hls_sessions.ffmpeg.sample_tables import Unusable, read_samples
+from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
+from hls_sessions.ffmpeg.probing.late_starts import late_starts
+from hls_sessions.ffmpeg.probing.sample_tables import Unusable, read_samples
+from hls_sessions.ffmpeg.probing.video_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-    from hls_sessions.ffmpeg.clock_jumps import Part
+    from hls_sessions.ffmpeg.probing.clock_jumps import Part
     from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY_LIMIT = 4 * 1024**3

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import av
 
 from hls_sessions.ffmpeg.commands import is_sought_exactly
-from hls_sessions.ffmpeg.sample_tables import Samples, Unusable, read_samples
+from hls_sessions.ffmpeg.probing.sample_tables import Samples, Unusable, read_samples
 from hls_sessions.media import refreshes
 
 if TYPE_CHECKING:

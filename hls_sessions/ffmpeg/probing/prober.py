@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import is_sought_exactly
-from hls_sessions.ffmpeg.memory import FileVersion, pack, unpack
+from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.probing.cache import pack, unpack
 from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerFailed
 from hls_sessions.media import (
     OFFSET,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hls_sessions.ffmpeg.memory import Memory
+    from hls_sessions.ffmpeg.probing.cache import ProbeCache
     from hls_sessions.ffmpeg.workers import Message, Workers
 
 logger = logging.getLogger(__name__)
@@ -57,11 +58,11 @@ REMEMBERED = 512
 class Prober:
     """Reads the facts of media files, each once, two at a time, in processes that may crash or hang."""
 
-    def __init__(self, workers: Workers, timeout: float = 10.0, memory: Memory | None = None) -> None:
-        """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks its memory first."""
+    def __init__(self, workers: Workers, timeout: float = 10.0, cache: ProbeCache | None = None) -> None:
+        """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks the cache first."""
         self._start = workers.start
         self._timeout = timeout
-        self._memory = memory
+        self._cache = cache
         self._known: OrderedDict[FileVersion, Future[Media]] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
@@ -177,19 +178,19 @@ class Prober:
         return answer, arrays
 
     def _recall(self, version: FileVersion) -> Media | None:
-        """Return what the memory knows of a file; None when that is nothing of use."""
-        packed = None if self._memory is None else self._memory.recall(version)
+        """Return what the cache knows of a file; None when that is nothing of use."""
+        packed = None if self._cache is None else self._cache.recall(version)
         kept = None if packed is None else unpack(packed)
         return None if kept is None else _media(version, *kept)
 
     def _keep(self, version: FileVersion, facts: str, arrays: list[array[int]]) -> None:
-        """Have the memory keep an answer, behind the back of who waits for it."""
-        if (memory := self._memory) is None:
+        """Put an answer into the cache in another thread, because the caller need not wait for that."""
+        if (cache := self._cache) is None:
             return
 
         def keep() -> None:
             if (packed := pack(facts, arrays)) is not None:
-                memory.keep(version, packed)
+                cache.keep(version, packed)
 
         with suppress(RuntimeError):  # it was closed meanwhile
             self._keeper.submit(keep)
