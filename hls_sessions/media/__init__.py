@@ -3,7 +3,10 @@
 Pure: values in, text out.
 """
 
-from hls_sessions.media.boxes import (
+from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
+from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
+from hls_sessions.media.fingerprint import fingerprint
+from hls_sessions.media.fmp4 import (
     BrokenSegment,
     Segment,
     read_codec,
@@ -14,9 +17,6 @@ from hls_sessions.media.boxes import (
     same_form,
     same_sound,
 )
-from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
-from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
-from hls_sessions.media.fingerprint import fingerprint
 from hls_sessions.media.gap import gap, gap_of
 from hls_sessions.media.nal import refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist

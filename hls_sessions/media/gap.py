@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from hls_sessions.media.boxes import read_sound, read_time_scale, read_track
+from hls_sessions.media.fmp4 import read_sound, read_time_scale, read_track
 from hls_sessions.media.timeline import AAC_FRAME, OFFSET
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hls_sessions.media.boxes import same_form, same_sound
+from hls_sessions.media.fmp4 import same_form, same_sound
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET
 
 if TYPE_CHECKING:
-    from hls_sessions.media.boxes import Segment
+    from hls_sessions.media.fmp4 import Segment
     from hls_sessions.media.timeline import Cuts
 
 TOLERANCE = Fraction(11, 10_000)
