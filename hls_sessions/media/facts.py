@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from array import array
     from pathlib import Path
+
+
+_FACTS_SIZE: Final = 16 * 1024
+"""Bytes of memory that the facts of a file take beside its arrays, where it has dozens of tracks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +158,13 @@ class Media:
     def tracks(self) -> tuple[VideoTrack | AudioTrack, ...]:
         """All tracks that play."""
         return (*((self.video,) if self.video else ()), *self.audio)
+
+    @property
+    def size_in_memory(self) -> int:
+        """About how many bytes of memory these facts take: nearly all of them are in the arrays of the video."""
+        arrays: list[array[int]] = []
+        if self.video and self.video.frame_times:
+            arrays.append(self.video.frame_times)
+        if self.video and self.video.copy:
+            arrays += [self.video.copy.points, self.video.copy.sizes]
+        return _FACTS_SIZE + sum(map(sys.getsizeof, arrays))

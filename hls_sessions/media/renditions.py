@@ -43,6 +43,9 @@ WORTH_ENCODING = 0.8
 BOXES_PER_FRAME = 24
 """Bytes that each copied frame costs in boxes, with what its fragment costs."""
 
+BOUNDARY_SIZE = 96
+"""Bytes of memory that a boundary takes on average: a fraction, which tracks may share, and places in tuples."""
+
 VIDEO_RANGES = {None: "SDR", "smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfer functions as VIDEO-RANGE names them (RFC 8216bis, 4.4.6.2)."""
 
@@ -212,6 +215,11 @@ class Presentation:
     def cuts(self, rendition: str) -> Cuts:
         """Return where a rendition is cut. Raises KeyError for one that is not offered."""
         return self._cuts[rendition]
+
+    @property
+    def size_in_memory(self) -> int:
+        """About how many bytes of memory it takes: the file's facts, and the boundaries of all tracks."""
+        return self.media.size_in_memory + BOUNDARY_SIZE * sum(len(cuts.times) for cuts in self.timeline.all_cuts)
 
     @property
     def target_duration(self) -> int:

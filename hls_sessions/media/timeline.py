@@ -112,10 +112,14 @@ class Timeline:
     """Why the picture is not copied."""
 
     @property
+    def all_cuts(self) -> list[Cuts]:
+        """The cuts of every track, encoded and copied."""
+        return [cuts for cuts in (self.video, self.copied, *self.audio, *self.copied_audio) if cuts is not None]
+
+    @property
     def longest(self) -> Fraction:
         """The longest segment of any track in seconds: all playlists announce one target duration (RFC 8216, 6.2.4)."""
-        tracks = (self.video, self.copied, *self.audio, *self.copied_audio)
-        return max(cuts.longest() for cuts in tracks if cuts is not None)
+        return max(cuts.longest() for cuts in self.all_cuts)
 
 
 def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:

@@ -278,6 +278,32 @@ def test_a_file_that_was_only_looked_at_is_the_same_file(probe, film, tmp_path):
     assert probe(path) is before
 
 
+def test_the_facts_that_were_not_asked_for_longest_are_forgotten_where_all_take_too_much_memory(
+    make_prober, film, tmp_path, monkeypatch
+):
+    first, second, third = (copy(film, tmp_path / f"{number}.mp4") for number in range(3))
+    size = make_prober(timeout=60).probe(film).size_in_memory
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.KEPT", 2 * size)
+    probe = make_prober(timeout=60).probe
+    facts = {path: probe(path) for path in (first, second)}
+    probe(first)
+
+    probe(third)
+
+    assert probe(first) is facts[first]
+    assert probe(second) is not facts[second]
+
+
+def test_facts_that_take_more_memory_than_all_may_are_told_and_not_kept(make_prober, film, monkeypatch):
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.KEPT", 1)
+    probe = make_prober(timeout=60).probe
+
+    first, second = probe(film), probe(film)
+
+    assert first == second
+    assert first is not second
+
+
 # Workers that hang and die
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from array import array
+from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 from pathlib import Path
@@ -10,7 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
+from hls_sessions.media import AudioTrack, Media, Presentation, VideoCopy, VideoTrack
 
 sizes = st.tuples(st.integers(1, 8192), st.integers(1, 4320))
 rates = st.sampled_from([Fraction(rate) for rate in ("1/10", "24000/1001", "25", "30000/1001", "60", "120")])
@@ -258,3 +261,21 @@ def test_the_target_duration_is_the_longest_segment_as_it_is_written_rounded(end
     still = VideoTrack(0, "h264", 320, 180, Fraction(1, 10**7), Fraction(0), Fraction(end), 1 / Fraction(end))
 
     assert offer(still).target_duration == target
+
+
+# What it takes
+
+
+def test_what_a_long_film_takes_in_memory_is_told_to_a_fifth():
+    tracemalloc.start()
+    try:
+        copy = VideoCopy("avc1.64001f", array("q", range(0, 92_160_000, 25_600)), array("q", range(3600)))
+        times = array("q", range(0, 92_160_000, 512))
+        film = replace(picture(), end=Fraction(7200), frame_times=times, copy=copy)
+        presentation = offer(film, sound(end=Fraction(7200)), sound(end=Fraction(7200)))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert presentation.size_in_memory == pytest.approx(taken, rel=0.2)
+    assert presentation.media.size_in_memory > len(times) * times.itemsize

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from contextlib import suppress
 from fractions import Fraction
 from heapq import heapify, heappushpop, nlargest
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 from av.stream import Discard
+from cachetools import LRUCache
 
 from hls_sessions.media import AAC_FRAME
 
@@ -63,7 +63,7 @@ class Film:
         if (status.st_size, status.st_mtime_ns, self._container.format.name) != (size, modified, container):
             raise Unopened("it is not the file that was opened any more")
         self._has_decode_times = "matroska" not in container
-        self._shown_before: OrderedDict[tuple[int, int], list[int]] = OrderedDict()
+        self._shown_before: LRUCache[tuple[int, int], list[int]] = LRUCache(REMEMBERED)
         """When the frames were shown that are decoded last before a boundary, by stream and boundary."""
 
     def stream(self, index: int) -> Stream:
@@ -126,7 +126,7 @@ class Film:
         heapify(shown)
         for packet in packets:
             if ends is not None and packet.pts >= ends:
-                self._remember((stream.index, ends), shown)
+                self._shown_before[stream.index, ends] = list(shown)
             packet.dts = heappushpop(shown, packet.pts)
             yield packet
 
@@ -146,13 +146,8 @@ class Film:
                 break
         earliest, step = min(before, default=boundary), _usual_duration(stream)
         before += [earliest - step * number for number in range(1, delay - len(before) + 1)]
-        self._remember((stream.index, boundary), before)
+        self._shown_before[stream.index, boundary] = before
         return before
-
-    def _remember(self, boundary: tuple[int, int], before: Iterable[int]) -> None:
-        self._shown_before[boundary] = list(before)
-        while len(self._shown_before) > REMEMBERED:
-            self._shown_before.popitem(last=False)
 
     def _from(self, stream: Stream, tick: int, back: int | None = 0) -> Iterator[Any]:
         """Yield a track's packets in decoding order, from one at or before a tick on.

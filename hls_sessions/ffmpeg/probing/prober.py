@@ -6,12 +6,13 @@ import json
 import logging
 import threading
 from array import array
-from collections import OrderedDict
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cachetools import LRUCache
 
 from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import is_sought_exactly
@@ -51,8 +52,8 @@ CRASHES = 2
 """How many workers may crash over a file: the first may have been spoilt by the one before."""
 KILLS = 6
 """How many may be killed meanwhile."""
-REMEMBERED = 512
-"""Files whose facts are kept."""
+KEPT = 256 * 1024**2
+"""Bytes of memory that all remembered facts may take together: two hours of film take one or two MiB."""
 
 
 class Prober:
@@ -63,7 +64,8 @@ class Prober:
         self._start = workers.start
         self._timeout = timeout
         self._cache = cache
-        self._known: OrderedDict[FileVersion, Future[Media]] = OrderedDict()
+        self._known: LRUCache[FileVersion, Media] = LRUCache(KEPT, lambda media: media.size_in_memory)
+        self._probing: dict[FileVersion, Future[Media]] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[Worker] = []
@@ -84,23 +86,15 @@ class Prober:
         version = FileVersion.of(path)
         with self._lock:
             self._refuse_when_closed()
-            future = self._known.get(version)
+            if (known := self._known.get(version)) is not None:
+                return known
+            future = self._probing.get(version)
             if future is None:
-                future = self._known[version] = self._threads.submit(self._probe, version)
-                while len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
-            else:
-                self._known.move_to_end(version)
+                future = self._probing[version] = self._threads.submit(self._probe, version)
         try:
             return future.result()
         except CancelledError as error:
             raise Unavailable("The prober is closed.") from error
-        except BaseException:
-            # Only what succeeded is remembered: a time-out or a killed worker may not happen again.
-            with self._lock:
-                if self._known.get(version) is future:
-                    del self._known[version]
-            raise
 
     def probe_index(self, path: Path) -> Media:
         """Return a file's facts as its index alone tells them, whatever is known from reading all of it.
@@ -148,13 +142,27 @@ class Prober:
             worker.end()
 
     def _probe(self, version: FileVersion) -> Media:
+        try:
+            media = self._recall(version) or self._read_and_keep(version)
+            with self._lock:
+                # A reading of the whole file may have found more meanwhile.
+                return self._known.get(version) or self._remember(version, media)
+        finally:
+            # Only what succeeded is remembered: a time-out or a killed worker may not happen again.
+            with self._lock:
+                del self._probing[version]
+
+    def _remember(self, version: FileVersion, media: Media) -> Media:
+        with suppress(ValueError):  # it is larger than the whole cache
+            self._known[version] = media
+        return media
+
+    def _read_and_keep(self, version: FileVersion) -> Media:
         path = str(version.path)
         if not version.path.is_file():
             raise NotPlayable(path, "it is not a regular file")
         if version.size == 0:
             raise NotPlayable(path, "it is empty")
-        if (known := self._recall(version)) is not None:
-            return known
         answer, arrays = self._read_index(version)
         facts = json.dumps(answer)
         media = _media(version, answer, arrays)
@@ -209,10 +217,8 @@ class Prober:
                 logger.warning("%s could not be read whole: %s", version.path, error)
             return
         self._keep(version, facts, arrays)
-        known: Future[Media] = Future()
-        known.set_result(media)
         with self._lock:
-            self._known[version] = known
+            self._remember(version, media)
             del self._reading[version]
 
     def _ask(self, path: Path) -> Answer:
