@@ -208,7 +208,11 @@ def _processor_time(pid: int) -> int:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return what proc(5) tells of a process, from field 3 of stat on; None when there is none."""
+    """Return what proc(5) tells of a process, from field 3 of stat on; None when there is none.
+
+    Not by psutil, whose start time is one since the epoch: it changes when the clock is set, and an identity that an
+    earlier daemon has written down would not be recognised any more.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from pathlib import Path
+from contextlib import suppress
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+import psutil
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def child_processes() -> set[str]:
     """Return the command lines of this process's living descendants, each with its pid."""
-    parents: dict[int, int] = {}
-    names: dict[int, str] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue  # it ended while we looked
-        if fields[0] != "Z":
-            parents[int(entry.name)] = int(fields[1])
-            names[int(entry.name)] = f"{entry.name} {command.strip()[:200]}"
-    return {names[pid] for pid in names if _descends(pid, os.getpid(), parents)}
+    found = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or was not waited for yet
+            found.add(f"{child.pid} {' '.join(child.cmdline()).strip()[:200]}")
+    return found
 
 
 def threads() -> set[threading.Thread]:
@@ -34,13 +30,6 @@ def threads() -> set[threading.Thread]:
 def session_directories(folder: Path) -> set[str]:
     """Return the session directories in a folder."""
     return {path.name for path in folder.iterdir() if _is_uuid(path.name)} if folder.is_dir() else set()
-
-
-def _descends(pid: int, ancestor: int, parents: dict[int, int]) -> bool:
-    while (pid := parents.get(pid, 0)) > 1:
-        if pid == ancestor:
-            return True
-    return False
 
 
 def _is_uuid(name: str) -> bool:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 import av.logging
+import psutil
 
 from hls_sessions.ffmpeg.packaging.film import Film, Unopened
 from hls_sessions.ffmpeg.packaging.segment_writer import write_segment
@@ -48,7 +49,7 @@ class Damaged(Exception):
 def serve(channel: Channel) -> None:
     """Answer one request after another until nobody asks any more."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = _address_space() + MEMORY
+    most = psutil.Process().memory_info().vms + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
@@ -112,8 +113,3 @@ def _heard(stream: Stream, packets: Iterator[Packet[Any]]) -> Iterator[Packet[An
 def _tick(time: str, stream: Stream) -> int:
     """Return the first tick at or after a time."""
     return ceil(Fraction(time) / (stream.time_base or 1))
-
-
-def _address_space() -> int:
-    """Return the bytes of address space of this process (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
