@@ -28,7 +28,7 @@ import load
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
 from hls_sessions.encoding.watcher import Watcher
-from hls_sessions.ffmpeg import Process, run, ways
+from hls_sessions.ffmpeg import Process, plan_run, ways
 from hls_sessions.testing import Clip, make
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             rendition = presentation.renditions[self.rendition]
             way = ways(rendition, self.supervisor.encoder)[0]
-            plan = run(self.supervisor.binary, presentation, rendition, way, segment, Path(folder))
+            plan = plan_run(self.supervisor.binary, presentation, rendition, way, segment, Path(folder))
             wanted = f"{segment}.m4s"
             watcher.watch(Path(folder), lambda path: finished.set() if path.name == wanted else None)
             begun = time.monotonic()
@@ -285,7 +285,7 @@ class Bench:
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             rendition = presentation.renditions[self.rendition]
             way = ways(rendition, self.supervisor.encoder)[0]
-            plan = run(self.supervisor.binary, presentation, rendition, way, first, Path(folder), last)
+            plan = plan_run(self.supervisor.binary, presentation, rendition, way, first, Path(folder), last)
 
             def ended(exit_: Exit) -> None:
                 seconds.append(exit_.seconds)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hls_sessions.encoding.run import EncoderRun
-from hls_sessions.ffmpeg import run as plan_run
+from hls_sessions.ffmpeg import plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

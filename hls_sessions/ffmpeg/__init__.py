@@ -1,7 +1,7 @@
 """Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
 from hls_sessions.ffmpeg.binary import Binary, examine, find
-from hls_sessions.ffmpeg.commands import Run, run
+from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
@@ -37,6 +37,7 @@ __all__ = [
     "examine",
     "film_of",
     "find",
+    "plan_run",
     "request_for",
     "run",
     "try_encoders",

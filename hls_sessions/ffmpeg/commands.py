@@ -73,7 +73,7 @@ class Run:
     way: Way
 
 
-def run(
+def plan_run(
     binary: Binary,
     presentation: Presentation,
     rendition: Rendition,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Binary, Way, encoders, run, ways
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Binary, Way, encoders, plan_run, ways
 from hls_sessions.ffmpeg.encoders import Hardware
 from hls_sessions.media import CopiedVideo, Media, Presentation, VideoTrack
 
@@ -34,7 +34,7 @@ RENDITION = FILM.video[0]
 
 def command(encoder, *, b_frames=True, in_band=False):
     way = Way(encoder.name, encoder, b_frames, in_band)
-    return run(BINARY, FILM, RENDITION, way, 3, Path("/tmp/one/video-720p/run-1")).argv
+    return plan_run(BINARY, FILM, RENDITION, way, 3, Path("/tmp/one/video-720p/run-1")).argv
 
 
 def option(argv, name):

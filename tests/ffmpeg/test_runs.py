@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import pytest
 
-from hls_sessions.ffmpeg import Prober, Workers, commands, run, ways
+from hls_sessions.ffmpeg import Prober, Workers, commands, plan_run, ways
 from hls_sessions.ffmpeg.ways import SOUND
 from hls_sessions.media import OFFSET, Presentation, read_segment
 from hls_sessions.testing import Clip, make
@@ -73,7 +73,7 @@ def encode(binary, shown, rendition, tmp_path_factory):
 
     def make_from(segment):
         folder = tmp_path_factory.mktemp("run")
-        planned = run(binary, shown, rendition, ways(rendition)[0], segment, folder)
+        planned = plan_run(binary, shown, rendition, ways(rendition)[0], segment, folder)
         subprocess.run(planned.argv, check=True, timeout=60, stdin=subprocess.DEVNULL)
         files = {int(file.stem): file for file in folder.iterdir()}
         return {n: read_segment(file.read_bytes()) for n, file in files.items() if n >= planned.first}
@@ -154,7 +154,7 @@ def test_a_run_writes_parameter_sets_into_the_pictures_when_there_are_several_wa
 ):
     offered = Presentation.of(make_prober().probe(hls_clip(seconds=5.0, size="160x90")))
     way = replace(ways(offered.video[0])[0], in_band=several)
-    subprocess.run(run(binary, offered, offered.video[0], way, 0, tmp_path).argv, check=True, timeout=60)
+    subprocess.run(plan_run(binary, offered, offered.video[0], way, 0, tmp_path).argv, check=True, timeout=60)
 
     assert [read_segment(file.read_bytes()).in_band for file in tmp_path.iterdir()] == [several] * 4
 
@@ -176,7 +176,7 @@ def test_a_tone_goes_on_over_the_seam_between_two_runs(binary, hls_clip, tmp_pat
     made = {}
     for segment in (0, 2):
         (folder := tmp_path / str(segment)).mkdir()
-        subprocess.run(run(binary, offered, offered.audio[0], SOUND, segment, folder).argv, check=True, timeout=60)
+        subprocess.run(plan_run(binary, offered, offered.audio[0], SOUND, segment, folder).argv, check=True, timeout=60)
         made |= {(segment, int(file.stem)): file.read_bytes() for file in folder.iterdir()}
 
     one_run = samples(made[0, 1], made[0, 2])
@@ -206,5 +206,5 @@ def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(binary, hls_clip
     for rendition in offered.renditions.values():
         into = folder / rendition.id
         into.mkdir()
-        subprocess.run(run(binary, offered, rendition, ways(rendition)[0], 0, into).argv, check=True, timeout=60)
+        subprocess.run(plan_run(binary, offered, rendition, ways(rendition)[0], 0, into).argv, check=True, timeout=60)
         assert [file.name for file in into.iterdir()] == ["0.m4s"]
