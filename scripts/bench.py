@@ -28,7 +28,7 @@ import load
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
 from hls_sessions.encoding.watcher import Watcher
-from hls_sessions.ffmpeg import Process, plan_run, ways
+from hls_sessions.ffmpeg import Process, methods, plan_run
 from hls_sessions.testing import Clip, make
 
 if TYPE_CHECKING:
@@ -215,8 +215,8 @@ class Bench:
         watcher.start()
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             rendition = presentation.renditions[self.rendition]
-            way = ways(rendition, self.supervisor.encoder)[0]
-            plan = plan_run(self.supervisor.binary, presentation, rendition, way, segment, Path(folder))
+            method = methods(rendition, self.supervisor.encoder)[0]
+            plan = plan_run(self.supervisor.binary, presentation, rendition, method, segment, Path(folder))
             wanted = f"{segment}.m4s"
             watcher.watch(Path(folder), lambda path: finished.set() if path.name == wanted else None)
             begun = time.monotonic()
@@ -284,8 +284,8 @@ class Bench:
         presentation, exited, seconds = self.supervisor.probe(self.film), Event(), []
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             rendition = presentation.renditions[self.rendition]
-            way = ways(rendition, self.supervisor.encoder)[0]
-            plan = plan_run(self.supervisor.binary, presentation, rendition, way, first, Path(folder), last)
+            method = methods(rendition, self.supervisor.encoder)[0]
+            plan = plan_run(self.supervisor.binary, presentation, rendition, method, first, Path(folder), last)
 
             def ended(exit_: Exit) -> None:
                 seconds.append(exit_.seconds)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.policy import Claim, Limits
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.scheduler import SessionSlots
-    from hls_sessions.ffmpeg import Exit, Way
+    from hls_sessions.ffmpeg import Exit, Method
     from hls_sessions.segments import SessionQuota, Shortage
 
 STALLED: Final = 10.0
@@ -47,7 +47,7 @@ class Encoded:
         output: Output,
         copies: Copies | None,
         equipment: Equipment,
-        methods: Sequence[Way],
+        methods: Sequence[Method],
         quota: SessionQuota,
         slots: SessionSlots,
         limits: Limits,
@@ -227,7 +227,7 @@ class Encoded:
         number = run.next
         went_on = ended or run.file(number + 1).exists()
         # What was refused for its beginning every time has lost its beginning: the rest is what can be played.
-        damaged = self.failures.is_last_try(number, run.way)
+        damaged = self.failures.is_last_try(number, run.method)
         try:
             if not self._output.publisher.publish_from_run(number, file, went_on=went_on, damaged=damaged):
                 return False
@@ -255,7 +255,7 @@ class Encoded:
         ended_early = exit_.code == 0 and run.fault is None
         reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
         cause = "ended early" if ended_early else run.cause or "crashed"
-        self._note_failure(run.next, cause, reason, exit_.log, run.way)
+        self._note_failure(run.next, cause, reason, exit_.log, run.method)
         has_published = bool(self._output.cache.numbers)
         can_blame = not ended_early and self._output.storage_fault is None  # a full disk says nothing of a method
         if can_blame and self.failures.is_spent(run, exit_, has_published=has_published):
@@ -267,7 +267,7 @@ class Encoded:
             # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
-    def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Way) -> None:
+    def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Method) -> None:
         self._reporter.failed()
         self.failures.count(segment, cause, reason, log, method)
         if any(run.first == segment for run in self.runs.going):

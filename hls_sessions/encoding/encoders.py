@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.policy import Start
     from hls_sessions.encoding.reporter import Reporter
     from hls_sessions.encoding.watcher import Watcher
-    from hls_sessions.ffmpeg import Binary, Way
+    from hls_sessions.ffmpeg import Binary, Method
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Ref
     from hls_sessions.segments import SegmentDirectory, SessionQuota
@@ -68,7 +68,7 @@ class Encoders:
         """The runs whose end was not asked for, held or not."""
         return [run for run in self if not run.stopping]
 
-    def start(self, claim: Start, method: Way, until: int | None) -> EncoderRun:
+    def start(self, claim: Start, method: Method, until: int | None) -> EncoderRun:
         """Start a run, which writes what was reserved for the claim.
 
         Args:

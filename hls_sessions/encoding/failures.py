@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hls_sessions.encoding.run import EncoderRun
-    from hls_sessions.ffmpeg import Exit, Way
+    from hls_sessions.ffmpeg import Exit, Method
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ ATTEMPTS: Final = 3
 class Failures:
     """One rendition's failures, by segment number."""
 
-    def __init__(self, rendition: str, methods: Sequence[Way]) -> None:
+    def __init__(self, rendition: str, methods: Sequence[Method]) -> None:
         """Begin with the first of the methods to encode; there may be none."""
         self._rendition = rendition
         self._methods = methods
@@ -40,7 +40,7 @@ class Failures:
     # ---- how it is encoded
 
     @property
-    def method(self) -> Way:
+    def method(self) -> Method:
         """How it is encoded now."""
         return self._methods[len(self._left)]
 
@@ -64,21 +64,21 @@ class Failures:
             exit_: how its process ended.
             has_published: whether any segment of the rendition is on disk.
         """
-        if run.way is not self.method or run.way is self._methods[-1]:
+        if run.method is not self.method or run.method is self._methods[-1]:
             return False
         never_worked = not has_published and (run.fault is not None or not exit_.was_killed)
         return never_worked or self._attempts[run.next] >= ATTEMPTS
 
     def step_down(self, run: EncoderRun, reason: str, exit_: Exit) -> None:
         """Go over to the next method, for good."""
-        why = f"{run.way} was given up at segment {run.next}: {reason}.{said([exit_.cause])}"
+        why = f"{run.method} was given up at segment {run.next}: {reason}.{said([exit_.cause])}"
         self._left.append(why)
         self._attempts.clear()
         logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)
 
     # ---- what failed
 
-    def count(self, number: int, cause: str, reason: str, log: Sequence[str], method: Way) -> None:
+    def count(self, number: int, cause: str, reason: str, log: Sequence[str], method: Method) -> None:
         """Count a failure of a method at a segment.
 
         Args:
@@ -114,7 +114,7 @@ class Failures:
         """Whether a segment has failed too often."""
         return self._attempts[number] >= ATTEMPTS
 
-    def is_last_try(self, number: int, method: Way) -> bool:
+    def is_last_try(self, number: int, method: Method) -> bool:
         """Whether a segment is given up when the last method fails once more."""
         return method is self._methods[-1] and self._attempts[number] >= ATTEMPTS - 1
 

@@ -51,4 +51,4 @@ class RenditionInfo:
     encoder: str | None = None
     """What makes it now, as ffmpeg spells it."""
     given_up: tuple[str, ...] = ()
-    """Why each way to make it that was better was given up, in sentences."""
+    """Why each better method to make it was given up, in sentences."""

@@ -15,7 +15,7 @@ from hls_sessions.encoding.info import RenditionInfo
 from hls_sessions.encoding.output import Output
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.errors import SegmentImpossible, SegmentNotFound
-from hls_sessions.ffmpeg import ways
+from hls_sessions.ffmpeg import methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,12 +65,12 @@ class SessionRendition:
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
         self._output = Output(rendition, equipment, quota, self.viewers)
         self.cuts = self._output.cuts
-        methods = ways(rendition, encoder)
-        self._copies = Copies(has_stand_in=bool(methods)) if rendition.copied else None
-        self._encoded = Encoded(self._output, self._copies, equipment, methods, quota, slots, limits)
+        usable = methods(rendition, encoder)
+        self._copies = Copies(has_stand_in=bool(usable)) if rendition.copied else None
+        self._encoded = Encoded(self._output, self._copies, equipment, usable, quota, slots, limits)
         self._copied: Copied | None = None
         if self._copies is not None:
-            self._copied = Copied(self._output, self._copies, equipment, packager, has_stand_in=bool(methods))
+            self._copied = Copied(self._output, self._copies, equipment, packager, has_stand_in=bool(usable))
 
     # ---- asked
 

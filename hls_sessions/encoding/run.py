@@ -53,7 +53,7 @@ class EncoderRun:
         """
         self.rendition = rendition
         self.number = number
-        self.way = plan.way
+        self.method = plan.method
         self.first = plan.first
         self.last = plan.last
         self.next = plan.first
@@ -105,7 +105,9 @@ class EncoderRun:
     @property
     def info(self) -> RunInfo:
         """What an operator sees of it."""
-        return RunInfo(self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.way))
+        return RunInfo(
+            self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.method)
+        )
 
     @property
     def seconds(self) -> float:

@@ -4,12 +4,12 @@ from hls_sessions.ffmpeg.binary import Binary, examine, find
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
-from hls_sessions.ffmpeg.ways import Way, ways
 from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Encoder",
     "Exit",
     "FileVersion",
+    "Method",
     "Packaged",
     "Packager",
     "ProbeCache",
@@ -37,9 +38,10 @@ __all__ = [
     "examine",
     "film_of",
     "find",
+    "methods",
+    "methods",
     "plan_run",
     "request_for",
     "run",
     "try_encoders",
-    "ways",
 ]

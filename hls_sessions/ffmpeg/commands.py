@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.ffmpeg.binary import Binary
-    from hls_sessions.ffmpeg.ways import Way
+    from hls_sessions.ffmpeg.methods import Method
     from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
 
 HORIZON = 600
@@ -70,19 +70,19 @@ class Run:
     """The first segment that is kept; a file of a lower number is pre-roll."""
     last: int
     """The last segment it is planned to make."""
-    way: Way
+    method: Method
 
 
 def plan_run(
     binary: Binary,
     presentation: Presentation,
     rendition: Rendition,
-    way: Way,
+    method: Method,
     segment: int,
     folder: Path,
     until: int | None = None,
 ) -> Run:
-    """Return the command that makes a rendition in a way from a segment on, a file ``<n>.m4s`` each, in a folder.
+    """Return the command that makes a rendition by a method from a segment on, a file ``<n>.m4s`` each, in a folder.
 
     ``until`` is the last segment that is wanted; None for the whole film. A run may be planned for fewer.
     """
@@ -90,9 +90,9 @@ def plan_run(
     last = min(len(cuts) - 1 if until is None else until, segment + HORIZON - 1)
     match rendition:
         case CopiedVideo():
-            stream, written = _video(binary, presentation, rendition.instead, way, cuts, segment, last)
+            stream, written = _video(binary, presentation, rendition.instead, method, cuts, segment, last)
         case VideoRendition():
-            stream, written = _video(binary, presentation, rendition, way, cuts, segment, last)
+            stream, written = _video(binary, presentation, rendition, method, cuts, segment, last)
         case AudioRendition():
             stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
     offset = OFFSET - presentation.timeline.origin
@@ -110,15 +110,15 @@ def plan_run(
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
         **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack)}),
     )
-    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", *way.encoder.device)
-    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, way)
+    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", *method.encoder.device)
+    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, method)
 
 
 def _video(
     binary: Binary,
     presentation: Presentation,
     rendition: VideoRendition,
-    way: Way,
+    method: Method,
     cuts: Cuts,
     segment: int,
     last: int,
@@ -127,21 +127,21 @@ def _video(
     begins = cuts.start(segment)
     walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
-    # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another way has
+    # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another method has
     # ended decodes ahead as that did.
     retimes = binary.bitstream_filters >= RETIMING
-    b_frames = way.b_frames and track.opening < OFFSET and (retimes or way.in_band)
+    b_frames = method.b_frames and track.opening < OFFSET and (retimes or method.in_band)
     if segment or begins > cuts.times[0]:
         # What precedes the first picture has no time, and a decoder guesses one. Also after an exact seek: versions of
         # ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
-    return way.encoder.take(_shown(source, rendition, binary)), {
-        "c:v": way.encoder.name,
-        **way.encoder.options(rendition, b_frames=b_frames),
+    return method.encoder.take(_shown(source, rendition, binary)), {
+        "c:v": method.encoder.name,
+        **method.encoder.options(rendition, b_frames=b_frames),
         **_filtered(
-            way.encoder.bitstream_filter(rendition),
-            # A player that holds the init segment of another way is told in the pictures how to decode these.
-            "dump_extra=freq=keyframe" if way.in_band else None,
+            method.encoder.bitstream_filter(rendition),
+            # A player that holds the init segment of another method is told in the pictures how to decode these.
+            "dump_extra=freq=keyframe" if method.in_band else None,
             _decoded_after(track, begins) if segment and b_frames and retimes else None,
         ),
         # Before 7.0 the encoder does not hear of it from the filters.

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from hls_sessions.errors import EncoderUnusable
 from hls_sessions.ffmpeg.commands import plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE
+from hls_sessions.ffmpeg.methods import methods
 from hls_sessions.ffmpeg.process import Process
-from hls_sessions.ffmpeg.ways import ways
 from hls_sessions.media import (
     BrokenSegment,
     Media,
@@ -100,7 +100,7 @@ def _fault(binary: Binary, encoder: Encoder, film: Presentation) -> str | None:
     rendition = film.video[0]
     folder = film.media.path.with_name(encoder.name)
     folder.mkdir()
-    exit_ = _end_of(plan_run(binary, film, rendition, ways(rendition, encoder)[0], 0, folder).argv)
+    exit_ = _end_of(plan_run(binary, film, rendition, methods(rendition, encoder)[0], 0, folder).argv)
     if exit_ is None:
         return f"it did not encode {FRAMES} frames within {LIMIT:g} seconds"
     if exit_.code != 0:

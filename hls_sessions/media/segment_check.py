@@ -43,7 +43,7 @@ def check_segment(
     if not segment.starts_with_keyframe:
         raise Refused("its first frame is not a keyframe")
     if track is not None and segment.track != track:
-        # It was made in another way than the init segment (ffmpeg/ways.py).
+        # It was made by another method than the init segment (ffmpeg/methods.py).
         if not segment.in_band and not same_sound(segment.track, track):
             raise Refused("its codec configuration is not the init segment's")
         if segment.in_band and not same_form(segment.track, track):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hls_sessions.ffmpeg import Binary, plan_run, ways
+from hls_sessions.ffmpeg import Binary, methods, plan_run
 from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
 
 ARGUMENT = 128 * 1024
@@ -53,7 +53,7 @@ binaries = st.sampled_from([OLD, NEW])
 
 def plan(shown, rendition, segment, *, binary=OLD, folder=FOLDER):
     made = shown.renditions[rendition]
-    return plan_run(binary, shown, made, ways(made)[0], segment, folder)
+    return plan_run(binary, shown, made, methods(made)[0], segment, folder)
 
 
 def option(argv, name) -> str:

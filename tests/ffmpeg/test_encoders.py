@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Binary, Way, encoders, plan_run, ways
+from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Binary, Method, encoders, methods, plan_run
 from hls_sessions.ffmpeg.encoders import Hardware
 from hls_sessions.media import CopiedVideo, Media, Presentation, VideoTrack
 
@@ -33,8 +33,8 @@ RENDITION = FILM.video[0]
 
 
 def command(encoder, *, b_frames=True, in_band=False):
-    way = Way(encoder.name, encoder, b_frames, in_band)
-    return plan_run(BINARY, FILM, RENDITION, way, 3, Path("/tmp/one/video-720p/run-1")).argv
+    method = Method(encoder.name, encoder, b_frames, in_band)
+    return plan_run(BINARY, FILM, RENDITION, method, 3, Path("/tmp/one/video-720p/run-1")).argv
 
 
 def option(argv, name):
@@ -150,14 +150,14 @@ def test_videotoolbox_is_not_to_fall_back_to_its_own_software():
 
 
 def test_software_is_the_one_way_unless_hardware_was_chosen():
-    assert ways(RENDITION) == ways(RENDITION, SOFTWARE) == (Way("libx264", SOFTWARE),)
+    assert methods(RENDITION) == methods(RENDITION, SOFTWARE) == (Method("libx264", SOFTWARE),)
 
 
 @pytest.mark.parametrize("encoder", HARDWARE, ids=str)
 def test_hardware_is_the_first_way_and_software_the_last_and_neither_reorders_frames(encoder):
-    assert ways(RENDITION, encoder) == (
-        Way(encoder.name, encoder, b_frames=False, in_band=True),
-        Way("libx264", SOFTWARE, b_frames=False, in_band=True),
+    assert methods(RENDITION, encoder) == (
+        Method(encoder.name, encoder, b_frames=False, in_band=True),
+        Method("libx264", SOFTWARE, b_frames=False, in_band=True),
     )
     assert option(command(SOFTWARE, b_frames=False), "-bf") == "0"
 
@@ -166,4 +166,4 @@ def test_hardware_is_the_first_way_and_software_the_last_and_neither_reorders_fr
 def test_what_cannot_be_copied_is_encoded_in_software(encoder):
     copied = CopiedVideo("video-copy", PICTURE, 1280, 720, "avc1.64001f", 1, 1, RENDITION)
 
-    assert ways(copied, encoder) == (Way("libx264", SOFTWARE, in_band=True),)
+    assert methods(copied, encoder) == (Method("libx264", SOFTWARE, in_band=True),)

@@ -12,8 +12,8 @@ from pathlib import Path
 import av
 import pytest
 
-from hls_sessions.ffmpeg import Prober, Workers, commands, plan_run, ways
-from hls_sessions.ffmpeg.ways import SOUND
+from hls_sessions.ffmpeg import Prober, Workers, commands, methods, plan_run
+from hls_sessions.ffmpeg.methods import SOUND
 from hls_sessions.media import OFFSET, Presentation, read_segment
 from hls_sessions.testing import Clip, make
 
@@ -73,7 +73,7 @@ def encode(binary, shown, rendition, tmp_path_factory):
 
     def make_from(segment):
         folder = tmp_path_factory.mktemp("run")
-        planned = plan_run(binary, shown, rendition, ways(rendition)[0], segment, folder)
+        planned = plan_run(binary, shown, rendition, methods(rendition)[0], segment, folder)
         subprocess.run(planned.argv, check=True, timeout=60, stdin=subprocess.DEVNULL)
         files = {int(file.stem): file for file in folder.iterdir()}
         return {n: read_segment(file.read_bytes()) for n, file in files.items() if n >= planned.first}
@@ -149,12 +149,12 @@ def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(shown, r
 
 
 @pytest.mark.parametrize("several", [True, False])
-def test_a_run_writes_parameter_sets_into_the_pictures_when_there_are_several_ways(
+def test_a_run_writes_parameter_sets_into_the_pictures_when_there_are_several_methods(
     binary, hls_clip, tmp_path, make_prober, several
 ):
     offered = Presentation.of(make_prober().probe(hls_clip(seconds=5.0, size="160x90")))
-    way = replace(ways(offered.video[0])[0], in_band=several)
-    subprocess.run(plan_run(binary, offered, offered.video[0], way, 0, tmp_path).argv, check=True, timeout=60)
+    method = replace(methods(offered.video[0])[0], in_band=several)
+    subprocess.run(plan_run(binary, offered, offered.video[0], method, 0, tmp_path).argv, check=True, timeout=60)
 
     assert [read_segment(file.read_bytes()).in_band for file in tmp_path.iterdir()] == [several] * 4
 
@@ -206,5 +206,7 @@ def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(binary, hls_clip
     for rendition in offered.renditions.values():
         into = folder / rendition.id
         into.mkdir()
-        subprocess.run(plan_run(binary, offered, rendition, ways(rendition)[0], 0, into).argv, check=True, timeout=60)
+        subprocess.run(
+            plan_run(binary, offered, rendition, methods(rendition)[0], 0, into).argv, check=True, timeout=60
+        )
         assert [file.name for file in into.iterdir()] == ["0.m4s"]

@@ -1,7 +1,7 @@
-"""A rendition that can be made in several ways: when one fails the next goes on, and the viewer hardly notices.
+"""A rendition that can be made by several methods: when one fails the next goes on, and the viewer hardly notices.
 
-The better way here is an x264 with other settings, so that its parameter sets differ; ffmpeg can be told by them when
-to fail.
+The better method here is an x264 with other settings, so that its parameter sets differ; ffmpeg can be told by them
+when to fail.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import pytest
 
 from hls_sessions.encoding import rendition as encoding_rendition
 from hls_sessions.errors import EncoderFailed, SegmentImpossible
-from hls_sessions.ffmpeg import SOFTWARE, Encoder, Way, find
-from hls_sessions.ffmpeg.ways import several
+from hls_sessions.ffmpeg import SOFTWARE, Encoder, Method, find
+from hls_sessions.ffmpeg.methods import several
 from hls_sessions.testing import runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -35,21 +35,21 @@ class Better(Encoder):
         return SOFTWARE.options(rendition, b_frames=b_frames) | {"coder": "vlc"}
 
 
-WAYS = several(Way("better", Better()), Way("plain", SOFTWARE))
+METHODS = several(Method("better", Better()), Method("plain", SOFTWARE))
 
 
 @pytest.fixture(autouse=True)
-def two_ways(monkeypatch):
+def two_methods(monkeypatch):
     """Every picture can be made in two ways, the sound in one."""
-    original = encoding_rendition.ways
+    original = encoding_rendition.methods
     monkeypatch.setattr(
-        encoding_rendition, "ways", lambda made, *how: WAYS if made.kind == "video" else original(made, *how)
+        encoding_rendition, "methods", lambda made, *how: METHODS if made.kind == "video" else original(made, *how)
     )
 
 
 @pytest.fixture
 def open_with(hls_supervisor, film, double):
-    """Open a film with an ffmpeg that does something else in shell, where $better is 1 for a run of the better way."""
+    """Open a film with an ffmpeg that does something else in shell; $better is 1 for a run of the better method."""
 
     def open_with(misbehave, path=film):
         script = double(f'case "$*" in *"-coder vlc"*) better=1 ;; *) better=0 ;; esac; {misbehave}')
@@ -94,7 +94,7 @@ def test_why_a_way_was_left_is_shown_with_ffmpegs_last_words(open_with):
     assert f"{VIDEO}: {why}" in glance(session).notes
 
 
-def test_other_renditions_keep_their_ways(open_with):
+def test_other_renditions_keep_their_methods(open_with):
     session = open_with(FAILS)
     session.segment(VIDEO, 0, BOUND)
     session.segment(AUDIO, 0, BOUND)

@@ -13,7 +13,7 @@ ENDLESS = 65_535
 
 
 class Encoder(ABC):
-    """A way to encode a picture. Decoding, scaling and tone mapping stay in software, for any file and any frame."""
+    """A method to encode a picture. Decoding, scaling and tone mapping stay in software, for any file and any frame."""
 
     name: ClassVar[str]
     """Its name as ffmpeg spells it."""
