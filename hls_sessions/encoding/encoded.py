@@ -169,7 +169,7 @@ class Encoded:
     # ---- within
 
     def _situation(self) -> Situation:
-        leading, viewers, failures = self._output.cuts.lead, self._output.viewers, self.failures
+        leading, viewers, failures = self._output.cuts.leading, self._output.viewers, self.failures
         waiting = [segment for segment in viewers.waiting if segment >= leading and not self._is_copied(segment)]
         settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *range(leading)}
         if self._copies is not None and self._copies.given_up is None:

@@ -78,7 +78,7 @@ class Output:
     @property
     def segment_for_init(self) -> int:
         """The segment to make for viewers who wait for the init segment: the nearest to the latest of them."""
-        leading = self.cuts.lead
+        leading = self.cuts.leading
         at = max(*self.viewers.latest_first[:1], leading, 0)
         nearest = (*range(at, len(self.cuts)), *range(leading, at))
         return next((number for number in nearest if number not in self._impossible), at)
@@ -86,7 +86,7 @@ class Output:
     @property
     def _leading_awaited(self) -> list[int]:
         """The segments that are waited for before the track begins."""
-        return [number for number in self.viewers.waiting if number < self.cuts.lead]
+        return [number for number in self.viewers.waiting if number < self.cuts.leading]
 
     # ---- what cannot be made
 
@@ -100,7 +100,7 @@ class Output:
         self._impossible[number] = reason
         error = SegmentImpossible(self.rendition.id, number, reason)
         self.viewers.fail([number], error)
-        makeable = len(self.cuts) - self.cuts.lead
+        makeable = len(self.cuts) - self.cuts.leading
         if not self.cache.numbers and len(self._impossible) >= min(HOPELESS, makeable):
             self.viewers.fail(self._leading_awaited, error)
             self.viewers.fail_init(error)

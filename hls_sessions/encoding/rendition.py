@@ -91,7 +91,7 @@ class SessionRendition:
         if (reason := output.impossible.get(number)) is not None:
             raise SegmentImpossible(self.id, number, reason)
         self._encoded.failures.try_anew(number)
-        if number < self.cuts.lead and output.publisher.has_init:
+        if number < self.cuts.leading and output.publisher.has_init:
             return output.publish_leading(number)
         self.viewers.wait(number, caller)
         return None

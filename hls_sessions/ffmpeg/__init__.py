@@ -39,7 +39,6 @@ __all__ = [
     "film_of",
     "find",
     "methods",
-    "methods",
     "plan_run",
     "request_for",
     "run",

@@ -125,7 +125,7 @@ def _video(
 ) -> tuple[Any, dict[str, Any]]:
     track = rendition.track
     begins = cuts.start(segment)
-    walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
     # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another method has
     # ended decodes ahead as that did.
@@ -151,18 +151,18 @@ def _video(
             else {}
         ),
         # Keyframes where the timeline has its cuts; the encoder sees to it that there are no others.
-        "force_key_frames": _times(wall - cuts.slack for wall in [begins, *walls]),
+        "force_key_frames": _times(boundary - cuts.slack for boundary in [begins, *boundaries]),
         # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
         binary.sync_option: "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
         "segment_start_number": segment,
-        **_cut_pictures_at(walls, begins, cuts, binary),
+        **_cut_video_at(boundaries, begins, cuts, binary),
     }
 
 
-def _cut_pictures_at(walls: list[Fraction], begins: Fraction, cuts: Cuts, binary: Binary) -> dict[str, str]:
+def _cut_video_at(boundaries: list[Fraction], begins: Fraction, cuts: Cuts, binary: Binary) -> dict[str, str]:
     if cuts.exact or binary.absolute_segment_times:
-        return _cut_at((wall - cuts.slack for wall in walls), begins, binary)
+        return _cut_at((boundary - cuts.slack for boundary in boundaries), begins, binary)
     # Nothing can be counted from a first frame that is only expected. Its keyframes are the cuts, and nothing else is.
     return {"segment_time": "0.000001"}
 
@@ -201,9 +201,9 @@ def _audio(
         # What is made instead of a copy has packets where the copy would have them.
         begins = aac_frame_at(begins, rendition.track.copy.grid, rate)
     sample = begins if segment == 0 else begins - AUDIO_PREROLL * frame
-    walls = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     # The pre-roll becomes a file of its own, one number lower, which nobody asks for.
-    walls, number = (walls, 0) if segment == 0 else ([begins, *walls], segment - 1)
+    boundaries, number = (boundaries, 0) if segment == 0 else ([begins, *boundaries], segment - 1)
     sound = (
         _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
         .filter("aresample", rate)
@@ -223,7 +223,7 @@ def _audio(
         "b:a": rendition.bit_rate,
         "segment_start_number": number,
         # The encoder's first packet is its priming, one frame before the first sample.
-        **_cut_at((wall - cuts.slack for wall in walls), sample - frame, binary),
+        **_cut_at((boundary - cuts.slack for boundary in boundaries), sample - frame, binary),
     }
 
 
@@ -277,10 +277,10 @@ def _seeks_exactly(presentation: Presentation) -> bool:
     return is_sought_exactly(presentation.media.container)
 
 
-def _cut_at(walls: Iterable[Fraction], first_packet: Fraction, binary: Binary) -> dict[str, str]:
+def _cut_at(boundaries: Iterable[Fraction], first_packet: Fraction, binary: Binary) -> dict[str, str]:
     """Spell where files are cut: as absolute times, or counted from the run's first packet, as the binary counts."""
     counted_from = Fraction(0) if binary.absolute_segment_times else first_packet
-    times = _times(wall - counted_from for wall in walls)
+    times = _times(boundary - counted_from for boundary in boundaries)
     # Without times the muxer would cut every two seconds.
     return {"segment_times": times} if times else {"segment_time": "1000000"}
 

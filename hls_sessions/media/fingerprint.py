@@ -16,5 +16,5 @@ def fingerprint(presentation: Presentation) -> str:
     digest = hashlib.sha256(f"{presentation.timeline.origin}\n{master_playlist(presentation)}".encode())
     for rendition in presentation.offered:
         cuts = presentation.cuts(rendition)
-        digest.update(f"{rendition} {cuts.lead} {cuts.first} {' '.join(map(str, cuts.times))}\n".encode())
+        digest.update(f"{rendition} {cuts.leading} {cuts.first} {' '.join(map(str, cuts.times))}\n".encode())
     return digest.hexdigest()

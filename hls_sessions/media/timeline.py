@@ -53,7 +53,7 @@ class Cuts:
     """How long before a boundary a cut may be asked for and still fall on it: less than half a frame."""
     counts: tuple[int, ...] | None
     """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
-    lead: int = 0
+    leading: int = 0
     """How many segments come before the track begins, and hold nothing of it; the next begins with its first frame."""
 
     @property
@@ -66,7 +66,7 @@ class Cuts:
 
     def start(self, segment: int) -> Fraction:
         """When the first frame of a segment begins."""
-        return self.first if segment == self.lead else self.times[segment]
+        return self.first if segment == self.leading else self.times[segment]
 
     def end(self, segment: int) -> Fraction:
         """When a segment ends."""
@@ -140,15 +140,17 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
             wanted, uncopied = grid, str(reason)
         video = _video_cuts(media.video, origin, wanted, copied)
     # Sound is cut where the picture is, so that a player that seeks asks for both at the same place.
-    walls = grid
+    boundaries = grid
     if video:
         before = (time for time in grid if time <= video.first - SHORTEST_LAST)
-        walls = (*before, *video.times[1:-1], *(time for time in grid if time > video.times[-1]))
-    copies = (_copied_audio_cuts(track, track.copy, origin, walls) if track.copy else None for track in media.audio)
+        boundaries = (*before, *video.times[1:-1], *(time for time in grid if time > video.times[-1]))
+    copies = (
+        _copied_audio_cuts(track, track.copy, origin, boundaries) if track.copy else None for track in media.audio
+    )
     return Timeline(
         origin,
         video,
-        tuple(_led(_audio_cuts(track, origin, walls), grid, priming=1) for track in media.audio),
+        tuple(_led(_audio_cuts(track, origin, boundaries), grid, priming=1) for track in media.audio),
         copied,
         tuple(cuts and _led(cuts, grid) for cuts in copies),
         uncopied,
@@ -165,9 +167,9 @@ def _led(cuts: Cuts, grid: Iterable[Fraction], priming: int = 0) -> Cuts:
     if not before:
         return cuts
     times = (cuts.times[0], *before, cuts.first, *cuts.times[1:])
-    lead = len(before) + 1
-    counts = None if cuts.counts is None else ((0,) * lead + (max(0, cuts.counts[0] - priming), *cuts.counts[1:]))
-    return replace(cuts, times=times, counts=counts, lead=lead)
+    leading = len(before) + 1
+    counts = None if cuts.counts is None else ((0,) * leading + (max(0, cuts.counts[0] - priming), *cuts.counts[1:]))
+    return replace(cuts, times=times, counts=counts, leading=leading)
 
 
 def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[Fraction]:
@@ -220,17 +222,17 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
     """Cut at the frames nearest to the wanted times, and at all that are shared."""
-    walls = list(shared.times[1:-1] if shared else ())
-    fixed = iter((*walls, track.end))
+    boundaries = list(shared.times[1:-1] if shared else ())
+    fixed = iter((*boundaries, track.end))
     floor, ceiling = track.start, next(fixed)
     # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
     for time in (_nearest_frame(track, near) for near in wanted if near < track.end):
         while time > ceiling - SHORTEST_LAST and ceiling < track.end:
             floor, ceiling = ceiling, next(fixed)
         if floor < time <= ceiling - SHORTEST_LAST:
-            walls.append(time)
+            boundaries.append(time)
             floor = time
-    times = (origin, *sorted(walls), track.end)
+    times = (origin, *sorted(boundaries), track.end)
     if track.frame_times is None:
         return Cuts(times, track.start, _slack(track, 1 / track.frame_rate), counts=None)
     return Cuts(times, track.start, _slack(track, _shortest_frame(track)), _frames_between(track, times))
@@ -245,10 +247,10 @@ def _slack(track: VideoTrack, frame: Fraction) -> Fraction:
     return (int(frame * Fraction(2, 5) / track.time_base) + Fraction(1, 4)) * track.time_base
 
 
-def _frames_between(track: VideoTrack, walls: Iterable[Fraction]) -> tuple[int, ...]:
+def _frames_between(track: VideoTrack, boundaries: Iterable[Fraction]) -> tuple[int, ...]:
     """Return how many frames begin between each boundary and the next."""
     times = track.frame_times or ()
-    places = [bisect_left(times, ceil(wall / track.time_base)) for wall in walls]
+    places = [bisect_left(times, ceil(boundary / track.time_base)) for boundary in boundaries]
     return tuple(after - before for before, after in pairwise(places))
 
 
@@ -273,24 +275,24 @@ def _shortest_frame(track: VideoTrack) -> Fraction:
     return max(shortest, 1) * track.time_base
 
 
-def _audio_cuts(track: AudioTrack, origin: Fraction, walls: Iterable[Fraction]) -> Cuts:
+def _audio_cuts(track: AudioTrack, origin: Fraction, boundaries: Iterable[Fraction]) -> Cuts:
     first = Fraction(round(track.start * AUDIO_RATE), AUDIO_RATE)
     inner: list[Fraction] = []
-    for wall in walls:
-        time = aac_frame_at(wall, first, AUDIO_RATE)
+    for boundary in boundaries:
+        time = aac_frame_at(boundary, first, AUDIO_RATE)
         if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_LAST:
             inner.append(time)
     # The first piece also holds the encoder's priming; how many frames the last one holds is the encoder's to say.
-    walls = (first - _AAC_SECONDS, *inner)
-    counts = (*(int((after - before) / _AAC_SECONDS) for before, after in pairwise(walls)), 0)
+    boundaries = (first - _AAC_SECONDS, *inner)
+    counts = (*(int((after - before) / _AAC_SECONDS) for before, after in pairwise(boundaries)), 0)
     return Cuts((origin, *inner, track.end), first, _AAC_SECONDS / 2, counts)
 
 
-def _copied_audio_cuts(track: AudioTrack, copy: AudioCopy, origin: Fraction, walls: Iterable[Fraction]) -> Cuts:
+def _copied_audio_cuts(track: AudioTrack, copy: AudioCopy, origin: Fraction, boundaries: Iterable[Fraction]) -> Cuts:
     frame = Fraction(AAC_FRAME, track.sample_rate)
     inner: list[Fraction] = []
-    for wall in walls:
-        time = aac_frame_at(wall, copy.grid, track.sample_rate)
+    for boundary in boundaries:
+        time = aac_frame_at(boundary, copy.grid, track.sample_rate)
         if time > (inner[-1] if inner else track.start) and time <= track.end - SHORTEST_LAST:
             inner.append(time)
     times = (origin, *inner, track.end)

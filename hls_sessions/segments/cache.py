@@ -67,7 +67,7 @@ class SegmentCache:
         self._sizes = directory.published(rendition.id, rendition.extension)
         unchecked = directory.unchecked(rendition.id, rendition.extension)
         # A segment before the track's beginning is written anew, because that costs nothing.
-        self._unchecked = {number for number in unchecked if cuts.lead <= number < len(cuts)} - self._sizes.keys()
+        self._unchecked = {number for number in unchecked if cuts.leading <= number < len(cuts)} - self._sizes.keys()
         self._sizes |= {number: unchecked[number] for number in self._unchecked}
         for size in self._sizes.values():
             quota.wrote(size)

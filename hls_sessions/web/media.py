@@ -137,7 +137,7 @@ async def segment(request: Request) -> Response:
 
 def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
     """Mark a segment that holds nothing because its track begins later."""
-    if number < session.presentation.cuts(rendition).lead:
+    if number < session.presentation.cuts(rendition).leading:
         response.headers.update(EMPTY)
     return response
 

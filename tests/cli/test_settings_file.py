@@ -57,7 +57,7 @@ def backed_up_and_written_anew(file, text):
     file.write_text(text)
 
 
-def lead(link, target):
+def leading(link, target):
     """Have a link lead elsewhere, at one moment."""
     (link.parent / "new").symlink_to(target)
     (link.parent / "new").rename(link)
@@ -108,7 +108,7 @@ def test_a_link_that_leads_elsewhere_is_noticed_and_so_is_a_change_of_that_file(
     other.write_text("idle_timeout = 120\n")
     settings, heard = looking(link)
 
-    lead(link, other)
+    leading(link, other)
     settings.look()
     other.write_text("idle_timeout = 1800\n")
     settings.look()
@@ -120,7 +120,7 @@ def test_a_link_to_a_folder_above_the_file_that_leads_elsewhere_is_noticed(tmp_p
     current = releases(tmp_path, "1", "2")
     settings, heard = looking(current / "etc" / "settings.toml")
 
-    lead(current, tmp_path / "2")
+    leading(current, tmp_path / "2")
     settings.look()
 
     assert heard == ["release 2\n"]
@@ -132,7 +132,7 @@ def test_a_link_in_the_middle_of_a_chain_that_leads_elsewhere_is_noticed(tmp_pat
     link.symlink_to(current / "etc" / "settings.toml")
     settings, heard = looking(link)
 
-    lead(current, tmp_path / "mounted" / "2")
+    leading(current, tmp_path / "mounted" / "2")
     settings.look()
 
     assert heard == ["release 2\n"]

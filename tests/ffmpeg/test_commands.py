@@ -192,8 +192,8 @@ def test_there_is_a_cut_for_every_segment_but_the_first(rendition, segment):
     told = times(plan(FILM, rendition, segment).argv, "-segment_times")
 
     preroll = rendition == "audio-0" and segment > 0
-    walls = [cuts.start(number) for number in range(segment + (0 if preroll else 1), len(cuts))]
-    assert told == pytest.approx([wall - cuts.slack for wall in walls], abs=1e-6)
+    boundaries = [cuts.start(number) for number in range(segment + (0 if preroll else 1), len(cuts))]
+    assert told == pytest.approx([boundary - cuts.slack for boundary in boundaries], abs=1e-6)
 
 
 def test_a_run_of_the_last_segment_alone_is_not_cut():

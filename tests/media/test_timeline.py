@@ -172,8 +172,8 @@ def test_a_cut_is_asked_for_less_than_half_the_shortest_frame_early_and_at_no_ti
 def test_sound_is_cut_at_the_first_aac_frame_at_or_after_each_cut_of_the_picture():
     cut = timeline(film(steady("25", 10), sound()))
 
-    for wall, time in zip(cut.video.times[1:-1], cut.audio[0].times[1:-1], strict=True):
-        assert 0 <= time - wall < AAC
+    for boundary, time in zip(cut.video.times[1:-1], cut.audio[0].times[1:-1], strict=True):
+        assert 0 <= time - boundary < AAC
         assert (time / AAC).denominator == 1
 
 
@@ -195,7 +195,7 @@ def test_what_precedes_a_late_sound_is_cut_like_the_rest_and_the_sound_begins_a_
     cut = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20))))
 
     (cuts,) = cut.audio
-    assert cuts.lead == 5
+    assert cuts.leading == 5
     assert cuts.times[:6] == (0, 1, 2, 4, 6, 7)
     assert cuts.start(0) == 0
     assert cuts.first == cuts.start(5) == 7
@@ -206,14 +206,14 @@ def test_what_precedes_a_late_sound_is_cut_like_the_rest_and_the_sound_begins_a_
 def test_the_first_segment_of_a_late_sound_holds_no_priming():
     (late,) = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20)))).audio
 
-    assert late.counts[: late.lead] == (0,) * late.lead
-    assert late.counts[late.lead] == (late.times[late.lead + 1] - late.first) / AAC
+    assert late.counts[: late.leading] == (0,) * late.leading
+    assert late.counts[late.leading] == (late.times[late.leading + 1] - late.first) / AAC
 
 
 def test_the_first_segment_of_a_late_picture_lasts_until_it_begins_and_the_sound_is_cut_all_the_same():
     cut = timeline(film(steady("25", 10, start=Fraction(3)), sound(end=Fraction(13))))
 
-    assert cut.video.lead == 0
+    assert cut.video.leading == 0
     assert cut.video.start(0) == 3
     assert cut.video.times[:2] == (0, 4)
     assert [int(time) for time in cut.audio[0].times[:5]] == [0, 1, 2, 4, 6]
@@ -222,7 +222,7 @@ def test_the_first_segment_of_a_late_picture_lasts_until_it_begins_and_the_sound
 def test_a_track_that_is_hardly_late_has_no_segment_before_it():
     (cuts,) = timeline(film(steady("25", 20), sound(start=Fraction(1, 3), end=Fraction(20)))).audio
 
-    assert cuts.lead == 0
+    assert cuts.leading == 0
     assert cuts.first == cuts.start(0) == Fraction(1, 3)
 
 
@@ -408,7 +408,7 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
 def test_every_cut_of_a_sound_is_on_its_own_grid_of_aac_frames(media, length):
     for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
         assert abs(cuts.first - track.start) <= Fraction(1, 96_000)
-        own = cuts.times[cuts.lead + 1 :]
+        own = cuts.times[cuts.leading + 1 :]
         assert {((time - cuts.first) / AAC).denominator for time in own[:-1]} <= {1}
         assert all(time > cuts.first for time in own)
 
@@ -418,8 +418,8 @@ def test_no_sound_is_cut_before_the_picture_is_within_the_picture(media, length)
     cut = timeline(media, length)
 
     for cuts in cut.audio:
-        within = [time for time in cuts.times[cuts.lead + 1 : -1] if cut.video.first < time < cut.video.times[-1]]
-        assert all(any(0 <= time - wall < AAC for wall in cut.video.times[1:-1]) for time in within)
+        within = [time for time in cuts.times[cuts.leading + 1 : -1] if cut.video.first < time < cut.video.times[-1]]
+        assert all(any(0 <= time - boundary < AAC for boundary in cut.video.times[1:-1]) for time in within)
 
 
 @given(st.integers(1, 10), st.fractions(Fraction(1), Fraction(120), max_denominator=1001))

@@ -87,9 +87,9 @@ def test_an_encoded_picture_is_cut_wherever_the_copied_one_is(seen):
 def test_a_viewer_may_change_the_variant_at_every_shared_cut_and_misses_and_repeats_no_frame(seen, film):
     presentation, files = seen
     encoded = next(video.id for video in presentation.video if not video.copied)
-    walls = presentation.cuts("video-copy").times
+    boundaries = presentation.cuts("video-copy").times
     moments = []
-    for number, (begins, ends) in enumerate(pairwise(walls)):
+    for number, (begins, ends) in enumerate(pairwise(boundaries)):
         rendition = ("video-copy", encoded)[number % 2]
         init, segments = files[rendition]
         within = [n for n, time in enumerate(presentation.cuts(rendition).times[:-1]) if begins <= time < ends]

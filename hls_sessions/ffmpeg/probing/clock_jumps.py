@@ -47,13 +47,13 @@ def longest_part(container: InputContainer) -> tuple[Part | None, int]:
             looks.append((place, time))  # noqa: PERF401 - a time is looked up once
     steps = sorted(abs(after - before) for (_, before), (_, after) in pairwise(looks))
     usual = steps[len(steps) // 2] if steps else 0.0
-    walls = [0]
+    boundaries = [0]
     for before, after in pairwise(looks):
         if not 0 <= after[1] - before[1] <= JUMP + 4 * usual:
-            wall = _find_jump(container, streams[0], before, after, usual * LOOKS / container.size)
-            walls += [wall] if wall else []
+            boundary = _find_jump(container, streams[0], before, after, usual * LOOKS / container.size)
+            boundaries += [boundary] if boundary else []
     container.seek(0, unsupported_byte_offset=True)
-    parts = [Part(start, end) for start, end in pairwise([*walls, container.size])]
+    parts = [Part(start, end) for start, end in pairwise([*boundaries, container.size])]
     return (max(parts, key=lambda part: part.end - part.start) if len(parts) > 1 else None), len(parts)
 
 
