@@ -11,7 +11,7 @@ from hls_sessions.media import (
     BrokenSegment,
     Refused,
     check_segment,
-    gap_of,
+    filler_of,
     is_short,
     read_segment,
     read_time_scale,
@@ -148,7 +148,7 @@ class Publisher:
         Raises:
             OSError: it cannot be written.
         """
-        return self.cache.fill(number, gap_of(number, self._cuts, self._origin, self.cache.init.read_bytes()))
+        return self.cache.fill(number, filler_of(number, self._cuts, self._origin, self.cache.init.read_bytes()))
 
     def _check_earlier(self, number: int, data: bytes) -> None:
         """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""

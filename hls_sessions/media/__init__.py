@@ -5,6 +5,7 @@ Pure: values in, text out.
 
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
+from hls_sessions.media.filler import filler_of, filler_segment
 from hls_sessions.media.fingerprint import fingerprint
 from hls_sessions.media.fmp4 import (
     BrokenSegment,
@@ -17,7 +18,6 @@ from hls_sessions.media.fmp4 import (
     same_form,
     same_sound,
 )
-from hls_sessions.media.gap import gap, gap_of
 from hls_sessions.media.nal import refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist
 from hls_sessions.media.renditions import (
@@ -62,9 +62,10 @@ __all__ = [
     "check_segment",
     "check_text",
     "cue_text",
+    "filler_of",
+    "filler_segment",
     "fingerprint",
     "gap",
-    "gap_of",
     "is_short",
     "master_playlist",
     "media_playlist",

@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import gap_of, master_playlist, media_playlist
+from hls_sessions.media import filler_of, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.messages import (
@@ -201,7 +201,7 @@ class Session:
             OSError: the init segment is gone.
         """
         cuts, origin = self.presentation.cuts(rendition), self.presentation.timeline.origin
-        return gap_of(segment, cuts, origin, init.read_bytes())
+        return filler_of(segment, cuts, origin, init.read_bytes())
 
     def stop(self) -> None:
         """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.media import OFFSET, gap
+from hls_sessions.media import OFFSET, filler_segment
 from hls_sessions.testing import hanging_ffmpeg
 from hls_sessions.web import create_app
 
@@ -228,7 +228,7 @@ def test_a_segment_that_is_impossible_is_answered_with_a_gap_that_says_why(endin
     assert "segment-impossible" not in whole.headers
     assert {answer.headers["segment-impossible"] for answer in answers} == {"the file ends before it"}
     assert {answer.headers["cache-control"] for answer in answers} == {"no-store"}
-    assert answers[0].content == gap(init.content, OFFSET + 1, OFFSET + 2)
+    assert answers[0].content == filler_segment(init.content, OFFSET + 1, OFFSET + 2)
     picture, _ = daemon.http.get(base(session)).json()["renditions"]
     assert picture["gaps"] == [{"first": 1, "last": 2, "reason": "the file ends before it"}]
 

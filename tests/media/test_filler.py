@@ -1,4 +1,4 @@
-"""A gap: what a player is given in place of a segment that cannot be made."""
+"""The filler: what a player is given in place of a segment that cannot be made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import judge
 import pytest
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.media import BrokenSegment, gap, read_segment
+from hls_sessions.media import BrokenSegment, filler_segment, read_segment
 
 START, END = Fraction(10), Fraction(12)
 
@@ -19,10 +19,10 @@ def init_of(path):
     return data[: read_segment(data).head]
 
 
-def test_a_gap_of_the_picture_is_a_fragment_at_its_time_that_holds_no_sample(encoded):
+def test_the_filler_of_video_is_a_fragment_at_its_time_that_holds_no_sample(encoded):
     init = init_of(encoded.video[1])
 
-    made = gap(init, START, END)
+    made = filler_segment(init, START, END)
 
     at = made.index(b"tfdt") + 8
     assert int.from_bytes(made[at : at + 8]) == START * 12_800
@@ -30,8 +30,8 @@ def test_a_gap_of_the_picture_is_a_fragment_at_its_time_that_holds_no_sample(enc
         read_segment(init + made)
 
 
-def test_a_gap_says_how_long_it_lasts(encoded):
-    made = gap(init_of(encoded.video[1]), START, END)
+def test_a_filler_says_how_long_it_lasts(encoded):
+    made = filler_segment(init_of(encoded.video[1]), START, END)
 
     at = made.index(b"sidx") + 4
     scale, duration = (int.from_bytes(made[at + begin : at + begin + 4]) for begin in (8, 36))
@@ -53,11 +53,11 @@ def sound(tmp_path):
 
 
 @pytest.mark.parametrize("channels", ["1", "2", "6"])
-def test_a_gap_of_the_sound_is_silence_from_its_beginning_to_its_end(sound, tmp_path, channels):
+def test_the_filler_of_audio_is_silence_from_its_beginning_to_its_end(sound, tmp_path, channels):
     init = sound("-ac", channels)
-    path = tmp_path / "gap.mp4"
+    path = tmp_path / "filler.mp4"
 
-    path.write_bytes(init + gap(init, START, END))
+    path.write_bytes(init + filler_segment(init, START, END))
 
     segment = read_segment(path.read_bytes())
     assert segment.first == START
@@ -68,13 +68,13 @@ def test_a_gap_of_the_sound_is_silence_from_its_beginning_to_its_end(sound, tmp_
 
 
 @pytest.mark.parametrize("options", [("-ac", "3"), ("-c:a", "mp2"), ("-c:a", "alac")])
-def test_a_gap_of_a_sound_whose_silence_is_not_known_holds_no_sample(sound, options):
+def test_the_filler_of_audio_whose_silence_is_not_known_holds_no_sample(sound, options):
     init = sound(*options)
 
     with pytest.raises(BrokenSegment, match="it holds no sample"):
-        read_segment(init + gap(init, START, END))
+        read_segment(init + filler_segment(init, START, END))
 
 
 def test_nothing_can_be_put_after_what_is_no_init_segment():
     with pytest.raises(BrokenSegment):
-        gap(b"no boxes", START, END)
+        filler_segment(b"no boxes", START, END)

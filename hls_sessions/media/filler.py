@@ -1,10 +1,10 @@
-"""What a player is given in place of a segment that cannot be made. Bytes in, bytes out.
+"""The filler: a segment without anything of the film, in place of one that cannot be made. Bytes in, bytes out.
 
-A native player ends at a missing segment, and so it is given one that is whole, in time, and holds nothing of the
-film: a fragment without a sample, and before it an index that says how long that lasts (hls.js takes a segment without
-a length for a fault, and gives up after a few). Of a picture a player then shows the last one and goes on with the
-sound. Where the sound is plain AAC it is given silence, as a hole within a segment is:
-without it no browser would show the picture either.
+A native player ends at a missing segment. The filler is whole and in time, but holds no sample: it is a fragment, and
+before it an index that says how long the fragment lasts, because hls.js takes a segment without a length for a fault
+and gives up after a few. In place of video, a player goes on showing the last frame while the audio plays. In place of
+plain AAC the filler is silence, as for a hole within a segment, because without audio no browser would show the video
+either.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ _SILENCE = {
 """One frame of plain AAC in which nothing is heard, by channel configuration: channel elements without a spectrum."""
 
 
-def gap(init: bytes, start: Fraction, end: Fraction) -> bytes:
+def filler_segment(init: bytes, start: Fraction, end: Fraction) -> bytes:
     """Return a media segment without anything of the film.
 
     Args:
         init: the init segment of its rendition.
-        start: when it begins, in seconds on the written clock.
+        start: when it begins, in seconds, as written (with the constant offset).
         end: when the next segment begins.
 
     Raises:
-        BrokenSegment: that is not an init segment.
+        BrokenSegment: ``init`` is not an init segment.
     """
     scale = read_time_scale(read_track(init))
     first = round(start * scale)
@@ -52,8 +52,8 @@ def gap(init: bytes, start: Fraction, end: Fraction) -> bytes:
     return _box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix") + index + fragment
 
 
-def gap_of(number: int, cuts: Cuts, origin: Fraction, init: bytes) -> bytes:
-    """Return what ``gap`` does for a segment of a rendition.
+def filler_of(number: int, cuts: Cuts, origin: Fraction, init: bytes) -> bytes:
+    """Return the filler in place of a segment of a rendition.
 
     Args:
         number: the segment.
@@ -64,7 +64,7 @@ def gap_of(number: int, cuts: Cuts, origin: Fraction, init: bytes) -> bytes:
     Raises:
         BrokenSegment: that is not an init segment.
     """
-    return gap(init, cuts.times[number] - origin + OFFSET, cuts.end(number) - origin + OFFSET)
+    return filler_segment(init, cuts.times[number] - origin + OFFSET, cuts.end(number) - origin + OFFSET)
 
 
 def _fragment(time: int, duration: int, samples: list[bytes]) -> bytes:
