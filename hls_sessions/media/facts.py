@@ -22,11 +22,11 @@ class VideoCopy:
 
     codecs: str
     """Its name in CODECS (RFC 6381)."""
-    points: array[int] = field(repr=False)
+    sync_points: array[int] = field(repr=False)
     """Presentation times of the keyframes at which it can be cut cleanly, in ticks, in order: all that is shown from
     there on is decoded from there on, and nothing that is shown before needs what comes after."""
     sizes: array[int] = field(repr=False)
-    """Bytes from each point to the next, or a few more."""
+    """Bytes from each sync point to the next, or a few more."""
     open_gops: bool = False
     """Whether it has keyframes beside these, at which it cannot be cut: what is shown before them needs them."""
     delay: int = 0
@@ -166,5 +166,5 @@ class Media:
         if self.video and self.video.frame_times:
             arrays.append(self.video.frame_times)
         if self.video and self.video.copy:
-            arrays += [self.video.copy.points, self.video.copy.sizes]
+            arrays += [self.video.copy.sync_points, self.video.copy.sizes]
         return _FACTS_SIZE + sum(map(sys.getsizeof, arrays))

@@ -269,7 +269,7 @@ def _below(copied: CopiedVideo, rungs: tuple[VideoRendition, ...]) -> Iterator[V
 
 
 def _copied_video(track: VideoTrack, copy: VideoCopy, cuts: Cuts, instead: VideoRendition) -> CopiedVideo:
-    boundaries = [bisect_left(copy.points, int(time / track.time_base)) for time in cuts.times[1:-1]]
+    boundaries = [bisect_left(copy.sync_points, int(time / track.time_base)) for time in cuts.times[1:-1]]
     pieces = [sum(copy.sizes[a:b]) for a, b in pairwise((0, *boundaries, len(copy.sizes)))]
     boxes = 8 * BOXES_PER_FRAME * track.frame_rate
     peak = max(8 * size / length for size, length in zip(pieces, cuts.lengths(), strict=True))

@@ -205,7 +205,7 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     wanted, latest = ceil(segment_length / base), (track.end - SHORTEST_LAST) // base
     last = ceil(track.start / base)
     inner: list[Fraction] = []
-    for point in track.copy.points:
+    for point in track.copy.sync_points:
         if last + wanted <= point <= latest:
             inner.append(point * base)
             last = point

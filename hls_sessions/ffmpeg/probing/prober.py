@@ -303,7 +303,7 @@ def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]
     )
 
 
-def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: array[int]) -> VideoTrack:
+def _video(facts: dict[str, Any], times: array[int], sync_points: array[int], sizes: array[int]) -> VideoTrack:
     rationals: dict[str, Any] = {
         name: Fraction(facts.pop(name)) for name in ("start", "end", "time_base", "frame_rate", "opening")
     }
@@ -318,7 +318,7 @@ def _video(facts: dict[str, Any], times: array[int], points: array[int], sizes: 
             raise NotCopied(uncut)
         if ahead > OFFSET:
             raise NotCopied(f"its frames are decoded more than {float(OFFSET):g} seconds before they are shown")
-        copy = VideoCopy(codecs, points, sizes, open_gops, delay)
+        copy = VideoCopy(codecs, sync_points, sizes, open_gops, delay)
     except NotCopied as reason:
         uncopied = str(reason)
     # Only what could be copied but for its index is worth a reading of the whole file.

@@ -59,14 +59,14 @@ class Index:
     """When all frames are shown, in order; empty where that is not certain."""
     end: int = 0
     """When the last of them stops being shown; 0 where the times are not known."""
-    points: array[int] = field(default_factory=lambda: array("q"))
+    sync_points: array[int] = field(default_factory=lambda: array("q"))
     """When the keyframes are shown at which it can be cut cleanly, in order."""
     sizes: array[int] = field(default_factory=lambda: array("q"))
-    """Bytes from each point to the next."""
+    """Bytes from each sync point to the next."""
     ahead: Fraction = Fraction(0)
     """Seconds by which its first frame is decoded before it is shown."""
     open_gops: bool = False
-    """Whether there are keyframes beside these points, at which it cannot be cut."""
+    """Whether there are keyframes beside these sync points, at which it cannot be cut."""
     uncut: str | None = None
     """Why it cannot be cut."""
     unread: bool = False
@@ -159,7 +159,7 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
     if len(times) < len(shown):
         return Index(times, last[-1].end, uncut="its edit list begins or ends within a GOP")
     index = _cut(Index(times, last[-1].end, ahead=samples.ahead * base), shown, samples.sync, samples.sizes)
-    return replace(index, uncut=index.uncut or _fault(container, stream, index.points))
+    return replace(index, uncut=index.uncut or _fault(container, stream, index.sync_points))
 
 
 def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
@@ -171,23 +171,24 @@ def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
     entries = [entry for entry in stream.index_entries if entry.is_keyframe]
     if not container.duration or start is None or len(entries) < 2 or entries[0].timestamp != start:  # noqa: PLR2004 - one says nothing
         return Index(uncut="it has no index of its keyframes", unread=True)
-    points = array("q", (entry.timestamp for entry in entries))
-    if not _is_rising(points):
+    sync_points = array("q", (entry.timestamp for entry in entries))
+    if not _is_rising(sync_points):
         return Index(uncut="its index is out of order", unread=True)
     if any(
-        after - before > MOST_BETWEEN / base for before, after in pairwise((*points, _announced_end(container, base)))
+        after - before > MOST_BETWEEN / base
+        for before, after in pairwise((*sync_points, _announced_end(container, base)))
     ):
         return Index(uncut="its index names too few keyframes", unread=True)
     # A cue says where its cluster is. What other tracks have in it counts as the picture's: a few bytes too many.
     places = [entry.pos for entry in entries] + [max(container.size, entries[-1].pos)]
     sizes = array("q", (max(0, after - before) for before, after in pairwise(places)))
-    fault = _fault(container, stream, points)
-    return Index(points=points, sizes=sizes, ahead=_ahead(stream), uncut=fault, unread=fault == STRAY)
+    fault = _fault(container, stream, sync_points)
+    return Index(sync_points=sync_points, sizes=sizes, ahead=_ahead(stream), uncut=fault, unread=fault == STRAY)
 
 
-def _fault(container: InputContainer, stream: VideoStream, points: Sequence[int]) -> str | None:
+def _fault(container: InputContainer, stream: VideoStream, sync_points: Sequence[int]) -> str | None:
     """Look at some of the keyframes, and say why a picture cannot be cut there; None when it can be."""
-    for point in points[1 :: max(1, len(points) // LOOKS)]:
+    for point in sync_points[1 :: max(1, len(sync_points) // LOOKS)]:
         container.seek(point, stream=stream)
         packets = [(p.pts, p) for p in islice(container.demux(stream), REORDER) if p.pts is not None]
         if not packets or packets[0][0] != point or not packets[0][1].is_keyframe:
@@ -238,7 +239,7 @@ def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequenc
         return replace(index, uncut="it does not begin with a keyframe")
     return replace(
         index,
-        points=array("q", (shown[n] for n in clean)),
+        sync_points=array("q", (shown[n] for n in clean)),
         sizes=array("q", (sum(sizes[first:end]) for first, end in pairwise((*clean, len(shown))))),
         open_gops=len(clean) < len(sync),
     )

@@ -51,7 +51,7 @@ ANIMATED = {"gif", "apng"}
 HDR = {16: "smpte2084", 18: "arib-std-b67"}
 """Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
 
-ARRAYS = ("times", "points", "sizes")
+ARRAYS = ("times", "sync_points", "sizes")
 """What of an Index follows an answer."""
 
 MOST_CONFIGURATION = 4096
