@@ -13,7 +13,7 @@ from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
 from hls_sessions.errors import EncoderUnusable, FfmpegNotFound
-from hls_sessions.ffmpeg import Trial, best_encoder, examine, find, try_encoders
+from hls_sessions.ffmpeg import Trial, best_encoder, find, inspect_binary, try_encoders
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -26,7 +26,7 @@ def doctor(
     """Look at ffmpeg and the machine, and say what is wrong. Exits with 1 when the daemon could not work here."""
     settings = read_settings()
     try:
-        binary = examine(find(ffmpeg or settings.ffmpeg))
+        binary = inspect_binary(find(ffmpeg or settings.ffmpeg))
     except FfmpegNotFound as error:
         complain(str(error))
         raise typer.Exit(Exit.FAILED) from error

@@ -1,6 +1,6 @@
 """Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
-from hls_sessions.ffmpeg.binary import Binary, examine, find
+from hls_sessions.ffmpeg.binary import Binary, find, inspect_binary
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion
@@ -38,6 +38,7 @@ __all__ = [
     "examine",
     "film_of",
     "find",
+    "inspect_binary",
     "methods",
     "plan_run",
     "request_for",

@@ -58,7 +58,7 @@ def find(setting: str | Path | None = None) -> str:
 
 
 @cache
-def examine(path: str) -> Binary:
+def inspect_binary(path: str) -> Binary:
     """Ask a binary what it is and can do; asked once per process.
 
     Raises:

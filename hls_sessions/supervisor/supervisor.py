@@ -13,7 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
-from hls_sessions.ffmpeg import SOFTWARE, examine, find
+from hls_sessions.ffmpeg import SOFTWARE, find, inspect_binary
 from hls_sessions.otp import SystemClock
 from hls_sessions.segments import free_bytes
 from hls_sessions.session import Reconfigured
@@ -80,7 +80,7 @@ class Supervisor:
             pydantic.ValidationError: a setting has no such value.
         """
         self.settings = Settings(**(options if settings is None else settings.model_dump() | options))
-        self.binary: Binary = examine(find(self.settings.ffmpeg))
+        self.binary: Binary = inspect_binary(find(self.settings.ffmpeg))
         self.media_roots = MediaRoots(self.settings.media)
         self.clock: Clock = clock or SystemClock()
         self._free_bytes = free_bytes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 import pytest
 
-from hls_sessions.ffmpeg import Prober, Workers, examine
+from hls_sessions.ffmpeg import Prober, Workers, inspect_binary
 from hls_sessions.ffmpeg.probing import prober
 from hls_sessions.ffmpeg.workers import PROBE
 
@@ -25,7 +25,7 @@ def binary(request):
             pytest.skip("no ffmpeg on PATH")
     else:
         path = pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
-    return examine(path)
+    return inspect_binary(path)
 
 
 class CountedWorkers(Workers):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from hls_sessions.errors import FfmpegNotFound
-from hls_sessions.ffmpeg import examine, find
+from hls_sessions.ffmpeg import find, inspect_binary
 
 
 def script(path, text: str) -> str:
@@ -114,11 +114,11 @@ def test_a_binary_without_an_encoder_we_need_is_known_by_it(tmp_path):
         f'case "$*" in *-encoders*) {find()} "$@" | grep -v libx264 ;; *) exec {find()} "$@" ;; esac',
     )
 
-    assert examine(less).missing_encoders == ("libx264",)
+    assert inspect_binary(less).missing_encoders == ("libx264",)
 
 
 def test_a_binary_is_asked_once(binary):
-    assert examine(binary.path) is binary
+    assert inspect_binary(binary.path) is binary
 
 
 # What segment times count from
@@ -150,14 +150,14 @@ def test_what_was_found_out_about_segment_times_is_what_it_does(binary, tmp_path
 @pytest.mark.parametrize("program", ["true", "false", "cat"])
 def test_another_program_is_no_ffmpeg(program):
     with pytest.raises(FfmpegNotFound):
-        examine(shutil.which(program))
+        inspect_binary(shutil.which(program))
 
 
 def test_a_program_that_says_something_else_is_no_ffmpeg(tmp_path):
     other = script(tmp_path / "ffmpeg", "echo avconv version 12")
 
     with pytest.raises(FfmpegNotFound) as missing:
-        examine(other)
+        inspect_binary(other)
     assert missing.value.tried == [other]
 
 
@@ -165,7 +165,7 @@ def test_an_ffmpeg_that_fails_at_everything_else_is_no_usable_one(tmp_path):
     broken = script(tmp_path / "ffmpeg", 'test "$1" = -version && echo ffmpeg version 5.1 Copyright')
 
     with pytest.raises(FfmpegNotFound):
-        examine(broken)
+        inspect_binary(broken)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"\xff" * 100])
@@ -175,19 +175,19 @@ def test_a_file_that_is_no_program_is_no_ffmpeg(tmp_path, content):
     path.chmod(0o755)
 
     with pytest.raises(FfmpegNotFound):
-        examine(str(path))
+        inspect_binary(str(path))
 
 
 def test_a_binary_that_is_gone_is_no_ffmpeg(tmp_path):
     with pytest.raises(FfmpegNotFound):
-        examine(str(tmp_path / "ffmpeg"))
+        inspect_binary(str(tmp_path / "ffmpeg"))
 
 
 def test_what_was_no_ffmpeg_is_asked_again(tmp_path):
     path = script(tmp_path / "ffmpeg", "exit 1")
     with pytest.raises(FfmpegNotFound):
-        examine(path)
+        inspect_binary(path)
 
     script(tmp_path / "ffmpeg", f'exec {find()} "$@"')
 
-    assert examine(path).version
+    assert inspect_binary(path).version

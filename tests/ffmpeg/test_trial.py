@@ -13,8 +13,8 @@ from hls_sessions.ffmpeg import (
     Trial,
     best_encoder,
     choose_encoder,
-    examine,
     find,
+    inspect_binary,
     trial,
     try_encoders,
 )
@@ -42,7 +42,7 @@ esac
 exec {real} "$@"
 """)
         script.chmod(0o755)
-        return examine(str(script))
+        return inspect_binary(str(script))
 
     return card
 
@@ -57,7 +57,7 @@ def test_an_encoder_that_makes_what_it_is_asked_for_works(card):
 
 
 def test_software_works():
-    assert try_encoders(examine(find()), [SOFTWARE]) == [Trial(SOFTWARE, None)]
+    assert try_encoders(inspect_binary(find()), [SOFTWARE]) == [Trial(SOFTWARE, None)]
 
 
 def test_encoders_are_tried_in_the_order_that_was_asked_for(card):
@@ -72,7 +72,7 @@ case "$*" in *-encoders*) {real} "$@" | grep -v nvenc ;; *) exec {real} "$@" ;; 
 """)
     script.chmod(0o755)
 
-    assert fault(examine(str(script))) == "this ffmpeg was built without it"
+    assert fault(inspect_binary(str(script))) == "this ffmpeg was built without it"
 
 
 FAULTS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hls_sessions.ffmpeg import Prober, Workers, examine, find, methods, plan_run
+from hls_sessions.ffmpeg import Prober, Workers, find, inspect_binary, methods, plan_run
 from hls_sessions.media import Presentation
 from hls_sessions.testing import Clip, make
 
@@ -37,6 +37,8 @@ def encoded(hls_clip_folder, tmp_path_factory) -> EncodedSegments:
     made = {}
     for rendition in (shown.video[0], shown.audio[0]):
         folder = tmp_path_factory.mktemp(rendition.kind)
-        subprocess.run(plan_run(examine(find()), shown, rendition, methods(rendition)[0], 0, folder).argv, check=True)
+        subprocess.run(
+            plan_run(inspect_binary(find()), shown, rendition, methods(rendition)[0], 0, folder).argv, check=True
+        )
         made[rendition.kind] = {int(file.stem): file for file in folder.iterdir()}
     return EncodedSegments(shown, **made)
