@@ -134,7 +134,7 @@ class EncoderFailed(SessionError):
         self.failures = failures
         self.reason = reason
         self.log = list(log)
-        super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{said(log)}")
+        super().__init__(f"Segment {segment} of {rendition} failed {failures} times: {reason}.{quoted_log(log)}")
 
 
 class SubtitlesFailed(SessionError):
@@ -264,6 +264,6 @@ class CannotListen(SessionError):
         super().__init__(f"{address} cannot be listened on: {reason}.")
 
 
-def said(log: Sequence[str]) -> str:
-    """Return ffmpeg's last words as a sentence that follows another; nothing when it said nothing."""
+def quoted_log(log: Sequence[str]) -> str:
+    """Quote ffmpeg's last log lines as a sentence that follows another; nothing when there are none."""
     return f" ffmpeg said: {' | '.join(log[-3:])}" if any(log) else ""

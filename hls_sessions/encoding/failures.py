@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from hls_sessions.errors import said
+from hls_sessions.errors import quoted_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Failures:
 
     def step_down(self, run: EncoderRun, reason: str, exit_: Exit) -> None:
         """Go over to the next method, for good."""
-        why = f"{run.method} was given up at segment {run.next}: {reason}.{said([exit_.cause])}"
+        why = f"{run.method} was given up at segment {run.next}: {reason}.{quoted_log([exit_.cause])}"
         self._left.append(why)
         self._attempts.clear()
         logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)

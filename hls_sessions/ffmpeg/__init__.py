@@ -7,7 +7,7 @@ from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
-from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot
+from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
 from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
@@ -33,7 +33,7 @@ __all__ = [
     "WorkerFailed",
     "Workers",
     "best_encoder",
-    "boot",
+    "boot_id",
     "choose_encoder",
     "examine",
     "film_of",

@@ -39,7 +39,7 @@ LAMENT = re.compile(
 
 
 @cache
-def boot() -> str:
+def boot_id() -> str:
     """Return which start of the machine this is (random(4), boot_id); nothing where the kernel does not tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -53,14 +53,14 @@ class ProcessId(NamedTuple):
     pid: int
     started: int
     """Clock ticks after boot (proc(5), field 22 of stat)."""
-    boot: str
+    boot_id: str
     """Which boot."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
         """Identify a running process by its pid; None when there is none."""
         fields = _stat(pid)
-        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]), boot())
+        return None if fields is None or fields[0] == "Z" else cls(pid, int(fields[19]), boot_id())
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
@@ -69,7 +69,7 @@ class ProcessId(NamedTuple):
         return cls(int(words[1]), int(words[2]), words[3]) if words else None
 
     def __str__(self) -> str:
-        return f"{self.pid} {self.started} {self.boot}"
+        return f"{self.pid} {self.started} {self.boot_id}"
 
     def is_running(self) -> bool:
         """Whether this very process still runs."""

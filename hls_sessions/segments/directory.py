@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from hls_sessions.errors import StorageFailed
-from hls_sessions.ffmpeg import ProcessId, boot
+from hls_sessions.ffmpeg import ProcessId, boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ class SegmentDirectory:
         try:
             owner = _read_identity(self.path / OWNER)
             if _is_anything(self.path) and owner != ProcessId.of(os.getpid()):
-                self._set_back(whole=owner is not None and owner.boot == boot())
+                self._set_back(whole=owner is not None and owner.boot_id == boot_id())
             self._make()
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error

@@ -248,7 +248,7 @@ def test_a_pid_that_another_process_has_by_now_is_not_the_owner(tmp_path, bystan
 def test_a_process_of_before_the_machine_was_started_is_not_the_owner_though_its_numbers_are_the_same(
     tmp_path, bystander
 ):
-    orphan = orphaned(tmp_path, ProcessId.of(bystander.pid)._replace(boot=BEFORE))
+    orphan = orphaned(tmp_path, ProcessId.of(bystander.pid)._replace(boot_id=BEFORE))
 
     assert found(tmp_path) == {orphan.path}
 

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from hls_sessions.errors import StorageFailed
-from hls_sessions.ffmpeg import ProcessId, boot, find
+from hls_sessions.ffmpeg import ProcessId, boot_id, find
 from hls_sessions.media import read_segment
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.segments.quota import MakeRoom
@@ -17,7 +17,7 @@ from hls_sessions.testing import actor_of, crash, runs_of
 
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
 BOUND = 30
-EARLIER = str(ProcessId(pid=1, started=1, boot=boot()))
+EARLIER = str(ProcessId(pid=1, started=1, boot_id=boot_id()))
 """A daemon that is gone, though the machine was not."""
 TALK = "1\n00:00:01,000 --> 00:00:02,000\nGood morning\n"
 
