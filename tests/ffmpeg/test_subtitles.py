@@ -333,10 +333,15 @@ def test_a_reading_that_fails_says_why_and_leaves_nothing_running(reader, film, 
     until(lambda: not reading())
 
 
-def test_a_reading_that_hangs_is_given_up(make_reader, film, double, reading, until):
-    double("signal.pause()")
-
-    assert why(make_reader(timeout=0.2), film(TALK)) == "it took too long"
+def test_a_reading_that_hangs_is_given_up(reader, film, double, reading, until, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "hang")
+    double(f'say("at", 1000000)\nopen({str(tmp_path / "hang")!r}).close()\nsay("at", 2000000)\nsignal.pause()')
+    media = film(TALK)
+    shown(reader, media, end=1)
+    monkeypatch.setattr(reader, "_timeout", 0)
+    # For reading too, because that waits for nobody.
+    with (tmp_path / "hang").open("r+b", buffering=0):
+        assert why(reader, media) == "it took too long"
     until(lambda: not reading())
 
 
