@@ -40,19 +40,20 @@ AUDIO_PREROLL = 2
 """AAC frames encoded before the first that is kept, so that the encoder's state has settled."""
 
 TONE_MAPPING = {"zscale", "tonemap"}
-"""The filters that show a high dynamic range as an ordinary one; without them it looks pale."""
+"""The filters that turn a high dynamic range into a standard one; without them the video looks pale."""
 
 EXACT_SEEK = ("mp4", "matroska")
-"""Containers in which a seek lands on the keyframe before a time."""
+"""Containers, as ffmpeg spells them, in which a seek lands on the keyframe before a time."""
 
 RETIMING = {"setts"}
 """The bitstream filter that sets decode times; ffmpeg has it from 4.4 on, and gets no B-frames before."""
 
 SEEK_MARGIN = 12
-"""Seconds read before the wanted frame elsewhere (MPEG-TS): a seek lands anywhere, and a keyframe must come first."""
+"""Seconds read before the wanted frame in other containers (MPEG-TS), where a seek lands anywhere: a keyframe must come
+first."""
 
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
-"""Seconds a sound is read from before its first wanted sample."""
+"""Seconds that audio is read from before its first wanted sample."""
 
 FORMAT_OPTIONS = {
     "movflags": "+frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
@@ -63,7 +64,7 @@ FORMAT_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one ffmpeg process is to make."""
+    """What one ffmpeg process is planned to make."""
 
     argv: tuple[str, ...]
     first: int
@@ -127,32 +128,33 @@ def _video(
     begins = cuts.start(segment)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
-    # Without B-frames nothing is decoded ahead, and no decode time need be set. What goes on where another method has
-    # ended decodes ahead as that did.
+    # Without B-frames nothing is decoded ahead, and no decode time need be set. A method that goes on where another has
+    # ended decodes ahead as that one did.
     retimes = binary.bitstream_filters >= RETIMING
     b_frames = method.b_frames and track.opening < OFFSET and (retimes or method.in_band)
     if segment or begins > cuts.times[0]:
-        # What precedes the first picture has no time, and a decoder guesses one. Also after an exact seek: versions of
-        # ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from there.
+        # Packets before the first frame have no time, and a decoder guesses one. This is needed after an exact seek
+        # too: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from
+        # there.
         source = source.filter("trim", start=_seconds(begins - cuts.slack))
-    return method.encoder.take(_shown(source, rendition, binary)), {
+    return method.encoder.take(_filtered_frames(source, rendition, binary)), {
         "c:v": method.encoder.name,
         **method.encoder.options(rendition, b_frames=b_frames),
         **_filtered(
             method.encoder.bitstream_filter(rendition),
-            # A player that holds the init segment of another method is told in the pictures how to decode these.
+            # A player that holds the init segment of another method finds the parameter sets of this one in the video.
             "dump_extra=freq=keyframe" if method.in_band else None,
             _decoded_after(track, begins) if segment and b_frames and retimes else None,
         ),
-        # Before 7.0 the encoder does not hear of it from the filters.
+        # Before 7.0 the filters do not tell the encoder.
         **(
             dict.fromkeys(("color_primaries", "color_trc", "colorspace"), "bt709")
             if _is_tone_mapped(track, binary)
             else {}
         ),
-        # Keyframes where the timeline has its cuts; the encoder sees to it that there are no others.
+        # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.
         "force_key_frames": _times(boundary - cuts.slack for boundary in [begins, *boundaries]),
-        # Every frame at its own time, in the file's own ticks: none repeated, none dropped, none moved.
+        # Every frame keeps its own time, in the ticks of the file: none is repeated, dropped or moved.
         binary.sync_option: "passthrough",
         "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
         "segment_start_number": segment,
@@ -163,7 +165,7 @@ def _video(
 def _cut_video_at(boundaries: list[Fraction], begins: Fraction, cuts: Cuts, binary: Binary) -> dict[str, str]:
     if cuts.exact or binary.absolute_segment_times:
         return _cut_at((boundary - cuts.slack for boundary in boundaries), begins, binary)
-    # Nothing can be counted from a first frame that is only expected. Its keyframes are the cuts, and nothing else is.
+    # Times cannot be counted from a first frame that is only expected. So every keyframe is a cut: there are no others.
     return {"segment_time": "0.000001"}
 
 
@@ -198,25 +200,25 @@ def _audio(
     frame = Fraction(AAC_FRAME, rate)
     begins = cuts.start(segment)
     if segment == 0 and rendition.track.copy and rendition.copied:
-        # What is made instead of a copy has packets where the copy would have them.
+        # A segment that is encoded in place of a copy has its packets where the copy would have them.
         begins = aac_frame_at(begins, rendition.track.copy.grid, rate)
     sample = begins if segment == 0 else begins - AUDIO_PREROLL * frame
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
-    # The pre-roll becomes a file of its own, one number lower, which nobody asks for.
+    # The pre-roll becomes a file of its own, one number lower, which is never published.
     boundaries, number = (boundaries, 0) if segment == 0 else ([begins, *boundaries], segment - 1)
-    sound = (
+    audio = (
         _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
         .filter("aresample", rate)
-        # async=1 keeps sound and picture together over holes, with silence; it never stretches. first_pts puts the
-        # first sample on the grid also where there is a hole. It counts samples at the filter's input rate,
-        # which only the filter before makes certain (HE-AAC announces half of it).
+        # async=1 keeps audio and video in step over holes, by silence; it never stretches. first_pts puts the first
+        # sample on the grid even if there is a hole. It counts samples at the filter's input rate, which is certain
+        # only after the filter before it (HE-AAC announces half of its rate).
         .filter("aresample", rate, first_pts=round(sample * rate), **{"async": 1})
         .filter("atrim", start_pts=round(sample * rate))
     )
     if rendition.channels == SURROUND_CHANNELS:
-        # Of the two layouts that are called 5.1, the encoder takes the one of AAC.
-        sound = sound.filter("aformat", channel_layouts="5.1")
-    return sound, {
+        # Two layouts are called 5.1; this is the one of AAC, which the encoder takes.
+        audio = audio.filter("aformat", channel_layouts="5.1")
+    return audio, {
         "c:a": "aac",
         "ac": rendition.channels,
         "ar": rate,
@@ -227,21 +229,21 @@ def _audio(
     }
 
 
-def _shown(picture: Any, rendition: VideoRendition, binary: Binary) -> Any:
+def _filtered_frames(source: Any, rendition: VideoRendition, binary: Binary) -> Any:
     """Turn the source's frames into what is encoded, one for one: progressive, upright, square, SDR, 4:2:0."""
     track = rendition.track
     if track.interlaced:
-        picture = picture.filter("yadif", mode="send_frame", deint="interlaced")
-    picture = picture.filter("scale", rendition.width, rendition.height, flags="bicubic", out_range="tv")
+        source = source.filter("yadif", mode="send_frame", deint="interlaced")
+    source = source.filter("scale", rendition.width, rendition.height, flags="bicubic", out_range="tv")
     if _is_tone_mapped(track, binary):
-        picture = (
-            picture.filter("zscale", tin=track.hdr, min="bt2020nc", pin="bt2020", rin="tv", t="linear", npl=100)
+        source = (
+            source.filter("zscale", tin=track.hdr, min="bt2020nc", pin="bt2020", rin="tv", t="linear", npl=100)
             .filter("format", "gbrpf32le")
             .filter("zscale", p="bt709")
             .filter("tonemap", "hable", desat=0)
             .filter("zscale", t="bt709", m="bt709", r="tv")
         )
-    return picture.filter("setsar", "1").filter("format", "yuv420p")
+    return source.filter("setsar", "1").filter("format", "yuv420p")
 
 
 def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
@@ -249,15 +251,15 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
 
 
 def _from(presentation: Presentation, time: Fraction | None) -> Any:
-    """Open the file so that everything from a time on is read. ffmpeg counts ``-ss`` from the container's start."""
+    """Open the file so that everything from a time on is read; ffmpeg counts ``-ss`` from the container's start."""
     media = presentation.media
     seek: dict[str, Any] = {}
     if time is not None:
         landing = time - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
-        # Before its picture a Matroska has no place to seek to: it would land on the picture.
+        # A Matroska cannot be sought to before its video begins: it would land on the first frame.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - media.container_start)}
-    # The prefix and the whitelist keep a file's name from being read as a protocol and its content from naming others.
+    # The prefix keeps a file's name from being read as a protocol; the whitelist keeps its content from naming others.
     if media.part is None:
         return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
     return ffmpeg.input(part_url(media.path, *media.part), protocol_whitelist="file,pipe,subfile", **seek)

@@ -41,7 +41,7 @@ class Method:
         return self.codec
 
 
-SOUND = Method("aac")
+AUDIO = Method("aac")
 
 
 def methods(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Method, ...]:
@@ -62,7 +62,7 @@ def methods(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Method, 
             software = several(Method(SOFTWARE.name, SOFTWARE), alone=False)
             return software if track.codec == "h264" else ()
         case AudioRendition():
-            return (SOUND,)
+            return (AUDIO,)
 
 
 def several(*found: Method, alone: bool = True) -> tuple[Method, ...]:

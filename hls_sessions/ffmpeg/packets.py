@@ -1,4 +1,4 @@
-"""What is in a piece of media, packet by packet, and whether it decodes: for judging, never for serving."""
+"""The packets of a piece of media, and whether they decode: for judging, never for serving."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Packet:
     """One packet. Times in seconds."""
 
     time: Fraction
-    """When it is shown or heard."""
+    """Presentation time."""
     duration: Fraction
     keyframe: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The packets of one kind, in decoding order."""
+    """The packets of one track, in decoding order."""
 
     kind: str
     """``video`` or ``audio``."""
@@ -42,15 +42,15 @@ class Track:
 
     @property
     def times(self) -> list[Fraction]:
-        """When its packets are shown or heard, in order."""
+        """Presentation times of its packets, in order."""
         return sorted(packet.time for packet in self.packets)
 
 
 def read_tracks(media: bytes | Path) -> list[Track]:
-    """Read the packets of every picture and sound of a file, or of an init segment with what follows it.
+    """Read the packets of every video and audio track of a file, or of an init segment and the segments after it.
 
     Raises:
-        Unreadable: it is no media, or is cut off.
+        Unreadable: it is not media, or it is cut off.
     """
     with _opened(media) as container:
         streams = [*container.streams.video, *container.streams.audio]
@@ -65,7 +65,7 @@ def read_tracks(media: bytes | Path) -> list[Track]:
 
 
 def count_frames(media: bytes | Path, kind: str) -> int:
-    """Decode everything of one kind, and return how many frames came.
+    """Decode the first track of one kind, and return how many frames it has.
 
     Raises:
         Unreadable: the decoder finds a fault.

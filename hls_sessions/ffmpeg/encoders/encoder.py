@@ -13,7 +13,7 @@ ENDLESS = 65_535
 
 
 class Encoder(ABC):
-    """A method to encode a picture. Decoding, scaling and tone mapping stay in software, for any file and any frame."""
+    """An encoder of video. Decoding, scaling and tone mapping stay in software, for any file and any frame."""
 
     name: ClassVar[str]
     """Its name as ffmpeg spells it."""
@@ -32,9 +32,9 @@ class Encoder(ABC):
     def __str__(self) -> str:
         return self.name
 
-    def take(self, picture: Any) -> Any:
+    def take(self, video: Any) -> Any:
         """Bring frames of planar 4:2:0, in memory, to where and as it takes them."""
-        return picture
+        return video
 
     def bitstream_filter(self, rendition: VideoRendition) -> str | None:  # noqa: ARG002 - for those that need one
         """Return what is to be done with what it makes, as ``-bsf`` spells it; None for nothing."""

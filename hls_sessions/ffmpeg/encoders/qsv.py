@@ -17,9 +17,9 @@ class Qsv(Hardware):
     label = "Quick Sync Video"
     preference = 20
 
-    def take(self, picture: Any) -> Any:
+    def take(self, video: Any) -> Any:
         """Interleave the colours: it takes nothing else of eight bits."""
-        return picture.filter("format", "nv12")
+        return video.filter("format", "nv12")
 
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
         """Return its output options."""

@@ -21,9 +21,9 @@ class Vaapi(Hardware):
     preference = 30
     device = ("-init_hw_device", f"vaapi=gpu:{NODE}", "-filter_hw_device", "gpu")
 
-    def take(self, picture: Any) -> Any:
+    def take(self, video: Any) -> Any:
         """Interleave the colours, and load the frames up."""
-        return picture.filter("format", "nv12").filter("hwupload")
+        return video.filter("format", "nv12").filter("hwupload")
 
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
         """Return its output options. A forced keyframe is an IDR frame to it; how it keeps its rate is the driver's."""

@@ -1,4 +1,4 @@
-"""A film that is kept open, and the packets of its tracks between two boundaries. For the packager's process alone."""
+"""A film that is kept open, and the packets of its tracks between two boundaries. For the packager's process."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 BACK: Final = (1, 10, None)
-"""Seconds before a wanted time at which reading begins, where a seek lands too late: an index names some places only,
-and a container is interleaved coarsely. None is the beginning of the file."""
+"""Seconds before a wanted time at which reading begins when a seek lands too late, because an index names only some
+places and a container may be interleaved coarsely. None is the beginning of the file."""
 
 FIRST: Final = 60
-"""Seconds before the first time that is shown, at most, at which the first packet begins: an edit list leaves out what
-comes before."""
+"""Seconds by which the first packet may begin before the first time that is shown, because of an edit list."""
 
 LOOKED_AT: Final = {"vp9"}
-"""Codecs of whose pictures one is decoded for the init segment: how deep their colours are, no header tells."""
+"""Codecs of which a frame is decoded for the init segment, because no header tells how deep their colours are."""
 
 REMEMBERED: Final = 64
-"""Boundaries whose frames before them are remembered."""
+"""Boundaries of which the frames before them are remembered."""
 
 
 class Unopened(Exception):
@@ -48,7 +47,7 @@ class Film:
         Args:
             path: where it is.
             container: its demuxer's name, as the prober found it.
-            codec: that of its picture.
+            codec: that of its video.
             size: bytes it had then.
             modified: when it had been written to, in nanoseconds since the epoch.
 
@@ -73,11 +72,11 @@ class Film:
     def video(self, stream: Stream, begins: int, ends: int | None, delay: int) -> Iterator[Any]:
         """Yield the packets between two keyframes, in decoding order, each with its decoding time and duration.
 
-        Both are functions of the file alone, whatever was read before: they are what a reading from its beginning
-        gives, and the last packet lasts until the first of the next segment is decoded.
+        Times and durations depend on the file alone, not on what was read before: they are those of a reading from the
+        beginning, and the last packet lasts until the first of the next segment is decoded.
 
         Args:
-            stream: a picture.
+            stream: a video track.
             begins: when the first keyframe is shown, in ticks.
             ends: when the keyframe is shown that begins the next segment; None for the end of the file.
             delay: how many frames a decoder holds back to bring them into the order of showing.
@@ -96,9 +95,9 @@ class Film:
             yield previous
 
     def audio(self, stream: Stream, begins: int, ends: int | None) -> Iterator[Any]:
-        """Yield the packets of a sound that begin between two times, in ticks; None for the end of the file.
+        """Yield the packets of audio that begin between two times, in ticks; None for the end of the file.
 
-        Where recordings were joined, two may begin at once: the second begins a tick later.
+        Where recordings were joined, two packets may begin at once. The second is then made to begin a tick later.
         """
         previous = begins - 1
         for packet in self._from(stream, begins):
@@ -118,9 +117,9 @@ class Film:
     ) -> Iterator[Any]:
         """Give packets that have none their decoding times, as libavformat does that reads from the beginning.
 
-        A frame is decoded when the one is shown that comes as many places before it, in the order of showing, as the
-        decoder holds frames back. So those that are shown last before the boundary are needed, too. After a seek
-        libavformat does not know them, and what it guesses depends on where it has landed.
+        If a decoder holds ``delay`` frames back, a frame is decoded when the frame ``delay`` places before it, in the
+        order of showing, is shown. So the frames shown last before the boundary are needed, too. After a seek
+        libavformat does not know them, and its guess depends on where the seek has landed.
         """
         shown = list(self._shown_before.get((stream.index, begins)) or self._read_before(stream, begins, delay))
         heapify(shown)
@@ -176,7 +175,7 @@ class Film:
         """Seek to so many seconds before a tick, or to a place before that."""
         guide = stream
         if stream.type == "audio" and not self._has_decode_times:
-            # The index of a Matroska names the picture's keyframes. A sound may come a little earlier than they do.
+            # The index of a Matroska names the keyframes of the video. Audio may come a little earlier than they do.
             back = max(back, 1)
             guide = next((other for other in self._container.streams.video if other.index_entries), stream)
         base = stream.time_base or 1
@@ -194,10 +193,9 @@ class Film:
 
 
 def _options(container: str, codec: str | None) -> dict[str, str]:
-    """Return how a file is opened: it may name no other, and be taken for nothing but what the prober found.
+    """Return how a file is opened: it may name no other file, and its container is the one that the prober found.
 
-    Nor is it decoded to learn more of it, which would take most of the time, where its header tells all that an init
-    segment is made of.
+    Where the header tells all that an init segment is made of, nothing is decoded, which would take most of the time.
     """
     return {
         "protocol_whitelist": "file",

@@ -64,7 +64,7 @@ def request_for(
 
 
 def film_of(media: Media) -> dict[str, Any]:
-    """Return what a packager is told first: which film it is."""
+    """Return the first message to a packager: which film it is to open."""
     return {
         "path": str(media.path.absolute()),  # its working directory is another
         "container": media.container,
@@ -90,9 +90,9 @@ class Packager:
         Args:
             workers: where it comes from.
             media: the film.
-            record: writes down which process it is, for whoever finds it after a crash. It may raise OSError.
-            on_answer: hears every answer, in a thread that serves all packagers.
-            on_exit: hears, once and last, how it ended.
+            record: writes down which process it is, so that a later daemon finds it after a crash. May raise OSError.
+            on_answer: called with every answer, in a thread that serves all packagers.
+            on_exit: called once, and last, with how it ended.
 
         Raises:
             OSError, WorkerFailed: it cannot be started.
@@ -118,7 +118,7 @@ class Packager:
 
     @property
     def progress(self) -> tuple[float, int]:
-        """What grows while it works: its processor time, and the bytes it has read (proc(5), rchar of io)."""
+        """Two numbers that grow while it works: processor time, and the bytes it has read (proc(5), rchar of io)."""
         try:
             read = Path(f"/proc/{self.pid}/io").read_text().split()[1]
         except (OSError, IndexError):
@@ -126,11 +126,11 @@ class Packager:
         return self.seconds, int(read)
 
     def ask(self, request: dict[str, Any]) -> None:
-        """Ask for a segment. ``on_answer`` hears of it, or ``on_exit``."""
+        """Ask for a segment. Either ``on_answer`` or ``on_exit`` is called."""
         self._worker.send(request)
 
     def kill(self) -> None:
-        """End it at once. ``on_exit`` hears when it is gone."""
+        """End it at once. ``on_exit`` is called when it is gone."""
         self._worker.kill()
 
     def wait(self, timeout: float) -> bool:
@@ -141,11 +141,11 @@ class Packager:
         try:
             self._record(identity)
         except OSError:
-            self.kill()  # a process nobody could find after a crash must not run
+            self.kill()  # a process that no later daemon could find after a crash must not run
 
     def _answered(self, message: Message) -> None:
-        said, init = message
-        match said:
+        answer, init = message
+        match answer:
             case {"error": str(why), "errno": int() | None as number}:
                 self._on_answer(Packaged(b"", why, number))
             case {"size": int()}:
@@ -157,6 +157,6 @@ class Packager:
                 self.kill()
 
     def _exited(self, how: Exit) -> None:
-        # It was killed because it said nonsense over this film. That is a failure of its own, unlike other kills.
+        # It was killed because it answered with nonsense over this film. That is its own failure, unlike other kills.
         self._on_exit(how._replace(code=1) if self._has_erred else how)
         self._has_ended.set()

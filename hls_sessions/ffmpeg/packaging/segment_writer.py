@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from av.stream import Stream
 
 TAGS: Final = {"hevc": "hvc1"}
-"""Sample entries that are not libavformat's choice: hvc1 says that no parameter sets are in the pictures, and is what
-Apple's players take."""
+"""Sample entries that differ from libavformat's choice. hvc1 says that no parameter sets are in the video; Apple's
+players take nothing else."""
 
 HEADER_BOXES: Final = 2
 """ftyp and moov."""
@@ -56,7 +56,7 @@ def write_segment(
 
 
 class _Sink:
-    """What a muxer writes to: keeps the header, and passes the rest on to a file."""
+    """A file for a muxer to write to, which keeps the header and passes the rest on to another file."""
 
     def __init__(self, file: BinaryIO | None) -> None:
         self.header = bytearray()

@@ -1,10 +1,10 @@
 """The packager: the worker that makes the copied segments of one session. It keeps the film open.
 
-The first message says which film; it is opened with the first request, so that a film that cannot be opened, or hangs,
-is a failure of that. Each further message asks for one segment, or for an init segment alone:
+The first message says which film. The film is opened by the first request, so that a film that cannot be opened, or
+that hangs, is a failure of that request. Each further message asks for one segment, or for an init segment alone:
 
 - ``stream``: the track's index in the file.
-- ``delay``: how many frames of a picture a decoder holds back.
+- ``delay``: how many frames of video a decoder holds back.
 - ``begins``, ``ends``: its boundaries in seconds on the file's clock, as rationals; ``ends`` is null for the last.
 - ``offset``: seconds that are added to every time.
 - ``scale``: ticks per second of an init segment that players have already; or null.
@@ -43,11 +43,11 @@ twelve seconds at 200 Mbit/s three times over."""
 
 
 class Damaged(Exception):
-    """The film holds nothing there that is fit to be copied; the message says why."""
+    """The film holds nothing there that can be copied; the message says why."""
 
 
 def serve(channel: Channel) -> None:
-    """Answer one request after another until nobody asks any more."""
+    """Answer one request after another until the daemon closes the channel."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     most = psutil.Process().memory_info().vms + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -82,7 +82,7 @@ def _made(
     if track.type == "video":
         packets: Iterable[Packet[Any]] = film.video(track, first, after, delay)
     else:
-        packets = _heard(track, film.audio(track, first, after))
+        packets = _checked(track, film.audio(track, first, after))
     with Path(file).open("wb", buffering=0) as written:
         init, size = write_segment(track, packets, offset, scale, written)
     if size == 0:
@@ -90,10 +90,10 @@ def _made(
     return init, {"size": size}
 
 
-def _heard(stream: Stream, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
-    """Decode a sound's packets as they pass.
+def _checked(stream: Stream, packets: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
+    """Decode packets of audio as they pass.
 
-    A browser ends playback at one damaged packet of sound; an encoder puts silence in its place.
+    A browser ends playback at one damaged packet of audio; an encoder puts silence in its place.
 
     Raises:
         Damaged: one cannot be decoded.

@@ -1,4 +1,4 @@
-"""Where the clock of a recording jumps. For the probing process alone: it opens files nobody has vouched for."""
+"""Where the clock of a recording jumps. For the probing process alone, because it opens files that may be hostile."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def longest_part(container: InputContainer) -> tuple[Part | None, int]:
 
     Recordings that were joined byte by byte each have a clock of their own. ffmpeg seeks by searching for a time, and
     counts a film's length from its first and last time, so only a part within which the clock does not jump can be
-    played. None where all of it is one, or another container, whose index knows its times.
+    played. The part is None if the clock never jumps, or for another container, whose index knows its times.
     """
     streams = [*container.streams.video, *container.streams.audio]
     if container.format.name not in {"mpegts", "mpeg"} or not streams or container.size < 2 * NEAR:
@@ -72,11 +72,11 @@ def _find_jump(
     after: tuple[int, float],
     pace: float,
 ) -> int | None:
-    """Return the place between two looks at which the clock jumps, None when it only goes fast there.
+    """Return the place between two looks at which the clock jumps; None when it only goes fast there.
 
     Args:
         container: the file.
-        stream: whose packets tell the time.
+        stream: the track whose packets tell the time.
         before: a place and its time.
         after: a later place and its time.
         pace: how many seconds a byte usually lasts.

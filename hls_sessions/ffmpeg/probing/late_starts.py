@@ -1,7 +1,7 @@
-"""When streams begin that begin later than libavformat looks. For the probing process alone.
+"""When those streams begin that begin late. For the probing process alone.
 
-It reads the first seconds of a file. Of a stream that has no packet in them it says that it begins with the others,
-and every segment before its first packet would be promised in vain.
+libavformat reads the first seconds of a file. It takes a stream without a packet in them to begin with the others, so
+the playlist would promise segments before the first packet of the stream, which cannot be made.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MOST_PACKETS = 2000
 def late_starts(container: InputContainer, fresh: InputContainer, streams: list[Stream]) -> dict[int, int | None]:
     """Return, by index, when the streams begin that begin late, in their ticks; None for one that is empty.
 
-    Where one begins is searched in steps that double from the beginning, then between the last two: a sound that is
-    interrupted for a while is not taken to begin after that.
+    The search takes steps that double from the beginning, then halves the last one. So audio that is interrupted for a
+    while is not taken to begin after the interruption.
 
     Args:
         container: the file, to seek in.
-        fresh: the same file, in which nothing was sought: a seek may pass over what has no index.
-        streams: of the first.
+        fresh: the same file, opened again and not sought in, because a seek may pass over a stream without an index.
+        streams: the streams of ``container``.
     """
     if not container.duration:
         return {}

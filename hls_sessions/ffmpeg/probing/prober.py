@@ -42,16 +42,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Answer: TypeAlias = "tuple[dict[str, Any], list[array[int]]]"
-"""What a worker says of a file: its facts, and the arrays of its picture's index."""
+"""A worker's answer about a file: the facts, and the arrays of the video's index."""
 
 WORKERS = 2
 """Files probed at once."""
 READING_TIME = 6 * 3600.0
-"""Seconds that reading a whole file may take: a full disc of 100 GB from a slow share."""
+"""Seconds that reading a whole file may take: enough for a disc of 100 GB on a slow share."""
 CRASHES = 2
-"""How many workers may crash over a file: the first may have been spoilt by the one before."""
+"""How many workers may crash over a file. More than one, because an earlier file may have spoilt the first."""
 KILLS = 6
-"""How many may be killed meanwhile."""
+"""How many workers may be killed while they read a file."""
 KEPT = 256 * 1024**2
 """Bytes of memory that all remembered facts may take together: two hours of film take one or two MiB."""
 
@@ -97,7 +97,7 @@ class Prober:
             raise Unavailable("The prober is closed.") from error
 
     def probe_index(self, path: Path) -> Media:
-        """Return a file's facts as its index alone tells them, whatever is known from reading all of it.
+        """Return a file's facts as its index alone tells them, even if the whole file was read.
 
         Raises:
             MediaNotFound, NotPlayable, Unavailable: as ``probe`` does.
@@ -114,7 +114,7 @@ class Prober:
     def read_whole(self, path: Path) -> Future[None]:
         """Read a whole file in the background, so that its next ``probe`` tells where all its frames are.
 
-        For a file whose facts say that they are ``unread``. One after another, at the lowest priority.
+        This is for a file whose video is ``unread``. Files are read one after another, at the lowest priority.
 
         Raises:
             MediaNotFound: there is no such file.
@@ -153,7 +153,7 @@ class Prober:
                 del self._probing[version]
 
     def _remember(self, version: FileVersion, media: Media) -> Media:
-        with suppress(ValueError):  # it is larger than the whole cache
+        with suppress(ValueError):  # it is larger than the whole cache may be
             self._known[version] = media
         return media
 
@@ -186,7 +186,7 @@ class Prober:
         return answer, arrays
 
     def _recall(self, version: FileVersion) -> Media | None:
-        """Return what the cache knows of a file; None when that is nothing of use."""
+        """Return the facts that the cache has of a file; None when it has none of use."""
         packed = None if self._cache is None else self._cache.recall(version)
         kept = None if packed is None else unpack(packed)
         return None if kept is None else _media(version, *kept)
@@ -228,7 +228,7 @@ class Prober:
                 with self._worker() as worker:
                     return _answer(worker.ask([_absolute(path), False], self._timeout))
             except WorkerFailed:
-                # One that was killed says nothing of this file, unless it happens again and again.
+                # A killed worker says nothing about this file, unless its followers are killed again and again.
                 was_killed = worker.exit is not None and worker.exit.was_killed
                 kills, crashes = kills + was_killed, crashes + (not was_killed)
                 if kills >= KILLS or crashes >= CRASHES or self._closed:
@@ -236,9 +236,9 @@ class Prober:
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
-        """Lend a worker: one that is idle, or a new one. One that fails, or is ended, does not come back."""
+        """Lend a worker: an idle one, or a new one. A worker that fails or is ended does not come back."""
         with self._lock:
-            # One that is started after the others were ended would be nobody's to end.
+            # A worker that is started after ``close`` has ended the others would never be ended.
             self._refuse_when_closed()
             worker = self._idle_worker() or self._start(PROBE)
             self._busy.add(worker)
@@ -251,7 +251,7 @@ class Prober:
                     self._idle.append(worker)
 
     def _idle_worker(self) -> Worker | None:
-        """Return an idle worker; None when there is none that has not died meanwhile."""
+        """Return an idle worker that has not died meanwhile; None when there is none."""
         while self._idle:
             worker = self._idle.pop()
             if worker.exit is None:
@@ -265,15 +265,15 @@ class Prober:
 
 
 def _absolute(path: Path) -> str:
-    """Spell a path so that it holds in a worker, whose working directory is another."""
+    """Spell a path for a worker, whose working directory is another."""
     return str(path.absolute())
 
 
 def _answer(message: Message) -> Answer:
-    """Return what a worker says of a file.
+    """Return the answer that a message holds.
 
     Raises:
-        WorkerFailed: it says something else.
+        WorkerFailed: it holds something else.
     """
     try:
         answer: dict[str, Any] = message.body
@@ -321,7 +321,7 @@ def _video(facts: dict[str, Any], times: array[int], sync_points: array[int], si
         copy = VideoCopy(codecs, sync_points, sizes, open_gops, delay)
     except NotCopied as reason:
         uncopied = str(reason)
-    # Only what could be copied but for its index is worth a reading of the whole file.
+    # Reading the whole file helps only where nothing but the index stands against a copy.
     facts["unread"] = facts["unread"] and uncopied == uncut
     return VideoTrack(**facts, **rationals, frame_times=times or None, copy=copy, uncopied=uncopied)
 

@@ -1,7 +1,7 @@
 """The sample tables of an MP4 (ISO/IEC 14496-12, 8.6 and 8.7): when each frame is shown, without reading a frame.
 
-libavformat's index holds the times of decoding. With B-frames a frame is shown later than it is decoded, by what
-``ctts`` says of it, so only the tables tell where a picture can be cut, and whether it can be cut cleanly.
+libavformat's index holds decoding times. With B-frames a frame is shown later than it is decoded, by as much as
+``ctts`` says. So only the tables tell where video can be cut, and whether it can be cut cleanly.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ MOST_BYTES = 256 * 1024**2
 """The largest moov box that is read: a day of film at 60 frames a second has half of it."""
 
 MOST_SAMPLES = 50_000_000
-"""Samples a track may claim: a day of sound in packets of 2 ms."""
+"""Samples a track may claim: a day of audio in packets of 2 ms."""
 
 
 class Unusable(ValueError):
-    """The tables are damaged, missing, or say what cannot be followed; the message says why."""
+    """The tables are damaged, missing, or too complicated to follow; the message says why."""
 
 
 class Edit(NamedTuple):
-    """What an edit list makes of the times of its media: one stretch is shown, after as much of nothing."""
+    """What an edit list does to the times of its media: it shows one stretch, after a delay."""
 
     shift: int
     """Ticks that are added to every time."""
     begins: int
-    """When it begins to show."""
+    """When the stretch begins."""
     ends: int | None
-    """When it ends to show; None where it shows all."""
+    """When the stretch ends; None where it is all of the media."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +53,36 @@ class Samples:
     sizes: array[int]
     """Bytes of each."""
     sync: array[int]
-    """Which of them are sync samples: their numbers, counted from zero."""
+    """The numbers of the sync samples, counted from zero."""
     _steps: _Runs
     _delays: _Runs | None
 
     @property
     def steps(self) -> set[int]:
-        """All distances between the times of decoding of two samples that follow each other."""
+        """All distances between the decoding times of two neighbouring samples."""
         counts, values = self._steps
         # How long the last sample lasts is no distance to another.
         return set(values[:-1] if counts[-1] == 1 else values)
 
     @property
     def first(self) -> int:
-        """When the first is shown."""
+        """When the first sample is shown."""
         return self.edit.shift + (self._delays.values[0] if self._delays else 0)
 
     @property
     def ahead(self) -> int:
-        """How long before the edit list begins to show, the first is decoded."""
+        """How long the first sample is decoded before the stretch of the edit list begins."""
         return self.edit.begins - self.edit.shift
 
     def shown(self) -> array[int]:
-        """Return when each is shown."""
+        """Return when each sample is shown."""
         decoded = accumulate(self._steps.spread(), initial=self.edit.shift)
         times = array("q", map(add, decoded, self._delays.spread()) if self._delays else decoded)
         del times[len(self.sizes) :]
         return times
 
     def shows(self, tick: int) -> bool:
-        """Whether what is at a time is shown."""
+        """Whether the edit list shows what is at a time."""
         return self.edit.begins <= tick and (self.edit.ends is None or tick < self.edit.ends)
 
 

@@ -1,6 +1,6 @@
-"""Where a picture's frames are, and where it can be cut, as its container's index tells or the whole file does.
+"""Where the frames of a video are and where it can be cut, as told by its container's index or by the whole file.
 
-For the probing process alone: it opens files nobody has vouched for.
+For the probing process alone, because it opens files that may be hostile.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 PACKETS = 64
-"""How many of the first and of the last packets the frame times taken from the index are compared with."""
+"""How many of the first and of the last packets are compared with the frame times that the index tells."""
 
 REORDER = 17
 """The most frames a decoder may hold back (H.264 allows 16): the last of the compared packets may be incomplete."""
 
 LOOKS = 8
-"""How many keyframes are looked at: an encoder that leaves its GOPs open does so throughout, as a rule."""
+"""How many keyframes are looked at. A few will do: an encoder that leaves GOPs open does so throughout, as a rule."""
 
 MOST_BETWEEN = 12
 """Seconds between two keyframes beyond which an index counts as leaving some out."""
@@ -53,14 +53,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What is known of a picture before it is played. In its ticks."""
+    """What is known of a video track before it is played. Times are in its ticks."""
 
     times: array[int] = field(default_factory=lambda: array("q"))
-    """When all frames are shown, in order; empty where that is not certain."""
+    """When each frame is shown, in order; empty where that is not certain."""
     end: int = 0
     """When the last of them stops being shown; 0 where the times are not known."""
     sync_points: array[int] = field(default_factory=lambda: array("q"))
-    """When the keyframes are shown at which it can be cut cleanly, in order."""
+    """When those keyframes are shown at which it can be cut cleanly, in order."""
     sizes: array[int] = field(default_factory=lambda: array("q"))
     """Bytes from each sync point to the next."""
     ahead: Fraction = Fraction(0)
@@ -74,7 +74,7 @@ class Index:
 
 
 def read_index(container: InputContainer, stream: VideoStream) -> Index:
-    """Read the container's index. What it says is compared with packets, for nothing obliges it to be true."""
+    """Read the container's index, and compare it with packets, because it may be wrong."""
     name = container.format.name
     if not is_sought_exactly(name):
         return Index(uncut=f"its container ({name}) is not sought to the frame")
@@ -84,7 +84,7 @@ def read_index(container: InputContainer, stream: VideoStream) -> Index:
 
 
 def read_whole(container: InputContainer, stream: VideoStream) -> Index:
-    """Read all packets of a picture, for a container whose index does not tell."""
+    """Read all packets of a video, for a container whose index does not tell enough."""
     shown, sizes, sync = array("q"), array("q"), array("q")
     end = 0
     container.seek(0)
@@ -103,7 +103,7 @@ def read_whole(container: InputContainer, stream: VideoStream) -> Index:
 
 
 def presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
-    """Return when the frames of these packets are shown, in order; none that an edit list leaves out."""
+    """Return when the frames of these packets are shown, in order, without those that an edit list leaves out."""
     return sorted(
         Span(packet.pts, end_of(packet))
         for packet in packets
@@ -112,14 +112,14 @@ def presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
 
 
 def end_of(packet: Packet[Any]) -> int:
-    """Return when a packet ends, in ticks; one that does not say how long it lasts does as long as is usual."""
+    """Return when a packet ends, in ticks; where it has no duration, the frame rate gives it one."""
     rate = getattr(packet.stream, "guessed_rate", None)
     usual = round(1 / rate / packet.stream.time_base) if rate and packet.stream.time_base else 0
     return (packet.pts or 0) + (packet.duration or usual)
 
 
 def _from_tables(container: InputContainer, stream: VideoStream) -> Index:
-    """Read an MP4's sample tables, and hold them against its first and last packets."""
+    """Read an MP4's sample tables, and compare them with its first and last packets."""
     try:
         with Path(container.name.removeprefix("file:")).open("rb") as file:
             samples = read_samples(file, stream.id)
@@ -148,7 +148,7 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
     last = presented(container.demux(stream), start)
     if not last:
         return Index(uncut="it ends before its sample tables do")
-    # Of the packets before these, some may be presented among the first of them.
+    # Packets before these may be presented among the first of them.
     sure_last = last if len(last) >= len(times) else last[REORDER:]
     container.seek(start, stream=stream)
     first = presented(islice(container.demux(stream), PACKETS), start)
@@ -163,7 +163,7 @@ def _compared(samples: Samples, container: InputContainer, stream: VideoStream) 
 
 
 def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
-    """Read a Matroska's cues: the keyframes, but no other frames."""
+    """Read a Matroska's cues, which name keyframes, but no other frames."""
     start, base = stream.start_time, stream.time_base or Fraction(1)
     # Only a seek makes libavformat read them.
     with suppress(av.error.FFmpegError):
@@ -179,7 +179,7 @@ def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
         for before, after in pairwise((*sync_points, _announced_end(container, base)))
     ):
         return Index(uncut="its index names too few keyframes", unread=True)
-    # A cue says where its cluster is. What other tracks have in it counts as the picture's: a few bytes too many.
+    # A cue tells where its cluster is. The packets of other tracks in it are counted too: a few bytes too many.
     places = [entry.pos for entry in entries] + [max(container.size, entries[-1].pos)]
     sizes = array("q", (max(0, after - before) for before, after in pairwise(places)))
     fault = _fault(container, stream, sync_points)
@@ -187,7 +187,7 @@ def _from_cues(container: InputContainer, stream: VideoStream) -> Index:
 
 
 def _fault(container: InputContainer, stream: VideoStream, sync_points: Sequence[int]) -> str | None:
-    """Look at some of the keyframes, and say why a picture cannot be cut there; None when it can be."""
+    """Look at some of the keyframes, and return why the video cannot be cut there; None when it can be."""
     for point in sync_points[1 :: max(1, len(sync_points) // LOOKS)]:
         container.seek(point, stream=stream)
         packets = [(p.pts, p) for p in islice(container.demux(stream), REORDER) if p.pts is not None]
@@ -208,20 +208,20 @@ def _refreshes(packet: Packet[Any]) -> bool:
 
 
 def _announced_end(container: InputContainer, base: Fraction) -> int:
-    """Return when a Matroska says that it ends: its duration counts from zero, not from its first frame."""
+    """Return the announced end of a Matroska, whose duration counts from zero, not from its first frame."""
     return int(Fraction(container.duration or 0, av.time_base) / base)
 
 
 def _ahead(stream: VideoStream) -> Fraction:
-    """Return by how many seconds a decoder that holds frames back must begin before the first is shown."""
+    """Return how many seconds before the first frame is shown a decoder that holds frames back must begin."""
     rate = stream.guessed_rate or stream.average_rate or Fraction(25)
     return stream.codec_context.reorder_depth / rate
 
 
 def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequence[int]) -> Index:
-    """Add at which keyframes a picture can be cut, with the bytes from each to the next, or why it cannot be.
+    """Add the keyframes at which a video can be cut, with the bytes from each to the next, or why it cannot be cut.
 
-    All that is decoded before such a keyframe is shown before it, and all that is decoded after it is shown after it.
+    All frames that are decoded before such a keyframe are shown before it; all that are decoded after it, after it.
 
     Args:
         index: what is known already.

@@ -1,8 +1,8 @@
 """The worker that reads the facts of files.
 
-It is asked with a path, and whether to read the whole file. It answers with the facts as JSON, and with the arrays they
-name (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang this process and nothing else: its owner kills it
-after a time limit and starts another.
+A request is a path, and whether to read the whole file. The answer is the facts as JSON, and after them the arrays of
+the video's index (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang this process and nothing else: the
+prober kills it after a time limit and starts another.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_d
 """Demuxers of text, and of lists that point at other files or hosts: a media file names nothing but itself."""
 
 RAW = {"h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg", "mpegvideo", "obu", "vc1"}
-"""Demuxers of pictures without a container. libavformat gives them no times, and nothing can be sought in them."""
+"""Demuxers of video without a container. libavformat gives it no times, and nothing can be sought in it."""
 
 ANIMATED = {"gif", "apng"}
-"""Demuxers of pictures that may move or stand still."""
+"""Demuxers of images that may move or stand still."""
 
 HDR = {16: "smpte2084", 18: "arib-std-b67"}
 """Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
 
 ARRAYS = ("times", "sync_points", "sizes")
-"""What of an Index follows an answer."""
+"""The fields of an Index that follow an answer."""
 
 MOST_CONFIGURATION = 4096
 """Bytes of a decoder configuration record."""
@@ -69,7 +69,7 @@ class Unplayable(Exception):
 
 
 def serve(channel: Channel) -> None:
-    """Answer one path after another until nobody asks any more."""
+    """Answer one path after another until the prober closes the channel."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     av.logging.set_level(av.logging.PANIC)
@@ -96,51 +96,51 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
         os.nice(19)
     with _opened(path) as (container, part, notes):
         _refuse_what_is_no_film(container)
-        picture = _picture(container)
-        sounds = _sounds(container, notes)
-        if picture is None and not sounds:
+        video = _video_stream(container)
+        audio = _audio_streams(container, notes)
+        if video is None and not audio:
             raise Unplayable("it holds neither picture nor sound")
-        look = _look(container, picture, notes) if picture is not None else None
+        look = _look(container, video, notes) if video is not None else None
         if look is None:
-            picture = None
+            video = None
         index = Index()
-        if picture is not None:
-            index = read_whole(container, picture) if whole else read_index(container, picture)
-        streams = [*([picture] if picture is not None else []), *sounds]
+        if video is not None:
+            index = read_whole(container, video) if whole else read_index(container, video)
+        streams = [*([video] if video is not None else []), *audio]
         spans = _spans(container, streams, index, notes)
-        if picture is not None and _is_cover(picture, spans):
-            del spans[picture.index]
+        if video is not None and _is_cover(video, spans):
+            del spans[video.index]
             notes.append(
                 "the picture is a single one, and is left out: no browser shows it for as long as the sound lasts"
             )
-        video = None
-        if picture is not None and look is not None and picture.index in spans:
-            video = _timed(picture, spans) | {
-                "time_base": str(picture.time_base),
-                "frame_rate": str(_frame_rate(picture)),
-                "opening": str(_opening(container, picture)),
-                "configuration": _configuration(picture),
-                "depth": _depth(picture),
+        video_facts = None
+        if video is not None and look is not None and video.index in spans:
+            video_facts = _timed(video, spans) | {
+                "time_base": str(video.time_base),
+                "frame_rate": str(_frame_rate(video)),
+                "opening": str(_opening(container, video)),
+                "configuration": _configuration(video),
+                "depth": _depth(video),
                 "uncut": look.pop("uncut") or index.uncut,
                 "unread": index.unread,
                 "open_gops": index.open_gops,
                 "ahead": str(index.ahead),
-                "delay": picture.codec_context.reorder_depth,
+                "delay": video.codec_context.reorder_depth,
                 **look,
             }
-        audio = [_sound(container, stream, spans) for stream in sounds if stream.index in spans]
-        if video is None and not audio:
+        audio_facts = [_audio_facts(container, stream, spans) for stream in audio if stream.index in spans]
+        if video_facts is None and not audio_facts:
             raise Unplayable("; ".join(notes) or "nothing in it has a length")
         answer = {
             "container": container.format.name,
             "container_start": str(Fraction(container.start_time or 0, av.time_base)),
-            "video": video,
-            "audio": audio,
-            "subtitles": _texts(container, notes),
+            "video": video_facts,
+            "audio": audio_facts,
+            "subtitles": _subtitle_tracks(container, notes),
             "notes": notes,
             "part": part,
         }
-        return answer, index if video else Index()
+        return answer, index if video_facts else Index()
 
 
 @contextmanager
@@ -167,48 +167,48 @@ def _refuse_what_is_no_film(container: InputContainer) -> None:
     if name.endswith("_pipe") or name == "image2":
         raise Unplayable("it is a still picture")
     if name in ANIMATED:
-        pictures = sum(1 for packet in islice(container.demux(video=0), 3) if packet.size)
+        frames = sum(1 for packet in islice(container.demux(video=0), 3) if packet.size)
         container.seek(0)
-        if pictures < 2:  # noqa: PLR2004 - one does not move
+        if frames < 2:  # noqa: PLR2004 - one does not move
             raise Unplayable("it is a still picture")
 
 
-def _picture(container: InputContainer) -> VideoStream | None:
-    """Choose the picture that plays: the default one, else the first. Cover art is none."""
-    pictures = [
+def _video_stream(container: InputContainer) -> VideoStream | None:
+    """Choose the video that plays: the default one, else the first. Cover art is not video."""
+    found = [
         stream
         for stream in container.streams.video
         if not stream.disposition & stream.disposition.attached_pic and stream.codec_context.width
     ]
-    return next((s for s in pictures if s.disposition & s.disposition.default), pictures[0] if pictures else None)
+    return next((s for s in found if s.disposition & s.disposition.default), found[0] if found else None)
 
 
-def _is_cover(picture: VideoStream, spans: dict[int, Span]) -> bool:
-    """Whether a film's picture is one frame and its sound much longer: the cover of an album."""
-    if picture.index not in spans:
+def _is_cover(video: VideoStream, spans: dict[int, Span]) -> bool:
+    """Whether the video is one frame and the audio much longer: the cover of an album."""
+    if video.index not in spans:
         return False
     lengths = {
         stream.index: (spans[stream.index].end - spans[stream.index].start) * (stream.time_base or 0)
-        for stream in picture.container.streams
+        for stream in video.container.streams
         if stream.index in spans
     }
-    own = lengths.pop(picture.index)
-    return own < 2 / _frame_rate(picture) and max(lengths.values(), default=own) > 2 * own
+    own = lengths.pop(video.index)
+    return own < 2 / _frame_rate(video) and max(lengths.values(), default=own) > 2 * own
 
 
-def _sounds(container: InputContainer, notes: list[str]) -> list[Stream]:
-    """Return the sounds of which anything is known; libavformat reads the first seconds for that."""
-    sounds: list[Stream] = []
+def _audio_streams(container: InputContainer, notes: list[str]) -> list[Stream]:
+    """Return the audio of which anything is known. libavformat has read the first seconds for that."""
+    found: list[Stream] = []
     for stream in container.streams.audio:
         if stream.codec_context.sample_rate and stream.codec_context.channels:
-            sounds.append(stream)
+            found.append(stream)
         else:
             notes.append(f"the sound (stream {stream.index}) is left out: nothing of it is in the first seconds")
-    return sounds
+    return found
 
 
 def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> dict[str, Any] | None:
-    """Decode one picture, and tell how it is to be shown. None when none can be decoded."""
+    """Decode one frame, and return how the video is to be shown; None when no frame can be decoded."""
     try:
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
@@ -237,13 +237,13 @@ def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> d
 
 
 def _configuration(stream: Stream) -> str:
-    """Return a decoder configuration record in hexadecimal; nothing of one that is larger than any real one."""
+    """Return a decoder configuration record in hexadecimal; nothing for one that is larger than any real one."""
     record = stream.codec_context.extradata or b""
     return record.hex() if len(record) <= MOST_CONFIGURATION else ""
 
 
 def _depth(stream: VideoStream) -> int:
-    """Return the bits of a component; 0 for a picture that is not 4:2:0."""
+    """Return the bits of a component; 0 for video that is not 4:2:0."""
     layout = stream.codec_context.format
     if layout is None or len(layout.components) < 2 or (layout.chroma_width(2), layout.chroma_height(2)) != (1, 1):  # noqa: PLR2004 - colour, and half of two
         return 0
@@ -258,7 +258,7 @@ def _frame_rate(stream: VideoStream) -> Fraction:
 
 
 def _opening(container: InputContainer, stream: VideoStream) -> Fraction:
-    """Return how long the first two frames are shown, in seconds: what an encoder with B-frames decodes ahead."""
+    """Return how long the first two frames are shown, in seconds. An encoder with B-frames decodes as long ahead."""
     assert stream.time_base is not None  # noqa: S101 - every demuxed stream has one
     start = stream.start_time or 0
     container.seek(start, stream=stream)
@@ -272,7 +272,7 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
     spans: dict[int, Span] = {}
     # A fragmented MP4 counts no frames in its header, and its lengths are those of its first fragments.
     whole_index = "mp4" in container.format.name and all(stream.frames for stream in streams)
-    # Its lengths are those of decoding, too: right for a sound, but a picture may be shown for longer.
+    # Its lengths are those of decoding. These are right for audio, but video may be shown for longer.
     known = whole_index and (index.times or all(stream.type == "audio" for stream in streams))
     cut_off = any(_ends_before_its_index(container, stream) for stream in streams)
     read = {} if known and not cut_off else _read_ends(container, streams, notes)
@@ -296,7 +296,7 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
 
 
 def _late_starts(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int | None]:
-    """Return when the streams begin that begin late, and note which those are."""
+    """Return when those streams begin that begin late, and note which they are."""
     with av.open(container.name, options=container.options, metadata_errors="replace") as fresh:
         starts = late_starts(container, fresh, streams)
     for stream in streams:
@@ -312,15 +312,15 @@ def _late_starts(container: InputContainer, streams: list[Stream], notes: list[s
 
 
 def _ends_before_its_index(container: InputContainer, stream: Stream) -> bool:
-    """Whether the last packet that the container's index tells of lies beyond the end of the file."""
+    """Whether the last packet in the container's index lies beyond the end of the file."""
     entries = stream.index_entries
     return len(entries) > 0 and entries[-1].pos + entries[-1].size > container.size
 
 
 def _read_ends(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int]:
-    """Read the last seconds of the file, all of it where no length is announced, for where each stream ends.
+    """Read the last seconds of the file to find where each stream ends; all of it where no length is announced.
 
-    Where there is nothing, the file was cut off, and the last seconds that are there are read.
+    If there is nothing in the last seconds, the file was cut off. Then the last seconds that it does have are read.
     """
     begins = container.start_time or 0
     target = max(begins, begins + (container.duration or 0) - TAIL * av.time_base)
@@ -335,14 +335,14 @@ def _read_ends(container: InputContainer, streams: list[Stream], notes: list[str
         announced, found = (container.duration or 0) / av.time_base, float(latest - Fraction(begins, av.time_base))
         notes.append(f"the file ends after {found:.1f} s, not after the {announced:.1f} s that it announces")
     for stream in streams:
-        # What is not heard of in the last seconds ended before them, or goes no further than the file.
+        # A stream without a packet in the last seconds ended before them, or goes no further than the file.
         unknown = min(_announced_end(container, stream), int(latest / (stream.time_base or 1)))
         ends.setdefault(stream.index, unknown)
     return ends
 
 
 def _latest(streams: list[Stream], ends: dict[int, int]) -> Fraction:
-    """Return when the last of the streams ends, in seconds; before everything when none of them is known to."""
+    """Return when the last of the streams ends, in seconds; a time before all others when no end is known."""
     known = (ends[stream.index] * (stream.time_base or Fraction(1)) for stream in streams if stream.index in ends)
     return max(known, default=Fraction(-1 << 40))
 
@@ -369,22 +369,22 @@ def _seek(container: InputContainer, target: int) -> None:
     try:
         container.seek(target)
     except av.error.FFmpegError:
-        # A Matroska that was cut off has no index, and finds nothing before its first keyframe.
+        # A Matroska that was cut off has no index, and a seek finds nothing before its first keyframe.
         container.seek(target, backward=False)
 
 
 def _ends_from(container: InputContainer, streams: list[Stream], target: int) -> dict[int, int]:
-    """Read from a time to the end of the file for where each stream ends."""
+    """Read from a time to the end of the file to find where each stream ends."""
     last: dict[int, Span] = {}
     try:
         _seek(container, target)
         for packet in container.demux(*streams):
-            # One that an edit list leaves out is read to decode others, and not shown.
+            # A packet that an edit list leaves out is read to decode others, but not shown.
             if packet.pts is not None and not packet.is_discard:
                 span = Span(packet.pts, end_of(packet))
                 last[packet.stream.index] = max(span, last.get(packet.stream.index, span))
     except av.error.FFmpegError:
-        pass  # a damaged end: what could be read is what can be played
+        pass  # a damaged end: only what could be read can be played
     return {index: span.end for index, span in last.items()}
 
 
@@ -414,7 +414,7 @@ def _timed(stream: Stream, spans: dict[int, Span]) -> dict[str, Any]:
 
 
 def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
-    """Return what it takes to copy a sound: its configuration, when packets begin, whether all of them do."""
+    """Return what it takes to copy audio: its configuration, the grid of its packets, and whether all are on it."""
     facts = {"configuration": _configuration(stream)}
     rate = stream.codec_context.sample_rate
     begins = (stream.start_time or 0) * stream.time_base
@@ -434,12 +434,12 @@ def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
 
 
 def _densest(sizes: Sequence[int], packets: int) -> int:
-    """Return the most bits that so many packets one after another have."""
+    """Return the most bits that so many successive packets have."""
     total = array("q", accumulate(sizes, initial=0))
     return 8 * int(max(map(sub, total[min(packets, len(sizes)) :], total)))
 
 
-def _sound(container: InputContainer, stream: Any, spans: dict[int, Span]) -> dict[str, Any]:
+def _audio_facts(container: InputContainer, stream: Any, spans: dict[int, Span]) -> dict[str, Any]:
     return (
         _timed(stream, spans)
         | _packets(container, stream)
@@ -453,24 +453,24 @@ def _sound(container: InputContainer, stream: Any, spans: dict[int, Span]) -> di
     )
 
 
-def _texts(container: InputContainer, notes: list[str]) -> list[dict[str, Any]]:
-    """Return the subtitles that are text, and note those that are not or that nothing here can read."""
-    texts = []
+def _subtitle_tracks(container: InputContainer, notes: list[str]) -> list[dict[str, Any]]:
+    """Return the subtitles that are text, and note those that are images or that no decoder can read."""
+    found = []
     for stream in container.streams.subtitles:
         context: Any = stream.codec_context  # None where there is no decoder
         if context is not None and context.codec.text_sub:
-            texts.append(_text(stream))
+            found.append(_subtitle_facts(stream))
             continue
         about = ", ".join(
             filter(None, (context.codec.canonical_name if context else "of an unknown kind", _language(stream)))
         )
-        pictures = context is not None and context.codec.bitmap_sub
-        what = "are pictures" if pictures else "cannot be read as text"
+        is_bitmap = context is not None and context.codec.bitmap_sub
+        what = "are pictures" if is_bitmap else "cannot be read as text"
         notes.append(f"the subtitles #{stream.index} ({about}) {what} and are not offered")
-    return texts
+    return found
 
 
-def _text(stream: Any) -> dict[str, Any]:
+def _subtitle_facts(stream: Any) -> dict[str, Any]:
     disposition = stream.disposition
     return {
         "index": stream.index,

@@ -1,7 +1,7 @@
-"""Subtitles: all text tracks of a file, read once per (path, size, modification time), in a process with limits.
+"""All subtitle tracks of a file, read once per (path, size, modification time), in a process with limits.
 
-Reading starts when somebody asks for the first text, and who asks is answered as soon as the reading has passed what
-they asked for: a film that is not read by an index takes as long as its disk needs for all of it.
+Reading starts with the first question. A caller is answered as soon as the reading has passed the times that were asked
+for, because a film without an index for its subtitles takes as long as its disk needs to read all of it.
 """
 
 from __future__ import annotations
@@ -34,32 +34,32 @@ WORKERS = 4
 """Files read at once; each waits for its disk most of the time."""
 
 LONGEST = 3600.0
-"""Seconds one file may take in all."""
+"""Seconds that reading one file may take."""
 
 LARGEST = 32 * 1024**2
-"""Bytes of memory that one file's texts may take: a hundred tracks of talk, or one of a thousand hours."""
+"""Bytes of memory that the subtitles of one file may take: a hundred tracks of talk, or one of a thousand hours."""
 
 KEPT = 64 * 1024**2
-"""Bytes of memory that all remembered texts may take together."""
+"""Bytes of memory that all remembered subtitles may take together."""
 
 ATTEMPTS = 3
-"""How often the same file may fail until it is not tried any more."""
+"""How often the same file may fail before it is given up."""
 
 SHOWN = 3_000_000
-"""Microseconds that a text is shown for whose end the file does not tell, or tells as before its start."""
+"""Microseconds that a cue is shown for if the file does not tell its end, or tells one before its start."""
 
 CUE_SIZE = 200
 """Bytes of memory that a cue takes beside its text."""
 
 READING_SIZE = 4096
-"""Bytes of memory that a file without texts takes."""
+"""Bytes of memory that a file without subtitles takes."""
 
 
 _CLOSED = "The subtitle reader is closed."
 
 
 class SubtitleReader:
-    """Reads the text tracks of files, each file once for all who ask."""
+    """Reads the subtitle tracks of files, each file once for all callers."""
 
     def __init__(self, workers: Workers, timeout: float = 30.0) -> None:
         """Make a reader that gives a file up when nothing more comes from a worker for ``timeout`` seconds."""
@@ -93,7 +93,7 @@ class SubtitleReader:
         return reply
 
     def close(self) -> None:
-        """End all processes, and fail whoever still waits."""
+        """End all processes, and fail the replies that still wait."""
         with self._lock:
             self._closed = True
             readings = list(self._known.values())
@@ -121,13 +121,13 @@ class SubtitleReader:
             reading.fail(error)
         except TimeoutError:
             reading.fail(SubtitlesFailed(path, "it took too long"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits to hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, callers wait for an answer
             logger.warning("reading the subtitles of %s ended with %r", path, error)
             reading.fail(SubtitlesFailed(path, "the process that reads them crashed"))
         self._forget_the_oldest()
 
     def _follow(self, reading: _Reading, version: FileVersion, media: Media) -> None:
-        """Have a process read a file, and pass on what it says until it has said that it is at the end."""
+        """Have a process read a file, and take in its messages until it is at the end."""
         path = str(version.path)
         if FileVersion.of(version.path) != version:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
@@ -152,7 +152,7 @@ class SubtitleReader:
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
         with self._lock:
-            # One that is started after the others were killed would be nobody's to kill.
+            # A worker that is started after ``close`` has killed the others would never be killed.
             if self._closed:
                 raise Unavailable(_CLOSED)
             worker = self._start(READ_SUBTITLES)
@@ -176,7 +176,7 @@ class SubtitleReader:
 
 
 class _Question(NamedTuple):
-    """Who asks for what, in microseconds on the file's clock."""
+    """One caller's question. Times in microseconds on the file's clock."""
 
     track: int
     start: int
@@ -185,7 +185,7 @@ class _Question(NamedTuple):
 
 
 class _Reading:
-    """What is known of one file's texts, and who waits for more. Any thread may use it."""
+    """The cues of one file that are known, and the questions that wait for more. Any thread may use it."""
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
@@ -195,9 +195,9 @@ class _Reading:
         self.error: SessionError | None = None
         self._cues: dict[int, list[Cue]] = {}
         self._latest: dict[int, int] = {}
-        """When the latest text of a track begins: tracks are read in order."""
+        """When the latest cue of each track begins; a track is read in order."""
         self._reached = -_FOREVER
-        """Everything that begins before this has been read, of all tracks."""
+        """All cues that begin before this have been read, in all tracks."""
         self._waiting: list[_Question] = []
         self._lock = threading.Lock()
 
@@ -224,14 +224,14 @@ class _Reading:
 
     def fail(self, error: SessionError) -> None:
         with self._lock:
-            # What has ended well stays so.
+            # A reading that has ended well stays so.
             if not self.ended:
                 self.ended, self.error, self.size = True, error, READING_SIZE
                 self._cues.clear()
         self._settle()
 
     def _settle(self) -> None:
-        """Answer all whose answers are known."""
+        """Answer all questions whose answers are known."""
         with self._lock:
             ready = [question for question in self._waiting if self._knows(question)]
             if not ready:
@@ -240,7 +240,7 @@ class _Reading:
             answers = [(question.reply, self._between(question)) for question in ready]
         for reply, cues in answers:
             if self.error is not None:
-                # Without the traceback of those who were told before, which would grow with every one.
+                # Without the traceback, which would grow with every caller that raises it.
                 reply.fail(self.error.with_traceback(None))
             else:
                 reply.set(cues)

@@ -1,12 +1,11 @@
-"""The worker that reads a file's text tracks.
+"""The worker that reads a file's subtitle tracks.
 
-It is asked once, and sends a message for everything it comes by: a cue, how far it has read, the end, or why there is
-none. All tracks are read in one pass, and the rest of the file only
-where its container is not laid out so that it can be left out.
+It takes one request, and sends a message for each thing it finds: a cue, how far it has read, the end, or an error. All
+tracks are read in one pass. The rest of the file is read only where the layout of its container requires that.
 
-PyAV rather than the ffmpeg program, whose WebVTT cannot be relied on: it writes the ``<``, ``&``, ``-->`` and empty
-lines of a text as they are, drawings as text, and an unknown end as one in seven weeks (5.1, 9.0). Nor does it tell
-how far it has read while nobody speaks, and one track that it has no decoder for fails all of them.
+This uses PyAV rather than the ffmpeg program, whose WebVTT cannot be relied on: it does not escape ``<``, ``&`` and
+``-->``, keeps empty lines, writes drawings as text, and an unknown end as one in seven weeks (5.1, 9.0). Nor does
+ffmpeg tell how far it has read while nobody speaks, and one track without a decoder fails all of them.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
 
 NICE = 10
-"""Subtitles are read beside encoders that somebody waits for."""
+"""The priority is low, because viewers wait for the encoders that run at the same time."""
 
 INTERLEAVE = 10
-"""Seconds that a text may come later in a file than the sound it belongs to: what ffmpeg's own muxers allow."""
+"""Seconds by which a subtitle may come later in a file than its audio: what ffmpeg's own muxers allow."""
 
 STEP = 1_000_000
-"""Microseconds between two words on how far it has read."""
+"""Microseconds between two messages on how far it has read."""
 
 LONGEST = 24 * 3600
-"""Seconds; a text that is to be shown for longer has no end that makes sense."""
+"""Seconds; the end of a cue that would be shown for longer counts as unknown."""
 
 LEGACY = {
     "ara": "cp1256",
@@ -67,7 +66,7 @@ LEGACY = {
     "chi": "gb18030",
     "zho": "gb18030",
 }
-"""How a language was written before UTF-8; the rest of them as in Western Europe."""
+"""Encodings of languages before UTF-8; all others were written as in Western Europe."""
 
 
 def serve(channel: Channel) -> None:
@@ -78,8 +77,8 @@ def serve(channel: Channel) -> None:
     av.logging.set_level(av.logging.PANIC)
     request = channel.receive().body
     try:
-        for said in read(request["path"], request["container"], request["tracks"]):
-            channel.send(said)
+        for message in read(request["path"], request["container"], request["tracks"]):
+            channel.send(message)
     except (av.error.FFmpegError, OSError, MemoryError, IndexError) as error:
         channel.send(("error", getattr(error, "strerror", None) or str(error) or type(error).__name__))
     else:
@@ -87,14 +86,14 @@ def serve(channel: Channel) -> None:
 
 
 def read(path: str, container_name: str, indices: list[int]) -> Iterator[tuple[Any, ...]]:
-    """Read all texts of these streams: yield cues, and how far it has read, as they come."""
+    """Read all cues of these streams: yield each cue, and how far it has read."""
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
         if container.format.name != container_name:
             raise OSError("it is not the file that was opened any more")
         tracks = [container.streams[index] for index in indices]
         for track in tracks:
-            # Texts that are no UTF-8 are nobody's fault here, and read below.
+            # Text that is not UTF-8 is no error here: ``_decoded`` reads it.
             track.codec_context.options = {"sub_charenc_mode": "ignore"}
         clock = _clock(container)
         wanted = {*indices, *([clock.index] if clock else [])}
@@ -105,9 +104,9 @@ def read(path: str, container_name: str, indices: list[int]) -> Iterator[tuple[A
 
 
 def _clock(container: InputContainer) -> Stream | None:
-    """Return a stream that tells how far has been read: one that has something all the time.
+    """Return a stream whose packets tell how far the file has been read, because it has packets all the time.
 
-    Where a container is read by its index (MP4), there is none: only what is wanted is read, which does not take long.
+    A container that is read by its index (MP4) needs none: only the subtitles are read, which does not take long.
     """
     if "mp4" in container.format.name:
         return None
@@ -116,7 +115,7 @@ def _clock(container: InputContainer) -> Stream | None:
 
 
 def _all(container: InputContainer, tracks: list[Stream], clock: Stream | None) -> Iterator[tuple[Any, ...]]:
-    said = None
+    latest = None
     try:
         for packet in container.demux(*tracks, *([clock] if clock else [])):
             if packet.pts is None or not packet.size:
@@ -125,11 +124,11 @@ def _all(container: InputContainer, tracks: list[Stream], clock: Stream | None) 
                 yield from _cue(packet)
                 continue
             now = _microseconds(packet, packet.dts if packet.dts is not None else packet.pts) - INTERLEAVE * 1_000_000
-            if said is None or now >= said + STEP:
-                said = now
+            if latest is None or now >= latest + STEP:
+                latest = now
                 yield "at", now
     except av.error.InvalidDataError:
-        pass  # a damaged end: what could be read is what there is
+        pass  # a damaged end: the cues before it are all there are
 
 
 def _cue(packet: Packet[Any]) -> Iterator[tuple[Any, ...]]:
@@ -137,7 +136,7 @@ def _cue(packet: Packet[Any]) -> Iterator[tuple[Any, ...]]:
     try:
         decoded = stream.codec_context.decode2(packet)
     except av.error.FFmpegError:
-        return  # one that is broken is not shown
+        return  # a broken cue is not shown
     if decoded is None:
         return
     # "read order, layer, style, name, three margins, effect, text"
@@ -146,7 +145,7 @@ def _cue(packet: Packet[Any]) -> Iterator[tuple[Any, ...]]:
     start = _microseconds(packet, packet.pts or 0) + decoded.start_display_time * 1000
     length = _microseconds(packet, packet.duration or 0) or decoded.end_display_time * 1000
     if length == 0 and stream.codec_context.codec.canonical_name == "ass":
-        return  # of this format, one without a length is a comment
+        return  # in this format, an event without a length is a comment
     end = start + length if 0 < length < LONGEST * 1_000_000 else None
     yield "cue", stream.index, start, end, _decoded(text, stream.metadata.get("language"))
 
