@@ -1,4 +1,4 @@
-"""The ffmpeg binary: which one, what it can do, and the one thing in which versions differ for us."""
+"""The ffmpeg binary: where it is, what it can do, and how its version differs from others."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Binary:
     absolute_segment_times: bool
     """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the first packet (7.0 on)."""
     start_up: float
-    """Seconds it takes to start and end: part of every seek."""
+    """Seconds it takes to start and end, which every seek costs."""
     filters: frozenset[str] = frozenset()
     bitstream_filters: frozenset[str] = frozenset()
     sync_option: str = "fps_mode"
-    """How the option is called that decides whether frames are repeated and dropped: ``vsync`` before 5.1."""
+    """The option that decides whether frames are repeated and dropped: ``vsync`` before 5.1."""
 
     @property
     def missing_encoders(self) -> tuple[str, ...]:
-        """Encoders we need that it lacks."""
+        """Required encoders that it lacks."""
         return tuple(name for name in REQUIRED_ENCODERS if name not in self.encoders)
 
 
@@ -47,7 +47,7 @@ def find(setting: str | Path | None = None) -> str:
     """Return the path of ffmpeg: the setting, else PATH, else the ``imageio-ffmpeg`` wheel.
 
     Raises:
-        FfmpegNotFound: none of them is there. A setting that names nothing is an error, never passed over.
+        FfmpegNotFound: none of them is there, or the setting names no program.
     """
     if setting:
         found = shutil.which(os.path.expanduser(str(setting)))  # noqa: PTH111 - may be a bare name
@@ -59,7 +59,7 @@ def find(setting: str | Path | None = None) -> str:
 
 @cache
 def inspect_binary(path: str) -> Binary:
-    """Ask a binary what it is and can do; asked once per process.
+    """Ask a binary for its version and abilities, once per process.
 
     Raises:
         FfmpegNotFound: it does not run, or is not ffmpeg.

@@ -1,4 +1,4 @@
-"""One child process: started so that it cannot outlive its owner, listened to, stopped for certain."""
+"""One child process: it cannot outlive its owner, its last log lines are kept, and it can be stopped for certain."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 QUIRKS = {"GCONV_PATH": "/nonexistent"}
-"""A statically linked ffmpeg that finds the system's modules for character sets crashes on the first name of a
-programme in MPEG-TS; no name is of use to an encoder."""
+"""Environment of ffmpeg. A statically linked one crashes on the first programme name in MPEG-TS if it finds the
+system's modules for character sets. An encoder needs no such names."""
 
 LOG_LINES = 40
 """How many of the last lines on standard error are kept."""
@@ -30,17 +30,17 @@ TICK = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds of one clock tick, in which the kernel counts processor time."""
 
 
-LAMENT = re.compile(
+CONSEQUENCE = re.compile(
     "Error (while opening|initializing output|submitting|sending|parsing|selecting|opening output|while filtering)|"
     "Task finished|Terminating thread|Could not open encoder|Nothing was written|Conversion failed|Device creation|"
     "Failed to set value"
 )
-"""What ffmpeg says after it has said what is wrong."""
+"""Log lines that ffmpeg writes after the one that tells the cause."""
 
 
 @cache
 def boot_id() -> str:
-    """Return which start of the machine this is (random(4), boot_id); nothing where the kernel does not tell."""
+    """Return the id of this boot of the machine (random(4), boot_id); empty where the kernel does not tell."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -48,13 +48,13 @@ def boot_id() -> str:
 
 
 class ProcessId(NamedTuple):
-    """A process for certain: its pid, and when it started, because pids are used again."""
+    """The identity of a process: its pid, and when it started, because pids are used again."""
 
     pid: int
     started: int
     """Clock ticks after boot (proc(5), field 22 of stat)."""
     boot_id: str
-    """Which boot."""
+    """The boot that it started in."""
 
     @classmethod
     def of(cls, pid: int) -> ProcessId | None:
@@ -64,7 +64,7 @@ class ProcessId(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> ProcessId | None:
-        """Read what ``str`` wrote; None when it is something else."""
+        """Read the text that ``str`` has written; None when it is something else."""
         words = re.fullmatch(r"([0-9]{1,20}) ([0-9]{1,20}) ?([0-9a-f-]{36}|)\s*", text)
         return cls(int(words[1]), int(words[2]), words[3]) if words else None
 
@@ -96,13 +96,13 @@ class Exit(NamedTuple):
 
     @property
     def was_killed(self) -> bool:
-        """Whether somebody ended it, which says nothing of what it did."""
+        """Whether it was ended by a signal from outside, so that its end says nothing about its work."""
         return self.code in {-signal.SIGKILL, -signal.SIGTERM}
 
     @property
     def cause(self) -> str:
-        """The last line that says what was wrong, rather than what came of it; empty when there is none."""
-        telling = [line for line in self.log if not LAMENT.search(line)] or self.log[:1]
+        """The last log line that tells a cause rather than a consequence; empty when there is none."""
+        telling = [line for line in self.log if not CONSEQUENCE.search(line)] or self.log[:1]
         return re.sub(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+", "", telling[-1]).rstrip(".") if telling else ""
 
     def __str__(self) -> str:
@@ -113,7 +113,7 @@ class Exit(NamedTuple):
 
 
 class Process:
-    """A running child in its own process group, with its last words kept.
+    """A running child in its own process group, whose last log lines are kept.
 
     It is killed by the kernel when the *thread* that made it ends (prctl(2), PR_SET_PDEATHSIG), so make it from a
     thread that lives as long as the process is wanted.
@@ -132,7 +132,8 @@ class Process:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=os.environ | QUIRKS,
-            # A group of its own: a terminal's Ctrl-C is for the daemon, and a kill reaches all it started.
+            # In a group of its own: a terminal's Ctrl-C is for the daemon alone, and a kill reaches all that it has
+            # started.
             start_new_session=True,
         )
         self.pid = self._popen.pid
@@ -154,11 +155,11 @@ class Process:
 
     @property
     def seconds(self) -> float:
-        """Processor seconds it has computed for; zero when it has ended, and its Exit tells."""
+        """Processor seconds it has computed for; zero when it has ended, because then its Exit tells."""
         return processor_seconds(self.pid)
 
     def hold(self) -> None:
-        """Stop its clock: it keeps what it has and uses no processor."""
+        """Stop it: it keeps its memory and uses no processor until ``go_on``."""
         self.held = True
         self._signal(signal.SIGSTOP)
 
@@ -177,7 +178,7 @@ class Process:
         return not self._listener.is_alive()
 
     def _signal(self, number: signal.Signals) -> None:
-        # Not after it was reaped: its pid may be another's by then.
+        # Not after it was reaped, because its pid may be that of another process by then.
         if self._popen.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, number)

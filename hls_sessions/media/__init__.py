@@ -1,6 +1,6 @@
-"""What is known of a file and what is offered of it: facts, timeline, renditions, playlists.
+"""The facts of a file and what is offered of it: timeline, renditions, playlists, segments.
 
-Pure: values in, text out.
+Pure: values in, values out. Nothing here reads a file by name, starts a process or keeps time.
 """
 
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
@@ -14,9 +14,9 @@ from hls_sessions.media.fmp4 import (
     read_segment,
     read_time_scale,
     read_track,
+    same_audio,
     same_codec,
     same_form,
-    same_sound,
 )
 from hls_sessions.media.nal import refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist
@@ -74,9 +74,9 @@ __all__ = [
     "read_time_scale",
     "read_track",
     "refreshes",
+    "same_audio",
     "same_codec",
     "same_form",
-    "same_sound",
     "timeline",
     "video_codecs",
     "webvtt_segment",

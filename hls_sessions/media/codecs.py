@@ -1,6 +1,6 @@
-"""What a copied track is called in CODECS (RFC 6381), and whether players can be expected to take it.
+"""The names of copied tracks in CODECS (RFC 6381), and whether players can be expected to take them.
 
-The names are made from the decoder configuration that the file carries, so they say what is really in it.
+The names are made from the decoder configuration in the file, so they tell what is really in it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
 H264_PROFILES = {66: "Baseline", 77: "Main", 100: "High"}
-"""What every player of the encoded ladder, which is High, decodes (ITU-T H.264, A.2)."""
+"""Profiles that every player of the encoded ladder decodes, because that is High (ITU-T H.264, A.2)."""
 
 H264_LEVEL = 52
-"""The highest level of H.264 that is copied: what the ladder advertises for 2160p60."""
+"""The highest level of H.264 that is copied: the one that the ladder advertises for 2160p60."""
 
 HEVC_PROFILES = {1, 2}
 """Main and Main 10 (ITU-T H.265, A.3)."""
@@ -26,7 +26,7 @@ AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_
 AAC_CHANNELS = range(1, 7)
 """Channel configurations that are one fixed layout each, up to 5.1 (table 1.19)."""
 
-# The VP9 bitstream's levels: luma samples a second, luma samples a picture.
+# The levels of the VP9 bitstream: number, luma samples a second, luma samples a frame.
 _VP9_LEVELS = (
     (10, 829_440, 36_864),
     (11, 2_764_800, 73_728),
@@ -46,16 +46,16 @@ _VP9_LEVELS = (
 
 
 class NotCopied(Exception):
-    """A track is not for copying; the message says why."""
+    """A track cannot be copied; the message says why."""
 
 
 def video_codecs(codec: str, configuration: bytes, depth: int, size: tuple[int, int], frame_rate: Fraction) -> str:
-    """Return the CODECS name of a picture.
+    """Return the CODECS name of a video track.
 
     Args:
         codec: its codec, as ffmpeg spells it.
         configuration: its decoder configuration record (avcC, hvcC, av1C); nothing is needed for VP9.
-        depth: bits per component; 0 for a picture that is not 4:2:0.
+        depth: bits per component; 0 for video that is not 4:2:0.
         size: width and height in pixels.
         frame_rate: frames per second.
 
@@ -76,7 +76,7 @@ def video_codecs(codec: str, configuration: bytes, depth: int, size: tuple[int, 
 
 
 def audio_codecs(codec: str, configuration: bytes, sample_rate: int) -> str:
-    """Return the CODECS name of a sound.
+    """Return the CODECS name of an audio track.
 
     Args:
         codec: its codec, as ffmpeg spells it.
@@ -92,7 +92,7 @@ def audio_codecs(codec: str, configuration: bytes, sample_rate: int) -> str:
         raise NotCopied("it does not carry its parameters as MP4 does")
     bits = int.from_bytes(configuration[:2])
     kind, rate, channels, short = bits >> 11, bits >> 7 & 15, bits >> 3 & 15, bits >> 2 & 1
-    # Also one that says LC and is heard at twice the rate it says: HE-AAC that keeps quiet about it.
+    # HE-AAC may announce LC and half of the rate that is heard.
     if kind != 2 or rate >= len(AAC_RATES) or AAC_RATES[rate] != sample_rate or short:  # noqa: PLR2004 - LC
         raise NotCopied("it is not AAC of low complexity")
     if channels not in AAC_CHANNELS:
@@ -144,7 +144,7 @@ def _vp9(depth: int, size: tuple[int, int], frame_rate: Fraction) -> str:
         raise NotCopied("players do not take its profile of VP9")
     # Of 4:2:0, profile 0 has 8 bits, and profile 2 has more.
     profile = 0 if depth == 8 else 2  # noqa: PLR2004 - bits
-    picture = size[0] * size[1]
-    rate = ceil(picture * frame_rate)
-    level = next((idc for idc, most, largest in _VP9_LEVELS if rate <= most and picture <= largest), 62)
+    frame = size[0] * size[1]
+    rate = ceil(frame * frame_rate)
+    level = next((idc for idc, most, largest in _VP9_LEVELS if rate <= most and frame <= largest), 62)
     return f"vp09.{profile:02d}.{level:02d}.{depth:02d}"

@@ -1,4 +1,4 @@
-"""What is known of a media file once it has been probed. Values only; times are exact seconds on the file's clock."""
+"""The facts of a media file that was probed. Values only; times are exact seconds on the file's clock."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ _FACTS_SIZE: Final = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class VideoCopy:
-    """What it takes to offer a picture as it is, without encoding it."""
+    """The facts that a copy of a video track needs."""
 
     codecs: str
     """Its name in CODECS (RFC 6381)."""
     sync_points: array[int] = field(repr=False)
-    """Presentation times of the keyframes at which it can be cut cleanly, in ticks, in order: all that is shown from
-    there on is decoded from there on, and nothing that is shown before needs what comes after."""
+    """Presentation times of the keyframes at which it can be cut cleanly, in ticks, in order: all frames that are shown
+    after such a keyframe are decoded after it, and no frame that is shown before needs one that comes after."""
     sizes: array[int] = field(repr=False)
     """Bytes from each sync point to the next, or a few more."""
     open_gops: bool = False
-    """Whether it has keyframes beside these, at which it cannot be cut: what is shown before them needs them."""
+    """Whether it has other keyframes, at which it cannot be cut because frames that are shown before them need them."""
     delay: int = 0
     """How many frames a decoder holds back to bring them into the order of showing."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioCopy:
-    """What it takes to offer a sound as it is, without encoding it."""
+    """The facts that a copy of an audio track needs."""
 
     codecs: str
     """Its name in CODECS (RFC 6381)."""
     grid: Fraction
-    """When one of its packets begins; all others are whole packets from it."""
+    """When one of its packets begins; all others begin a whole number of packets before or after it."""
     steady: bool
-    """Whether that is known of every packet, rather than expected."""
+    """Whether the grid is known of every packet, rather than expected."""
     bit_rate: int
     """Bits per second, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """One moving picture."""
+    """One video track."""
 
     index: int
     """The stream's index in the file."""
@@ -69,22 +69,22 @@ class VideoTrack:
     opening: Fraction = Fraction(0)
     """How long the first two frames are shown, in seconds."""
     interlaced: bool = False
-    """Whether each frame holds two moments."""
+    """Whether each frame holds two fields, of two moments."""
     hdr: str | None = None
-    """The transfer function of a high dynamic range, as ffmpeg spells it; None for ordinary pictures."""
+    """The transfer function of a high dynamic range, as ffmpeg spells it; None for a standard range."""
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
     copy: VideoCopy | None = field(default=None, repr=False)
-    """How it can be offered as it is; None where it cannot."""
+    """What a copy needs; None where it cannot be copied."""
     uncopied: str | None = None
-    """Why it cannot be offered as it is."""
+    """Why it cannot be copied."""
     unread: bool = False
-    """Whether reading the whole file would tell where its frames are, which its index does not."""
+    """Whether reading the whole file would tell more than its index does of where the frames are."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """One sound track."""
+    """One audio track."""
 
     index: int
     """The stream's index in the file."""
@@ -98,12 +98,12 @@ class AudioTrack:
     title: str | None = None
     default: bool = False
     copy: AudioCopy | None = None
-    """How it can be offered as it is; None where it cannot."""
+    """What a copy needs; None where it cannot be copied."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleTrack:
-    """One track of text."""
+    """One subtitle track that is text."""
 
     index: int
     """The stream's index in the file."""
@@ -112,9 +112,9 @@ class SubtitleTrack:
     title: str | None = None
     default: bool = False
     forced: bool = False
-    """Whether it is meant for all who hear this language: what is said in others, signs."""
+    """Whether it is shown to all viewers of this language, because it translates other languages and signs."""
     hearing_impaired: bool = False
-    """Whether it also tells what is heard."""
+    """Whether it also describes sounds, for the hard of hearing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +129,19 @@ class Media:
     video: VideoTrack | None
     audio: tuple[AudioTrack, ...]
     notes: tuple[str, ...] = ()
-    """What was found and left out, in sentences."""
+    """What was left out, and how the video is changed, in sentences."""
     subtitles: tuple[SubtitleTrack, ...] = ()
-    """The tracks of text; those of pictures are left out."""
+    """The subtitle tracks that are text; those that are images are left out."""
     size: int = field(default=0, compare=False)
-    """Bytes of the file these facts are of."""
+    """Bytes of the file when it was probed."""
     modified: int = field(default=0, compare=False)
-    """When that was last written to, in nanoseconds since the epoch."""
+    """When the file had last been written to, in nanoseconds since the epoch."""
     part: tuple[int, int] | None = None
-    """The bytes of the file that play, where its clock jumps before or after them; None for all of it."""
+    """The bytes of the file that play, if its clock jumps before or after them; None for all of it."""
 
     @property
     def start(self) -> Fraction:
-        """The time of the first thing shown or heard."""
+        """The time at which the first track begins."""
         return min(track.start for track in self.tracks)
 
     @property
@@ -151,7 +151,7 @@ class Media:
 
     @property
     def duration(self) -> Fraction:
-        """Seconds from the first to the last thing shown or heard."""
+        """Seconds from the beginning of the first track to the end of the last."""
         return self.end - self.start
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from hls_sessions.media.fmp4 import read_sound, read_time_scale, read_track
+from hls_sessions.media.fmp4 import read_aac_config, read_time_scale, read_track
 from hls_sessions.media.timeline import AAC_FRAME, OFFSET
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def filler_segment(init: bytes, start: Fraction, end: Fraction) -> bytes:
     """
     scale = read_time_scale(read_track(init))
     first = round(start * scale)
-    codec, channels = read_sound(init) or (0, 0)
+    codec, channels = read_aac_config(init) or (0, 0)
     silence = _SILENCE.get(channels) if codec == _LOW_COMPLEXITY else None
     frames = round((end - start) * scale / AAC_FRAME) if silence else 0
     fragment = _fragment(first, AAC_FRAME, [silence or b""] * frames)

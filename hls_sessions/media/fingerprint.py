@@ -1,4 +1,4 @@
-"""A digest of what a player was told of a presentation, by which a later daemon knows whether it still holds."""
+"""A digest of a presentation's playlists. By it a later daemon sees whether a player's playlists still hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def fingerprint(presentation: Presentation) -> str:
-    """Return the same for two presentations only if every URL means the same in both, to the tick."""
+    """Return a digest that two presentations share only if every URL means the same in both, to the tick."""
     digest = hashlib.sha256(f"{presentation.timeline.origin}\n{master_playlist(presentation)}".encode())
     for rendition in presentation.offered:
         cuts = presentation.cuts(rendition)

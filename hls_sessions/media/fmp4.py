@@ -21,8 +21,8 @@ _NON_SYNC = 0x00010000
 """sample_is_non_sync_sample, of the sample flags (8.8.3.1)."""
 
 _NAL_CODECS = {b"avc1": ("h264", b"avcC", 4), b"hvc1": ("hevc", b"hvcC", 21)}
-"""Sample entries whose samples are NAL units: the codec, its configuration box, and where in that the length of a NAL
-unit's length is (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
+"""Sample entries whose samples are NAL units: the codec, its configuration box, and the offset in that of the length of
+a NAL unit's length (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
 
 
 class BrokenSegment(ValueError):
@@ -31,10 +31,10 @@ class BrokenSegment(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """What a segment file holds."""
+    """The content of a segment file."""
 
     head: int
-    """Bytes of ftyp and moov at the file's beginning, which are the init segment; zero where that came apart."""
+    """Bytes of ftyp and moov at the file's beginning, which are the init segment; zero where that is another file."""
     track: bytes
     """The trak box: codec configuration and time scale."""
     first: Fraction
@@ -44,18 +44,18 @@ class Segment:
     samples: int
     starts_with_keyframe: bool
     in_band: bool = False
-    """Whether its first picture brings its own parameter sets, so that another init segment of the same form serves."""
+    """Whether its first frame has its own parameter sets, so that another init segment of the same form serves."""
 
 
 def read_segment(data: bytes | memoryview, init: bytes | None = None) -> Segment:
-    """Read whole fragments of one track. Only their boxes are looked at, and where their first sample begins.
+    """Read whole fragments of one track: their boxes, and the beginning of the first sample.
 
     Args:
         data: the fragments.
-        init: their init segment; by default it comes before them, as in a file of the segment muxer.
+        init: their init segment; None if it comes before them, as in a file of the segment muxer.
 
     Raises:
-        BrokenSegment: a box is cut short, missing, or not one that belongs here.
+        BrokenSegment: a box is cut short, missing, or in the wrong place.
     """
     boxes = list(read_boxes(data, BrokenSegment))
     if init is None:
@@ -87,7 +87,7 @@ def read_segment(data: bytes | memoryview, init: bytes | None = None) -> Segment
 
 
 def read_track(init: bytes) -> bytes:
-    """Return the trak box of an init segment, which every segment that belongs to it repeats.
+    """Return the trak box of an init segment, which is the same in every segment file that belongs to it.
 
     Raises:
         BrokenSegment: it is not an init segment.
@@ -96,13 +96,13 @@ def read_track(init: bytes) -> bytes:
 
 
 class _Track(NamedTuple):
-    """What an init segment says of its one track."""
+    """The one track of an init segment."""
 
     box: bytes
     """The trak box."""
     scale: int
     codec: str
-    """As ffmpeg spells it, where samples are NAL units; else nothing."""
+    """As ffmpeg spells it, if its samples are NAL units; else empty."""
     nal_length: int
 
 
@@ -131,7 +131,7 @@ def read_time_scale(track: bytes) -> int:
     return _time_scale(trak)
 
 
-def read_sound(init: bytes) -> tuple[int, int] | None:
+def read_aac_config(init: bytes) -> tuple[int, int] | None:
     """Return the audio object type and the channel configuration of an init segment with AAC; None of any other.
 
     Raises:
@@ -141,17 +141,17 @@ def read_sound(init: bytes) -> tuple[int, int] | None:
     return None if config is None else (config >> 11, config >> 3 & 0xF)
 
 
-def same_sound(track: bytes, other: bytes) -> bool:
-    """Whether two trak boxes are of AAC that one decoder plays: of one type, one rate and as many channels."""
+def same_audio(track: bytes, other: bytes) -> bool:
+    """Whether two trak boxes are of AAC that one decoder plays: of the same type, rate and channels."""
     try:
-        sounds = {
+        configurations = {
             (_time_scale(trak), _aac_config(trak))
             for each in (track, other)
             for trak in read_boxes(each, BrokenSegment)
         }
     except BrokenSegment:
         return False
-    return len(sounds) == 1 and None not in sounds.pop()
+    return len(configurations) == 1 and None not in configurations.pop()
 
 
 _LENGTH = rb"[\x80-\xff]{0,3}[\x02-\x7f]"
@@ -172,25 +172,25 @@ def read_codec(track: bytes) -> str:
 
 
 def same_form(track: bytes, other: bytes) -> bool:
-    """Whether two trak boxes differ in nothing that segments with parameter sets of their own depend on."""
+    """Whether segments with their own parameter sets play with either of two trak boxes."""
     return _form(track) == _form(other)
 
 
 def same_codec(track: bytes, other: bytes) -> bool:
-    """Whether two trak boxes set a decoder up alike, for samples that bring no parameters of their own."""
+    """Whether two trak boxes set a decoder up alike, for samples without parameter sets of their own."""
     return _setup(track) == _setup(other)
 
 
 class _Form(NamedTuple):
-    """What a player takes from the init segment, whatever the pictures themselves say."""
+    """What a player takes from the init segment even if the samples have their own parameter sets."""
 
     scale: int
     codec: bytes
     """The sample entry's four characters."""
     configuration: bytes
-    """The whole sample entry, where it is not H.264; else its picture's size."""
+    """The width and height of H.264; the whole sample entry of any other codec."""
     nal_length: int
-    """Bytes of the length before each NAL unit; zero where it is not H.264."""
+    """Bytes of the length before each NAL unit of H.264; zero for any other codec."""
 
 
 class _Sample(NamedTuple):
@@ -218,12 +218,12 @@ def _time_scale(trak: Box) -> int:
 def _aac_config(trak: Box) -> int | None:
     """Return what an AudioSpecificConfig begins with: object type, rate, channels (ISO/IEC 14496-3, 1.6.2.1).
 
-    It is in the esds box (ISO/IEC 14496-14, 3.1.2). None for what is not AAC.
+    It is in the esds box (ISO/IEC 14496-14, 3.1.2). None for another codec.
     """
     entry = _sample_entry(trak)
     if entry.kind != b"mp4a":
         return None
-    # It follows the fixed fields of a sound's entry (ISO/IEC 14496-12, 12.2.3).
+    # It follows the fixed fields of an audio sample entry (ISO/IEC 14496-12, 12.2.3).
     config = _AAC_CONFIG.search(entry.child(b"esds", skip=28).content)
     return int.from_bytes(config[1]) if config else None
 
@@ -255,7 +255,7 @@ def _sample_entry(trak: Box) -> Box:
 
 
 def _nal_units(entry: Box) -> tuple[str, int]:
-    """Return a sample entry's codec and how many bytes each NAL unit's length has; nothing where there are none."""
+    """Return a sample entry's codec, and the bytes of each NAL unit's length; empty and zero for other codecs."""
     if entry.kind not in _NAL_CODECS:
         return "", 0
     codec, box, at = _NAL_CODECS[entry.kind]
@@ -274,7 +274,7 @@ def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
 def _samples(moof: Box, room: int) -> Iterator[_Sample]:
     """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12).
 
-    ``room`` is the size of its media data in bytes: more samples than that are refused before they are made.
+    ``room`` is the size of its media data in bytes. A claim of more samples than bytes is refused at once.
     """
     traf = moof.child(b"traf")
     defaults = _defaults(traf.child(b"tfhd"))
@@ -289,7 +289,7 @@ def _samples(moof: Box, room: int) -> Iterator[_Sample]:
 
 
 _FIELDS: Final = {0x100: "I", 0x200: "I", 0x400: "I", 0x800: "i"}
-"""What a trun box may say of each sample, in this order: duration, size, flags and the time until it is shown."""
+"""The fields that a trun box may have of each sample, in this order: duration, size, flags, composition offset."""
 
 
 def _columns(trun: Box, room: int, defaults: tuple[int, int, int]) -> list[Sequence[int]]:
@@ -305,9 +305,9 @@ def _columns(trun: Box, room: int, defaults: tuple[int, int, int]) -> list[Seque
     content, end = trun.content, at + count * row.size
     if end > len(content):
         raise BrokenSegment("its trun box is too short")
-    said = iter(zip(*row.iter_unpack(content[at:end]), strict=True) if row.size and count else ())
+    present = iter(zip(*row.iter_unpack(content[at:end]), strict=True) if row.size and count else ())
     columns: list[Sequence[int]] = [
-        next(said) if has & bit and count else (default,) * count
+        next(present) if has & bit and count else (default,) * count
         for bit, default in zip(_FIELDS, (*defaults, 0), strict=True)
     ]
     if first_flags is not None and count and not has & 0x400:

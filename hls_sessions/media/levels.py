@@ -1,4 +1,4 @@
-"""The H.264 level a picture needs (ITU-T H.264, table A-1), so that CODECS can be told before anything is encoded."""
+"""The H.264 level that a video needs (ITU-T H.264, table A-1), so that CODECS is known before anything is encoded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LEVELS = (
 
 
 def level_for(width: int, height: int, frame_rate: Fraction, bit_rate: int) -> Level:
-    """Return the lowest level that holds such a picture. Width and height in pixels, bit rate in bits per second."""
+    """Return the lowest level that allows such a video. Width and height in pixels, bit rate in bits per second."""
     across, down = ceil(width / 16), ceil(height / 16)
     macroblocks = across * down
     for level in LEVELS:

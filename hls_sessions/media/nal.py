@@ -1,7 +1,7 @@
-"""What a picture of H.264 or HEVC opens with: the NAL units that tell whether a decoder may begin with it.
+"""The NAL units at the beginning of a frame of H.264 or HEVC, which tell whether a decoder may begin there.
 
-Containers call more than that a keyframe. One at which only the recovery begins, or whose followers look back over
-it, decodes well where the film goes on, and not where a player begins.
+Containers call other frames keyframes too: those at which only a recovery begins, or over which later frames look back.
+Such a frame decodes well when the frames before it were decoded, but not when a player begins there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class _Codec(NamedTuple):
     header: int
-    """Which bits of the first byte are the type, as a shift."""
+    """How far the type is shifted in the first byte."""
     mask: int
     slices: AbstractSet[int]
     refreshes: AbstractSet[int]
@@ -29,29 +29,29 @@ _CODECS = {
 }
 
 
-def refreshes(codec: str, picture: bytes | memoryview, length: int) -> bool:
-    """Whether a decoder may begin with a picture, as far as its NAL units tell; of other codecs they tell nothing.
+def refreshes(codec: str, frame: bytes | memoryview, length: int) -> bool:
+    """Whether a decoder may begin with a frame, as far as its NAL units tell; always True for other codecs.
 
     Args:
         codec: as ffmpeg spells it.
-        picture: one sample, its NAL units each after its length.
+        frame: one sample: NAL units, each after its length.
         length: how many bytes each length has.
     """
     kind = _CODECS.get(codec)
-    return kind is None or bool(_opening(kind, picture, length) & kind.refreshes)
+    return kind is None or bool(_opening(kind, frame, length) & kind.refreshes)
 
 
-def brings_parameters(codec: str, picture: bytes | memoryview, length: int) -> bool:
-    """Whether a picture has all its parameter sets before its first slice; never of other codecs."""
+def brings_parameters(codec: str, frame: bytes | memoryview, length: int) -> bool:
+    """Whether a frame has all parameter sets before its first slice; always False for other codecs."""
     kind = _CODECS.get(codec)
-    return kind is not None and _opening(kind, picture, length) >= kind.parameter_sets
+    return kind is not None and _opening(kind, frame, length) >= kind.parameter_sets
 
 
-def _opening(kind: _Codec, picture: bytes | memoryview, length: int) -> set[int]:
+def _opening(kind: _Codec, frame: bytes | memoryview, length: int) -> set[int]:
     """Return the types of the NAL units up to the first slice."""
     found: set[int] = set()
     start = 0
-    while start + length < len(picture) and not found & kind.slices:
-        found.add(picture[start + length] >> kind.header & kind.mask)
-        start += length + int.from_bytes(picture[start : start + length])
+    while start + length < len(frame) and not found & kind.slices:
+        found.add(frame[start + length] >> kind.header & kind.mask)
+        start += length + int.from_bytes(frame[start : start + length])
     return found

@@ -1,4 +1,4 @@
-"""What players call the renditions of a group."""
+"""The names of the renditions of a group, which players show."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def names(tracks: Sequence[AudioTrack | SubtitleTrack], kind: str) -> tuple[str,
 
 
 def _written(text: str | None) -> str:
-    """Return a file's text as a quoted-string holds it: no line breaks, no double quotes (RFC 8216, 4.2)."""
+    """Return a tag of the file as a quoted-string may hold it: no line breaks, no double quotes (RFC 8216, 4.2)."""
     return "".join("'" if c == '"' else c for c in text or "" if c.isprintable()).strip()

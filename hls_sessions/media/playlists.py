@@ -1,7 +1,7 @@
 """A presentation as HLS playlists (RFC 8216). Values in, text out.
 
-All playlists are whole from the start (EXT-X-PLAYLIST-TYPE:VOD): players are free to seek anywhere at once, and
-native players that give up on a playlist that grows never see one.
+All playlists are whole from the start (EXT-X-PLAYLIST-TYPE:VOD), so that players can seek anywhere at once. Native
+players give up on a playlist that grows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TELLS_WHAT_IS_HEARD = "public.accessibility.transcribes-spoken-dialog,public.acc
 
 
 def master_playlist(presentation: Presentation) -> str:
-    """Write the master playlist: every variant, and the sound tracks and the text tracks in groups."""
+    """Write the master playlist: every variant, and the audio and subtitle renditions in groups."""
     return _text(["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)])
 
 
@@ -58,46 +58,44 @@ def media_playlist(presentation: Presentation, rendition: str, start_at: float =
 
 
 def _variants(presentation: Presentation) -> Iterator[str]:
-    for text in presentation.subtitles:
-        yield _subtitles(text)
-    texts = f',SUBTITLES="{SUBTITLE_GROUP}"' if presentation.subtitles else ""
+    yield from map(_subtitles, presentation.subtitles)
+    subtitles = f',SUBTITLES="{SUBTITLE_GROUP}"' if presentation.subtitles else ""
     if not presentation.video:
-        # Sound alone: each track is a variant of its own, and the first is the one that plays.
-        for sound in sorted(presentation.audio, key=lambda rendition: not rendition.default):
+        # Audio alone: each track is a variant of its own, and the first is the one that plays.
+        for track in sorted(presentation.audio, key=lambda rendition: not rendition.default):
             yield (
-                f"#EXT-X-STREAM-INF:BANDWIDTH={sound.peak},AVERAGE-BANDWIDTH={sound.average}"
-                f',CODECS="{sound.codecs}",NAME={_quoted(sound.name)}{texts}'
+                f"#EXT-X-STREAM-INF:BANDWIDTH={track.peak},AVERAGE-BANDWIDTH={track.average}"
+                f',CODECS="{track.codecs}",NAME={_quoted(track.name)}{subtitles}'
             )
-            yield f"{sound.id}/index.m3u8"
+            yield f"{track.id}/index.m3u8"
         return
     groups = {AUDIO_GROUP: presentation.audio} if presentation.audio else {}
     if presentation.surround:
         groups[SURROUND_GROUP] = presentation.surround
-    for group, sounds in groups.items():
-        for sound in sounds:
-            yield _rendition(sound, group)
-    # Who can play neither or both begins with the first: stereo.
-    for group, sounds in groups.items() or [("", ())]:
+    for group, audio in groups.items():
+        yield from (_audio(track, group) for track in audio)
+    # A player begins with the first variant, unless it knows which it can play. So stereo comes first.
+    for group, audio in groups.items() or [("", ())]:
         for video in presentation.video:
-            yield _variant(video, group, sounds) + texts
+            yield _variant(video, group, audio) + subtitles
             yield f"{video.id}/index.m3u8"
 
 
-def _rendition(sound: AudioRendition, group: str) -> str:
+def _audio(rendition: AudioRendition, group: str) -> str:
     return (
-        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(sound.name)}{_language(sound)}'
-        f",DEFAULT={'YES' if sound.default else 'NO'},AUTOSELECT=YES"
-        f',CHANNELS="{sound.channels}",URI="{sound.id}/index.m3u8"'
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(rendition.name)}{_language(rendition)}'
+        f",DEFAULT={'YES' if rendition.default else 'NO'},AUTOSELECT=YES"
+        f',CHANNELS="{rendition.channels}",URI="{rendition.id}/index.m3u8"'
     )
 
 
-def _subtitles(text: SubtitleRendition) -> str:
-    forced = ",FORCED=YES" if text.track.forced else ""
-    characteristics = f',CHARACTERISTICS="{TELLS_WHAT_IS_HEARD}"' if text.track.hearing_impaired else ""
+def _subtitles(rendition: SubtitleRendition) -> str:
+    forced = ",FORCED=YES" if rendition.track.forced else ""
+    characteristics = f',CHARACTERISTICS="{TELLS_WHAT_IS_HEARD}"' if rendition.track.hearing_impaired else ""
     return (
-        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{SUBTITLE_GROUP}",NAME={_quoted(text.name)}{_language(text)}'
-        f",DEFAULT={'YES' if text.default else 'NO'},AUTOSELECT={'YES' if text.autoselect else 'NO'}"
-        f'{forced}{characteristics},URI="{text.id}/index.m3u8"'
+        f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{SUBTITLE_GROUP}",NAME={_quoted(rendition.name)}{_language(rendition)}'
+        f",DEFAULT={'YES' if rendition.default else 'NO'},AUTOSELECT={'YES' if rendition.autoselect else 'NO'}"
+        f'{forced}{characteristics},URI="{rendition.id}/index.m3u8"'
     )
 
 
@@ -106,16 +104,16 @@ def _language(rendition: AudioRendition | SubtitleRendition) -> str:
     return "" if language == '""' else f",LANGUAGE={language}"
 
 
-def _variant(video: VideoRendition | CopiedVideo, group: str, sounds: tuple[AudioRendition, ...]) -> str:
+def _variant(video: VideoRendition | CopiedVideo, group: str, audio: tuple[AudioRendition, ...]) -> str:
     # A variant's rates include the densest rendition that may play with it (RFC 8216, 4.3.4.2).
-    peak = video.peak + max((sound.peak for sound in sounds), default=0)
-    average = video.average + max((sound.average for sound in sounds), default=0)
-    codecs = ",".join([video.codecs, *dict.fromkeys(sound.codecs for sound in sounds)])
-    audio = f',AUDIO="{group}"' if sounds else ""
+    peak = video.peak + max((track.peak for track in audio), default=0)
+    average = video.average + max((track.average for track in audio), default=0)
+    codecs = ",".join([video.codecs, *dict.fromkeys(track.codecs for track in audio)])
+    audio_group = f',AUDIO="{group}"' if audio else ""
     return (
         f"#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average}"
         f",RESOLUTION={video.width}x{video.height}"
-        f',FRAME-RATE={float(video.track.frame_rate):.3f},VIDEO-RANGE={video.video_range},CODECS="{codecs}"{audio}'
+        f',FRAME-RATE={float(video.track.frame_rate):.3f},VIDEO-RANGE={video.video_range},CODECS="{codecs}"{audio_group}'
     )
 
 

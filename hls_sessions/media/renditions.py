@@ -1,4 +1,4 @@
-"""What is offered of a file: the ladder of video renditions, and one audio rendition per sound track."""
+"""What is offered of a file: the ladder of video renditions, and one audio rendition per audio track."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AUDIO_BIT_RATE = 128_000
 """Bits per second of encoded stereo."""
 
 LEAST_BIT_RATE = 200_000
-"""Bits per second below which even a tiny picture is not squeezed."""
+"""Bits per second that even a tiny video is given."""
 
 SURROUND_BIT_RATE = 384_000
 """Bits per second of encoded 5.1."""
@@ -35,10 +35,10 @@ SURROUND_BIT_RATE = 384_000
 SURROUND_CHANNELS = 6
 
 BITS_PER_PIXEL = 0.11
-"""What a moving picture may cost at most: 3 Mbit/s at 720p30."""
+"""Bits that a pixel of a frame may cost at most: 3 Mbit/s at 720p30."""
 
 WORTH_ENCODING = 0.8
-"""An encoded picture of the source's own size is offered beside the copied one if it takes at most this part of it."""
+"""The largest share of the copy's bit rate at which an encoded video of the same size is offered beside it."""
 
 BOXES_PER_FRAME = 24
 """Bytes that each copied frame costs in boxes, with what its fragment costs."""
@@ -52,7 +52,7 @@ VIDEO_RANGES = {None: "SDR", "smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 @dataclass(frozen=True, slots=True)
 class VideoRendition:
-    """One size of the picture, encoded to H.264."""
+    """One size of the video, encoded to H.264."""
 
     id: str
     track: VideoTrack
@@ -90,7 +90,7 @@ class VideoRendition:
 
 @dataclass(frozen=True, slots=True)
 class CopiedVideo:
-    """The picture as it is in the file."""
+    """The video as it is in the file."""
 
     id: str
     track: VideoTrack
@@ -102,7 +102,7 @@ class CopiedVideo:
     average: int
     """Bits per second of all its segments together."""
     instead: VideoRendition
-    """What is made where it turns out that it cannot be copied."""
+    """What is made of segments that turn out not to be copyable."""
 
     kind = "video"
     extension = "m4s"
@@ -116,7 +116,7 @@ class CopiedVideo:
 
 @dataclass(frozen=True, slots=True)
 class AudioRendition:
-    """One sound track, encoded to AAC or as it is in the file."""
+    """One audio track, encoded to AAC or as it is in the file."""
 
     id: str
     track: AudioTrack
@@ -158,7 +158,7 @@ class Presentation:
     video: tuple[VideoRendition | CopiedVideo, ...]
     audio: tuple[AudioRendition, ...]
     surround: tuple[AudioRendition, ...] = ()
-    """The sounds again, those of 5.1 channels as such: another group for who can play them. Empty where none has."""
+    """The audio again, with tracks of 5.1 channels as such, for players that play these. Empty if there are none."""
     subtitles: tuple[SubtitleRendition, ...] = ()
 
     @classmethod
@@ -174,18 +174,18 @@ class Presentation:
             media = _to_be_encoded(media)
         cuts = timeline(media, Fraction(segment_length).limit_denominator(1000))
         stereo = _audio_renditions(media.audio)
-        pictures = _pictures(media.video, cuts) if media.video else ()
-        return cls(media, cuts, pictures, stereo, _surround(stereo), subtitle_renditions(media.subtitles))
+        video = _offered_video(media.video, cuts) if media.video else ()
+        return cls(media, cuts, video, stereo, _surround(stereo), subtitle_renditions(media.subtitles))
 
     @cached_property
     def renditions(self) -> dict[str, Rendition]:
-        """All renditions of pictures and sounds by id, video first, in the master playlist's order."""
+        """All renditions of video and audio by id, video first, in the master playlist's order."""
         offered: tuple[Rendition, ...] = (*self.video, *self.audio, *self.surround)
         return {rendition.id: rendition for rendition in offered}
 
     @cached_property
     def offered(self) -> dict[str, Rendition | SubtitleRendition]:
-        """All renditions by id, those of texts last."""
+        """All renditions by id, subtitles last."""
         return self.renditions | {rendition.id: rendition for rendition in self.subtitles}
 
     @property
@@ -204,12 +204,12 @@ class Presentation:
         cut: dict[str, Cuts | None] = {
             video.id: self.timeline.copied if video.copied else self.timeline.video for video in self.video
         }
-        for sounds in filter(None, (self.audio, self.surround)):
-            for sound, encoded, copied in zip(sounds, self.timeline.audio, self.timeline.copied_audio, strict=True):
-                cut[sound.id] = copied if sound.copied else encoded
-        # Text has no frames: it is cut where what it belongs to is.
+        for group in filter(None, (self.audio, self.surround)):
+            for audio, encoded, copied in zip(group, self.timeline.audio, self.timeline.copied_audio, strict=True):
+                cut[audio.id] = copied if audio.copied else encoded
+        # Subtitles have no frames: they are cut where the video is, or the audio if there is none.
         whole = cut[(self.video[-1] if self.video else self.audio[0]).id]
-        cut |= {text.id: whole for text in self.subtitles}
+        cut |= {subtitles.id: whole for subtitles in self.subtitles}
         return {id_: cuts for id_, cuts in cut.items() if cuts is not None}
 
     def cuts(self, rendition: str) -> Cuts:
@@ -242,8 +242,8 @@ def _to_be_encoded(media: Media) -> Media:
     return replace(media, video=video, audio=tuple(replace(track, copy=None) for track in media.audio))
 
 
-def _pictures(track: VideoTrack, cut: Timeline) -> tuple[VideoRendition | CopiedVideo, ...]:
-    """Offer the picture as it is, where that is possible, and encoded."""
+def _offered_video(track: VideoTrack, cut: Timeline) -> tuple[VideoRendition | CopiedVideo, ...]:
+    """Offer the video as it is, where that is possible, and encoded."""
     rungs = ladder(track)
     if cut.copied is None or track.copy is None:
         return rungs
@@ -254,9 +254,9 @@ def _pictures(track: VideoTrack, cut: Timeline) -> tuple[VideoRendition | Copied
 
 
 def _below(copied: CopiedVideo, rungs: tuple[VideoRendition, ...]) -> Iterator[VideoRendition]:
-    """Yield what is worth encoding beside a copied picture that every player takes: what needs less of the line.
+    """Yield the renditions that are worth encoding beside a copy that every player takes: those of less bandwidth.
 
-    A player with room chooses the variant with the highest BANDWIDTH, and is not to choose a worse picture for it.
+    A player with bandwidth to spare chooses the variant with the highest BANDWIDTH, so a worse one must not have that.
     """
     same, *smaller = rungs
     if same.average <= copied.average * WORTH_ENCODING:
@@ -302,21 +302,21 @@ def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, .
 
 
 def _surround(stereo: tuple[AudioRendition, ...]) -> tuple[AudioRendition, ...]:
-    """Offer the sounds once more, those that have them with 5.1 channels; nothing where none has."""
-    if all(sound.track.channels < SURROUND_CHANNELS for sound in stereo):
+    """Offer the audio once more, with the 5.1 channels of the tracks that have them; nothing where none has."""
+    if all(audio.track.channels < SURROUND_CHANNELS for audio in stereo):
         return ()
     return tuple(
-        sound
-        if sound.track.channels < SURROUND_CHANNELS
-        else _copied(replace(sound, id=f"{sound.id}-surround", channels=SURROUND_CHANNELS, bit_rate=SURROUND_BIT_RATE))
-        for sound in stereo
+        audio
+        if audio.track.channels < SURROUND_CHANNELS
+        else _copied(replace(audio, id=f"{audio.id}-surround", channels=SURROUND_CHANNELS, bit_rate=SURROUND_BIT_RATE))
+        for audio in stereo
     )
 
 
-def _copied(sound: AudioRendition) -> AudioRendition:
-    """Return a sound as it is in the file where that is possible; else as it was."""
-    track = sound.track
-    if track.copy is None or track.channels > sound.channels:
-        return sound
+def _copied(audio: AudioRendition) -> AudioRendition:
+    """Return an audio rendition as it is in the file where that is possible; else unchanged."""
+    track = audio.track
+    if track.copy is None or track.channels > audio.channels:
+        return audio
     usual = AUDIO_BIT_RATE * track.channels
-    return replace(sound, channels=track.channels, bit_rate=track.copy.bit_rate or usual, copied=True)
+    return replace(audio, channels=track.channels, bit_rate=track.copy.bit_rate or usual, copied=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hls_sessions.media.fmp4 import same_form, same_sound
+from hls_sessions.media.fmp4 import same_audio, same_form
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check_segment(
         raise Refused("its first frame is not a keyframe")
     if track is not None and segment.track != track:
         # It was made by another method than the init segment (ffmpeg/methods.py).
-        if not segment.in_band and not same_sound(segment.track, track):
+        if not segment.in_band and not same_audio(segment.track, track):
             raise Refused("its codec configuration is not the init segment's")
         if segment.in_band and not same_form(segment.track, track):
             raise Refused("its time scale, its size or its codec is not the init segment's")

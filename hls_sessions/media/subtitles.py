@@ -1,4 +1,4 @@
-"""The text tracks of a file as WebVTT renditions: all of them, in one group that every variant names."""
+"""The subtitle tracks of a file as WebVTT renditions: all of them, in one group that every variant names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SubtitleRendition:
-    """One text track, as WebVTT."""
+    """One subtitle track, as WebVTT."""
 
     id: str
     track: SubtitleTrack
@@ -31,11 +31,11 @@ class SubtitleRendition:
 
 
 def subtitle_renditions(tracks: tuple[SubtitleTrack, ...]) -> tuple[SubtitleRendition, ...]:
-    """Offer every text track.
+    """Offer every subtitle track.
 
-    Of tracks that players cannot tell apart by language and purpose, the first may be chosen by itself
-    (RFC 8216, 4.3.4.1.1). One that is shown unasked is among those; a forced one is not shown unasked, because
-    players that know of forced tracks choose it with the sound's language, and others would show it for all.
+    Of tracks with the same language and purpose, only the first may be chosen automatically (RFC 8216, 4.3.4.1.1). The
+    default track is one of those. A forced track is never the default: players that know forced tracks choose one by
+    the language of the audio, and other players would show it to everybody.
     """
     purposes = [(track.language, track.forced, track.hearing_impaired) for track in tracks]
     firsts = [number for number, purpose in enumerate(purposes) if purposes.index(purpose) == number]

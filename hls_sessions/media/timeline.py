@@ -27,15 +27,15 @@ OFFSET = Fraction(1, 4)
 above zero. It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
 
 AUDIO_RATE = 48_000
-"""Samples per second of every encoded sound."""
+"""Samples per second of all encoded audio."""
 AAC_FRAME = 1024
 """Samples in one AAC frame."""
 _AAC_SECONDS = Fraction(AAC_FRAME, AUDIO_RATE)
 RAMP = (Fraction(1), Fraction(1))
 """The lengths of the first segments, short so that playback starts early."""
 LONGEST_COPIED = Fraction(12)
-"""Seconds; a picture that cannot be cut for longer than that is not copied: every player would have to load that much
-to show anything."""
+"""Seconds; a video that cannot be cut for longer than that is not copied, because every player would have to load that
+much to show anything."""
 SHORTEST_LAST = Fraction(2, 5)
 """Seconds; a last segment shorter than this joins the one before it. It would not be worth a request, and a
 container's end is not exact to the frame."""
@@ -100,16 +100,16 @@ class Timeline:
     origin: Fraction
     """The file's time at which the presentation begins."""
     video: Cuts | None
-    """Where the encoded picture is cut."""
+    """Where the encoded video is cut."""
     audio: tuple[Cuts, ...]
-    """Where each encoded sound is cut."""
+    """Where each encoded audio track is cut."""
     copied: Cuts | None = None
-    """Where the copied picture is cut, at keyframes of the file. The encoded one is cut there too, so that a player
-    can change between them at all of these; None where the picture is not copied."""
+    """Where the copied video is cut, at keyframes of the file; None if it is not copied. The encoded video is cut there
+    too, so that a player can change between them at each of these boundaries."""
     copied_audio: tuple[Cuts | None, ...] = ()
-    """Where each copied sound is cut."""
+    """Where each copied audio track is cut; None for one that is not copied."""
     uncopied: str | None = None
-    """Why the picture is not copied."""
+    """Why the video is not copied."""
 
     @property
     def all_cuts(self) -> list[Cuts]:
@@ -139,7 +139,7 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
         except NotCopied as reason:
             wanted, uncopied = grid, str(reason)
         video = _video_cuts(media.video, origin, wanted, copied)
-    # Sound is cut where the picture is, so that a player that seeks asks for both at the same place.
+    # Audio is cut where the video is, so that a player that seeks asks for both at the same place.
     boundaries = grid
     if video:
         before = (time for time in grid if time <= video.first - SHORTEST_LAST)
@@ -158,10 +158,10 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
 
 
 def _led(cuts: Cuts, grid: Iterable[Fraction], priming: int = 0) -> Cuts:
-    """Cut what precedes a late sound into segments of their own, so that none is long, and its own begin with it.
+    """Cut the time before a late audio track into segments of its own, so that none is long; then the audio begins one.
 
-    An encoder's priming is then not in its first segment, which is begun like any other. The first segment of a late
-    picture lasts until it begins: where segments without a picture come first, hls.js waits for one for ever.
+    The encoder's priming is then not in the first segment with audio, which is begun like any other. Late video is not
+    cut like this: its first segment lasts until it begins, because hls.js waits forever at segments without video.
     """
     before = [time for time in grid if time <= cuts.first - SHORTEST_LAST]
     if not before:
@@ -186,7 +186,7 @@ def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[
 
 
 def _between(copied: Cuts, segment_length: Fraction) -> Iterator[Fraction]:
-    """Yield the wanted boundaries within copied segments: the wait after a seek grows with an encoded one's length."""
+    """Yield wanted boundaries within copied segments: the wait after a seek grows with the length of an encoded one."""
     yield from _grid(copied.times[0], copied.times[1], segment_length)
     for before, after in pairwise(copied.times[1:]):
         pieces = round((after - before) / segment_length)
@@ -197,7 +197,7 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     """Cut at keyframes, merged until a segment has the wanted length.
 
     Raises:
-        NotCopied: the picture cannot be copied, or cannot be cut for too long.
+        NotCopied: the video cannot be copied, or cannot be cut for too long.
     """
     if track.copy is None:
         raise NotCopied(track.uncopied or "it was not asked for")
@@ -221,11 +221,11 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
-    """Cut at the frames nearest to the wanted times, and at all that are shared."""
+    """Cut at the frames nearest to the wanted times, and at all shared boundaries."""
     boundaries = list(shared.times[1:-1] if shared else ())
     fixed = iter((*boundaries, track.end))
     floor, ceiling = track.start, next(fixed)
-    # The grid goes on where a sound outlasts the picture; nearest to all of that would be the last frame.
+    # Where audio outlasts the video, the grid goes on. The frame nearest to all of that would be the last one.
     for time in (_nearest_frame(track, near) for near in wanted if near < track.end):
         while time > ceiling - SHORTEST_LAST and ceiling < track.end:
             floor, ceiling = ceiling, next(fixed)
@@ -241,8 +241,8 @@ def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction],
 def _slack(track: VideoTrack, frame: Fraction) -> Fraction:
     """Return how early a cut is asked for: less than half a frame, and a quarter of a tick before a tick.
 
-    ffmpeg rounds what it is asked for to a tick in some places (the start of a run, up to 5.1 a keyframe) and not in
-    others (the end of a file). So near a tick, all of them find the same frame.
+    ffmpeg rounds a time to a tick in some places (the start of a run, up to 5.1 a keyframe) and not in others (the end
+    of a file). This near to a tick, all of them find the same frame.
     """
     return (int(frame * Fraction(2, 5) / track.time_base) + Fraction(1, 4)) * track.time_base
 

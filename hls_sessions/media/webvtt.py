@@ -1,7 +1,10 @@
 """WebVTT (https://www.w3.org/TR/webvtt1/): from a decoder's text to a cue, and from cues to a segment.
 
-Decoders of all text formats give ASS (SubStation Alpha) text. What players can show of it is kept: line breaks,
-bold, italics and underlining; the rest of its styling, its positions and its drawings are not text.
+Decoders of all text formats give ASS (SubStation Alpha) text. Players can show its line breaks, bold, italics and
+underlining, which are kept; other styling, positions and drawings are left out.
+
+The tags are read here rather than by pysubs2, which knows no weights of bold text and no escaped braces, and whose time
+grows with the square of the number of tags.
 """
 
 from __future__ import annotations
@@ -27,12 +30,12 @@ _BREAKS = re.compile(r"\r\n|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _PIECE = re.compile(r"\{(?P<override>[^{}]*)\}|\\(?P<escape>[Nnh{}])|(?P<text>[^{\\]+|.)", re.DOTALL)
 _OVERRIDE = re.compile(r"\\(?:(?P<style>[biu])(?P<on>\d*)(?![a-z])|p(?P<drawing>\d+)|(?P<reset>r))")
 _UNSEEN = {"\0", "\u2060", "\ufeff"}
-"""What is no text: NUL, which WebVTT has no place for, the word joiner that ffmpeg puts after a backslash, and byte
-order marks."""
+"""Characters that are left out: NUL, which WebVTT does not allow, the word joiner that ffmpeg puts after a backslash,
+and byte order marks."""
 
 
 class Cue(NamedTuple):
-    """One text and when it is shown."""
+    """A text, and when it is shown."""
 
     start: int
     """Microseconds on the file's clock."""
@@ -42,7 +45,7 @@ class Cue(NamedTuple):
 
 
 def cue_text(ass: str) -> str:
-    """Return what an ASS event says, as a cue's text; empty when it says nothing."""
+    """Return the text of an ASS event as that of a cue; empty when it has none."""
     lines = ("".join(_tagged(line)) for line in _lines(_runs(ass)))
     return "\n".join(line for line in lines if line)
 
@@ -51,9 +54,9 @@ def webvtt_segment(cues: Iterable[Cue], origin: Fraction, offset: Fraction, note
     """Write one segment (RFC 8216, 3.5).
 
     Args:
-        cues: what is shown while it plays, with their whole times, also where those are outside of it.
+        cues: those that are shown while the segment plays, with their whole times, even outside of the segment.
         origin: the file's time at which the presentation begins, in seconds.
-        offset: what is added to every time that is written to a segment of the same presentation, in seconds.
+        offset: seconds that are added to every time in the segments of the same presentation.
         note: a comment, which no player shows.
     """
     mpegts = round(offset * MPEG_CLOCK) % MPEG_CLOCK_TICKS
@@ -63,7 +66,7 @@ def webvtt_segment(cues: Iterable[Cue], origin: Fraction, offset: Fraction, note
     for cue in sorted(cues):
         start, end = (_milliseconds(time, origin) for time in (cue.start, cue.end))
         if end > 0:
-            # A cue ends after it starts, and nothing starts before the presentation.
+            # A cue must end after it starts, and must not start before the presentation.
             start = max(start, 0)
             blocks.append(f"\n{_clock(start)} --> {_clock(max(end, start + 1))}\n{cue.text}\n")
     return "".join(blocks)
@@ -91,10 +94,10 @@ def _runs(ass: str) -> Iterator[_Run]:
                 else:
                     drawing = bool(tag["drawing"].strip("0"))
         elif not drawing:
-            yield _Run(_said(piece), styles)
+            yield _Run(_written(piece), styles)
 
 
-def _said(piece: re.Match[str]) -> str:
+def _written(piece: re.Match[str]) -> str:
     escape = piece["escape"]
     if escape is None:
         return "".join(c for c in piece["text"] if c not in _UNSEEN)

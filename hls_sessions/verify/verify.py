@@ -47,12 +47,12 @@ class _Rendition:
     url: str
     bandwidth: int | None
     """What its variant announces, where it has one."""
-    is_text: bool = False
+    is_subtitles: bool = False
     """Whether it is subtitles."""
 
 
 def verify(url: str, source: Path | None = None) -> Report:
-    """Fetch and judge all of a presentation; with the file it was made from, hold every picture's time against it.
+    """Fetch and judge all of a presentation; with the file it was made from, compare the time of every frame with it.
 
     Raises:
         Unreachable: there is no playlist at that address.
@@ -92,7 +92,7 @@ class _Player:
         seen = set()
         for variant in playlist.playlists:
             if variant.absolute_uri not in seen:
-                # A variant's bandwidth includes the sound that plays with it: an upper bound for the picture alone.
+                # A variant's bandwidth includes the audio that plays with it: an upper bound for the video alone.
                 yield _Rendition(variant.absolute_uri, variant.stream_info.bandwidth)
             seen.add(variant.absolute_uri)
         for media in playlist.media:
@@ -126,7 +126,7 @@ class _Player:
             looked.segments += 1
             looked.bytes += len(data)
             looked.seconds += segment.duration
-            if rendition.is_text:
+            if rendition.is_subtitles:
                 if not segment.init_section:  # else it is text in fragments of MP4
                     self._judge_cues(address, data)
                 continue
@@ -228,7 +228,7 @@ class _Player:
         looked: Looked,
         offsets: dict[str, Fraction],
     ) -> None:
-        """Hold every picture's time against the source's; of an encoded sound, whose packets are others, the first."""
+        """Compare the time of every frame with the source; of encoded audio, whose packets differ, of the first."""
         found = sorted(time for piece in pieces for time in piece.times)
         offsets[where] = found[0] - truth.times[0]
         if kind != "video":
@@ -243,7 +243,7 @@ class _Player:
 
 
 def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
-    """See that all renditions are moved by the same constant, up to the priming of a sound encoder."""
+    """See that all renditions are moved by the same constant, up to the priming of an audio encoder."""
     if not offsets:
         return
     first = next(iter(offsets.values()))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.media import BrokenSegment, Segment, read_codec, read_segment, read_track, same_form, same_sound
+from hls_sessions.media import BrokenSegment, Segment, read_codec, read_segment, read_track, same_audio, same_form
 
 
 def as_pyav_sees(path):
@@ -371,14 +371,14 @@ def test_aac_of_another_bit_rate_is_the_same_sound(sound_track):
     one, other = sound_track("-b:a", "64k"), sound_track("-b:a", "128k")
 
     assert one != other
-    assert same_sound(one, other)
+    assert same_audio(one, other)
 
 
 @pytest.mark.parametrize("options", [("-ac", "2"), ("-ar", "48000"), ("-c:a", "alac"), ("-c:a", "mp2")])
 def test_a_sound_of_other_channels_another_rate_or_codec_is_another_sound(sound_track, options):
-    assert not same_sound(sound_track(), sound_track(*options))
-    assert not same_sound(sound_track("-c:a", "alac"), sound_track("-c:a", "alac"))
+    assert not same_audio(sound_track(), sound_track(*options))
+    assert not same_audio(sound_track("-c:a", "alac"), sound_track("-c:a", "alac"))
 
 
 def test_what_is_no_track_is_no_sound():
-    assert not same_sound(b"no", b"boxes")
+    assert not same_audio(b"no", b"boxes")

@@ -31,10 +31,10 @@ LARGE_CHUNK: Final = 1 << 22
 
 
 class Message(NamedTuple):
-    """What one side says to the other."""
+    """A message, and the bytes that follow it."""
 
     body: Any
-    """What JSON can hold."""
+    """Any value that JSON can hold."""
     payload: bytes = b""
 
 
@@ -58,9 +58,9 @@ class Channel:
         Raises:
             OSError: the other side is gone.
         """
-        said = json.dumps(body).encode()
-        self._socket.sendall(HEADER.pack(len(said), sum(map(len, payload))) + said)
-        for part in filter(len, payload):  # to send nothing is an error when the other side has all, and has gone
+        data = json.dumps(body).encode()
+        self._socket.sendall(HEADER.pack(len(data), sum(map(len, payload))) + data)
+        for part in filter(len, payload):  # sending nothing fails when the other side has everything, and has gone
             self._socket.sendall(part)
 
     def receive(self, timeout: float | None = None) -> Message:
@@ -102,7 +102,7 @@ class Channel:
             yield message
 
     def close(self) -> None:
-        """End the conversation: the other side, and whoever receives on this one, hears of it."""
+        """Close the socket. Both the other side and a thread that receives on this side get EOFError or OSError."""
         with self._socket:
             try:
                 self._socket.shutdown(2)
@@ -113,17 +113,17 @@ class Channel:
         """Return how many bytes the message that has begun lacks; zero where that is not known."""
         if len(self._begun) < HEADER.size:
             return 0
-        said, follows = HEADER.unpack_from(self._begun)
-        return max(0, HEADER.size + int(said) + int(follows) - len(self._begun))
+        length, follows = HEADER.unpack_from(self._begun)
+        return max(0, HEADER.size + int(length) + int(follows) - len(self._begun))
 
     def _whole(self) -> Message | None:
         """Take the first message out of what was read, if it is whole."""
         if len(self._begun) < HEADER.size:
             return None
-        said, follows = HEADER.unpack_from(self._begun)
-        if said > MOST_JSON or follows > self._most:
-            raise ValueError(f"a message of {said + follows} bytes is larger than any real one")
-        body, end = HEADER.size + said, HEADER.size + said + follows
+        length, follows = HEADER.unpack_from(self._begun)
+        if length > MOST_JSON or follows > self._most:
+            raise ValueError(f"a message of {length + follows} bytes is larger than any real one")
+        body, end = HEADER.size + length, HEADER.size + length + follows
         if len(self._begun) < end:
             return None
         with memoryview(self._begun) as begun:

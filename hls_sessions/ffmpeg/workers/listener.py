@@ -27,7 +27,7 @@ class Listener:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._wakes, self._bell = os.pipe()
+        self._wakes, self._wakeup = os.pipe()
         self._selector.register(self._wakes, selectors.EVENT_READ)
         self._arriving: list[_Heard] = []
         self._closing = False
@@ -39,16 +39,16 @@ class Listener:
         """Have every message of a channel told, and then its end, once. The callbacks must be quick, and not raise."""
         with self._lock:
             self._arriving.append(_Heard(channel, on_message, on_end))
-        os.write(self._bell, b"\0")
+        os.write(self._wakeup, b"\0")
 
     def close(self) -> None:
         """Listen no more. The channels must have ended."""
         self._closing = True
-        os.write(self._bell, b"\0")
+        os.write(self._wakeup, b"\0")
         self._thread.join()
         self._selector.close()
         os.close(self._wakes)
-        os.close(self._bell)
+        os.close(self._wakeup)
 
     def _listen(self) -> None:
         while True:

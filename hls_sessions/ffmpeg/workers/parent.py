@@ -1,6 +1,6 @@
 """The warm parent: ``python -P -m hls_sessions.ffmpeg.workers.parent FD TASK…``.
 
-It has libav loaded, no thread and no film open, and forks a worker process for whoever asks: that takes a few
+It has libav loaded, no thread and no film open, and forks a worker process on request. That takes a few
 milliseconds, where a new interpreter that imports PyAV takes two hundred. A request is a packet of JSON on the control
 socket ``FD``:
 
@@ -9,7 +9,7 @@ socket ``FD``:
 - ``{"kill": 7}``: kill that worker, and all that it has started.
 
 When a worker has ended, the parent says so: ``{"ended": 7, "code": …, "seconds": …, "log": […]}``. Only the process
-that reaps a child can kill it without the risk that its pid is another's by then; so killing is asked for, too.
+that reaps a child can kill it without the risk that its pid is another's by then, so the daemon asks for kills too.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Parent:
-    """All workers that run."""
+    """The workers that run, and the loop that starts, kills and reaps them."""
 
     def __init__(self, control: socket.socket) -> None:
         self._control = control
         self._pids: dict[int, int] = {}
         """The pid of each worker, by the number it was started under."""
-        # A signal makes this readable, so that the loop hears of a child's end and of a request in one place.
-        self._signals, self._bell = os.pipe()
-        os.set_blocking(self._bell, False)
-        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        # A signal makes this pipe readable, so that the loop waits for a child's end and for a request in one place.
+        self._signals, self._wakeup = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def run(self) -> None:
@@ -68,7 +68,7 @@ class Parent:
             self._reap()
 
     def _hear(self) -> bool:
-        """Do what one packet asks for; False when there will be no more."""
+        """Do what one packet asks for; return False when there will be no more."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._control, PACKET, 1)
         except OSError:
@@ -89,13 +89,13 @@ class Parent:
         try:
             pid = os.fork()
         except OSError as error:
-            # As one that was killed, because it says nothing of what the worker would have done.
+            # Reported as a kill, because it says nothing about the work.
             why = f"it could not be forked ({error.strerror})"
             self._say({"ended": number, "code": -signal.SIGKILL, "seconds": 0.0, "log": [why]})
             return
         if pid == 0:
             self._become_worker(parent, task, end)
-        with suppress(OSError):  # the child does the same: whoever comes first, it is done when a kill is asked for
+        with suppress(OSError):  # the child does it too: so it is done before a kill is asked for, whichever runs first
             os.setpgid(pid, pid)
         self._pids[number] = pid
         self._say({"started": number, "pid": pid})
@@ -111,13 +111,13 @@ class Parent:
                 os.setpgid(0, 0)
                 self._control.close()
                 os.close(self._signals)
-                os.close(self._bell)
+                os.close(self._wakeup)
                 channel = Channel(end)
                 try:
                     function_of(task)(channel)
                     code = 0
                 except EOFError:
-                    code = 0  # nobody asks for anything any more
+                    code = 0  # the daemon has closed the channel
                 except BaseException as error:  # noqa: BLE001 - it is the daemon's to judge
                     channel.send({"crashed": repr(error)})
         finally:
@@ -151,19 +151,19 @@ class Parent:
 
 
 def function_of(task: str) -> Callable[[Channel], None]:
-    """Return what a task is, which is spelled as an entry point: ``package.module:function``."""
+    """Return the function of a task, which is spelled as an entry point: ``package.module:function``."""
     module, _, name = task.partition(":")
     function: Callable[[Channel], None] = getattr(importlib.import_module(module), name)
     return function
 
 
 def main() -> None:
-    """Load what the tasks need, and serve."""
+    """Load the tasks, and serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
     for task in sys.argv[2:]:
         function_of(task)
-    # What is there now is never collected: to look at it would copy its pages in every worker.
+    # Objects that exist now are never collected, because looking at them would copy their pages in every worker.
     gc.collect()
     gc.freeze()
     Parent(control).run()

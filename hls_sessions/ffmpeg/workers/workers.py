@@ -1,6 +1,6 @@
-"""The worker processes of a supervisor: all forked from one warm parent, heard over one kind of channel, killed alike.
+"""The worker processes of a supervisor: all are forked from one warm parent, and talk over the same kind of channel.
 
-Whatever opens a file nobody has vouched for runs in a worker: it may crash or hang, and harms nobody else.
+Code that opens files which may be hostile runs in a worker. It may crash or hang there without harm to others.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ PROBE: Final = "hls_sessions.ffmpeg.probing.worker:serve"
 READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitles.worker:serve"
 PACKAGE: Final = "hls_sessions.ffmpeg.packaging.worker:serve"
 TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
-"""What the warm parent loads before anybody asks."""
+"""The tasks that the warm parent loads before the first request."""
 
 PACKET: Final = 65536
 """Bytes that one packet on the control socket may have."""
 
 MOST_HEARD: Final = 1024**2
-"""Bytes that a message may have to which nobody waits to listen."""
+"""Bytes that a message may have to a callback."""
 
 CLOSING: Final = 5.0
 """Seconds the warm parent may take to end all workers and itself."""
 
 
 class WorkerFailed(Exception):
-    """A worker did not answer: it has ended, it hung, or it said something that is no answer."""
+    """A worker did not answer: it has ended, it hung, or it sent something else."""
 
 
 class Worker:
@@ -58,7 +58,7 @@ class Worker:
         on_exit: Callable[[Exit], object],
     ) -> None:
         self.channel = channel
-        """What it is talked to through."""
+        """The channel to it."""
         self._kill = kill
         self._on_start, self._on_exit = on_start, on_exit
         self._ended = threading.Event()
@@ -75,16 +75,16 @@ class Worker:
         return self._exit
 
     def send(self, body: Any) -> None:
-        """Ask for something. One that has ended says so where its answer is waited for."""
+        """Send a request. If the worker has ended, the next ``receive`` says so."""
         with suppress(OSError):
             self.channel.send(body)
 
     def receive(self, timeout: float | None = None) -> Message:
-        """Wait for what it says next.
+        """Wait for its next message.
 
         Raises:
-            TimeoutError: nothing whole came in ``timeout`` seconds.
-            WorkerFailed: it has ended, or says something that is no message.
+            TimeoutError: no whole message came in ``timeout`` seconds.
+            WorkerFailed: it has ended, or sent something that is not a message.
         """
         try:
             message = self.channel.receive(timeout)
@@ -98,7 +98,7 @@ class Worker:
         return message
 
     def ask(self, body: Any, timeout: float) -> Message:
-        """Ask for something and return the answer. One that does not answer is killed.
+        """Send a request and return the answer. A worker that does not answer is killed.
 
         Raises:
             TimeoutError: no whole answer came in ``timeout`` seconds.
@@ -112,7 +112,7 @@ class Worker:
             raise
 
     def kill(self) -> None:
-        """Have it killed. Whoever receives from it hears of its end."""
+        """Have it killed. A thread that waits in ``receive`` gets WorkerFailed."""
         self._kill()
 
     def end(self) -> None:
@@ -160,7 +160,7 @@ class Workers:
             self._warm_parent()
 
     def start(self, task: str) -> Worker:
-        """Start a worker for a task, spelled as an entry point; return at once. What it is sent meanwhile, it gets.
+        """Start a worker for a task, spelled as an entry point; return at once. It gets what is sent to it meanwhile.
 
         Raises:
             WorkerFailed: these workers are closed.
@@ -176,7 +176,7 @@ class Workers:
         on_message: Callable[[Message], None],
         on_exit: Callable[[Exit], None],
     ) -> Worker:
-        """Start a worker that nobody waits for: what it says is told, in a thread that serves all of them.
+        """Start a worker whose messages go to callbacks, in a thread that serves all such workers.
 
         The callbacks must be quick. ``on_exit`` is called once, and last.
 
@@ -211,7 +211,7 @@ class Workers:
 
 
 class _Heard:
-    """Brings the end of a worker's channel and the end of its process together, whichever is heard of first."""
+    """Joins the end of a worker's channel and the end of its process, whichever comes first."""
 
     def __init__(self, on_message: Callable[[Message], None], on_exit: Callable[[Exit], None]) -> None:
         self.message = on_message
@@ -221,7 +221,7 @@ class _Heard:
         self._lock = threading.Lock()
 
     def has_hung_up(self, worker: Worker) -> None:
-        worker.kill()  # it may have said what is no message
+        worker.kill()  # it may have sent what is not a message
         worker.close()
         with self._lock:
             self._has_hung_up = True
@@ -238,7 +238,7 @@ class _Heard:
 
 
 def _ignore(_: object) -> None:
-    """Do nothing: whoever waits for a worker's answers hears of its end there."""
+    """Do nothing: a caller that waits for the worker's answers gets its end there."""
 
 
 class _Parent:
