@@ -3,7 +3,7 @@
 A small library of its own: it knows nothing of video, and nothing outside it knows of pykka. From the
 ground up:
 
-- `reasons`, `errors`, `messages`: why a server ended, what can go wrong, what travels;
+- `reasons`, `address`, `errors`, `messages`: why a server ended, which one, what can go wrong, what travels;
 - `shield`, `reply`, `inbox`: how a thread is told to die, an answer to come, a queue that can be closed;
 - `process`, `ref`, `genserver`: a life as others see it, the address of it, and the server that lives it;
 - `clock`, `timers`, `registry`: what time it is, messages for later, servers by name;

@@ -12,7 +12,7 @@ import pykka
 from hls_sessions.otp.reasons import Crash, ExitReason
 
 if TYPE_CHECKING:
-    from hls_sessions.otp.ref import Ref
+    from hls_sessions.otp.address import Address
 
 
 class OtpError(Exception):
@@ -41,7 +41,7 @@ class ReplyCancelled(OtpError):
 class NoProcess(OtpError, pykka.ActorDeadError):
     """The server was dead already when it was asked."""
 
-    def __init__(self, ref: Ref) -> None:
+    def __init__(self, ref: Address) -> None:
         super().__init__(f"{ref} is not alive")
         self.ref = ref
 
@@ -52,7 +52,7 @@ class ServerExited(OtpError, pykka.ActorDeadError):
     `in_hand` tells whether it ended while it handled this very question, and so perhaps over it.
     """
 
-    def __init__(self, ref: Ref, reason: ExitReason, *, in_hand: bool = False) -> None:
+    def __init__(self, ref: Address, reason: ExitReason, *, in_hand: bool = False) -> None:
         super().__init__(f"{ref} ended before it answered: {reason}")
         self.ref = ref
         self.reason = reason
@@ -63,7 +63,7 @@ class ServerExited(OtpError, pykka.ActorDeadError):
 class CallingSelf(OtpError):
     """A server waited for itself, which would never end."""
 
-    def __init__(self, ref: Ref) -> None:
+    def __init__(self, ref: Address) -> None:
         super().__init__(f"{ref} cannot wait for itself; inside a callback use the server's own methods")
         self.ref = ref
 
@@ -92,7 +92,7 @@ class StartTimeout(StartError):
 class AlreadyRegistered(OtpError):
     """A live server, `ref`, holds the name."""
 
-    def __init__(self, name: object, ref: Ref) -> None:
+    def __init__(self, name: object, ref: Address) -> None:
         super().__init__(f"the name {name!r} is held by {ref}")
         self.name = name
         self.ref = ref
@@ -113,7 +113,7 @@ class MaxChildren(SupervisionError):
 class AlreadyStarted(SupervisionError):
     """A child of this id is there. `ref` is that child, or None while it waits to be restarted."""
 
-    def __init__(self, child_id: object, ref: Ref | None) -> None:
+    def __init__(self, child_id: object, ref: Address | None) -> None:
         super().__init__(f"a child {child_id!r} is there already: {ref or 'about to be restarted'}")
         self.child_id = child_id
         self.ref = ref

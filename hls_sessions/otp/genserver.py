@@ -109,7 +109,7 @@ class GenServer(pykka.ThreadingActor):
         self._ending: ExitReason | None = None
         name = f"{type(self).__name__} {self.actor_urn.removeprefix('urn:uuid:')[:8]}"
         self._process = Process(name, self._inbox, trap_exits=self.trap_exits)
-        self._process.ref = Ref(self._process)
+        self._process.ref = self._ref = Ref(self._process)
         self._process.look = self.handle_glance
 
     def __str__(self) -> str:
@@ -152,7 +152,7 @@ class GenServer(pykka.ThreadingActor):
     @shielded
     def _begin(parent: Process | None, start_timeout: float | None, server: GenServer) -> Ref:
         process = server._process
-        process.parent = None if parent is None else parent.ref
+        process.parent = parent
         # Whatever ends a server that has not begun fails this reply, as it fails a call in the making.
         started: Reply[None] = Reply()
         process.in_hand = started
@@ -167,7 +167,7 @@ class GenServer(pykka.ThreadingActor):
         except RuntimeError as error:
             # The system has no thread left to give.
             raise StartError(process.name, Crash(error)) from error
-        return process.ref
+        return server._ref
 
     # ---- the callbacks
 
@@ -211,7 +211,7 @@ class GenServer(pykka.ThreadingActor):
     @property
     def ref(self) -> Ref:
         """The server's own address."""
-        return self._process.ref
+        return self._ref
 
     def stop(self, reason: ExitReason = NORMAL) -> None:
         """End after this callback. An answer that it returns is still sent."""
@@ -270,7 +270,7 @@ class GenServer(pykka.ThreadingActor):
     def _report_start(self) -> None:
         parent, started = self._process.parent, self._process.in_hand
         if parent is not None:
-            parent.process.adopt(self._process)
+            parent.adopt(self._process)
         self._process.in_hand = None
         if started is not None:
             started.set(None)

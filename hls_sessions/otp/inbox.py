@@ -12,8 +12,8 @@ from hls_sessions.otp.messages import WAKE, Envelope
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hls_sessions.otp.address import Address
     from hls_sessions.otp.reasons import ExitReason
-    from hls_sessions.otp.ref import Ref
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ class Inbox:
     def __init__(self) -> None:
         self._queue: SimpleQueue[Envelope[Any]] = SimpleQueue()
         self._lock = threading.Lock()
-        self._owner: Ref | None = None
+        self._owner: Address | None = None
         self._busy = True
         """Whether the server has something to handle, in here or in hand."""
 
@@ -64,7 +64,7 @@ class Inbox:
         """Tell whether there is nothing to take."""
         return self._queue.empty()
 
-    def close(self, owner: Ref, reason: ExitReason) -> None:
+    def close(self, owner: Address, reason: ExitReason) -> None:
         """Let nothing more in, answer every question inside with ServerExited, and wake the server."""
         with self._lock:
             self._owner = owner

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pykka._envelope import Envelope
 
 if TYPE_CHECKING:
+    from hls_sessions.otp.address import Address
     from hls_sessions.otp.reasons import ExitReason
-    from hls_sessions.otp.ref import Ref
 
 __all__ = ["WAKE", "Cast", "Down", "Envelope", "Exit", "Monitor", "Notice", "Stop"]
 
@@ -18,7 +18,7 @@ __all__ = ["WAKE", "Cast", "Down", "Envelope", "Exit", "Monitor", "Notice", "Sto
 class Monitor:
     """One watch that one server keeps on another. Made by `GenServer.monitor`; every one is different."""
 
-    ref: Ref
+    ref: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Down:
     """A monitored server has ended. Sent once for each monitor."""
 
     monitor: Monitor
-    ref: Ref
+    ref: Address
     reason: ExitReason
 
 
@@ -37,7 +37,7 @@ class Exit:
     `ref` is the linked server that ended, or who called `Ref.exit`; None when that was no server.
     """
 
-    ref: Ref | None
+    ref: Address | None
     reason: ExitReason
 
 

@@ -16,8 +16,8 @@ from hls_sessions.otp.shield import Shield, shielded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hls_sessions.otp.address import Address
     from hls_sessions.otp.inbox import Inbox
-    from hls_sessions.otp.ref import Ref
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ class Process:
     Everything that follows an end (links, monitors, names, those who wait) hangs on one hook, `watch`.
     """
 
-    ref: Ref
+    ref: Address
+    """How messages and errors name this server. The server sets it, once and before it starts."""
 
     def __init__(self, name: str, inbox: Inbox, *, trap_exits: bool) -> None:
         self.name = name
@@ -59,7 +60,7 @@ class Process:
         self.shield = Shield()
         self.look: Callable[[], Any] | None = None
         """How to see its state while it is idle."""
-        self.parent: Ref | None = None
+        self.parent: Process | None = None
         self.reason: ExitReason | None = None
         self.doom: ExitReason | None = None
         self.gone: Reply[ExitReason] = Reply()
@@ -103,12 +104,12 @@ class Process:
 
     # ---- exit signals
 
-    def signal(self, source: Ref | None, reason: ExitReason | Kill) -> None:
+    def signal(self, source: Process | None, reason: ExitReason | Kill) -> None:
         """Receive an exit signal, by the rules of Erlang's `exit/2` and of gen_server for its parent."""
         if isinstance(reason, Kill):
             self.kill()
         elif self.trap_exits and (source is None or source is not self.parent):
-            self.inbox.put(Envelope(Exit(source, reason)))
+            self.inbox.put(Envelope(Exit(None if source is None else source.ref, reason)))
         elif self.trap_exits or reason is not NORMAL:
             self._condemn(reason)
 
@@ -141,7 +142,7 @@ class Process:
     def link(self, peer: Process) -> None:
         """Have each of the two receive an exit signal when the other ends. Linking twice is linking once."""
         if peer.reason is not None:
-            self.signal(peer.ref, NO_PROCESS)
+            self.signal(peer, NO_PROCESS)
         elif peer not in self._links:
             self._follow(peer)
             peer._follow(self)
@@ -155,7 +156,7 @@ class Process:
     @shielded
     def adopt(self, child: Process) -> None:
         """Link to a child, become its parent if it has none, and hear why it ended even if it has already."""
-        child.parent = child.parent or self.ref
+        child.parent = child.parent or self
         if child not in self._links:
             self._follow(child)
             child._follow(self)
@@ -163,7 +164,7 @@ class Process:
     def _follow(self, peer: Process) -> None:
         def peer_ended(reason: ExitReason) -> None:
             self._links.pop(peer, None)
-            self.signal(peer.ref, reason)
+            self.signal(peer, reason)
 
         self._links[peer] = watch = Watch(peer, peer_ended)
         peer.watch(watch)

@@ -106,8 +106,7 @@ class Ref:
         - Anything else ends the server: it finishes the callback it is in, runs `terminate` and leaves its
           other messages unhandled.
         """
-        caller = current()
-        self.process.signal(None if caller is None else caller.ref, reason)
+        self.process.signal(current(), reason)
 
     def kill(self) -> None:
         """Declare the server dead, at once: whatever it is doing, and without its `terminate`.

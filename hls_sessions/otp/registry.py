@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hls_sessions.otp.errors import AlreadyRegistered
 from hls_sessions.otp.process import Watch
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from hls_sessions.otp.ref import Ref
 
 
+class _Holder(NamedTuple):
+    ref: Ref
+    watch: Watch
+
+
 class Registry:
     """A dictionary from names to live servers, for any thread.
 
@@ -24,7 +29,7 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self._holders: dict[Hashable, Watch] = {}
+        self._holders: dict[Hashable, _Holder] = {}
         self._waiting: dict[Hashable, list[Reply[Ref]]] = {}
         self._lock = threading.Lock()
 
@@ -43,7 +48,7 @@ class Registry:
         with self._lock:
             if (holder := self.whereis(name)) is not None:
                 raise AlreadyRegistered(name, holder)
-            self._holders[name] = watch
+            self._holders[name] = _Holder(ref, watch)
             waiting = self._waiting.pop(name, [])
         # Outside the lock, because a server that is dead already is forgotten within this call.
         ref.process.watch(watch)
@@ -54,18 +59,18 @@ class Registry:
     def unregister(self, name: Hashable) -> None:
         """Free a name. Nothing happens if nobody has it."""
         with self._lock:
-            watch = self._holders.pop(name, None)
-        if watch is not None:
-            watch.cancel()
+            holder = self._holders.pop(name, None)
+        if holder is not None:
+            holder.watch.cancel()
 
     def whereis(self, name: Hashable) -> Ref | None:
         """Find the live server of this name, or None."""
-        watch = self._holders.get(name)
-        return watch.process.ref if watch is not None and watch.process.reason is None else None
+        holder = self._holders.get(name)
+        return holder.ref if holder is not None and holder.ref.is_alive() else None
 
     def names(self) -> list[Hashable]:
         """List the names of all live servers, in the order in which they were registered."""
-        return [name for name, watch in list(self._holders.items()) if watch.process.reason is None]
+        return [name for name, holder in list(self._holders.items()) if holder.ref.is_alive()]
 
     @shielded
     def wait_for(self, name: Hashable) -> Reply[Ref]:
@@ -88,7 +93,8 @@ class Registry:
     def _forget(self, name: Hashable, watch: Watch) -> None:
         with self._lock:
             # The name may have been given to another server since.
-            if self._holders.get(name) is watch:
+            holder = self._holders.get(name)
+            if holder is not None and holder.watch is watch:
                 del self._holders[name]
 
     @shielded
