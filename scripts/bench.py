@@ -338,8 +338,8 @@ class Bench:
     def list_all(self) -> float:
         """Return the seconds until all sessions have said how they are."""
         begun = time.monotonic()
-        for glance in [session.ask_glance() for session in self.supervisor.sessions()]:
-            glance.get(10)
+        for reply in [session.ask_peek() for session in self.supervisor.sessions()]:
+            reply.get(10)
         return time.monotonic() - begun
 
     def on_disk(self) -> tuple[str, str]:

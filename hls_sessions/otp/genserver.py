@@ -110,7 +110,7 @@ class GenServer(pykka.ThreadingActor):
         name = f"{type(self).__name__} {self.actor_urn.removeprefix('urn:uuid:')[:8]}"
         self._process = Process(name, self._inbox, trap_exits=self.trap_exits)
         self._process.ref = self._ref = Ref(self._process)
-        self._process.look = self.handle_glance
+        self._process.handle_peek = self.handle_peek
 
     def __str__(self) -> str:
         return self._process.name
@@ -192,12 +192,13 @@ class GenServer(pykka.ThreadingActor):
     def handle_wake(self) -> None:
         """Do what was to be done at `wake_at`."""
 
-    def handle_glance(self) -> Any:
-        """Say how the server is, to whoever glances at it: in their thread, and while this one waits for messages.
+    def handle_peek(self) -> Any:
+        """Return what `Ref.peek` returns.
 
-        So it must only look, be quick, send nothing to this server, and raise nothing.
+        This is the only callback that runs in the thread of its caller, while the server's own thread waits for a
+        message. So it must be quick, change nothing, send nothing to this server, and raise nothing.
         """
-        raise NotImplementedError(f"{self} cannot be glanced at")
+        raise NotImplementedError(f"{self} cannot be peeked at")
 
     def terminate(self, reason: ExitReason) -> None:
         """Clean up. This is the last callback, and it runs however the server ends, but for two ways.

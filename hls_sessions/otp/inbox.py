@@ -55,10 +55,10 @@ class Inbox:
                 self._busy = True
             return WAKE
 
-    def while_idle(self, look: Callable[[], T]) -> T | None:
-        """Call `look` while the server waits for a message, and cannot get one; None when it is at work, or closed."""
+    def while_idle(self, function: Callable[[], T]) -> T | None:
+        """Call a function if the server waits for a message; it gets none meanwhile. None if it is busy or dead."""
         with self._lock:
-            return None if self._busy or self._owner is not None else look()
+            return None if self._busy or self._owner is not None else function()
 
     def empty(self) -> bool:
         """Tell whether there is nothing to take."""

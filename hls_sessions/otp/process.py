@@ -58,8 +58,8 @@ class Process:
         self.inbox = inbox
         self.trap_exits = trap_exits
         self.shield = Shield()
-        self.look: Callable[[], Any] | None = None
-        """How to see its state while it is idle."""
+        self.handle_peek: Callable[[], Any] | None = None
+        """The server's callback for `Ref.peek`, until it ends."""
         self.parent: Process | None = None
         self.reason: ExitReason | None = None
         self.doom: ExitReason | None = None
@@ -84,7 +84,7 @@ class Process:
                 return False
             self.reason = reason
         self.inbox.close(self.ref, reason)
-        self.look = None  # a ref outlives its server, whose state must not
+        self.handle_peek = None  # or a ref, which outlives its server, would keep the state of the server alive
         self._answer_the_waiting(reason)
         for watch in list(self._watches):
             watch.tell(reason)

@@ -57,14 +57,14 @@ class Ref:
         return reply
 
     @shielded
-    def glance(self) -> Any:
-        """Return what the server's `handle_glance` says, without asking it; None when it is at work, or dead.
+    def peek(self) -> Any:
+        """Return what the server's `handle_peek` returns, called in this thread; None if the server is busy or dead.
 
-        What was sent to it before has been handled by then, so this says what a call would, and wakes no thread: of
-        a thousand idle servers one learns in this way in a tenth of the time.
+        All that was sent to the server before has been handled by then, so this returns what a call would. It wakes
+        no thread, because of which a thousand idle servers are listed in a tenth of the time.
         """
-        look = self.process.look
-        return None if look is None else self.process.inbox.while_idle(look)
+        handle_peek = self.process.handle_peek
+        return None if handle_peek is None else self.process.inbox.while_idle(handle_peek)
 
     @shielded
     def cast(self, message: Any) -> None:

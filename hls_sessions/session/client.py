@@ -243,10 +243,10 @@ class Session:
         """Ask for the session as it is now."""
         return self._ask(GetInfo())
 
-    def ask_glance(self) -> Reply[SessionInfo]:
+    def ask_peek(self) -> Reply[SessionInfo]:
         """Ask for the session as it is now, without counting as activity. One that is idle need not even wake."""
         actor = self._registry.whereis(self.id)
-        seen = None if actor is None else actor.glance()
+        seen = None if actor is None else actor.peek()
         if seen is None:
             return self._ask(Peek())
         answer: Reply[SessionInfo] = Reply()

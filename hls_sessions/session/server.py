@@ -222,7 +222,7 @@ class SessionServer(GenServer):
                 answer = super().handle_call(request, caller)
         return answer
 
-    def handle_glance(self) -> SessionInfo:
+    def handle_peek(self) -> SessionInfo:
         """Say how it is, as Peek does."""
         return self._info()
 

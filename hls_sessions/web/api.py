@@ -105,8 +105,8 @@ async def list_sessions(
     """List the sessions, the oldest first. Being listed does not count as activity."""
     if supervisor.are_returning:
         await run_in_threadpool(supervisor.wait_for_the_returning, RETURN_PATIENCE)
-    glances = [session.ask_glance() for session in supervisor.sessions(user)]
-    infos = await asyncio.gather(*glances, return_exceptions=True)
+    replies = [session.ask_peek() for session in supervisor.sessions(user)]
+    infos = await asyncio.gather(*replies, return_exceptions=True)
     for info in infos:
         if isinstance(info, BaseException) and not isinstance(info, SessionError):
             raise info

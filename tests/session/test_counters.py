@@ -14,8 +14,8 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def test_it_says_when_it_began_and_where_its_time_went(hls_supervisor, film, hls_clock):
@@ -36,7 +36,7 @@ def test_every_segment_that_is_served_counts_from_disk_or_newly_made(hls_supervi
     session.segment(VIDEO, 0, BOUND)
     sound = session.segment(AUDIO, 0, BOUND)
 
-    info = glance(session)
+    info = peek(session)
     assert info.segments_served == 3
     assert info.bytes_served == 2 * made.stat().st_size + sound.stat().st_size
 
@@ -46,15 +46,15 @@ def test_who_has_left_was_served_nothing(hls_supervisor, film, tmp_path):
 
     session.ask_segment(VIDEO, 0).cancel()
 
-    assert glance(session).segments_served == 0
+    assert peek(session).segments_served == 0
 
 
 def test_what_was_made_is_what_lies_on_disk(hls_supervisor, film, until):
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 0, BOUND)
-    until(lambda: not glance(session).runs)
+    until(lambda: not peek(session).runs)
 
-    info, files = glance(session), list(session.directory.glob(f"{VIDEO}/*.m4s"))
+    info, files = peek(session), list(session.directory.glob(f"{VIDEO}/*.m4s"))
     assert info.segments_made == len(files)
     assert info.bytes_made == sum(file.stat().st_size for file in files)
 
@@ -64,14 +64,14 @@ def test_the_processor_time_of_its_encoders_is_known_while_they_run_and_when_the
 ):
     session = hls_supervisor(ffmpeg=str(double("while :; do :; done")), max_runs=1).open(film)
     asked = session.ask_segment(VIDEO, 0)
-    until(lambda: glance(session).encoder_seconds > 0)
+    until(lambda: peek(session).encoder_seconds > 0)
     asked.cancel()
-    before = glance(session).encoder_seconds
+    before = peek(session).encoder_seconds
 
     session.ask_segment(VIDEO, 4)  # the only run is moved
-    until(lambda: [run.first for run in glance(session).runs] == [4])
+    until(lambda: [run.first for run in peek(session).runs] == [4])
 
-    assert glance(session).encoder_seconds >= before
+    assert peek(session).encoder_seconds >= before
 
 
 def test_the_replacement_of_a_crashed_encoder_counts_as_a_restart(hls_supervisor, film, tmp_path):
@@ -79,8 +79,8 @@ def test_the_replacement_of_a_crashed_encoder_counts_as_a_restart(hls_supervisor
 
     session.segment(VIDEO, 2, BOUND)
 
-    assert glance(session).restarts == {"crashed": 2}
-    assert glance(session).encoder_failures == 2
+    assert peek(session).restarts == {"crashed": 2}
+    assert peek(session).encoder_failures == 2
 
 
 def test_the_replacement_of_an_encoder_that_did_nothing_counts_as_another_restart(
@@ -92,14 +92,14 @@ def test_the_replacement_of_an_encoder_that_did_nothing_counts_as_another_restar
     waiting = session.ask_segment(VIDEO, 1)
     until(lambda: runs_of(ffmpeg) == 1)
 
-    runs = glance(session).runs
+    runs = peek(session).runs
 
-    while glance(session).runs == runs:
+    while peek(session).runs == runs:
         hls_clock.advance(2.5)
     waiting.get(BOUND)
 
-    until(lambda: glance(session).encoder_failures)  # by then the end of the first is heard
-    assert glance(session).restarts == {"stalled": 1}
+    until(lambda: peek(session).encoder_failures)  # by then the end of the first is heard
+    assert peek(session).restarts == {"stalled": 1}
 
 
 def test_an_encoder_that_was_only_moved_is_no_restart(hls_supervisor, film):
@@ -108,19 +108,19 @@ def test_an_encoder_that_was_only_moved_is_no_restart(hls_supervisor, film):
     session.segment(VIDEO, 3, BOUND)
     session.segment(VIDEO, 0, BOUND)
 
-    assert glance(session).restarts == {}
+    assert peek(session).restarts == {}
 
 
 def test_a_crash_of_its_actor_loses_nothing(hls_supervisor, film, until):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     session.segment(VIDEO, 0, BOUND)
-    until(lambda: not glance(session).runs)
-    before, history = glance(session), session.history
+    until(lambda: not peek(session).runs)
+    before, history = peek(session), session.history
 
     crash(session)
 
-    after = glance(session)
+    after = peek(session)
     assert after.restarts == {"actor": 1}
     assert after.started_at == before.started_at
     assert after.seconds_in["active"] > before.seconds_in["active"]

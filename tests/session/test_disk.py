@@ -28,8 +28,8 @@ PIECE = 160_000
 PLENTY = 10**9
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def segments_of(session):
@@ -57,7 +57,7 @@ def files_of(session):
 def watch(session, numbers):
     for number in numbers:
         session.segment(VIDEO, number, BOUND)
-    glance(session)  # what was served from disk was only told; now it is heard, before the clock goes on
+    peek(session)  # what was served from disk was only told; now it is heard, before the clock goes on
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_a_film_larger_than_its_budget_plays_to_the_end_within_it(disk, long_fil
         assert bytes_of(session) <= 2 * PIECE
 
     assert served > 2 * PIECE
-    assert glance(session).bytes_on_disk <= 2 * PIECE
-    assert glance(session).encoder_failures == 0
+    assert peek(session).bytes_on_disk <= 2 * PIECE
+    assert peek(session).encoder_failures == 0
 
 
 def test_what_was_evicted_is_said_and_made_again_for_who_asks(disk, long_film, evicted, is_right):
@@ -129,7 +129,7 @@ def test_what_is_within_the_look_ahead_of_a_viewer_stays(disk, long_film):
 
     for number in range(33):
         session.segment(VIDEO, number, BOUND)
-        glance(session)
+        peek(session)
         assert number in segments_of(session)
 
 
@@ -138,7 +138,7 @@ def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_
     idle, later, watched = (supervisor.open(long_film) for _ in range(3))
     watch(idle, range(16))
     hls_clock.advance(60)
-    glance(idle)  # its viewer is forgotten
+    peek(idle)  # its viewer is forgotten
     watch(later, range(8))
     # What is behind its viewer may go when the idle one has nothing left.
     ahead = {segment for segment in segments_of(later) if segment >= 7}
@@ -176,7 +176,7 @@ def test_who_waits_gets_the_room_of_what_is_only_ahead_of_the_viewer_of_another_
     for number in reversed(range(5)):
         ahead.segment("video-copy", number, BOUND)
     second = ahead.presentation.renditions["video-copy"].peak // 8
-    budget = glance(ahead).bytes_on_disk + second
+    budget = peek(ahead).bytes_on_disk + second
     supervisor.reconfigure(disk_budget=budget, session_disk_budget=budget)
 
     assert waits.segment("video-copy", 0, BOUND).exists()
@@ -216,9 +216,9 @@ def test_a_session_that_has_all_that_one_may_says_so_and_is_no_concern(disk, lon
     session = supervisor.open(long_film)
     session.segment(VIDEO, 0, BOUND)
 
-    until(lambda: OWN_FULL in glance(session).notes)
+    until(lambda: OWN_FULL in peek(session).notes)
 
-    assert NO_ROOM not in glance(session).notes
+    assert NO_ROOM not in peek(session).notes
     assert not any("hold their encoders" in reason for reason in supervisor.health().reasons)
 
 
@@ -229,10 +229,10 @@ def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(dis
         watch(session, range(12))
     hls_clock.advance(60)
     other.heartbeat()
-    glance(idle)
-    until(lambda: not glance(idle).runs + glance(other).runs)
+    peek(idle)
+    until(lambda: not peek(idle).runs + peek(other).runs)
     kept = segments_of(idle), segments_of(other)
-    budget = counted_bytes(supervisor) - glance(idle).bytes_on_disk // 2
+    budget = counted_bytes(supervisor) - peek(idle).bytes_on_disk // 2
 
     supervisor.reconfigure(disk_budget=budget)
 
@@ -247,7 +247,7 @@ def test_texts_are_counted(disk, hls_clip):
 
     text = session.segment("subtitles-0", 0, BOUND)
 
-    assert glance(session).bytes_on_disk == text.stat().st_size
+    assert peek(session).bytes_on_disk == text.stat().st_size
 
 
 def test_a_sound_gets_the_room_that_its_picture_leaves(disk, film):
@@ -267,10 +267,10 @@ def test_a_session_that_ends_makes_room(disk, long_film, until):
     supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE)
     first, second = supervisor.open(long_film), supervisor.open(long_film)
     first.segment(VIDEO, 0, BOUND)
-    until(lambda: NO_ROOM in glance(first).notes)  # it is 30 s ahead, or as far as it may
+    until(lambda: NO_ROOM in peek(first).notes)  # it is 30 s ahead, or as far as it may
     supervisor.reconfigure(disk_budget=PIECE + 1)
     waiting = second.ask_segment(VIDEO, 0)
-    until(lambda: NO_ROOM in glance(second).notes)
+    until(lambda: NO_ROOM in peek(second).notes)
 
     first.stop()
 
@@ -285,9 +285,7 @@ def test_what_a_crashed_actor_left_is_counted_by_the_next(disk, hls_clock, long_
     # No faster than its threads can follow, or it has expired before it is back.
     until(lambda: hls_clock.advance(0.1) or is_back())
 
-    assert glance(session).bytes_on_disk == sum(
-        file.stat().st_size for file in (session.directory / VIDEO).glob("*.m4s")
-    )
+    assert peek(session).bytes_on_disk == sum(file.stat().st_size for file in (session.directory / VIDEO).glob("*.m4s"))
 
 
 def test_what_has_ended_is_counted_no_more(disk, long_film):
@@ -310,17 +308,17 @@ def test_a_full_disk_starts_no_encoder_and_says_so_until_there_is_room(disk, lon
     disk.free = 0
 
     waiting = session.ask_segment(VIDEO, 3)
-    info = glance(session)
+    info = peek(session)
     assert (info.runs, NO_ROOM in info.notes, info.viewers_waiting) == ((), True, 1)
     assert any("1 sessions hold their encoders" in reason for reason in supervisor.health().reasons)
     hls_clock.advance(ROOM_CHECK)
-    assert glance(session).runs == ()
+    assert peek(session).runs == ()
 
     disk.free = PLENTY
     hls_clock.advance(ROOM_CHECK)
 
     assert is_right(session, VIDEO, 3, waiting.get(BOUND))
-    info = glance(session)
+    info = peek(session)
     assert (NO_ROOM in info.notes, info.encoder_failures) == (False, 0)
     assert not any("hold their encoders" in reason for reason in supervisor.health().reasons)
 
@@ -331,20 +329,20 @@ def test_an_encoder_is_held_when_the_disk_becomes_full_and_goes_on_when_it_is_no
     supervisor = disk.supervisor(ffmpeg=str(paced(8)))
     session = supervisor.open(long_film)
     session.segment(VIDEO, 0, BOUND)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     disk.free = 0
 
-    until(lambda: [each.held for each in glance(session).runs] == [True])
-    [held] = glance(session).runs
+    until(lambda: [each.held for each in peek(session).runs] == [True])
+    [held] = peek(session).runs
     assert held.pid == run.pid
     assert session.segment(VIDEO, 0, BOUND).exists()
     waiting = session.ask_segment(VIDEO, held.next)
-    glance(session)
+    peek(session)
     disk.free = PLENTY
     hls_clock.advance(ROOM_CHECK)
 
     assert waiting.get(BOUND).exists()
-    assert glance(session).encoder_failures == 0
+    assert peek(session).encoder_failures == 0
 
 
 def on_publishing(monkeypatch, number, times):
@@ -368,13 +366,13 @@ def test_a_write_that_finds_no_room_is_tried_again_later_and_is_no_failure(
 
     waiting = session.ask_segment(VIDEO, 0)
     for _ in range(5):
-        until(lambda: NO_ROOM in glance(session).notes and not glance(session).runs)
+        until(lambda: NO_ROOM in peek(session).notes and not peek(session).runs)
         assert not waiting.done()
         hls_clock.advance(ROOM_CHECK)
-        until(lambda: glance(session).runs or waiting.done())
+        until(lambda: peek(session).runs or waiting.done())
 
     assert waiting.get(BOUND).exists()
-    assert glance(session).encoder_failures == 0
+    assert peek(session).encoder_failures == 0
 
 
 def test_an_encoder_that_finds_no_room_is_started_again_later_and_is_no_failure(
@@ -386,19 +384,19 @@ def test_an_encoder_that_finds_no_room_is_started_again_later_and_is_no_failure(
     waiting = session.ask_segment(VIDEO, 0)
 
     def made():
-        if NO_ROOM in glance(session).notes:
+        if NO_ROOM in peek(session).notes:
             hls_clock.advance(ROOM_CHECK)
         return waiting.done()
 
     until(made)
     assert waiting.get(BOUND).exists()
-    assert glance(session).encoder_failures == 0
+    assert peek(session).encoder_failures == 0
 
 
 def test_what_is_on_disk_plays_on_while_the_disk_is_full(disk, long_film, hls_clock, until):
     session = disk.supervisor(look_ahead=4).open(long_film)
     watch(session, range(3))
-    until(lambda: [run.held for run in glance(session).runs] == [True])
+    until(lambda: [run.held for run in peek(session).runs] == [True])
     disk.free = 0
     hls_clock.advance(1)
 

@@ -22,7 +22,7 @@ def open_with(hls_supervisor, film, tmp_path):
 
 
 def video(session):
-    info = session.ask_glance().get(BOUND)
+    info = session.ask_peek().get(BOUND)
     return next(rendition for rendition in info.renditions if rendition.id == VIDEO)
 
 

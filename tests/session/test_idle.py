@@ -19,9 +19,9 @@ BOUND = 30
 A_MOMENT = 0.001
 
 
-def glance(session):
+def peek(session):
     """Look at a session without being taken for a viewer, once it has heard all that came before."""
-    return session.ask_glance().get(BOUND)
+    return session.ask_peek().get(BOUND)
 
 
 def processor_time(pid):
@@ -31,7 +31,7 @@ def processor_time(pid):
 
 def is_alive(session):
     try:
-        glance(session)
+        peek(session)
     except SessionEnded:
         return False
     return True
@@ -78,7 +78,7 @@ def test_an_expired_session_leaves_no_directory_and_is_no_longer_listed(hls_supe
 def test_an_expired_session_takes_its_encoders_with_it(hanging, film, hls_clock, ends):
     session = hanging(encoder_idle_timeout=5000).open(film, user="anna")
     left = session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     left.cancel()
 
     hls_clock.advance(1800)
@@ -114,7 +114,7 @@ def test_every_request_counts_as_activity(hls_supervisor, film, hls_clock, act):
     hls_clock.advance(1000)
 
     act(session)
-    glance(session)  # what was only told is heard before the clock goes on
+    peek(session)  # what was only told is heard before the clock goes on
     hls_clock.advance(1800 - A_MOMENT)
     assert is_alive(session)
     hls_clock.advance(A_MOMENT)
@@ -137,7 +137,7 @@ def test_looking_on_does_not_count_as_activity(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film, user="anna")
 
     hls_clock.advance(1000)
-    glance(session)
+    peek(session)
     hls_clock.advance(800)
 
     assert not is_alive(session)
@@ -159,14 +159,14 @@ def test_a_session_says_when_it_will_expire(hls_supervisor, film, hls_clock):
 
     hls_clock.advance(300)
 
-    assert glance(session).expires_in == 1500
+    assert peek(session).expires_in == 1500
     assert session.info().expires_in == 1800
 
 
 def test_a_session_does_not_expire_while_a_viewer_waits(hanging, film, hls_clock):
     session = hanging().open(film, idle_timeout=5)
     waiting = session.ask_segment(VIDEO, 0)
-    glance(session)
+    peek(session)
 
     hls_clock.advance(100)
 
@@ -178,7 +178,7 @@ def test_a_viewer_who_has_left_keeps_no_session_alive(hanging, film, hls_clock):
     session = hanging().open(film, idle_timeout=5)
     session.ask_segment(VIDEO, 0).cancel()
     session.ask_init(AUDIO).cancel()
-    glance(session)
+    peek(session)
 
     hls_clock.advance(100)
 
@@ -191,12 +191,12 @@ def test_a_viewer_who_has_left_keeps_no_session_alive(hanging, film, hls_clock):
 def test_encoders_are_stopped_after_a_minute_without_a_segment_request(hanging, film, hls_clock, ends):
     session = hanging().open(film)
     left = session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     left.cancel()
 
     hls_clock.advance(60 - A_MOMENT)
     session.heartbeat()
-    assert glance(session).runs == (run,)
+    assert peek(session).runs == (run,)
     hls_clock.advance(A_MOMENT)
 
     assert ends(run.pid)
@@ -208,11 +208,11 @@ def test_the_minute_counts_from_the_last_segment_request(hanging, film, hls_cloc
     session = hanging().open(film)
     hls_clock.advance(passed)
     left = session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     left.cancel()
 
     hls_clock.advance(60 - A_MOMENT)
-    assert glance(session).runs == (run,)
+    assert peek(session).runs == (run,)
     hls_clock.advance(A_MOMENT)
 
     assert ends(run.pid)
@@ -221,27 +221,27 @@ def test_the_minute_counts_from_the_last_segment_request(hanging, film, hls_cloc
 def test_each_rendition_has_a_minute_of_its_own(hanging, film, hls_clock, ends):
     session = hanging(copy_streams=False).open(film)
     left = [session.ask_segment(VIDEO, 0)]
-    glance(session)
+    peek(session)
     hls_clock.advance(30)
     left.append(session.ask_segment(AUDIO, 0))
-    video, audio = glance(session).runs
+    video, audio = peek(session).runs
     for reply in left:
         reply.cancel()
 
     hls_clock.advance(30)
 
     assert ends(video.pid)
-    assert audio in glance(session).runs
+    assert audio in peek(session).runs
 
 
 def test_encoders_go_on_while_a_viewer_waits_for_them(hanging, film, hls_clock):
     session = hanging().open(film)
     session.ask_segment(VIDEO, 0)
-    runs = glance(session).runs
+    runs = peek(session).runs
 
     hls_clock.advance(600)
 
-    assert glance(session).runs == runs
+    assert peek(session).runs == runs
 
 
 def test_what_was_made_stays_when_the_encoders_are_stopped(hls_supervisor, film, hls_clock):
@@ -249,7 +249,7 @@ def test_what_was_made_stays_when_the_encoders_are_stopped(hls_supervisor, film,
     session.segment(VIDEO, 0, BOUND)
 
     hls_clock.advance(60)
-    glance(session)
+    peek(session)
 
     assert session.published(VIDEO, 0).exists()
 
@@ -291,9 +291,9 @@ def test_an_encoder_that_does_nothing_is_replaced_while_a_viewer_waits(hanging, 
     session = supervisor.open(film)
     waiting = session.ask_segment(VIDEO, 1)
     until(lambda: runs_of(Path(supervisor.binary.path)) == 1)
-    runs = glance(session).runs
+    runs = peek(session).runs
 
-    while glance(session).runs == runs:
+    while peek(session).runs == runs:
         hls_clock.advance(LOOK)
 
     assert is_right(session, VIDEO, 1, waiting.get(BOUND))
@@ -302,11 +302,11 @@ def test_an_encoder_that_does_nothing_is_replaced_while_a_viewer_waits(hanging, 
 def test_an_encoder_that_does_nothing_is_given_ten_seconds(hanging, film, pass_time):
     session = hanging().open(film)
     session.ask_segment(VIDEO, 1)
-    runs = glance(session).runs
+    runs = peek(session).runs
 
     pass_time(session, 10)
 
-    assert glance(session).runs == runs
+    assert peek(session).runs == runs
 
 
 def test_encoders_that_do_nothing_three_times_end_the_session(hanging, film, pass_time):
@@ -322,13 +322,13 @@ def test_encoders_that_do_nothing_three_times_end_the_session(hanging, film, pas
 def test_an_encoder_that_works_is_given_the_time_it_needs(hls_supervisor, film, double, hls_clock, until):
     session = hls_supervisor(ffmpeg=str(double("while :; do :; done")), clock=hls_clock).open(film)
     waiting = session.ask_segment(VIDEO, 1)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     for _ in range(12):
         worked = processor_time(run.pid)
         until(lambda worked=worked: processor_time(run.pid) > worked)
         hls_clock.advance(LOOK)
-        assert glance(session).runs == (run,)
+        assert peek(session).runs == (run,)
 
     assert not waiting.done()
 
@@ -336,9 +336,9 @@ def test_an_encoder_that_works_is_given_the_time_it_needs(hls_supervisor, film, 
 def test_nobody_minds_an_encoder_that_does_nothing_when_nobody_waits(hanging, film, pass_time):
     session = hanging().open(film)
     left = session.ask_segment(VIDEO, 1)
-    runs = glance(session).runs
+    runs = peek(session).runs
     left.cancel()
 
     pass_time(session, 55)
 
-    assert glance(session).runs == runs
+    assert peek(session).runs == runs

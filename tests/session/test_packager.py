@@ -33,8 +33,8 @@ def open_(hls_supervisor, hls_clock, film, tmp_path):
     return open_
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def packager(until):
     """Return what waits for a session's packager, and returns its pid."""
 
     def packager(session):
-        until(lambda: glance(session).packager is not None)
-        return glance(session).packager
+        until(lambda: peek(session).packager is not None)
+        return peek(session).packager
 
     return packager
 
@@ -77,7 +77,7 @@ def test_nothing_is_made_but_what_is_asked_for(open_):
 
     session.segment(COPY, 3, BOUND)
 
-    assert (segments_of(session, COPY), glance(session).runs) == ([3], ())
+    assert (segments_of(session, COPY), peek(session).runs) == ([3], ())
 
 
 def test_an_init_segment_needs_no_segment(open_):
@@ -99,7 +99,7 @@ def test_all_copied_renditions_of_a_session_are_made_by_one_process(hls_supervis
 
     assert all(reply.get(BOUND).exists() for reply in waiting)
     assert child_processes() == before
-    assert glance(session).packager is not None
+    assert peek(session).packager is not None
 
 
 def test_who_has_waited_longest_is_answered_first_and_who_has_left_is_passed_over(open_, packager, stop, until):
@@ -109,9 +109,9 @@ def test_who_has_waited_longest_is_answered_first_and_who_has_left_is_passed_ove
     waiting, order = [session.ask_segment(COPY, number) for number in (4, 2, 3, 1)], []
     for reply in waiting:
         reply.add_done_callback(order.append)
-    glance(session)
+    peek(session)
     waiting[2].cancel()
-    glance(session)
+    peek(session)
 
     os.kill(pid, signal.SIGCONT)
 
@@ -138,12 +138,12 @@ def test_it_ends_when_it_was_not_used_for_as_long_as_an_encoder_may_idle(open_, 
     session.segment(COPY, 0, BOUND)
     pid = packager(session)
     hls_clock.advance(59)
-    assert glance(session).packager == pid
+    assert peek(session).packager == pid
 
     hls_clock.advance(1)
 
     gone(pid)
-    assert glance(session).packager is None
+    assert peek(session).packager is None
     assert session.segment(COPY, 1, BOUND).exists()
 
 
@@ -164,7 +164,7 @@ def test_who_waits_over_a_pause_is_answered_after_it(open_, packager, stop):
     session.segment(COPY, 0, BOUND)
     stop(packager(session))
     waiting = session.ask_segment(COPY, 1)
-    glance(session)
+    peek(session)
     session.pause()
 
     session.resume()
@@ -205,12 +205,12 @@ def test_one_that_is_killed_while_a_viewer_waits_is_replaced_and_nothing_is_held
     for _ in range(2):
         stop(pid := packager(session))
         waiting = session.ask_segment(COPY, 1 + len(segments_of(session, COPY)))
-        glance(session)
+        peek(session)
         os.kill(pid, signal.SIGKILL)
 
         assert waiting.get(BOUND).exists()
 
-    assert (glance(session).encoder_failures, glance(session).restarts) == (0, {"killed": 2})
+    assert (peek(session).encoder_failures, peek(session).restarts) == (0, {"killed": 2})
 
 
 def test_its_replacement_is_an_event(hls_supervisor, film, packager, stop):
@@ -221,7 +221,7 @@ def test_its_replacement_is_an_event(hls_supervisor, film, packager, stop):
     session.segment(COPY, 0, BOUND)
     stop(pid := packager(session))
     waiting = session.ask_segment(COPY, 1)
-    glance(session)
+    peek(session)
     os.kill(pid, signal.SIGKILL)
     waiting.get(BOUND)
 
@@ -241,10 +241,10 @@ def test_one_that_is_killed_again_and_again_is_tried_after_ever_longer_waits(pac
     # It is then encoded: by an encoder that hangs, in this test.
     def is_encoded():
         hls_clock.advance(0.1)  # by little, or one that is only just at work would count as hanging
-        return [run.rendition for run in glance(session).runs] == [COPY]
+        return [run.rendition for run in peek(session).runs] == [COPY]
 
     until(is_encoded)
-    assert "packagers were killed before they had made anything" in glance(session).notes[-1]
+    assert "packagers were killed before they had made anything" in peek(session).notes[-1]
     waiting.cancel()
 
 
@@ -266,7 +266,7 @@ if asked == "video-copy-1.m4s" and not os.path.exists({str(once)!r}):
 
     until(is_there)
     assert waiting.get(BOUND).exists()
-    assert glance(session).restarts == {"stalled": 1}
+    assert peek(session).restarts == {"stalled": 1}
 
 
 def test_one_that_hangs_is_no_matter_of_other_sessions(packager_double, hls_supervisor, film):
@@ -285,10 +285,10 @@ def test_what_three_have_crashed_over_is_encoded(packager_double, open_, until):
     session = open_()
     waiting = session.ask_segment(COPY, 1)
 
-    until(lambda: [(run.rendition, run.first) for run in glance(session).runs] == [(COPY, 1)])
+    until(lambda: [(run.rendition, run.first) for run in peek(session).runs] == [(COPY, 1)])
 
     assert session.segment(COPY, 2, BOUND).exists()
-    assert glance(session).encoder_failures == 3
+    assert peek(session).encoder_failures == 3
     waiting.cancel()
 
 

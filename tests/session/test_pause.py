@@ -22,8 +22,8 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def steps(session):
@@ -43,19 +43,19 @@ def test_a_pause_stops_the_encoders_before_it_is_answered(hanging, film, ends):
     session = hanging(copy_streams=False).open(film)
     session.ask_segment(VIDEO, 0)
     session.ask_segment(AUDIO, 2)
-    runs = glance(session).runs
+    runs = peek(session).runs
 
     session.pause()
 
     assert all(ends(run.pid) for run in runs)
     assert len(runs) == 2
-    assert (glance(session).state, glance(session).runs) == ("paused", ())
+    assert (peek(session).state, peek(session).runs) == ("paused", ())
 
 
 def test_the_snapshot_says_how_the_session_was(hanging, film, hls_clock):
     session = hanging(copy_streams=False).open(film, user="anna", idle_timeout=600)
     session.ask_segment(AUDIO, 2)
-    glance(session)
+    peek(session)
     hls_clock.advance(1)
     session.ask_segment(VIDEO, 3)
 
@@ -91,7 +91,7 @@ def test_the_viewer_knows_best_where_they_are(hls_supervisor, film):
     assert supervisor.open(film, start_at=3).pause().position == 3
     there = supervisor.open(film)
     there.pause(position=4.5)
-    assert glance(there).position == 4.5
+    assert peek(there).position == 4.5
     for wrong in (-1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="A position is a number of seconds"):
             supervisor.open(film).pause(position=wrong)
@@ -106,7 +106,7 @@ def test_pausing_twice_and_resuming_what_is_not_paused_is_refused_and_changes_no
     with pytest.raises(IllegalTransition, match=r"^A session that is paused cannot pause\.$"):
         session.pause()
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
     assert [step for step, _ in steps(session)] == ["start", "pause"]
 
 
@@ -114,14 +114,14 @@ def test_a_paused_session_starts_no_encoder_for_what_is_on_disk(hls_supervisor, 
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 0, BOUND)
     session.init(VIDEO, BOUND)
-    until(lambda: not glance(session).runs)
+    until(lambda: not peek(session).runs)
     session.pause()
 
     assert session.segment(VIDEO, 0, BOUND).exists()
     assert session.ask_segment(VIDEO, 0).get(BOUND).exists()
     assert session.init(VIDEO, BOUND).exists()
     assert session.media_playlist(VIDEO)
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
 
 
 def test_a_viewer_who_asks_for_what_must_be_made_resumes_the_session(hls_supervisor, film, is_right):
@@ -151,7 +151,7 @@ def test_a_segment_that_does_not_exist_resumes_nothing(hls_supervisor, film):
     with pytest.raises(Exception, match="there is no segment 99"):
         session.ask_segment(VIDEO, 99).get(BOUND)
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
 
 
 def test_who_waited_at_the_pause_is_served_after_it(hls_supervisor, film, tmp_path, until, is_right):
@@ -161,7 +161,7 @@ def test_who_waited_at_the_pause_is_served_after_it(hls_supervisor, film, tmp_pa
     until(lambda: runs_of(ffmpeg) == 1)
 
     session.pause()
-    assert glance(session).viewers_waiting == 1
+    assert peek(session).viewers_waiting == 1
     session.resume()
 
     assert is_right(session, VIDEO, 2, waiting.get(BOUND))
@@ -175,11 +175,11 @@ def test_a_paused_session_that_nobody_asks_anything_of_expires(hls_supervisor, f
     session.pause()
 
     hls_clock.advance(99)
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
     hls_clock.advance(1)
 
     with pytest.raises(SessionEnded, match=r"expired at .*: nothing was asked of it for 100 seconds"):
-        glance(session)
+        peek(session)
 
 
 def test_a_paused_session_expires_though_a_request_of_before_the_pause_is_still_held(
@@ -190,7 +190,7 @@ def test_a_paused_session_expires_though_a_request_of_before_the_pause_is_still_
     waiting = session.ask_segment(VIDEO, 2)
     until(lambda: runs_of(ffmpeg) == 1)
     session.pause()
-    assert (glance(session).viewers_waiting, glance(session).in_vain_for) == (1, 0)
+    assert (peek(session).viewers_waiting, peek(session).in_vain_for) == (1, 0)
 
     hls_clock.advance(100)
 
@@ -207,9 +207,9 @@ def test_heartbeats_keep_a_paused_session(hls_supervisor, film, hls_clock):
         hls_clock.advance(90)
         session.heartbeat()
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
     assert session.published(VIDEO, 0).exists()
-    assert glance(session).seconds_in["paused"] == 450
+    assert peek(session).seconds_in["paused"] == 450
 
 
 # ---- going on
@@ -218,13 +218,13 @@ def test_heartbeats_keep_a_paused_session(hls_supervisor, film, hls_clock):
 def test_going_on_restores_the_encoders_the_places_and_what_was_held(hls_supervisor, long_film, slow_ffmpeg, is_right):
     session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=2).open(long_film)
     session.segment(VIDEO, 1, BOUND)
-    while not (before := glance(session).runs)[0].held:
+    while not (before := peek(session).runs)[0].held:
         session.heartbeat()
 
     snapshot = session.pause()
     session.resume()
 
-    after = glance(session).runs
+    after = peek(session).runs
     assert [(run.rendition, run.next, run.held) for run in after] == [(VIDEO, before[0].next, True)]
     assert {run.pid for run in after}.isdisjoint(run.pid for run in before)
     assert session.pause().model_copy(update={"taken_at": snapshot.taken_at}) == snapshot
@@ -235,13 +235,13 @@ def test_going_on_restores_the_encoders_the_places_and_what_was_held(hls_supervi
 def test_an_encoder_that_worked_works_again_though_nobody_asks(hanging, film):
     session = hanging().open(film)
     left = session.ask_segment(VIDEO, 2)
-    glance(session)
+    peek(session)
     left.cancel()
 
     session.pause()
     session.resume()
 
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     assert (run.next, run.held) == (2, False)
 
 
@@ -277,7 +277,7 @@ def test_a_pause_survives_the_crash_of_its_actor(hls_supervisor, film, is_right)
 
     crash(session)
 
-    assert (glance(session).state, glance(session).runs) == ("paused", ())
+    assert (peek(session).state, peek(session).runs) == ("paused", ())
     session.resume()
     assert session.pause().renditions == snapshot.renditions
     assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
@@ -288,7 +288,7 @@ def test_a_pause_whose_actor_crashes_before_it_answers_is_answered_by_the_next(
 ):
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 2, BOUND)
-    until(lambda: not glance(session).runs)  # or it would crash over the end of one
+    until(lambda: not peek(session).runs)  # or it would crash over the end of one
     answer = SessionServer._answer_the_pausing
 
     def crash_once(server):
@@ -299,7 +299,7 @@ def test_a_pause_whose_actor_crashes_before_it_answers_is_answered_by_the_next(
 
     assert [place.segment for place in session.pause().renditions] == [2]
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
     with pytest.raises(IllegalTransition):
         session.pause()
 
@@ -324,7 +324,7 @@ def test_a_later_daemon_goes_on_at_the_position_with_its_encoders_at_work(
     assert (later.user, later.info().idle_timeout) == ("anna", 900)
     assert later.presentation.cuts(VIDEO) == session.presentation.cuts(VIDEO)  # not this daemon's own length
     assert f"#EXT-X-START:TIME-OFFSET={snapshot.position:.6f}" in later.media_playlist(VIDEO)
-    assert [run.first for run in glance(later).runs] == [12]
+    assert [run.first for run in peek(later).runs] == [12]
     assert is_right(later, VIDEO, 12, later.segment(VIDEO, 12, BOUND))
 
 
@@ -334,7 +334,7 @@ def test_a_snapshot_of_a_session_that_is_there_goes_on_in_it(hls_supervisor, fil
     snapshot = session.pause()
 
     assert supervisor.resume_or_open(snapshot) == (session, False)
-    assert glance(session).state == "active"
+    assert peek(session).state == "active"
     assert supervisor.resume(snapshot) is session  # asked twice is asked once
 
 
@@ -344,14 +344,14 @@ def test_a_snapshot_of_an_expired_session_goes_on_in_a_new_one_and_again_in_that
     snapshot = session.pause()
     hls_clock.advance(1800)
     with pytest.raises(SessionEnded):
-        glance(session)
+        peek(session)
 
     later = supervisor.resume(snapshot)
     later.pause()
 
     assert later.id != session.id
     assert supervisor.resume_or_open(snapshot) == (later, False)
-    assert glance(later).state == "active"
+    assert peek(later).state == "active"
 
 
 def test_a_snapshot_of_nobodys_session_that_is_asked_for_twice_makes_one(hls_supervisor, film):
@@ -405,7 +405,7 @@ def test_a_snapshot_that_does_not_fit_its_session_is_refused_and_changes_nothing
     with pytest.raises(SnapshotRefused, match=r"^The snapshot cannot be resumed: .*\.$"):
         session.resume(changed(snapshot, **wrong))
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
 
 
 @pytest.mark.parametrize("wrong", ["a position after the end", "a place after the end"])
@@ -435,7 +435,7 @@ def test_where_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor
 
     resumed = supervisor.resume(changed(snapshot, renditions=places))
 
-    assert [(run.rendition, run.first) for run in glance(resumed).runs] == [(VIDEO, 3)]
+    assert [(run.rendition, run.first) for run in peek(resumed).runs] == [(VIDEO, 3)]
 
 
 def test_what_is_no_snapshot_is_refused_and_crashes_nobody(hls_supervisor, film):
@@ -445,7 +445,7 @@ def test_what_is_no_snapshot_is_refused_and_crashes_nobody(hls_supervisor, film)
     with pytest.raises(TypeError, match="not a dict"):
         session.resume(snapshot.model_dump())
 
-    assert (glance(session).state, glance(session).restarts) == ("paused", {})
+    assert (peek(session).state, peek(session).restarts) == ("paused", {})
 
 
 def test_a_snapshot_of_another_file_user_or_length_does_not_fit_a_session(hls_supervisor, film):
@@ -459,7 +459,7 @@ def test_a_snapshot_of_another_file_user_or_length_does_not_fit_a_session(hls_su
     with pytest.raises(SnapshotRefused, match="of another user"):
         supervisor.resume(changed(snapshot, user="ben"))
 
-    assert glance(session).state == "paused"
+    assert peek(session).state == "paused"
 
 
 def test_a_snapshot_opens_no_file_that_could_not_be_opened(hls_supervisor, film):
@@ -483,4 +483,4 @@ def test_a_snapshot_with_more_encoders_than_allowed_starts_no_more(hanging, film
 
     session.resume(changed(snapshot, renditions=places, runs=runs))
 
-    assert len(glance(session).runs) <= 2
+    assert len(peek(session).runs) <= 2

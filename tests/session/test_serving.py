@@ -18,8 +18,8 @@ FAR = 20
 """A segment far from the first one."""
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_segment_that_is_on_disk_is_answered_without_an_encoder(hls_supervisor
     session = hls_supervisor(ffmpeg=str(counting), clock=hls_clock).open(film)
     first = session.segment(VIDEO, 4, BOUND)
     hls_clock.advance(60)
-    glance(session)  # the encoders have been stopped
+    peek(session)  # the encoders have been stopped
 
     assert session.segment(VIDEO, 4, BOUND) == first
     assert session.published(VIDEO, 4) == first
@@ -129,7 +129,7 @@ def test_who_asks_for_the_init_segment_first_is_given_one_from_where_they_begin(
 
     session.ask_init(VIDEO)
 
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     assert run.first == session.presentation.cuts(VIDEO).at(40.0)
 
 
@@ -160,7 +160,7 @@ def test_renditions_are_made_by_encoders_of_their_own(hanging, film):
     session.ask_segment(VIDEO, 1)
     session.ask_segment(AUDIO, 2)
 
-    assert [(run.rendition, run.first) for run in glance(session).runs] == [(VIDEO, 1), (AUDIO, 2)]
+    assert [(run.rendition, run.first) for run in peek(session).runs] == [(VIDEO, 1), (AUDIO, 2)]
 
 
 def test_who_waits_longer_than_they_said_gets_a_timeout_and_waits_no_more(hanging, film):
@@ -169,7 +169,7 @@ def test_who_waits_longer_than_they_said_gets_a_timeout_and_waits_no_more(hangin
     with pytest.raises(TimeoutError, match=r"The segment was not there after 0\.01 seconds"):
         session.segment(VIDEO, 0, timeout=0.01)
 
-    assert glance(session).viewers_waiting == 0
+    assert peek(session).viewers_waiting == 0
 
 
 def test_the_encoder_of_a_viewer_who_has_left_moves_to_where_another_waits(hanging, long_film):
@@ -179,7 +179,7 @@ def test_the_encoder_of_a_viewer_who_has_left_moves_to_where_another_waits(hangi
 
     session.ask_segment(VIDEO, FAR)
 
-    assert glance(session).runs[-1].first == FAR
+    assert peek(session).runs[-1].first == FAR
 
 
 # ---- viewers far apart
@@ -191,18 +191,18 @@ def test_two_viewers_far_apart_have_an_encoder_each(hanging, long_film):
     session.ask_segment(VIDEO, 0)
     session.ask_segment(VIDEO, FAR)
 
-    assert [run.first for run in glance(session).runs] == [0, FAR]
+    assert [run.first for run in peek(session).runs] == [0, FAR]
 
 
 def test_a_third_viewer_waits_while_two_encoders_are_waited_for(hanging, long_film):
     session = hanging().open(long_film)
     session.ask_segment(VIDEO, 0)
     session.ask_segment(VIDEO, FAR)
-    runs = glance(session).runs
+    runs = peek(session).runs
 
     third = session.ask_segment(VIDEO, 10)
 
-    assert glance(session).runs == runs
+    assert peek(session).runs == runs
     assert not third.done()
 
 
@@ -234,9 +234,9 @@ def test_an_encoder_far_ahead_of_its_viewer_is_held_until_they_come_near(hls_sup
     session = hls_supervisor(ffmpeg=str(paced(1)), look_ahead=1).open(long_film)
 
     session.segment(VIDEO, 0, BOUND)
-    [held] = glance(session).runs
+    [held] = peek(session).runs
     session.ask_segment(VIDEO, 1)
-    [running] = glance(session).runs
+    [running] = peek(session).runs
 
     assert (held.held, running.held) == (True, False)
     assert held.pid == running.pid
@@ -281,7 +281,7 @@ def test_nothing_but_segments_is_left_of_encoders_that_have_ended(hls_supervisor
         session.segment(VIDEO, number, BOUND)
     end_of_encoders()
 
-    assert glance(session).runs == ()
+    assert peek(session).runs == ()
     assert {path.name for path in (session.directory / VIDEO).iterdir()} == {
         "init.mp4",
         *(f"{number}.m4s" for number in range(5)),
@@ -351,5 +351,5 @@ def test_a_viewer_who_went_back_and_changes_the_size_is_met_where_they_are_now(h
 
     asked = session.ask_init("video-480p")
 
-    assert 3 in {run.first for run in session.ask_glance().get(BOUND).runs if run.rendition == "video-480p"}
+    assert 3 in {run.first for run in session.ask_peek().get(BOUND).runs if run.rendition == "video-480p"}
     assert asked.get(BOUND).exists()

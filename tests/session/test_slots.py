@@ -11,12 +11,12 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def at_work(*sessions):
-    return [run.rendition for session in sessions for run in glance(session).runs if not run.held]
+    return [run.rendition for session in sessions for run in peek(session).runs if not run.held]
 
 
 def test_a_run_is_not_started_until_there_is_a_place(hls_supervisor, film, tmp_path):
@@ -24,7 +24,7 @@ def test_a_run_is_not_started_until_there_is_a_place(hls_supervisor, film, tmp_p
     first, second, third = (supervisor.open(film) for _ in range(3))
     waiting = [session.ask_segment(VIDEO, 0) for session in (first, second, third)]
     assert at_work(first, second, third) == [VIDEO, VIDEO]
-    assert glance(third).viewers_waiting == 1
+    assert peek(third).viewers_waiting == 1
 
     first.stop()
 
@@ -42,7 +42,7 @@ def test_who_waits_is_served_though_there_is_one_place_and_others_are_watching(h
         for session, reply in waiting:
             assert is_right(session, VIDEO, number, reply.get(BOUND))
 
-    assert sum(glance(session).encoder_failures for session in sessions) == 0
+    assert sum(peek(session).encoder_failures for session in sessions) == 0
 
 
 def test_a_run_that_is_ahead_is_held_for_a_viewer_who_waits_and_goes_on_after(
@@ -51,15 +51,15 @@ def test_a_run_that_is_ahead_is_held_for_a_viewer_who_waits_and_goes_on_after(
     supervisor = hls_supervisor(max_encoders=1, ffmpeg=str(slow_ffmpeg))
     ahead_, new = supervisor.open(long_film), supervisor.open(long_film)
     ahead_.segment(VIDEO, 0, BOUND)
-    [run] = glance(ahead_).runs
+    [run] = peek(ahead_).runs
 
     waiting = new.ask_segment(VIDEO, 0)
 
     until(lambda: at_work(ahead_) == [])
-    assert [each.pid for each in glance(ahead_).runs] == [run.pid]
+    assert [each.pid for each in peek(ahead_).runs] == [run.pid]
     assert waiting.get(BOUND).exists()
     ahead_.segment(VIDEO, 12, BOUND)
-    assert glance(ahead_).encoder_failures == glance(new).encoder_failures == 0
+    assert peek(ahead_).encoder_failures == peek(new).encoder_failures == 0
 
 
 def test_who_waits_for_what_precedes_a_late_track_waits_for_its_beginning_to_be_made(

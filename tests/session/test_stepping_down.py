@@ -61,12 +61,12 @@ def open_with(hls_supervisor, film, double):
 FAILS = 'if [ $better = 1 ]; then echo "No device" >&2; exit 3; fi'
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def video(session):
-    return next(rendition for rendition in glance(session).renditions if rendition.id == VIDEO)
+    return next(rendition for rendition in peek(session).renditions if rendition.id == VIDEO)
 
 
 def test_the_best_way_is_taken_and_shown(open_with, film):
@@ -74,7 +74,7 @@ def test_the_best_way_is_taken_and_shown(open_with, film):
     session.segment(VIDEO, 0, BOUND)
 
     assert (video(session).encoder, video(session).given_up) == ("better", ())
-    assert {run.encoder for run in glance(session).runs} <= {"better"}
+    assert {run.encoder for run in peek(session).runs} <= {"better"}
 
 
 def test_a_way_that_fails_before_it_has_made_anything_is_left_at_once(open_with, is_right):
@@ -82,7 +82,7 @@ def test_a_way_that_fails_before_it_has_made_anything_is_left_at_once(open_with,
 
     assert is_right(session, VIDEO, 2, session.segment(VIDEO, 2, BOUND))
     assert video(session).encoder == "plain"
-    assert glance(session).encoder_failures == 1
+    assert peek(session).encoder_failures == 1
 
 
 def test_why_a_way_was_left_is_shown_with_ffmpegs_last_words(open_with):
@@ -91,7 +91,7 @@ def test_why_a_way_was_left_is_shown_with_ffmpegs_last_words(open_with):
 
     why = "better was given up at segment 2: its encoder ended with exit code 3. ffmpeg said: No device"
     assert video(session).given_up == (why,)
-    assert f"{VIDEO}: {why}" in glance(session).notes
+    assert f"{VIDEO}: {why}" in peek(session).notes
 
 
 def test_other_renditions_keep_their_methods(open_with):
@@ -99,7 +99,7 @@ def test_other_renditions_keep_their_methods(open_with):
     session.segment(VIDEO, 0, BOUND)
     session.segment(AUDIO, 0, BOUND)
 
-    [audio] = [rendition for rendition in glance(session).renditions if rendition.id == AUDIO]
+    [audio] = [rendition for rendition in peek(session).renditions if rendition.id == AUDIO]
     assert (audio.encoder, audio.given_up) == ("copy", ())
 
 
@@ -109,33 +109,33 @@ def test_a_way_that_has_worked_is_left_after_three_failures_at_a_segment(open_wi
     session.segment(VIDEO, 0, BOUND)
 
     assert is_right(session, VIDEO, 20, session.segment(VIDEO, 20, BOUND))
-    assert (video(session).encoder, glance(session).encoder_failures) == ("plain", 3)
+    assert (video(session).encoder, peek(session).encoder_failures) == ("plain", 3)
 
 
 def test_a_way_whose_run_is_killed_once_is_kept(open_with, is_right, until, tmp_path):
     session = open_with('if [ "$run" = 1 ]; then exec sleep 3600; fi')
     waiting = session.ask_segment(VIDEO, 1)
     until(lambda: runs_of(tmp_path / "ffmpeg") == 1)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     os.kill(run.pid, signal.SIGKILL)
 
     assert is_right(session, VIDEO, 1, waiting.get(BOUND))
-    assert (video(session).encoder, glance(session).encoder_failures) == ("better", 1)
+    assert (video(session).encoder, peek(session).encoder_failures) == ("better", 1)
 
 
 def test_a_way_whose_files_are_refused_is_left(open_with, is_right):
     session = open_with('if [ $better = 1 ]; then : > "$folder/1.m4s"; exit 0; fi')
 
     assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
-    assert (video(session).encoder, glance(session).segments_refused) == ("plain", 1)
+    assert (video(session).encoder, peek(session).segments_refused) == ("plain", 1)
 
 
 def test_a_way_that_stalls_is_left(hls_supervisor, film, double, hls_clock, is_right, until):
     script = double('case "$*" in *"-coder vlc"*) exec sleep 3600 ;; esac')
     session = hls_supervisor(ffmpeg=str(script), clock=hls_clock).open(film)
     waiting = session.ask_segment(VIDEO, 1)
-    until(lambda: glance(session).runs)
+    until(lambda: peek(session).runs)
 
     while not waiting.done() and video(session).encoder == "better":
         hls_clock.advance(2.5)
@@ -164,7 +164,7 @@ def test_a_broken_disk_is_no_fault_of_the_way(open_with, monkeypatch, is_right, 
     monkeypatch.setattr(Path, "write_bytes", write)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
-    until(lambda: glance(session).encoder_failures == 2)  # each counts when its end is heard
+    until(lambda: peek(session).encoder_failures == 2)  # each counts when its end is heard
     assert video(session).encoder == "better"
 
 

@@ -26,8 +26,8 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def broken_disk(*_, **__):
@@ -50,7 +50,7 @@ def stuck(hls_supervisor, tmp_path, until):
         session = supervisor.open(film)
         waiting = session.ask_segment(VIDEO, segment)
         until(lambda: runs_of(ffmpeg) == 1)
-        [run] = glance(session).runs
+        [run] = peek(session).runs
         return supervisor, session, waiting, run
 
     return stuck
@@ -65,7 +65,7 @@ def test_a_killed_encoder_is_replaced_and_the_viewer_gets_the_right_segment(stuc
     os.kill(run.pid, signal.SIGKILL)
 
     assert is_right(session, VIDEO, 3, waiting.get(BOUND))
-    assert glance(session).encoder_failures == 1
+    assert peek(session).encoder_failures == 1
 
 
 def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
@@ -74,7 +74,7 @@ def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
     session = hls_supervisor(ffmpeg=str(slow_ffmpeg)).open(film)
     session.segment(VIDEO, 0, BOUND)
     waiting = session.ask_segment(VIDEO, 1)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     os.kill(run.pid, signal.SIGKILL)
 
@@ -86,7 +86,7 @@ def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
 def test_a_held_encoder_that_is_killed_is_replaced(hls_supervisor, long_film, slow_ffmpeg, is_right):
     session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
     session.segment(VIDEO, 0, BOUND)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     assert run.held
 
     os.kill(run.pid, signal.SIGKILL)
@@ -107,7 +107,7 @@ def test_failures_at_a_segment_are_forgotten_once_it_is_made(hls_supervisor, fil
     session.segment(VIDEO, 4, BOUND).unlink()
 
     assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
-    assert glance(session).encoder_failures == 4
+    assert peek(session).encoder_failures == 4
 
 
 def test_an_encoder_that_fails_three_times_at_a_segment_ends_the_session_with_its_last_words(
@@ -179,14 +179,14 @@ def test_a_file_that_is_no_segment_is_never_published(hls_supervisor, film, doub
     session = hls_supervisor(ffmpeg=str(double(f"{write}; exit 0", times=1))).open(film)
 
     assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
-    assert glance(session).segments_refused == 1
+    assert peek(session).segments_refused == 1
 
 
 def test_an_encoder_that_goes_on_after_a_bad_segment_is_stopped(hls_supervisor, film, double, is_right, ends):
     write = ': > "$folder/0.m4s"; : > "$folder/1.m4s"; exec sleep 3600'
     session = hls_supervisor(ffmpeg=str(double(write, times=1))).open(film)
     waiting = session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     assert is_right(session, VIDEO, 0, waiting.get(BOUND))
     assert ends(run.pid)
@@ -200,7 +200,7 @@ def test_a_segment_in_another_ones_place_is_never_published(hls_supervisor, film
     session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
 
     assert is_right(session, VIDEO, 3, session.segment(VIDEO, 3, BOUND))
-    assert glance(session).segments_refused == 1
+    assert peek(session).segments_refused == 1
 
 
 def test_an_encoder_that_ends_well_and_leaves_an_empty_segment_has_come_to_the_end_of_the_file(
@@ -213,7 +213,7 @@ def test_an_encoder_that_ends_well_and_leaves_an_empty_segment_has_come_to_the_e
     with pytest.raises(SegmentImpossible, match=f"Segment 4 of {VIDEO} cannot be made: it holds no sample"):
         session.segment(VIDEO, 4, BOUND)
 
-    assert glance(session).state == "active"
+    assert peek(session).state == "active"
 
 
 # ---- a broken disk
@@ -224,7 +224,7 @@ def test_a_disk_that_is_broken_for_a_moment_costs_a_pause(hls_supervisor, film, 
 
     with storage_that_fails(times=2):
         assert is_right(session, VIDEO, 0, session.segment(VIDEO, 0, BOUND))
-    until(lambda: glance(session).encoder_failures == 2)  # each counts when its end is heard
+    until(lambda: peek(session).encoder_failures == 2)  # each counts when its end is heard
 
 
 def test_a_disk_that_stays_broken_ends_the_session_and_says_so(hls_supervisor, film):
@@ -248,10 +248,10 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
     )
 
     session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     until(lambda: {int(process.split()[0]) for process in child_processes() - before} == {run.pid})
-    assert glance(session).encoder_failures == 1
+    assert peek(session).encoder_failures == 1
 
 
 def test_encoders_that_cannot_be_written_down_end_the_session_and_say_so(hanging, film, monkeypatch):
@@ -330,12 +330,12 @@ def test_a_session_that_was_killed_hears_of_the_segments_its_next_encoder_makes(
     supervisor = hls_supervisor(ffmpeg=str(slow_ffmpeg))
     session = supervisor.open(long_film)
     waiting = session.ask_segment(VIDEO, 0)
-    [before] = glance(session).runs
+    [before] = peek(session).runs
 
     actor_of(session).kill()
     waiting.get(BOUND)
 
-    [run] = glance(session).runs  # which is far from its end, where it would have been heard of at last
+    [run] = peek(session).runs  # which is far from its end, where it would have been heard of at last
     assert run.run == before.run
     assert run.pid != before.pid
 
@@ -386,7 +386,7 @@ def test_a_session_that_crashes_too_often_leaves_nothing(hanging, film, ends):
     session = supervisor.open(film)
     session.ask_segment(VIDEO, 0)
     for _ in range(4):
-        [run] = glance(session).runs
+        [run] = peek(session).runs
         crash(session)
 
     supervisor.stop()
@@ -428,7 +428,7 @@ def test_crashes_far_apart_are_forgiven(hls_supervisor, film, hls_clock, is_righ
 def test_a_closed_session_leaves_no_directory_and_no_process(hanging, film, ends):
     session = hanging().open(film)
     session.ask_segment(VIDEO, 0)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     session.stop()
 
@@ -439,7 +439,7 @@ def test_a_closed_session_leaves_no_directory_and_no_process(hanging, film, ends
 def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg, ends):
     session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
     session.segment(VIDEO, 0, BOUND)
-    [run] = glance(session).runs
+    [run] = peek(session).runs
     assert run.held
 
     session.stop()
@@ -450,7 +450,7 @@ def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg
 def test_who_waits_for_a_session_that_is_closed_is_answered(hanging, film):
     session = hanging().open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
-    glance(session)
+    peek(session)
 
     session.stop()
 
@@ -489,12 +489,12 @@ def test_encoders_that_are_killed_while_nobody_waits_end_no_session(
     session.segment(VIDEO, 0, BOUND)
 
     for _ in range(4):
-        until(lambda: glance(session).runs or glance(session).encoder_failures >= 3)
-        for run in glance(session).runs:
+        until(lambda: peek(session).runs or peek(session).encoder_failures >= 3)
+        for run in peek(session).runs:
             os.kill(run.pid, signal.SIGKILL)
-            until(lambda run=run: run.pid not in {other.pid for other in glance(session).runs})
+            until(lambda run=run: run.pid not in {other.pid for other in peek(session).runs})
 
-    assert glance(session).state == "active"
+    assert peek(session).state == "active"
     last = len(session.presentation.cuts(VIDEO)) - 1
     assert is_right(session, VIDEO, 3, session.segment(VIDEO, 3, BOUND))
     assert is_right(session, VIDEO, last, session.segment(VIDEO, last, BOUND))

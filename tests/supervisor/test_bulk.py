@@ -16,8 +16,8 @@ VIDEO = "video-90p"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def done(outcomes) -> list[str]:
@@ -60,7 +60,7 @@ def test_pausing_many_stops_their_encoders(supervisor, anna, ben):
 
     assert done(supervisor.pause_many(Filter(state="active"))) == [anna.id, ben.id]
 
-    assert [(glance(session).state, glance(session).runs) for session in (anna, ben)] == [("paused", ())] * 2
+    assert [(peek(session).state, peek(session).runs) for session in (anna, ben)] == [("paused", ())] * 2
     assert anna.resume().state == "active"
 
 
@@ -71,7 +71,7 @@ def test_what_cannot_be_done_with_one_is_said_and_no_matter_of_the_others(superv
 
     assert (refused.done, refused.refusal) == (False, "A session that is paused cannot pause.")
     assert paused.done
-    assert glance(ben).state == "paused"
+    assert peek(ben).state == "paused"
 
 
 def test_a_session_that_does_not_answer_is_refused(supervisor, anna, ben, monkeypatch):
@@ -114,7 +114,7 @@ def test_what_is_done_to_many_is_no_activity_of_their_viewers(supervisor, anna, 
     supervisor.pause_many(Filter(all=True))
     supervisor.update_many(Filter(all=True), Changes(idle_timeout=1000))
 
-    assert glance(anna).expires_in == 400
+    assert peek(anna).expires_in == 400
 
 
 def test_a_file_is_a_condition_by_any_of_its_names(supervisor, film, hls_clip, anna):
@@ -152,7 +152,7 @@ def test_a_session_that_is_resumed_meanwhile_is_not_stopped(supervisor, anna, mo
 
     monkeypatch.undo()
     assert (outcome.done, outcome.refusal) == (False, "The session is no longer one of those that were meant.")
-    assert glance(anna).state == "active"
+    assert peek(anna).state == "active"
     assert [step.step for step in anna.history] == ["start", "pause", "resume"]
 
 
@@ -169,7 +169,7 @@ def test_a_session_whose_viewer_comes_back_meanwhile_is_not_paused(supervisor, a
     [outcome] = supervisor.pause_many(Filter(idle_for=600))
 
     assert (outcome.done, outcome.refusal) == (False, "The session is no longer one of those that were meant.")
-    assert glance(anna).state == "active"
+    assert peek(anna).state == "active"
 
 
 def test_a_session_that_ends_meanwhile_is_refused_with_the_reason(supervisor, anna, monkeypatch):
@@ -196,14 +196,14 @@ def test_an_update_changes_the_times_of_those_that_are_meant(supervisor, anna, b
 
     assert done(supervisor.update_many(Filter(user="anna"), Changes(idle_timeout=60))) == [anna.id]
 
-    assert [(glance(s).idle_timeout, glance(s).expires_in) for s in (anna, ben)] == [(60, 60), (1800, 1800)]
+    assert [(peek(s).idle_timeout, peek(s).expires_in) for s in (anna, ben)] == [(60, 60), (1800, 1800)]
     until(lambda: heard)
     assert [(event.session_id, event.settings) for event in heard] == [(anna.id, {"idle_timeout": 60})]
 
 
 def test_a_session_that_was_given_less_time_expires_sooner(supervisor, anna, ben, hls_clock, until):
     supervisor.update_many(Filter(session_id=anna.id), Changes(idle_timeout=60))
-    glance(anna)
+    peek(anna)
     hls_clock.advance(60)
 
     until(lambda: supervisor.sessions() == [ben])
@@ -225,8 +225,8 @@ def test_an_update_outlives_a_crash_of_the_actor(hls_supervisor, film, until):
     supervisor.update_many(Filter(all=True), Changes(idle_timeout=60))
     crash(anna)
 
-    until(lambda: glance(anna).restarts)
-    assert glance(anna).idle_timeout == 60
+    until(lambda: peek(anna).restarts)
+    assert peek(anna).idle_timeout == 60
 
 
 def test_a_snapshot_carries_what_was_updated(supervisor, anna):

@@ -16,8 +16,8 @@ VIDEO = "video-90p"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_hook_that_raises_harms_nobody_and_hears_the_next(hls_supervisor, film
     session.resume()
 
     assert [heard.get(timeout=BOUND).step for _ in range(3)] == ["start", "pause", "resume"]
-    assert glance(session).state == "active"
+    assert peek(session).state == "active"
     supervisor.unsubscribe(broken)
     assert broken.failed >= 2
     assert "a bug in a hook" in caplog.text

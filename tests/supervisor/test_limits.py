@@ -156,7 +156,7 @@ def test_a_session_in_which_a_viewer_waits_makes_no_room_however_long(full, film
     supervisor = full(when_full="evict", ffmpeg=str(hanging_ffmpeg(tmp_path)), idle_timeout=5000)
     waited_for, idle = supervisor.open(film), supervisor.open(film)
     waiting = waited_for.ask_segment(VIDEO, 0)
-    waited_for.ask_glance().get(BOUND)
+    waited_for.ask_peek().get(BOUND)
     hls_clock.advance(10)
     idle.heartbeat()
     hls_clock.advance(100)

@@ -210,7 +210,7 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
             ask()
         return len(traceback.extract_tb(ended.value.__traceback__))
 
-    session.ask_glance()
+    session.ask_peek()
     with pytest.raises(SessionEnded):
         session.info()
     for ask in (lambda: supervisor.find(session.id), session.master_playlist):

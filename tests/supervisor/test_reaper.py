@@ -16,13 +16,13 @@ VIDEO = "video-90p"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def is_alive(session):
     try:
-        glance(session)
+        peek(session)
     except SessionEnded:
         return False
     return True
@@ -50,7 +50,7 @@ def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film
     session = supervisor.open(film)
     with lost_timers(supervisor):
         hls_clock.advance(1800)
-        assert glance(session).state == "active"
+        assert peek(session).state == "active"
 
         assert supervisor.reap() == [session.id]
 
@@ -77,7 +77,7 @@ def test_a_cycle_spares_a_session_while_a_viewer_waits(hls_supervisor, film, hls
     supervisor = hls_supervisor(clock=hls_clock, ffmpeg=str(hanging_ffmpeg(tmp_path)))
     session = supervisor.open(film, idle_timeout=5)
     session.ask_segment(VIDEO, 0)
-    glance(session)
+    peek(session)
     hls_clock.advance(100)
 
     assert supervisor.reap() == []
@@ -92,7 +92,7 @@ def test_a_reaper_that_was_killed_comes_back_and_no_session_notices(hls_supervis
     reaper.kill()
 
     assert process_of(supervisor, "reaper").is_alive()
-    assert glance(session).restarts == {}
+    assert peek(session).restarts == {}
 
 
 def test_what_does_not_run_reaps_nothing_and_streams_nothing(hls_supervisor):
@@ -142,11 +142,11 @@ def test_who_listens_is_counted_and_keeps_the_session(hls_supervisor, film, hls_
     async def listen():
         with supervisor.stream(session.id), supervisor.stream(session.id):
             hls_clock.advance(10_000)
-            return await session.ask_glance()
+            return await session.ask_peek()
 
     info = asyncio.run(listen())
     assert (info.subscriber_count, info.last_subscriber_left_at, info.expires_in) == (2, None, 1800)
-    after = glance(session)
+    after = peek(session)
     assert after.subscriber_count == 0
     assert after.last_subscriber_left_at.timestamp() == hls_clock.time()
     assert after.expires_in == 90
@@ -179,7 +179,7 @@ def test_a_crash_of_the_actor_forgets_nobody_who_listens(hls_supervisor, film):
             crash(session)
             async for event in stream:
                 if isinstance(event, Restarted):
-                    return (await session.ask_glance()).subscriber_count
+                    return (await session.ask_peek()).subscriber_count
         return None
 
     assert asyncio.run(asyncio.wait_for(listen(), BOUND)) == 1
@@ -233,7 +233,7 @@ def test_a_reader_that_is_too_slow_is_cut_off_and_harms_nobody(hls_supervisor, f
             return [event async for event in stream]
 
     assert asyncio.run(asyncio.wait_for(listen(), BOUND)) == []
-    assert glance(session).subscriber_count == 0
+    assert peek(session).subscriber_count == 0
 
 
 def test_nobody_can_listen_to_a_session_that_is_not_there(hls_supervisor, film, hls_clock):

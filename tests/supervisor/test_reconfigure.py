@@ -15,8 +15,8 @@ VIDEO = "video-90p"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 @pytest.fixture
@@ -30,8 +30,8 @@ def test_open_sessions_follow_a_new_default_and_keep_what_is_their_own(superviso
 
     supervisor.reconfigure(idle_timeout=60)
 
-    assert [glance(session).idle_timeout for session in (default, own, updated)] == [60, 900, 800]
-    assert glance(supervisor.open(film)).idle_timeout == 60
+    assert [peek(session).idle_timeout for session in (default, own, updated)] == [60, 900, 800]
+    assert peek(supervisor.open(film)).idle_timeout == 60
 
 
 def test_a_session_whose_time_is_up_by_the_new_default_expires_at_once(supervisor, film, hls_clock, until):
@@ -52,7 +52,7 @@ def test_a_longer_time_is_granted_to_those_that_are_there(supervisor, film, hls_
     hls_clock.advance(3600)
     supervisor.reap()
 
-    assert glance(session).expires_in == 3600
+    assert peek(session).expires_in == 3600
 
 
 def test_encoders_that_nobody_uses_are_stopped_by_the_new_time(hls_supervisor, film, slow_ffmpeg, hls_clock, until):
@@ -61,11 +61,11 @@ def test_encoders_that_nobody_uses_are_stopped_by_the_new_time(hls_supervisor, f
     session = supervisor.open(film)
     session.segment(VIDEO, 0)
     hls_clock.advance(30)
-    assert glance(session).runs
+    assert peek(session).runs
 
     supervisor.reconfigure(encoder_idle_timeout=30)
 
-    until(lambda: not glance(session).runs)
+    until(lambda: not peek(session).runs)
 
 
 def test_encoders_are_looked_after_once_at_a_time_however_often_their_time_changes(
@@ -82,7 +82,7 @@ def test_encoders_are_looked_after_once_at_a_time_however_often_their_time_chang
     session = supervisor.open(film)
     for seconds in (50, 40, 30):
         supervisor.reconfigure(encoder_idle_timeout=seconds)
-    glance(session)
+    peek(session)
     looks.clear()
 
     hls_clock.advance(60)  # all reminders that were ever set are due
@@ -99,10 +99,10 @@ def test_an_encoder_is_held_by_the_new_look_ahead(hls_supervisor, hls_clip, pace
 
     session.segment(VIDEO, 0)
 
-    until(lambda: [run.held for run in glance(session).runs] == [True])
-    held_at = glance(session).runs[0].next
+    until(lambda: [run.held for run in peek(session).runs] == [True])
+    held_at = peek(session).runs[0].next
     supervisor.reconfigure(look_ahead=1000)
-    until(lambda: glance(session).renditions[0].published > held_at)
+    until(lambda: peek(session).renditions[0].published > held_at)
 
 
 def test_a_session_that_comes_back_goes_by_the_new_settings(hls_supervisor, film, until):
@@ -111,8 +111,8 @@ def test_a_session_that_comes_back_goes_by_the_new_settings(hls_supervisor, film
     supervisor.reconfigure(encoder_idle_timeout=5, idle_timeout=70)
     crash(session)
 
-    until(lambda: glance(session).restarts)
-    assert glance(session).idle_timeout == 70
+    until(lambda: peek(session).restarts)
+    assert peek(session).idle_timeout == 70
 
 
 def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, film, monkeypatch):
@@ -183,7 +183,7 @@ def test_what_is_refused_changes_nothing(supervisor, film):
         supervisor.reconfigure(idle_timeout=60, look_ahead=-1)
 
     assert supervisor.settings is before
-    assert glance(session).idle_timeout == 1800
+    assert peek(session).idle_timeout == 1800
     supervisor.stop()
     assert heard == []
 
@@ -204,6 +204,6 @@ def test_what_does_not_run_begins_with_the_new_settings(supervisor, film):
     assert isinstance(supervisor.reconfigure(idle_timeout=60, max_sessions=1), Settings)
 
     with supervisor:
-        assert glance(supervisor.open(film)).idle_timeout == 60
+        assert peek(supervisor.open(film)).idle_timeout == 60
         with pytest.raises(CapacityExceeded):
             supervisor.open(film)

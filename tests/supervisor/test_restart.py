@@ -147,7 +147,7 @@ def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls
 
     second = last_life(clock=hls_clock)
     assert second.wait_for_the_returning(BOUND)
-    assert second.sessions()[0].ask_glance().get(BOUND).expires_in == 10
+    assert second.sessions()[0].ask_peek().get(BOUND).expires_in == 10
     hls_clock.advance(10)
 
     until(lambda: second.sessions() == [])
@@ -255,7 +255,7 @@ def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hl
     second = last_life(clock=hls_clock)
     assert second.wait_for_the_returning(BOUND)
     hls_clock.advance(49)
-    assert second.sessions()[0].ask_glance().get(BOUND).expires_in == 1
+    assert second.sessions()[0].ask_peek().get(BOUND).expires_in == 1
     hls_clock.advance(1)
 
     until(lambda: second.sessions() == [])
@@ -562,7 +562,7 @@ def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have
     second = last_life(clock=hls_clock, janitor_interval=20)
 
     assert second.wait_for_the_returning(BOUND)
-    assert second.sessions()[0].ask_glance().get(BOUND).last_activity_at == datetime.fromtimestamp(
+    assert second.sessions()[0].ask_peek().get(BOUND).last_activity_at == datetime.fromtimestamp(
         hls_clock.time() - 30, UTC
     )
 

@@ -20,8 +20,8 @@ BOUND = 30
 PARTS = ["timers", "segment watcher", SESSIONS]
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 def part(supervisor, name):
@@ -72,7 +72,7 @@ def test_who_waits_when_a_part_of_the_tree_is_killed_is_served(stuck, name):
 @pytest.mark.parametrize("name", PARTS)
 def test_the_encoders_of_an_earlier_life_are_gone(stuck, name, ends):
     supervisor, session, _ = stuck
-    [run] = glance(session).runs
+    [run] = peek(session).runs
 
     kill(supervisor, name)
 

@@ -13,8 +13,8 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
 
 
-def glance(session):
-    return session.ask_glance().get(BOUND)
+def peek(session):
+    return session.ask_peek().get(BOUND)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_stopping_leaves_no_process_thread_or_directory(hanging, film, hls_segme
         session = supervisor.open(film, user=user)
         session.ask_segment(VIDEO, 0)
         session.segment(AUDIO, 0, BOUND)
-        assert len(glance(session).runs) == 1
+        assert len(peek(session).runs) == 1
 
     supervisor.stop()
 
@@ -77,7 +77,7 @@ def test_who_waits_is_answered_when_the_supervisor_stops(hanging, film):
     supervisor = hanging()
     session = supervisor.open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
-    glance(session)
+    peek(session)
 
     supervisor.stop()
 

@@ -53,7 +53,7 @@ def listen(http):
     return listen
 
 
-def glance(http, session_id):
+def peek(http, session_id):
     """Look at a session without being taken for its viewer."""
     return next(session for session in http.get("/sessions").json() if session["session_id"] == session_id)
 
@@ -84,10 +84,10 @@ def test_subscribers_are_counted_and_one_that_leaves_is_noticed(http, session, l
     with listen(f"{base}/events") as reader, listen(f"{base}/events") as other:
         reader.next()
         other.next()
-        assert glance(http, session["session_id"])["subscriber_count"] == 2
+        assert peek(http, session["session_id"])["subscriber_count"] == 2
 
-    until(lambda: glance(http, session["session_id"])["subscriber_count"] == 0)
-    left = glance(http, session["session_id"])
+    until(lambda: peek(http, session["session_id"])["subscriber_count"] == 0)
+    left = peek(http, session["session_id"])
     assert left["last_subscriber_left_at"] >= left["created_at"]
     assert left["expires_in"] <= 90
     with listen(f"{base}/events") as reader:
@@ -102,7 +102,7 @@ def test_who_only_looks_on_is_no_subscriber(http, session, listen):
         http.get(f"{base}/video-90p/0.m4s")
         assert reader.until("segment_ready")["rendition"] == "video-90p"
 
-    left = glance(http, session["session_id"])
+    left = peek(http, session["session_id"])
     assert (left["subscriber_count"], left["last_subscriber_left_at"]) == (0, None)
 
 
@@ -112,7 +112,7 @@ def test_all_sessions_can_be_listened_to_at_once(http, film, listen):
         ids = [http.post("/sessions", json={"media": film.name}).json()["session_id"] for _ in range(2)]
 
         assert [reader.until("started")["session_id"] for _ in ids] == ids
-        assert [glance(http, session)["subscriber_count"] for session in ids] == [0, 0]
+        assert [peek(http, session)["subscriber_count"] for session in ids] == [0, 0]
 
 
 def test_nobody_listens_to_a_session_that_is_not_there(http):

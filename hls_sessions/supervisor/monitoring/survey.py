@@ -37,7 +37,7 @@ class Survey:
 
 def survey(sessions: Iterable[Session], timeout: float) -> Survey:
     """Ask all sessions at once; all together have ``timeout`` seconds to answer. Who ends meanwhile is left out."""
-    asked = [(session.id, session.ask_glance()) for session in sessions]
+    asked = [(session.id, session.ask_peek()) for session in sessions]
     deadline = time.monotonic() + timeout
     infos, silent = [], []
     for session_id, reply in asked:

@@ -1,4 +1,4 @@
-"""How a server is, seen without waking it."""
+"""Peeking at an idle server, which reads its state without waking it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOUND = 30
 
 
 class Sum(GenServer):
-    """Adds up what it is told; glances say the sum, and in whose thread."""
+    """Adds up what it is told; a peek returns the sum, and the thread it is read in."""
 
     def init(self, at_work=None, go_on=None):
         self.sum = 0
@@ -30,7 +30,7 @@ class Sum(GenServer):
             self.go_on.wait(BOUND)
         self.sum += number
 
-    def handle_glance(self):
+    def handle_peek(self):
         return self.sum, threading.current_thread()
 
 
@@ -47,44 +47,44 @@ def start():
         ref.stop(timeout=BOUND)
 
 
-def test_an_idle_server_is_seen_in_the_thread_of_who_looks(start, until):
+def test_a_peek_at_an_idle_server_runs_in_the_thread_of_the_caller(start, until):
     ref = start()
 
-    until(lambda: ref.glance() is not None)
+    until(lambda: ref.peek() is not None)
 
-    assert ref.glance() == (0, threading.current_thread())
+    assert ref.peek() == (0, threading.current_thread())
 
 
-def test_a_server_at_work_is_not_seen(start, until):
+def test_a_peek_at_a_busy_server_is_none(start, until):
     at_work, go_on = threading.Event(), threading.Event()
     ref = start(at_work, go_on)
     ref.cast(1)
     at_work.wait(BOUND)
 
-    assert ref.glance() is None
+    assert ref.peek() is None
     go_on.set()
-    until(lambda: ref.glance() is not None)
-    assert ref.glance()[0] == 1
+    until(lambda: ref.peek() is not None)
+    assert ref.peek()[0] == 1
 
 
-def test_what_was_sent_before_has_been_handled_when_a_server_is_seen(start):
+def test_what_was_sent_before_a_peek_has_been_handled(start):
     ref = start()
     seen = []
 
     for number in range(1, 2001):
         ref.cast(1)
-        glance = ref.glance()
-        if glance is not None:
-            seen.append(glance[0] == number)
+        peek = ref.peek()
+        if peek is not None:
+            seen.append(peek[0] == number)
 
     assert all(seen)
     assert ref.call("sum") == 2000
 
 
-def test_a_server_handles_nothing_while_it_is_seen(start, until):
+def test_a_server_handles_nothing_during_a_peek(start, until):
     ref = start()
-    until(lambda: ref.glance() is not None)
-    server = ref.process.look.__self__
+    until(lambda: ref.peek() is not None)
+    server = ref.process.handle_peek.__self__
     looking, seen = threading.Event(), []
 
     def look():
@@ -106,17 +106,17 @@ def test_a_server_handles_nothing_while_it_is_seen(start, until):
     assert ref.call("sum") == 1
 
 
-def test_a_dead_server_is_not_seen_and_not_kept_alive(start, until):
+def test_a_peek_at_a_dead_server_is_none_and_does_not_keep_it_alive(start, until):
     ref = start()
-    server = weakref.ref(ref.process.look.__self__)
+    server = weakref.ref(ref.process.handle_peek.__self__)
     ref.stop(timeout=BOUND)
 
-    assert ref.glance() is None
+    assert ref.peek() is None
     until(lambda: gc.collect() >= 0 and server() is None)  # its thread may still be on its way out
 
 
-def test_a_killed_server_is_not_seen(start):
+def test_a_peek_at_a_killed_server_is_none(start):
     ref = start()
     ref.kill()
 
-    assert ref.glance() is None
+    assert ref.peek() is None
