@@ -7,7 +7,7 @@ ground up:
 - `shield`, `reply`, `inbox`: how a thread is told to die, an answer to come, a queue that can be closed;
 - `process`, `ref`, `genserver`: a life as others see it, the address of it, and the server that lives it;
 - `clock`, `timers`, `registry`: what time it is, messages for later, servers by name;
-- `child`, `shutdown`, `supervision`, `overseer`, `supervisor`, `dynamic`: children, and who looks after them.
+- `child`, `shutdown`, `supervision`, `base_supervisor`, `supervisor`, `dynamic`: children and their supervisors.
 
     class Counter(GenServer):
         def init(self, first: int) -> None:

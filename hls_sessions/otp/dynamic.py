@@ -9,10 +9,10 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.otp.base_supervisor import BaseSupervisor, Child
 from hls_sessions.otp.clock import SYSTEM_CLOCK, Clock
 from hls_sessions.otp.errors import MaxChildren, StartError
 from hls_sessions.otp.genserver import NO_REPLY, From
-from hls_sessions.otp.overseer import Child, Overseer
 from hls_sessions.otp.shutdown import kill_late, shut_down_together, tell
 from hls_sessions.otp.supervision import StartChild, TerminateChild
 from hls_sessions.otp.supervisor import DEFAULT_INTENSITY
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class DynamicSupervisor(Overseer):
+class DynamicSupervisor(BaseSupervisor):
     """Starts children when it is asked to, restarts each for itself, and ends all of them at once.
 
     It waits for a child that starts, as OTP does: `init` should be quick. It does not wait for one that it
@@ -56,7 +56,7 @@ class DynamicSupervisor(Overseer):
         """
         if max_children is not None and max_children < 0:
             raise ValueError(f"max_children cannot be negative: {max_children}")
-        self._oversee(intensity, clock, timers)
+        self._set_up(intensity, clock, timers)
         self._max_children = max_children
         self._on_give_up = on_give_up
         self._leaving: dict[Hashable, _Leaving] = {}

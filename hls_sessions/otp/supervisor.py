@@ -8,10 +8,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from hls_sessions.otp.base_supervisor import BaseSupervisor, Child
 from hls_sessions.otp.child import ChildSpec, Intensity, Restart
 from hls_sessions.otp.clock import SYSTEM_CLOCK, Clock
 from hls_sessions.otp.errors import ChildRunning, StartError
-from hls_sessions.otp.overseer import Child, Overseer
 from hls_sessions.otp.shutdown import shut_down
 from hls_sessions.otp.supervision import DeleteChild, RestartChild, StartChild, TerminateChild
 
@@ -38,7 +38,7 @@ class Strategy(Enum):
     """Those that were started after it: each depends on those before."""
 
 
-class Supervisor(Overseer):
+class Supervisor(BaseSupervisor):
     """Starts its children in order, restarts them by its strategy, and ends them in reverse order.
 
     When they need more restarts than its intensity allows it ends its children and itself with SHUTDOWN,
@@ -64,7 +64,7 @@ class Supervisor(Overseer):
             timers: needed by children that have a backoff
 
         """
-        self._oversee(intensity, clock, timers)
+        self._set_up(intensity, clock, timers)
         self._strategy = strategy
         try:
             for spec in children:

@@ -1,4 +1,4 @@
-"""What the two supervisors share: children that are started, watched, and judged when they end."""
+"""What the two supervisors share: they start children, link to them, and decide on restarts."""
 
 from __future__ import annotations
 
@@ -61,11 +61,10 @@ class Child:
         return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None)
 
 
-class Overseer(GenServer):
+class BaseSupervisor(GenServer):
     """A server that has children and traps their exits.
 
-    What a kind of supervisor does with a child that is to be restarted, and with one that is not, is the
-    kind's own.
+    A subclass decides how a child is restarted, and what remains of a child that is not.
     """
 
     trap_exits: ClassVar[bool] = True
@@ -73,7 +72,7 @@ class Overseer(GenServer):
 
     _children: dict[Hashable, Child]
 
-    def _oversee(self, intensity: Intensity, clock: Clock, timers: Timers | None) -> None:
+    def _set_up(self, intensity: Intensity, clock: Clock, timers: Timers | None) -> None:
         self._intensity = intensity
         self._clock = clock
         self._timers = timers
@@ -81,7 +80,7 @@ class Overseer(GenServer):
         self._children = {}
         self._by_ref: dict[Ref, Child] = {}
 
-    # ---- the kind's own
+    # ---- for subclasses
 
     @abstractmethod
     def _start_again(self, child: Child) -> None:
