@@ -254,8 +254,8 @@ class GenServer(pykka.ThreadingActor):
         while self._ending is None:
             if self._process.reason is not None:
                 self._ending = self._process.reason
-            elif self._process.doom is not None:
-                self._ending = self._process.doom
+            elif self._process.exit_requested is not None:
+                self._ending = self._process.exit_requested
             else:
                 self._handle(self._next_envelope())
 

@@ -62,7 +62,8 @@ class Process:
         """The server's callback for `Ref.peek`, until it ends."""
         self.parent: Process | None = None
         self.reason: ExitReason | None = None
-        self.doom: ExitReason | None = None
+        self.exit_requested: ExitReason | None = None
+        """Why the server is to end after the callback it is in: the first exit signal that was not ignored."""
         self.gone: Reply[ExitReason] = Reply()
         self.in_hand: Reply[Any] | None = None
         self._deferred: set[Reply[Any]] = set()
@@ -111,13 +112,13 @@ class Process:
         elif self.trap_exits and (source is None or source is not self.parent):
             self.inbox.put(Envelope(Exit(None if source is None else source.ref, reason)))
         elif self.trap_exits or reason is not NORMAL:
-            self._condemn(reason)
+            self._request_exit(reason)
 
-    def _condemn(self, reason: ExitReason) -> None:
+    def _request_exit(self, reason: ExitReason) -> None:
         # A signal overtakes the messages: the server ends after the callback it is in, not after all it has
         # been sent.
         with self._lock:
-            self.doom = self.doom or reason
+            self.exit_requested = self.exit_requested or reason
         self.inbox.put(WAKE)
 
     # ---- who wants to hear of the end
