@@ -100,7 +100,7 @@ class Process:
     def kill(self) -> None:
         """End at once as KILLED, and have the thread told as soon as it can be."""
         if self.end(KILLED):
-            self.shield.strike()
+            self.shield.kill()
             logger.warning("%s was killed", self.ref)
 
     # ---- exit signals

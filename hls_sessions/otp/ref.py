@@ -123,7 +123,7 @@ class Ref:
         - if it is in a finalizer, Python swallows the signal and reports it as unraisable.
 
         Locks of this package are safe from the signal; others are not, such as those of `logging`, if it
-        strikes between the taking of one and the code that would release it. So a kill is for servers that do
+        arrives between the taking of one and the code that would release it. So a kill is for servers that do
         not end when they are told to, which is how supervisors use it.
         """
         self.exit(KILL)

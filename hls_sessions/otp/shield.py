@@ -50,13 +50,13 @@ class _ThrownSignal(KillSignal):
 class Shield:
     """Keeps KillSignal out of everything but the callbacks of one server.
 
-    All methods but `strike` belong to the thread that wears it.
+    All methods but `kill` belong to the thread that wears it.
     """
 
     def __init__(self) -> None:
         self._layers = 1
         self._token: deque[None] = deque(maxlen=1)
-        self._struck = False
+        self._killed = False
         self._arrived = False
         self._thread = 0
         self._bell: SimpleQueue[None] | None = None
@@ -85,7 +85,7 @@ class Shield:
 
     def __enter__(self) -> None:
         if self._layers == 0:
-            if self._struck:
+            if self._killed:
                 raise KillSignal
             self._take_token()
         self._layers += 1
@@ -95,17 +95,17 @@ class Shield:
         if self._layers == 0:
             self._offer_token()
 
-    def strike(self) -> None:
+    def kill(self) -> None:
         """Kill: called once, by any thread.
 
         A thread that sleeps in this package (it waits for an answer) is woken. A thread that is blocked
         elsewhere, in a system call or in C code, hears of it only when it comes back to Python.
 
         Under a debugger or coverage nothing is thrown, and the thread ends when it next calls this package. A
-        tracer runs inside the thread it traces, where the signal could strike it with its own locks held; and
+        tracer runs inside the thread it traces, where the signal could arrive while it holds its own locks; and
         on CPython 3.11 a signal that is pending in one thread hangs every other that is traced.
         """
-        self._struck = True
+        self._killed = True
         if not _is_traced():
             self._throw()
         if (bell := self._bell) is not None:
@@ -119,11 +119,11 @@ class Shield:
         """Wait for the bell, which a kill rings too."""
         self._bell = bell
         try:
-            if not self._struck:
+            if not self._killed:
                 _wait(bell, seconds)
         finally:
             self._bell = None
-        if self._struck:
+        if self._killed:
             raise KillSignal
 
     def _throw(self) -> None:
@@ -134,7 +134,7 @@ class Shield:
 
     def _offer_token(self) -> None:
         self._token.append(None)
-        if self._struck:
+        if self._killed:
             raise KillSignal
 
     def _take_token(self) -> None:
