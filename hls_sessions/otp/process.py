@@ -75,7 +75,7 @@ class Process:
     def begin(self) -> None:
         """Make the calling thread the one that lives this life."""
         _here.process = self
-        self.shield.wear()
+        self.shield.install()
 
     @shielded
     def end(self, reason: ExitReason) -> bool:

@@ -5,7 +5,7 @@ Python cannot kill a thread. It can have an exception raised in one, at some lat
 thread holds a lock of this package, or between two steps that belong together, it would break servers that
 did nothing wrong.
 
-So every server's thread wears a shield. It is up at all times but two: it is lowered around the callbacks of
+So every server's thread has a shield. It is up at all times but two: it is lowered around the callbacks of
 the server, and raised again for every call those make into this package. A kill that finds it lowered throws
 KillSignal; a kill that finds it up only leaves its mark, and the thread throws KillSignal at itself when it
 next lowers it.
@@ -50,7 +50,7 @@ class _ThrownSignal(KillSignal):
 class Shield:
     """Keeps KillSignal out of everything but the callbacks of one server.
 
-    All methods but `kill` belong to the thread that wears it.
+    All methods but `kill` belong to the thread it is installed in.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Shield:
         self._thrown = threading.Lock()
         self._thrown.acquire()
 
-    def wear(self) -> None:
+    def install(self) -> None:
         """Make this the shield of the calling thread, for as long as the thread lives."""
         self._thread = threading.get_ident()
         _here.shield = self
