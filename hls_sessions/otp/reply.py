@@ -120,16 +120,16 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         raise NotImplementedError(f"a Reply cannot be mapped or joined through {func}: await it instead")
 
     def _wait(self, timeout: float | None) -> None:
-        bell: SimpleQueue[None] = SimpleQueue()
+        wakeup: SimpleQueue[None] = SimpleQueue()
 
-        def ring(_: Reply[T]) -> None:
-            bell.put(None)
+        def wake(_: Reply[T]) -> None:
+            wakeup.put(None)
 
-        self._listen(self._waiters, ring)
+        self._listen(self._waiters, wake)
         try:
-            sleep(bell, timeout)
+            sleep(wakeup, timeout)
         finally:
-            self._leave(ring)
+            self._leave(wake)
         if not self.done():
             raise CallTimeout("the answer", timeout)
 

@@ -59,7 +59,7 @@ class Shield:
         self._killed = False
         self._arrived = False
         self._thread = 0
-        self._bell: SimpleQueue[None] | None = None
+        self._wakeup: SimpleQueue[None] | None = None
         self._thrown = threading.Lock()
         self._thrown.acquire()
 
@@ -108,21 +108,21 @@ class Shield:
         self._killed = True
         if not _is_traced():
             self._throw()
-        if (bell := self._bell) is not None:
-            bell.put(None)
+        if (wakeup := self._wakeup) is not None:
+            wakeup.put(None)
 
     def signal_has_arrived(self) -> None:
         """Note that what was thrown need not be waited for any more."""
         self._arrived = True
 
-    def sleep(self, bell: SimpleQueue[None], seconds: float | None) -> None:
-        """Wait for the bell, which a kill rings too."""
-        self._bell = bell
+    def sleep(self, wakeup: SimpleQueue[None], seconds: float | None) -> None:
+        """Wait for an item in the queue, or for a kill, which puts one there too."""
+        self._wakeup = wakeup
         try:
             if not self._killed:
-                _wait(bell, seconds)
+                _wait(wakeup, seconds)
         finally:
-            self._bell = None
+            self._wakeup = None
         if self._killed:
             raise KillSignal
 
@@ -173,18 +173,18 @@ def shielded(function: Callable[P, T]) -> Callable[P, T]:
     return under_shield
 
 
-def sleep(bell: SimpleQueue[None], seconds: float | None) -> None:
-    """Wait until something is put into the bell or the seconds are over. A kill wakes who sleeps here."""
+def sleep(wakeup: SimpleQueue[None], seconds: float | None) -> None:
+    """Wait for an item in the queue, for a kill of the calling server, or until the seconds are over."""
     shield = _here.shield
     if shield is None:
-        _wait(bell, seconds)
+        _wait(wakeup, seconds)
     else:
-        shield.sleep(bell, seconds)
+        shield.sleep(wakeup, seconds)
 
 
-def _wait(bell: SimpleQueue[None], seconds: float | None) -> None:
+def _wait(wakeup: SimpleQueue[None], seconds: float | None) -> None:
     try:
-        bell.get(timeout=None if seconds is None else max(0.0, min(seconds, threading.TIMEOUT_MAX)))
+        wakeup.get(timeout=None if seconds is None else max(0.0, min(seconds, threading.TIMEOUT_MAX)))
     except Empty:
         return
 
