@@ -333,7 +333,7 @@ class GenServer(pykka.ThreadingActor):
     def _call_back(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run one of the server's callbacks, and make what it raises the end of the server."""
         try:
-            return self._process.shield.lowered(callback, *args, **kwargs)
+            return self._process.shield.unblocked(callback, *args, **kwargs)
         except KillSignal:
             self._ending = KILLED
         except BaseException as error:  # noqa: BLE001 - SystemExit too is the crash of this server alone

@@ -74,7 +74,7 @@ class Process:
 
     def begin(self) -> None:
         """Make the calling thread the one that lives this life."""
-        _here.process = self
+        _local.process = self
         self.shield.install()
 
     @shielded
@@ -215,13 +215,13 @@ class Process:
                 reply.fail(ServerExited(self.ref, reason, in_hand=reply is self.in_hand))
 
 
-class _Here(threading.local):
+class _ThreadLocal(threading.local):
     process: Process | None = None
 
 
-_here = _Here()
+_local = _ThreadLocal()
 
 
 def current() -> Process | None:
     """Find the process whose thread this is, if it is one's."""
-    return _here.process
+    return _local.process

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import pykka
 
 from hls_sessions.otp.errors import CallTimeout, ReplyCancelled
-from hls_sessions.otp.shield import shielded, sleep
+from hls_sessions.otp.shield import shielded, wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -127,7 +127,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
 
         self._listen(self._waiters, wake)
         try:
-            sleep(wakeup, timeout)
+            wait(wakeup, timeout)
         finally:
             self._leave(wake)
         if not self.done():

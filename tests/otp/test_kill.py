@@ -20,7 +20,7 @@ from hls_sessions.otp import (
 PATIENCE = 10.0
 
 needs_a_signal = pytest.mark.skipif(
-    threading.gettrace() is not None, reason="nothing is thrown under a debugger or coverage"
+    threading.gettrace() is not None, reason="nothing is raised under a debugger or coverage"
 )
 
 
