@@ -161,7 +161,7 @@ class BaseSupervisor(GenServer):
         return ref
 
     def _ended(self, child: Child, reason: ExitReason) -> None:
-        if child.spec.restart.follows(reason):
+        if child.spec.restart.applies_to(reason):
             self._decide(child, reason, self._restart)
         else:
             self._leave(child)

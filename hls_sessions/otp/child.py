@@ -29,8 +29,8 @@ class Restart(Enum):
     TEMPORARY = "temporary"
     """Never, not even when the strategy restarts its siblings. The supervisor forgets it."""
 
-    def follows(self, reason: ExitReason) -> bool:
-        """Tell whether a child of this kind is to be restarted after such an end."""
+    def applies_to(self, reason: ExitReason) -> bool:
+        """Tell whether a child of this kind is restarted when it ended for this reason."""
         match self:
             case Restart.PERMANENT:
                 return True

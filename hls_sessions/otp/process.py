@@ -145,24 +145,24 @@ class Process:
         if peer.reason is not None:
             self.signal(peer, NO_PROCESS)
         elif peer not in self._links:
-            self._follow(peer)
-            peer._follow(self)
+            self._add_link(peer)
+            peer._add_link(self)
 
     @shielded
     def unlink(self, peer: Process) -> None:
         """Undo `link`, from either side. An Exit that is in the inbox already stays there."""
-        self._follow_no_more(peer)
-        peer._follow_no_more(self)
+        self._remove_link(peer)
+        peer._remove_link(self)
 
     @shielded
     def adopt(self, child: Process) -> None:
         """Link to a child, become its parent if it has none, and hear why it ended even if it has already."""
         child.parent = child.parent or self
         if child not in self._links:
-            self._follow(child)
-            child._follow(self)
+            self._add_link(child)
+            child._add_link(self)
 
-    def _follow(self, peer: Process) -> None:
+    def _add_link(self, peer: Process) -> None:
         def peer_ended(reason: ExitReason) -> None:
             self._links.pop(peer, None)
             self.signal(peer, reason)
@@ -172,9 +172,9 @@ class Process:
         if self.reason is not None:
             # Who has ended meanwhile follows nobody, and would leave its watch behind for as long as the peer
             # lives.
-            self._follow_no_more(peer)
+            self._remove_link(peer)
 
-    def _follow_no_more(self, peer: Process) -> None:
+    def _remove_link(self, peer: Process) -> None:
         if (watch := self._links.pop(peer, None)) is not None:
             watch.cancel()
 

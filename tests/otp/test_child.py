@@ -31,7 +31,7 @@ def never():
     ],
 )
 def test_whether_a_restart_follows_an_end(restart, followed):
-    assert [restart.follows(reason) for reason in ENDINGS] == followed
+    assert [restart.applies_to(reason) for reason in ENDINGS] == followed
 
 
 # ---- intensity
