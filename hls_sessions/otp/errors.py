@@ -32,10 +32,10 @@ class CallTimeout(OtpError, pykka.Timeout):
 
 
 class ReplyCancelled(OtpError):
-    """The one who asked has left, so there is no answer to get."""
+    """The caller gave up waiting before an answer came."""
 
     def __init__(self) -> None:
-        super().__init__("the reply was cancelled by the one who asked")
+        super().__init__("the reply was cancelled by its caller")
 
 
 class NoProcess(OtpError, pykka.ActorDeadError):

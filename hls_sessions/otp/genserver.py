@@ -61,7 +61,7 @@ class From:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the one who asked has left: no answer will be seen."""
+        """Whether the caller gave up waiting, so that no answer will be read."""
         return self._reply.cancelled()
 
     def reply(self, value: Any = None) -> None:

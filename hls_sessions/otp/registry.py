@@ -86,7 +86,7 @@ class Registry:
         if ref is not None:
             reply.set(ref)
         else:
-            reply.add_done_callback(lambda reply: self._wait_no_more(name, reply))
+            reply.add_done_callback(lambda reply: self._remove_waiter(name, reply))
         return reply
 
     @shielded
@@ -98,7 +98,7 @@ class Registry:
                 del self._holders[name]
 
     @shielded
-    def _wait_no_more(self, name: Hashable, reply: Reply[Ref]) -> None:
+    def _remove_waiter(self, name: Hashable, reply: Reply[Ref]) -> None:
         with self._lock:
             waiting = self._waiting.get(name, [])
             if reply in waiting:

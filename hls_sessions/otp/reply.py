@@ -48,7 +48,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         return self._result is not None
 
     def cancelled(self) -> bool:
-        """Tell whether the one who asked has left."""
+        """Tell whether the reply was cancelled before an answer came."""
         return self._cancelled
 
     @shielded
@@ -71,7 +71,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the answer, in a coroutine. When the last one who awaits is cancelled, so is the reply."""
-        return self._awaited().__await__()
+        return self._wait_async().__await__()
 
     __iter__ = __await__
 
@@ -80,7 +80,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         """Answer with a value."""
         with contextlib.suppress(Full):
             super().set(value)
-            self._tell()
+            self._notify()
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error, which `get` and `await` will raise."""
@@ -94,17 +94,17 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         """Answer with an error in the form of `sys.exc_info()`, by default the one being handled."""
         with contextlib.suppress(Full):
             super().set_exception(exc_info)
-            self._tell()
+            self._notify()
 
     @shielded
     def cancel(self) -> bool:
-        """Leave: nobody wants the answer any more. False when it was there already."""
+        """End the wait of everyone with ReplyCancelled. Returns False if the answer was there already."""
         with self._condition:
             if self.done():
                 return False
             self._cancelled = True
             super().set_exception((ReplyCancelled, ReplyCancelled(), None))
-        self._tell()
+        self._notify()
         return True
 
     def add_done_callback(self, callback: Callable[[Reply[T]], None]) -> None:
@@ -113,7 +113,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         It runs in the thread that answers, so it should be quick. If it raises, that is logged and goes no
         further.
         """
-        self._listen(self._callbacks, callback)
+        self._add_listener(self._callbacks, callback)
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> NoReturn:
         """Refuse: what pykka's `map`, `filter`, `join` and `reduce` make of a future cannot be awaited."""
@@ -125,20 +125,20 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         def wake(_: Reply[T]) -> None:
             wakeup.put(None)
 
-        self._listen(self._waiters, wake)
+        self._add_listener(self._waiters, wake)
         try:
             wait(wakeup, timeout)
         finally:
-            self._leave(wake)
+            self._remove_waiter(wake)
         if not self.done():
             raise CallTimeout("the answer", timeout)
 
-    async def _awaited(self) -> T:
+    async def _wait_async(self) -> T:
         if not self.done():
-            await self._woken_in(asyncio.get_running_loop())
+            await self._wait_in(asyncio.get_running_loop())
         return self.get()
 
-    async def _woken_in(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _wait_in(self, loop: asyncio.AbstractEventLoop) -> None:
         woken = loop.create_future()
 
         def wake() -> None:
@@ -150,39 +150,39 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(wake)
 
-        self._listen(self._waiters, wake_from_any_thread)
+        self._add_listener(self._waiters, wake_from_any_thread)
         try:
             await woken
         except BaseException:
-            if self._leave(wake_from_any_thread) == 0:
+            if self._remove_waiter(wake_from_any_thread) == 0:
                 self.cancel()
             raise
 
     @shielded
-    def _listen(self, listeners: list[Callable[[Reply[T]], None]], listener: Callable[[Reply[T]], None]) -> None:
+    def _add_listener(self, listeners: list[Callable[[Reply[T]], None]], listener: Callable[[Reply[T]], None]) -> None:
         with self._condition:
             if not self.done():
                 listeners.append(listener)
                 return
-        self._call(listener)
+        self._notify_one(listener)
 
     @shielded
-    def _leave(self, waiter: Callable[[Reply[T]], None]) -> int:
-        """Wait no longer. Returns how many still do."""
+    def _remove_waiter(self, waiter: Callable[[Reply[T]], None]) -> int:
+        """Remove a waiter, if it is there. Returns how many remain."""
         with self._condition:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
             return len(self._waiters)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         with self._condition:
             listeners = [*self._waiters, *self._callbacks]
             self._waiters.clear()
             self._callbacks.clear()
         for listener in listeners:
-            self._call(listener)
+            self._notify_one(listener)
 
-    def _call(self, listener: Callable[[Reply[T]], None]) -> None:
+    def _notify_one(self, listener: Callable[[Reply[T]], None]) -> None:
         try:
             listener(self)
         except BaseException:

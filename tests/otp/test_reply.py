@@ -180,7 +180,7 @@ def test_a_closed_loop_does_not_break_the_replier():
     reply = Reply()
 
     async def begin_to_wait():
-        waiting = reply._awaited()
+        waiting = reply._wait_async()
         waiting.send(None)
         return waiting
 
