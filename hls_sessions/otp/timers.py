@@ -32,7 +32,7 @@ class Timer:
         state = "pending" if self.pending else "over"
         return f"<Timer to {self.ref} at {self.deadline:g} s [{state}]>"
 
-    def is_of_use(self) -> bool:
+    def can_fire(self) -> bool:
         """Tell whether anything would happen if it fired."""
         return self.pending and self.ref.is_alive()
 
@@ -46,17 +46,17 @@ class Timers:
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         self.clock = clock
-        self._agenda: list[tuple[float, int, Timer]] = []
+        self._heap: list[tuple[float, int, Timer]] = []
         self._numbers = count()
-        self._tidy_at = _TIDY_FROM
+        self._sweep_at = _SWEEP_FROM
         self._server: Ref | None = None
         self._lock = threading.Lock()
         if isinstance(clock, ManualClock):
             clock.drive(self)
 
     def __len__(self) -> int:
-        """Count the timers on the agenda, among them those that are cancelled but not yet swept out."""
-        return len(self._agenda)
+        """Count the timers in the heap, among them those that are cancelled but not yet swept out."""
+        return len(self._heap)
 
     @shielded
     def send_after(self, ref: Ref, message: Any, seconds: float) -> Timer:
@@ -67,11 +67,11 @@ class Timers:
         """
         timer = Timer(ref, message, self.clock.monotonic() + max(0.0, seconds))
         with self._lock:
-            self._tidy()
-            heapq.heappush(self._agenda, (timer.deadline, next(self._numbers), timer))
-            server = self._server if self._agenda[0][2] is timer else None
+            self._sweep()
+            heapq.heappush(self._heap, (timer.deadline, next(self._numbers), timer))
+            server = self._server if self._heap[0][2] is timer else None
         if server is not None:
-            server.cast(_LOOK_AGAIN)
+            server.cast(_RESCHEDULE)
         return timer
 
     @shielded
@@ -84,9 +84,9 @@ class Timers:
     def next_deadline(self) -> float | None:
         """Tell when the next timer is due, in seconds of the clock's `monotonic`; None if there is none."""
         with self._lock:
-            while self._agenda and not self._agenda[0][2].pending:
-                heapq.heappop(self._agenda)
-            return self._agenda[0][0] if self._agenda else None
+            while self._heap and not self._heap[0][2].pending:
+                heapq.heappop(self._heap)
+            return self._heap[0][0] if self._heap else None
 
     @shielded
     def fire(self) -> None:
@@ -96,27 +96,27 @@ class Timers:
             timer.ref.send(timer.message)
 
     @shielded
-    def served_by(self, server: Ref) -> None:
+    def set_server(self, server: Ref) -> None:
         """Have this server told whenever the next deadline has come closer, until it ends."""
         self._server = server
 
     def _take_due(self, now: float) -> Timer | None:
         with self._lock:
-            while self._agenda and self._agenda[0][0] <= now:
-                timer = heapq.heappop(self._agenda)[2]
+            while self._heap and self._heap[0][0] <= now:
+                timer = heapq.heappop(self._heap)[2]
                 if timer.pending:
                     timer.pending = False
                     return timer
             return None
 
-    def _tidy(self) -> None:
+    def _sweep(self) -> None:
         # A server that puts off an idle timeout with every message leaves thousands of cancelled ones
-        # behind, each due in half an hour. Sweeping when the agenda has doubled costs the same for each
+        # behind, each due in half an hour. Sweeping when the heap has doubled costs the same for each
         # timer, however many there are, and leaves never more than twice as many as are of use.
-        if len(self._agenda) >= self._tidy_at:
-            self._agenda = [entry for entry in self._agenda if entry[2].is_of_use()]
-            heapq.heapify(self._agenda)
-            self._tidy_at = max(_TIDY_FROM, 2 * len(self._agenda))
+        if len(self._heap) >= self._sweep_at:
+            self._heap = [entry for entry in self._heap if entry[2].can_fire()]
+            heapq.heapify(self._heap)
+            self._sweep_at = max(_SWEEP_FROM, 2 * len(self._heap))
 
 
 class TimerServer(GenServer):
@@ -130,25 +130,25 @@ class TimerServer(GenServer):
         """Serve these timers, beginning with those that fell due while nobody did."""
         self._timers = timers
         if not isinstance(timers.clock, ManualClock):
-            timers.served_by(self.ref)
-            self._look()
+            timers.set_server(self.ref)
+            self._fire_due()
 
     def handle_cast(self, message: Any) -> None:
         """Look at the agenda: something earlier was put on it."""
         del message
-        self._look()
+        self._fire_due()
 
     def handle_wake(self) -> None:
         """Look at the agenda: it is time."""
-        self._look()
+        self._fire_due()
 
-    def _look(self) -> None:
+    def _fire_due(self) -> None:
         self._timers.fire()
         deadline = self._timers.next_deadline()
         now = self._timers.clock.monotonic()
         self.wake_at = None if deadline is None else time.monotonic() + (deadline - now)
 
 
-_LOOK_AGAIN: Final = object()
-_TIDY_FROM: Final = 64
+_RESCHEDULE: Final = object()
+_SWEEP_FROM: Final = 64
 """Timers; fewer are not worth sweeping."""
