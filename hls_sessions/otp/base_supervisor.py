@@ -157,7 +157,7 @@ class BaseSupervisor(GenServer):
             raise StartError(repr(child.spec.id), Crash(no_ref))
         child.ref = ref
         self._by_ref[ref] = child
-        self._process.adopt(ref.process)
+        self._process.link_child(ref.process)
         return ref
 
     def _ended(self, child: Child, reason: ExitReason) -> None:

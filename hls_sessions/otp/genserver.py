@@ -23,7 +23,7 @@ import pykka
 
 from hls_sessions.otp.errors import CallTimeout, NotInServer, ServerExited, StartError, StartTimeout
 from hls_sessions.otp.inbox import Inbox
-from hls_sessions.otp.messages import WAKE, Cast, Envelope, Monitor, Notice, Stop
+from hls_sessions.otp.messages import WAKE, Cast, DownSignal, Envelope, Monitor, Stop
 from hls_sessions.otp.process import Process, current
 from hls_sessions.otp.reasons import KILLED, NORMAL, Crash, ExitReason, is_abnormal
 from hls_sessions.otp.ref import Ref
@@ -131,7 +131,7 @@ class GenServer(pykka.ThreadingActor):
             StartTimeout: if `init` took too long; the server was killed
 
         """
-        return cls._begin(None, start_timeout, cls(*args, **kwargs))
+        return cls._start_server(None, start_timeout, cls(*args, **kwargs))
 
     @classmethod
     def start_link(cls, *args: Any, start_timeout: float | None = None, **kwargs: Any) -> Ref:
@@ -146,11 +146,11 @@ class GenServer(pykka.ThreadingActor):
         parent = current()
         if parent is None:
             raise NotInServer(cls.__name__)
-        return cls._begin(parent, start_timeout, cls(*args, **kwargs))
+        return cls._start_server(parent, start_timeout, cls(*args, **kwargs))
 
     @staticmethod
     @shielded
-    def _begin(parent: Process | None, start_timeout: float | None, server: GenServer) -> Ref:
+    def _start_server(parent: Process | None, start_timeout: float | None, server: GenServer) -> Ref:
         process = server._process
         process.parent = parent
         # Whatever ends a server that has not begun fails this reply, as it fails a call in the making.
@@ -242,7 +242,7 @@ class GenServer(pykka.ThreadingActor):
     # ---- the life
 
     def _actor_loop_setup(self) -> None:
-        self._process.begin()
+        self._process.attach_to_thread()
         args, kwargs = self._arguments
         del self._arguments
         self._call_back(self.init, *args, **kwargs)
@@ -271,7 +271,7 @@ class GenServer(pykka.ThreadingActor):
     def _report_start(self) -> None:
         parent, started = self._process.parent, self._process.in_hand
         if parent is not None:
-            parent.adopt(self._process)
+            parent.link_child(self._process)
         self._process.in_hand = None
         if started is not None:
             started.set(None)
@@ -302,7 +302,7 @@ class GenServer(pykka.ThreadingActor):
             self._call_back(self.handle_cast, message.message)
         elif isinstance(message, Stop):
             self.stop(message.reason)
-        elif not isinstance(message, Notice):
+        elif not isinstance(message, DownSignal):
             self._call_back(self.handle_info, message)
         elif self._process.demonitor(message.down.monitor):
             self._call_back(self.handle_info, message.down)

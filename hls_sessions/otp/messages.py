@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hls_sessions.otp.address import Address
     from hls_sessions.otp.reasons import ExitReason
 
-__all__ = ["WAKE", "Cast", "Down", "Envelope", "Exit", "Monitor", "Notice", "Stop"]
+__all__ = ["WAKE", "Cast", "Down", "DownSignal", "Envelope", "Exit", "Monitor", "Stop"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class DownSignal:
     """A Down on its way, which is dropped on arrival if its monitor has been taken back."""
 
     down: Down

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.otp.errors import ServerExited
-from hls_sessions.otp.messages import WAKE, Down, Envelope, Exit, Monitor, Notice
+from hls_sessions.otp.messages import WAKE, Down, DownSignal, Envelope, Exit, Monitor
 from hls_sessions.otp.reasons import KILLED, NO_PROCESS, NORMAL, ExitReason, Kill
 from hls_sessions.otp.reply import Reply
 from hls_sessions.otp.shield import Shield, shielded
@@ -33,7 +33,7 @@ class Watch:
         """Watch no more. A call back that has begun is not undone."""
         self.process.unwatch(self)
 
-    def tell(self, reason: ExitReason) -> None:
+    def notify(self, reason: ExitReason) -> None:
         """Call back. If that raises it is logged: the others who watch must hear of the end too."""
         try:
             self.callback(reason)
@@ -72,7 +72,7 @@ class Process:
         self._monitors: dict[Monitor, Watch] = {}
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
+    def attach_to_thread(self) -> None:
         """Make the calling thread the one that lives this life."""
         _local.process = self
         self.shield.install()
@@ -86,9 +86,9 @@ class Process:
             self.reason = reason
         self.inbox.close(self.ref, reason)
         self.handle_peek = None  # or a ref, which outlives its server, would keep the state of the server alive
-        self._answer_the_waiting(reason)
+        self._fail_pending(reason)
         for watch in list(self._watches):
-            watch.tell(reason)
+            watch.notify(reason)
         for watch in [*self._links.values(), *self._monitors.values()]:
             watch.cancel()
         for references in (self._watches, self._links, self._monitors):
@@ -130,7 +130,7 @@ class Process:
             if self.reason is None:
                 self._watches[watch] = None
                 return
-        watch.tell(self.reason)
+        watch.notify(self.reason)
 
     @shielded
     def unwatch(self, watch: Watch) -> None:
@@ -155,7 +155,7 @@ class Process:
         peer._remove_link(self)
 
     @shielded
-    def adopt(self, child: Process) -> None:
+    def link_child(self, child: Process) -> None:
         """Link to a child, become its parent if it has none, and hear why it ended even if it has already."""
         child.parent = child.parent or self
         if child not in self._links:
@@ -183,7 +183,7 @@ class Process:
         """Receive one Down for this monitor when the peer ends."""
 
         def peer_ended(reason: ExitReason) -> None:
-            self.inbox.put(Envelope(Notice(Down(monitor, peer.ref, reason))))
+            self.inbox.put(Envelope(DownSignal(Down(monitor, peer.ref, reason))))
 
         self._monitors[monitor] = watch = Watch(peer, peer_ended)
         if peer.reason is None:
@@ -207,9 +207,9 @@ class Process:
         self._deferred.add(reply)
         reply.add_done_callback(self._deferred.discard)
         if self.reason is not None:
-            self._answer_the_waiting(self.reason)
+            self._fail_pending(self.reason)
 
-    def _answer_the_waiting(self, reason: ExitReason) -> None:
+    def _fail_pending(self, reason: ExitReason) -> None:
         for reply in [self.in_hand, *self._deferred]:
             if reply is not None:
                 reply.fail(ServerExited(self.ref, reason, in_hand=reply is self.in_hand))
