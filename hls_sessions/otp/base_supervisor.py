@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Verdict(Enum):
+class Decision(Enum):
     """What is to be done about a child that needs a restart."""
 
     RESTART = "restart"
@@ -87,12 +87,12 @@ class BaseSupervisor(GenServer):
         """Start a child that ended or did not start; its delay, if it has one, is over."""
 
     @abstractmethod
-    def _leave(self, child: Child) -> None:
-        """Go on without a child that ended as it may."""
+    def _ended_for_good(self, child: Child) -> None:
+        """Keep or drop the spec of a child that ended and is not restarted."""
 
     @abstractmethod
     def _give_up(self, child: Child, reason: ExitReason) -> None:
-        """Go on without a child that has exceeded its own limit."""
+        """Keep or drop the spec of a child that exceeded its own limit."""
 
     # ---- callbacks
 
@@ -162,14 +162,14 @@ class BaseSupervisor(GenServer):
 
     def _ended(self, child: Child, reason: ExitReason) -> None:
         if child.spec.restart.applies_to(reason):
-            self._decide(child, reason, self._restart)
+            self._restart_or_give_up(child, reason, self._restart)
         else:
-            self._leave(child)
+            self._ended_for_good(child)
 
     def _did_not_start(self, child: Child, error: StartError) -> None:
         # As in OTP a restart that fails is tried again, which counts as another one. It is tried in a message
         # to oneself, so that others are heard in between.
-        self._decide(child, Crash(error), self._retry)
+        self._restart_or_give_up(child, Crash(error), self._retry)
 
     def _restart(self, child: Child) -> None:
         """Start a child again that has ended, at once or after its delay."""
@@ -178,31 +178,31 @@ class BaseSupervisor(GenServer):
         else:
             self._start_again(child)
 
-    def _decide(self, child: Child, reason: ExitReason, restart: Callable[[Child], None]) -> None:
+    def _restart_or_give_up(self, child: Child, reason: ExitReason, restart: Callable[[Child], None]) -> None:
         """Restart a child in the given way, unless that has been done too often."""
-        match self._judge(child):
-            case Verdict.RESTART:
+        match self._count_restart(child):
+            case Decision.RESTART:
                 logger.warning("%s restarts child %r: %s", self, child.spec.id, reason)
                 restart(child)
-            case Verdict.GIVE_UP:
+            case Decision.GIVE_UP:
                 logger.error("%s gives up child %r after too many restarts: %s", self, child.spec.id, reason)
                 self._give_up(child, reason)
-            case Verdict.ESCALATE:
+            case Decision.ESCALATE:
                 logger.error("%s ends: too many restarts, lastly of %r: %s", self, child.spec.id, reason)
                 self.stop(SHUTDOWN)
 
-    def _judge(self, child: Child) -> Verdict:
+    def _count_restart(self, child: Child) -> Decision:
         """Count this restart and decide whether it may happen."""
         now = self._clock.monotonic()
         limit = child.spec.intensity or self._intensity
         own = limit.admit(child.restarts, now)
         child.restarts = own or ()
         if child.spec.intensity is not None:
-            return Verdict.RESTART if own is not None else Verdict.GIVE_UP
+            return Decision.RESTART if own is not None else Decision.GIVE_UP
         if (all_of_them := self._intensity.admit(self._restarts, now)) is None:
-            return Verdict.ESCALATE
+            return Decision.ESCALATE
         self._restarts = all_of_them
-        return Verdict.RESTART
+        return Decision.RESTART
 
     def _retry(self, child: Child) -> None:
         """Start the child again after its delay, and be open to other messages until then."""

@@ -13,7 +13,7 @@ from hls_sessions.otp.base_supervisor import BaseSupervisor, Child
 from hls_sessions.otp.clock import SYSTEM_CLOCK, Clock
 from hls_sessions.otp.errors import MaxChildren, StartError
 from hls_sessions.otp.genserver import NO_REPLY, From
-from hls_sessions.otp.shutdown import kill_late, shut_down_together, tell
+from hls_sessions.otp.shutdown import kill_late, request_shutdown, shut_down_together
 from hls_sessions.otp.supervision import StartChild, TerminateChild
 from hls_sessions.otp.supervisor import DEFAULT_INTENSITY
 
@@ -59,7 +59,7 @@ class DynamicSupervisor(BaseSupervisor):
         self._set_up(intensity, clock, timers)
         self._max_children = max_children
         self._on_give_up = on_give_up
-        self._leaving: dict[Hashable, _Leaving] = {}
+        self._terminating: dict[Hashable, _Terminating] = {}
 
     def handle_call(self, request: Any, caller: From) -> Any:
         """Do what `supervision.py` says."""
@@ -74,10 +74,10 @@ class DynamicSupervisor(BaseSupervisor):
     def handle_wake(self) -> None:
         """Kill the children that were told to end and have had their time."""
         now = time.monotonic()
-        for leaving in list(self._leaving.values()):
-            if leaving.deadline <= now:
-                leaving.deadline = float("inf")
-                kill_late(leaving.ref, leaving.bound)
+        for terminating in list(self._terminating.values()):
+            if terminating.deadline <= now:
+                terminating.deadline = float("inf")
+                kill_late(terminating.ref, terminating.bound)
         self._set_wake()
 
     def terminate(self, reason: ExitReason) -> None:
@@ -94,19 +94,19 @@ class DynamicSupervisor(BaseSupervisor):
 
     def _terminate_child(self, child: Child, caller: From) -> Any:
         if child.ref is None:
-            self._leave(child)
+            self._ended_for_good(child)
             return None
-        leaving = self._leaving.get(child.spec.id)
-        if leaving is None:
-            leaving = self._leaving[child.spec.id] = _Leaving(child.ref, child.spec.shutdown)
-            tell(child.ref, child.spec.shutdown)
+        terminating = self._terminating.get(child.spec.id)
+        if terminating is None:
+            terminating = self._terminating[child.spec.id] = _Terminating(child.ref, child.spec.shutdown)
+            request_shutdown(child.ref, child.spec.shutdown)
             self._set_wake()
-        leaving.callers.append(caller)
+        terminating.callers.append(caller)
         return NO_REPLY
 
     def _ended(self, child: Child, reason: ExitReason) -> None:
-        if child.spec.id in self._leaving:
-            self._leave(child)
+        if child.spec.id in self._terminating:
+            self._ended_for_good(child)
         else:
             super()._ended(child, reason)
 
@@ -116,16 +116,16 @@ class DynamicSupervisor(BaseSupervisor):
         except StartError as error:
             self._did_not_start(child, error)
 
-    def _leave(self, child: Child) -> None:
+    def _ended_for_good(self, child: Child) -> None:
         child.retry = None
         del self._children[child.spec.id]
-        leaving = self._leaving.pop(child.spec.id, None)
-        if leaving is not None:
-            for caller in leaving.callers:
+        terminating = self._terminating.pop(child.spec.id, None)
+        if terminating is not None:
+            for caller in terminating.callers:
                 caller.reply()
 
     def _give_up(self, child: Child, reason: ExitReason) -> None:
-        self._leave(child)
+        self._ended_for_good(child)
         if self._on_give_up is not None:
             try:
                 self._on_give_up(child.spec, reason)
@@ -134,11 +134,11 @@ class DynamicSupervisor(BaseSupervisor):
                 logger.exception("on_give_up raised for child %r", child.spec.id)
 
     def _set_wake(self) -> None:
-        self.wake_at = min((leaving.deadline for leaving in self._leaving.values()), default=None)
+        self.wake_at = min((terminating.deadline for terminating in self._terminating.values()), default=None)
 
 
-class _Leaving:
-    """A child that was told to end: until when it may take, and who waits for that."""
+class _Terminating:
+    """A child that was told to end, the time by which it must, and the callers that wait for its end."""
 
     def __init__(self, ref: Ref, bound: float | None) -> None:
         self.ref = ref

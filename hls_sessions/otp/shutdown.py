@@ -21,7 +21,7 @@ Bound: TypeAlias = float | None
 """Seconds, as ChildSpec.shutdown."""
 
 
-def tell(ref: Ref, bound: Bound) -> None:
+def request_shutdown(ref: Ref, bound: Bound) -> None:
     """Tell a child to end, if it is to be told."""
     if bound == BRUTAL_KILL:
         ref.kill()
@@ -50,7 +50,7 @@ def shut_down_together(children: Iterable[tuple[Ref, Bound]]) -> None:
     begun = time.monotonic()
     by_bound = sorted(children, key=lambda child: float("inf") if child[1] is None else child[1])
     for ref, bound in by_bound:
-        tell(ref, bound)
+        request_shutdown(ref, bound)
     for ref, bound in by_bound:
         try:
             ref.wait(None if bound is None else max(0.0, begun + bound - time.monotonic()))

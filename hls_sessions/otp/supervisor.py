@@ -117,7 +117,7 @@ class Supervisor(BaseSupervisor):
                     self._did_not_start(each, error)
                     return
 
-    def _leave(self, child: Child) -> None:
+    def _ended_for_good(self, child: Child) -> None:
         if child.spec.restart is Restart.TEMPORARY:
             del self._children[child.spec.id]
 
@@ -140,4 +140,4 @@ class Supervisor(BaseSupervisor):
                 del self._by_ref[child.ref]
                 shut_down(child.ref, child.spec.shutdown)
                 child.ref = None
-                self._leave(child)
+                self._ended_for_good(child)
