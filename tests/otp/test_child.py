@@ -2,18 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hls_sessions.otp import (
-    KILLED,
-    NO_PROCESS,
-    NORMAL,
-    SHUTDOWN,
-    Backoff,
-    ChildSpec,
-    Crash,
-    Intensity,
-    Restart,
-    Shutdown,
-)
+from hls_sessions.otp import Backoff, ChildSpec, Crash, Intensity, Restart, Shutdown
+from hls_sessions.otp.reasons import KILLED, NO_PROCESS, NORMAL, SHUTDOWN
 
 ENDINGS = [NORMAL, SHUTDOWN, Shutdown("idle"), KILLED, NO_PROCESS, Crash(ValueError())]
 

@@ -4,35 +4,28 @@ from queue import Queue
 import pytest
 
 from hls_sessions.otp import (
-    BRUTAL_KILL,
-    KILLED,
-    NORMAL,
-    SHUTDOWN,
     AlreadyStarted,
     Backoff,
-    ChildCount,
-    ChildInfo,
     ChildSpec,
     Crash,
     DynamicSupervisor,
     GenServer,
     Intensity,
     ManualClock,
-    MaxChildren,
     NoChild,
-    NotSupported,
     Restart,
     Shutdown,
     StartError,
     Supervisor,
-    TerminateChild,
     Timers,
-    count_children,
-    delete_child,
     start_child,
     terminate_child,
     which_children,
 )
+from hls_sessions.otp.child import BRUTAL_KILL
+from hls_sessions.otp.errors import MaxChildren, NotSupported
+from hls_sessions.otp.reasons import KILLED, NORMAL, SHUTDOWN
+from hls_sessions.otp.supervision import ChildCount, ChildInfo, TerminateChild, count_children, delete_child
 
 PATIENCE = 10.0
 OFTEN = Intensity(restarts=100_000)

@@ -3,19 +3,9 @@ from queue import Queue
 
 import pytest
 
-from hls_sessions.otp import (
-    KILL,
-    KILLED,
-    NO_PROCESS,
-    NORMAL,
-    SHUTDOWN,
-    Crash,
-    Down,
-    Exit,
-    GenServer,
-    ServerExited,
-    Shutdown,
-)
+from hls_sessions.otp import Crash, GenServer, ServerExited, Shutdown
+from hls_sessions.otp.messages import Down, Exit
+from hls_sessions.otp.reasons import KILL, KILLED, NO_PROCESS, NORMAL, SHUTDOWN
 
 PATIENCE = 10.0
 

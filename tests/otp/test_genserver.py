@@ -5,22 +5,9 @@ from queue import Queue
 
 import pytest
 
-from hls_sessions.otp import (
-    KILLED,
-    NO_REPLY,
-    NORMAL,
-    SHUTDOWN,
-    CallingSelf,
-    CallTimeout,
-    Crash,
-    GenServer,
-    NoProcess,
-    NotInServer,
-    ServerExited,
-    Shutdown,
-    StartError,
-    StartTimeout,
-)
+from hls_sessions.otp import NO_REPLY, CallTimeout, Crash, GenServer, NoProcess, ServerExited, Shutdown, StartError
+from hls_sessions.otp.errors import CallingSelf, NotInServer, StartTimeout
+from hls_sessions.otp.reasons import KILLED, NORMAL, SHUTDOWN
 
 PATIENCE = 10.0
 

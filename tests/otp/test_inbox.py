@@ -3,9 +3,10 @@ from queue import Queue
 
 import pytest
 
-from hls_sessions.otp import NORMAL, NoProcess, Reply, ServerExited
+from hls_sessions.otp import NoProcess, Reply, ServerExited
 from hls_sessions.otp.inbox import Inbox
 from hls_sessions.otp.messages import WAKE, Envelope
+from hls_sessions.otp.reasons import NORMAL
 
 
 def test_what_was_put_first_is_got_first():

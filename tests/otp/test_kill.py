@@ -4,18 +4,9 @@ from queue import Queue
 
 import pytest
 
-from hls_sessions.otp import (
-    KILLED,
-    NO_REPLY,
-    GenServer,
-    KillSignal,
-    ManualClock,
-    NoProcess,
-    Registry,
-    Reply,
-    ServerExited,
-    Timers,
-)
+from hls_sessions.otp import NO_REPLY, GenServer, ManualClock, NoProcess, Registry, Reply, ServerExited, Timers
+from hls_sessions.otp.reasons import KILLED
+from hls_sessions.otp.shield import KillSignal
 
 PATIENCE = 10.0
 

@@ -1,6 +1,7 @@
 import pytest
 
-from hls_sessions.otp import KILLED, NO_PROCESS, NORMAL, SHUTDOWN, Crash, Shutdown, is_abnormal
+from hls_sessions.otp import Crash, Shutdown
+from hls_sessions.otp.reasons import KILLED, NO_PROCESS, NORMAL, SHUTDOWN, is_abnormal
 
 
 @pytest.mark.parametrize(

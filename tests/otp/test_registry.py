@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from hls_sessions.otp import AlreadyRegistered, GenServer, Registry
+from hls_sessions.otp import GenServer, Registry
+from hls_sessions.otp.errors import AlreadyRegistered
 
 
 class Lives(GenServer):

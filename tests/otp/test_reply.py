@@ -5,7 +5,8 @@ from queue import Queue
 import pykka
 import pytest
 
-from hls_sessions.otp import CallTimeout, Reply, ReplyCancelled
+from hls_sessions.otp import CallTimeout, Reply
+from hls_sessions.otp.errors import ReplyCancelled
 
 PATIENCE = 10.0
 

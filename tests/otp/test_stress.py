@@ -16,10 +16,10 @@ from hls_sessions.otp import (
     NoProcess,
     ServerExited,
     Shutdown,
-    count_children,
     start_child,
     which_children,
 )
+from hls_sessions.otp.supervision import count_children
 
 PATIENCE = 30.0
 

@@ -4,36 +4,28 @@ from queue import Queue
 import pytest
 
 from hls_sessions.otp import (
-    BRUTAL_KILL,
-    KILLED,
-    NORMAL,
-    SHUTDOWN,
     AlreadyStarted,
     Backoff,
-    ChildCount,
-    ChildInfo,
-    ChildRunning,
     ChildSpec,
     Crash,
     GenServer,
     Intensity,
     ManualClock,
-    NeedsTimers,
     NoChild,
     Restart,
     Shutdown,
-    StartChild,
     StartError,
     Strategy,
     Supervisor,
     Timers,
-    count_children,
-    delete_child,
-    restart_child,
     start_child,
     terminate_child,
     which_children,
 )
+from hls_sessions.otp.child import BRUTAL_KILL
+from hls_sessions.otp.errors import ChildRunning, NeedsTimers
+from hls_sessions.otp.reasons import KILLED, NORMAL, SHUTDOWN
+from hls_sessions.otp.supervision import ChildCount, ChildInfo, StartChild, count_children, delete_child, restart_child
 
 PATIENCE = 10.0
 OFTEN = Intensity(restarts=100_000)
