@@ -1,4 +1,8 @@
-from queue import Queue
+import gc
+import sys
+import threading
+from itertools import count
+from queue import Queue, SimpleQueue
 
 import pytest
 
@@ -54,6 +58,9 @@ class KeepsMessages(GenServer):
     def handle_info(self, message):
         self.queue.put(message)
 
+    def handle_peek(self):
+        return self.queue.qsize()
+
 
 class KeepsMessagesAndTrapsExits(KeepsMessages):
     trap_exits = True
@@ -69,3 +76,61 @@ def mailbox(start):
 def trapping_mailbox(start):
     queue = Queue()
     return Mailbox(queue, start(KeepsMessagesAndTrapsExits, queue))
+
+
+class Moment:
+    """A moment of one thread, the first being number 0, at which it is paused while the test does something.
+
+    CPython switches threads, and raises what one thread has raised in another, only after a call of C code and when a
+    Python function begins (and at the end of a loop's turn). Those are the moments, so a test that tries each of them
+    has seen every race that can happen.
+    """
+
+    def __init__(self, number):
+        self._number = number
+        self.is_fit = lambda: True
+        """Whether the thread may be paused now, asked in that thread. If not, it is at the next moment."""
+        self._news, self._resume = SimpleQueue(), SimpleQueue()
+
+    def begin(self):
+        """Counts the moments of the calling thread from here on."""
+        self._thread = threading.current_thread()
+        sys.setprofile(self._count)
+
+    def end(self, *_):
+        """Tells the test that there are no more."""
+        sys.setprofile(None)
+        self._news.put(False)
+
+    def of(self, function):
+        self.begin()
+        function()
+        self.end()
+
+    def comes(self):
+        """Waits until the thread is paused; False when it ended before."""
+        return self._news.get(timeout=PATIENCE)
+
+    def goes(self):
+        self._resume.put(None)
+
+    def goes_to_the_end_of_the_thread(self):
+        self.goes()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+
+    def _count(self, _frame, event, _):
+        if event in ("call", "c_return", "c_exception"):
+            self._number -= 1
+            if self._number < 0 and self.is_fit():
+                sys.setprofile(None)
+                self._news.put(True)
+                self._resume.get()
+
+
+@pytest.fixture
+def moments():
+    """All moments, to be tried one after the other until one does not come."""
+    gc.disable()  # or callbacks of the collector would be moments too, now here and now there
+    yield lambda: (Moment(number) for number in count())
+    gc.enable()

@@ -203,6 +203,17 @@ def test_siblings_are_not_restarted(start):
     assert which_children(supervisor)[1].ref is stays
 
 
+def test_a_supervisor_keeps_its_children_whatever_befalls_them(start):
+    supervisor = start(DynamicSupervisor, intensity=OFTEN)
+    for number in range(5):
+        start_child(supervisor, child(number))
+    for blow in (lambda ref: ref.kill(), lambda ref: ref.exit(CRASH), lambda ref: ref.ask("an unknown request")) * 2:
+        for info in which_children(supervisor):
+            blow(info.ref)
+            info.ref.wait(PATIENCE)
+    assert count_children(supervisor) == ChildCount(specs=5, active=5, restarting=0)
+
+
 def test_a_restart_that_fails_is_tried_again(start):
     supervisor = start(DynamicSupervisor, intensity=Intensity(2, 5))
     end(start_child(supervisor, fails(1, then_works_again=True)), CRASH)

@@ -1,10 +1,10 @@
 import threading
-import time
+from functools import partial
 from queue import Queue
 
 import pytest
 
-from hls_sessions.otp import NO_REPLY, GenServer, ManualClock, NoProcess, Registry, Reply, ServerExited, Timers
+from hls_sessions.otp import NO_REPLY, GenServer, ManualClock, NoProcess, Registry, Reply, ServerExited, Timers, shield
 from hls_sessions.otp.reasons import KILLED
 from hls_sessions.otp.shield import KillSignal
 
@@ -172,38 +172,102 @@ def test_a_killed_server_cannot_answer_any_more(start):
         reply.get(0)
 
 
-# A KillSignal that lands in a finalizer is swallowed there, as every exception is.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_what_servers_share_survives_a_hundred_kills_at_any_moment(start, mailbox):
-    """Kills strike at arbitrary points of busy servers; a lock left held would hang the rest of the test."""
-    registry, clock = Registry(), ManualClock()
-    timers, shared = Timers(clock), Reply()
+class Shared:
+    """What servers share, and what one of them may be doing with it when it is killed."""
 
-    def busy():
-        while True:
-            name = object()
-            mailbox.ref.send(None)
-            registry.register(name, mailbox.ref)
-            registry.unregister(name)
-            timers.cancel(timers.send_after(mailbox.ref, None, 1))
-            shared.add_done_callback(lambda _: None)
-            mailbox.ref.on_exit(lambda *_: None).cancel()
-            mailbox.ref.ask("a question").cancel()
+    def __init__(self, ref):
+        self.ref, self.registry, self.timers, self.reply = ref, Registry(), Timers(ManualClock()), Reply()
 
-    for number in range(100):
+    def send(self):
+        self.ref.send(None)
+
+    def call(self):
+        self.ref.call("a question")
+
+    def ask_and_cancel(self):
+        self.ref.ask("a question").cancel()
+
+    def peek(self):
+        self.ref.peek()
+
+    def hear_of_its_end(self):
+        self.ref.on_exit(lambda *_: None).cancel()
+
+    def have_a_name(self):
+        name = object()
+        self.registry.register(name, self.ref)
+        self.registry.unregister(name)
+
+    def wait_for_a_name(self):
+        self.registry.wait_for("name").cancel()
+
+    def have_a_timer(self):
+        self.timers.cancel(self.timers.send_after(self.ref, None, 1))
+
+    def wait_for_time(self):
+        self.timers.clock.advance(1)
+
+    def hear_of_a_reply(self):
+        self.reply.add_done_callback(lambda _: None)
+
+
+@needs_a_signal
+@pytest.mark.parametrize("verb", [verb for verb in vars(Shared) if not verb.startswith("_")])
+def test_what_servers_share_survives_a_kill_at_any_moment(start, mailbox, moments, verb):
+    """A lock that a killed server left held would hang the next one that does the same."""
+    act = getattr(Shared(mailbox.ref), verb)
+    for moment in moments():
         victim = start(Acts)
-        begun = victim.call("begun")
-        victim.cast(busy)
-        begun.wait(PATIENCE)
-        for _ in range(number * 20):
-            time.monotonic()
+        victim.cast(lambda moment=moment: moment.of(act))
+        if not moment.comes():
+            break
         victim.kill()
-    assert mailbox.ref.call("are you well?", timeout=PATIENCE)  # after all that was sent to it
-    registry.register("name", mailbox.ref)
-    timers.send_after(mailbox.ref, "tick", 1)
-    clock.advance(1)
-    shared.set("answered")
-    assert shared.get(0) == "answered"
+        moment.goes_to_the_end_of_the_thread()
+        act()
+
+
+@needs_a_signal
+def test_a_kill_at_any_moment_registers_a_server_wholly_or_not_at_all(start, moments):
+    for moment in moments():
+        victim, holder, registry = start(Acts), start(Acts), Registry()
+        act = partial(registry.register, "name", holder)
+        victim.cast(lambda moment=moment, act=act: moment.of(act))
+        if not moment.comes():
+            break
+        victim.kill()
+        moment.goes_to_the_end_of_the_thread()
+        holder.stop()
+        assert repr(registry) == "<Registry [0 names]>"
+
+
+class SaysWhenWaitedFor:
+    """Wraps a lock that somebody holds."""
+
+    def __init__(self, lock, waited_for):
+        self.lock, self.waited_for, self.release = lock, waited_for, lock.release
+
+    def __enter__(self):
+        self.waited_for.set()
+        self.lock.acquire()
+
+    def __exit__(self, *_):
+        self.lock.release()
+
+
+@needs_a_signal
+def test_a_callback_that_returns_while_the_signal_is_on_its_way_waits_for_it(begin, monkeypatch):
+    returns, waits, raise_in = threading.Event(), threading.Event(), shield._raise_in
+
+    def raise_late(thread):
+        returns.set()
+        assert waits.wait(PATIENCE)
+        raise_in(thread)
+
+    monkeypatch.setattr(shield, "_raise_in", raise_late)
+    ref = begin(lambda: returns.wait(PATIENCE))
+    ref.process.shield._raised = SaysWhenWaitedFor(ref.process.shield._raised, waits)
+    ref.kill()
+    assert waits.is_set()
 
 
 @needs_a_signal
