@@ -128,6 +128,27 @@ class Moment:
                 self._resume.get()
 
 
+class WatchedLock:
+    """Wraps a lock, and tells when a thread waits for it."""
+
+    def __init__(self, lock):
+        self._lock, self.release = lock, lock.release
+        self.waited_for = threading.Event()
+
+    def __enter__(self):
+        if not self._lock.acquire(blocking=False):
+            self.waited_for.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_):
+        self.release()
+
+
+@pytest.fixture
+def watched():
+    return WatchedLock
+
+
 @pytest.fixture
 def moments():
     """All moments, to be tried one after the other until one does not come."""

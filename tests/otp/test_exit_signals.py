@@ -163,7 +163,8 @@ def test_unlinking_undoes_both_directions(start, mailbox):
     mailbox.do("link", ref)
     mailbox.do("unlink", ref)
     mailbox.ref.kill()
-    assert ref.is_alive()
+    ref.stop()
+    assert ref.wait(0) is NORMAL
 
 
 def test_a_link_is_made_only_when_init_has_succeeded(start):
@@ -180,7 +181,8 @@ def test_a_link_is_made_only_when_init_has_succeeded(start):
 
     parent = start(TriesToHaveAChild)
     assert "did not start" in str(parent.call("try"))
-    assert parent.is_alive()
+    parent.stop()
+    assert parent.wait(0) is NORMAL
 
 
 def test_a_child_dies_when_its_parent_is_killed(start):
@@ -328,7 +330,10 @@ def test_a_kill_is_known_to_all_when_it_returns(start, mailbox):
 
 def test_terminate_does_not_run_after_a_kill(start):
     ends = Queue()
-    start(Lives, ends).exit(KILL)
+    ref = start(Lives, ends)
+    [thread] = [each for each in threading.enumerate() if each.ident == ref.process.shield._thread]
+    ref.exit(KILL)
+    thread.join(PATIENCE)
     assert ends.empty()
 
 

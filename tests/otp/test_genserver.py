@@ -129,16 +129,19 @@ def test_a_server_that_stops_in_init_has_not_started():
 
 
 def test_an_init_that_takes_too_long_is_killed():
-    release, threads = threading.Event(), []
+    release, refs = threading.Event(), []
 
     class Dawdles(GenServer):
+        def __init__(self):
+            super().__init__()
+            refs.append(self.ref)
+
         def init(self):
-            threads.append(self.ref)
             release.wait(PATIENCE)
 
     with pytest.raises(StartTimeout):
         Dawdles.start(start_timeout=0.01)
-    assert threads[0].wait(0) is KILLED
+    assert refs[0].wait(0) is KILLED
     release.set()
 
 
@@ -353,6 +356,32 @@ def test_stopping_a_dead_server_is_no_error(start):
     ref = start(Obeys)
     ref.stop()
     ref.stop()
+
+
+def test_the_second_stop_of_a_server_waits_as_long_as_the_first(start, until):
+    begun, release, returned = threading.Event(), threading.Event(), Queue()
+
+    class Lingers(GenServer):
+        def terminate(self, reason):
+            begun.set()
+            release.wait(PATIENCE)
+            returned.put("gone")
+
+    ref = start(Lingers)
+
+    def stop():
+        ref.stop(timeout=PATIENCE)
+        returned.put("stopped")
+
+    threads = [threading.Thread(target=stop) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(PATIENCE)
+    threads[1].start()
+    until(lambda: len(ref.process.gone._waiters) == 2)
+    release.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert [returned.get_nowait() for _ in range(3)] == ["gone", "stopped", "stopped"]
 
 
 def test_a_server_that_stops_inside_handle_call_still_sends_its_answer(start):

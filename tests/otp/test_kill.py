@@ -240,34 +240,20 @@ def test_a_kill_at_any_moment_registers_a_server_wholly_or_not_at_all(start, mom
         assert repr(registry) == "<Registry [0 names]>"
 
 
-class SaysWhenWaitedFor:
-    """Wraps a lock that somebody holds."""
-
-    def __init__(self, lock, waited_for):
-        self.lock, self.waited_for, self.release = lock, waited_for, lock.release
-
-    def __enter__(self):
-        self.waited_for.set()
-        self.lock.acquire()
-
-    def __exit__(self, *_):
-        self.lock.release()
-
-
 @needs_a_signal
-def test_a_callback_that_returns_while_the_signal_is_on_its_way_waits_for_it(begin, monkeypatch):
-    returns, waits, raise_in = threading.Event(), threading.Event(), shield._raise_in
+def test_a_callback_that_returns_while_the_signal_is_on_its_way_waits_for_it(begin, watched, monkeypatch):
+    returns, raise_in = threading.Event(), shield._raise_in
 
     def raise_late(thread):
         returns.set()
-        assert waits.wait(PATIENCE)
+        lock.waited_for.wait(PATIENCE)
         raise_in(thread)
 
     monkeypatch.setattr(shield, "_raise_in", raise_late)
     ref = begin(lambda: returns.wait(PATIENCE))
-    ref.process.shield._raised = SaysWhenWaitedFor(ref.process.shield._raised, waits)
+    lock = ref.process.shield._raised = watched(ref.process.shield._raised)
     ref.kill()
-    assert waits.is_set()
+    assert lock.waited_for.is_set()
 
 
 @needs_a_signal

@@ -81,28 +81,20 @@ def test_what_was_sent_before_a_peek_has_been_handled(start):
     assert ref.call("sum") == 2000
 
 
-def test_a_server_handles_nothing_during_a_peek(start, until):
+def test_a_server_handles_nothing_during_a_peek(start, until, watched):
     ref = start()
     until(lambda: ref.peek() is not None)
     server = ref.process.handle_peek.__self__
-    looking, seen = threading.Event(), []
+    lock = ref.process.inbox._lock = watched(ref.process.inbox._lock)
+    sender = threading.Thread(target=ref.cast, args=(1,))
 
-    def look():
-        before = server.sum
-        looking.set()
-        sender.join(0.05)  # it cannot even put its message
-        seen.append((before, server.sum))
+    def peek():
+        sender.start()
+        assert lock.waited_for.wait(BOUND)  # so the message is not even in the inbox
+        return server.sum
 
-    def send():
-        looking.wait(BOUND)
-        ref.cast(1)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    until(lambda: ref.process.inbox.while_idle(look) is None and seen)
+    assert ref.process.inbox.while_idle(peek) == 0
     sender.join()
-
-    assert seen == [(0, 0)]
     assert ref.call("sum") == 1
 
 

@@ -151,8 +151,8 @@ def test_what_is_due_and_not_cancelled_arrives_in_order_however_time_passes(plan
 def test_a_timer_server_fires_timers_as_time_passes(start, mailbox):
     timers = Timers()
     start(TimerServer, timers)
-    timers.send_after(mailbox.ref, "second", 0.02)
     timers.send_after(mailbox.ref, "first", 0.01)
+    timers.send_after(mailbox.ref, "second", 0.02)
     assert [mailbox.next(), mailbox.next()] == ["first", "second"]
 
 
