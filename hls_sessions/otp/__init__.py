@@ -1,12 +1,12 @@
-"""Servers, supervisors, timers and names, by the rules of Erlang/OTP, on pykka.
+"""Servers, supervisors, timers and a registry of names, by the rules of Erlang/OTP, on pykka.
 
-A small library of its own: it knows nothing of video, and nothing outside it knows of pykka. From the
-ground up:
+A small library of its own: it knows nothing of video, and nothing outside it knows of pykka. Each line imports from
+those above it only:
 
-- `reasons`, `address`, `errors`, `messages`: why a server ended, which one, what can go wrong, what travels;
-- `shield`, `reply`, `inbox`: how a thread is told to die, an answer to come, a queue that can be closed;
-- `process`, `ref`, `genserver`: a life as others see it, the address of it, and the server that lives it;
-- `clock`, `timers`, `registry`: what time it is, messages for later, servers by name;
+- `reasons`, `address`, `errors`, `messages`: exit reasons, what a message needs to know of a server, errors, messages;
+- `shield`, `reply`, `inbox`: how a thread is killed, an answer to come, a queue that can be closed;
+- `process`, `ref`, `genserver`: links, monitors and the end of a server; its address; the server itself;
+- `clock`, `timers`, `registry`: a clock for tests, delayed messages, servers by name;
 - `child`, `shutdown`, `supervision`, `base_supervisor`, `supervisor`, `dynamic`: children and their supervisors.
 
     class Counter(GenServer):

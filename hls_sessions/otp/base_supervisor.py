@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Decision(Enum):
-    """What is to be done about a child that needs a restart."""
+    """What a supervisor does with a child that needs a restart."""
 
     RESTART = "restart"
     GIVE_UP = "give up"
@@ -42,14 +42,14 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Retry:
-    """A message to oneself: start this child now. Void unless the child still waits for this very one."""
+    """A message of the supervisor to itself: start this child now. Ignored unless the child waits for this very one."""
 
     child: Child
 
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A child and how it is doing."""
+    """A child, its ref while it runs, and when it was restarted."""
 
     spec: ChildSpec
     ref: Ref | None = None
@@ -57,7 +57,7 @@ class Child:
     retry: Retry | None = field(default=None, repr=False)
 
     def info(self) -> ChildInfo:
-        """Tell the world."""
+        """Return what `which_children` lists."""
         return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None)
 
 
@@ -97,7 +97,7 @@ class BaseSupervisor(GenServer):
     # ---- callbacks
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what both kinds are asked; refuse what this kind does not know."""
+        """Answer the requests that both kinds have, and refuse those that this kind does not have."""
         del caller
         match request:
             case WhichChildren():
@@ -108,10 +108,10 @@ class BaseSupervisor(GenServer):
                 raise NotSupported(request)
 
     def handle_info(self, message: Any) -> None:
-        """Hear of a child's end, or that it is time to start one again."""
+        """Take the exit signal of a child, or the message that a child is to be started again."""
         match message:
             case Exit(ref=Ref() as ref, reason=reason):
-                # The end of a child that this supervisor brought down has been dealt with.
+                # A child that this supervisor has shut down is no longer in _by_ref.
                 if (child := self._by_ref.pop(ref, None)) is not None:
                     child.ref = None
                     self._ended(child, reason)
@@ -167,19 +167,19 @@ class BaseSupervisor(GenServer):
             self._ended_for_good(child)
 
     def _did_not_start(self, child: Child, error: StartError) -> None:
-        # As in OTP a restart that fails is tried again, which counts as another one. It is tried in a message
-        # to oneself, so that others are heard in between.
+        # As in OTP, a restart that fails is tried again, and that counts as another restart. The supervisor sends
+        # itself a message for that, so that it handles other messages in between.
         self._restart_or_give_up(child, Crash(error), self._retry)
 
     def _restart(self, child: Child) -> None:
-        """Start a child again that has ended, at once or after its delay."""
+        """Start a child again that ended, at once or after its delay."""
         if self._delay(child) > 0:
             self._retry(child)
         else:
             self._start_again(child)
 
     def _restart_or_give_up(self, child: Child, reason: ExitReason, restart: Callable[[Child], None]) -> None:
-        """Restart a child in the given way, unless that has been done too often."""
+        """Restart a child in the given way, unless it needed too many restarts."""
         match self._count_restart(child):
             case Decision.RESTART:
                 logger.warning("%s restarts child %r: %s", self, child.spec.id, reason)
@@ -205,7 +205,7 @@ class BaseSupervisor(GenServer):
         return Decision.RESTART
 
     def _retry(self, child: Child) -> None:
-        """Start the child again after its delay, and be open to other messages until then."""
+        """Start the child again after its delay, and handle other messages until then."""
         child.retry = Retry(child)
         delay = self._delay(child)
         if self._timers is None or delay == 0:

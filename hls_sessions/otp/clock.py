@@ -1,4 +1,4 @@
-"""What time it is, so that a test can say so."""
+"""The time, from the machine or from a test."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SYSTEM_CLOCK: Final = SystemClock()
 
 
 class Alarms(Protocol):
-    """What is due at certain times of a clock. `Timers` are."""
+    """Things that are due at times of a clock, such as `Timers`."""
 
     def next_deadline(self) -> float | None:
         """Tell when the next one is due, in seconds of the clock's `monotonic`."""
@@ -72,9 +72,9 @@ class ManualClock:
             self._ahead = time - self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and do what falls due on the way, in the order of time.
+        """Let time pass, and fire what becomes due meanwhile, in the order of the deadlines.
 
-        While a timer fires the clock stands at its deadline. When this returns every message that fell due is
+        While a timer fires, the clock stands at its deadline. When this returns, every message that became due is
         in the inbox of its server, though the server may not have handled it yet.
         """
         if seconds < 0:
@@ -91,7 +91,7 @@ class ManualClock:
             self._alarms.append(alarms)
 
     def _due_before(self, target: float) -> Alarms | None:
-        """Move on to the next deadline up to the target, and return whose it is."""
+        """Move on to the next deadline that is not after the target, and return the alarms that have it."""
         deadlines = [
             (deadline, number)
             for number, alarms in enumerate(self._alarms)

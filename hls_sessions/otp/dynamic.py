@@ -1,6 +1,6 @@
-"""The supervisor of children that come and go, many of them and of one kind, that know nothing of each other.
+"""The supervisor of many children of one kind, which are started on demand and do not depend on each other.
 
-See https://hexdocs.pm/elixir/DynamicSupervisor.html. What can be asked of it is in `supervision.py`.
+See https://hexdocs.pm/elixir/DynamicSupervisor.html. Its requests are in `supervision.py`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class DynamicSupervisor(BaseSupervisor):
-    """Starts children when it is asked to, restarts each for itself, and ends all of them at once.
+    """Starts children on demand, restarts each alone, and ends all of them at once.
 
-    It waits for a child that starts, as OTP does: `init` should be quick. It does not wait for one that it
-    terminates, so a child that takes its time to end holds up only those who asked for that.
+    It waits for a child that starts, as OTP does, so the `init` of a child should be quick. It does not wait for a
+    child that it terminates, so a child that is slow to end delays only the callers that asked for its end.
     """
 
     def init(
@@ -46,12 +46,12 @@ class DynamicSupervisor(BaseSupervisor):
         """Begin without children.
 
         Args:
-            max_children: how many there may be, those about to be restarted among them; None for no limit
-            intensity: how many restarts are allowed to all children together that have no limit of their own
-            clock: by which restarts are counted
+            max_children: the limit of children, including those about to be restarted; None for no limit
+            intensity: the limit of restarts of all children that have no limit of their own
+            clock: the clock by which restarts are counted
             timers: needed by children that have a backoff
-            on_give_up: told, in the supervisor's thread, of a child that exceeded its own limit and why it
-            ended last
+            on_give_up: called in the supervisor's thread when a child exceeds its own limit, with the reason of its
+                last end
 
         """
         if max_children is not None and max_children < 0:
@@ -62,7 +62,7 @@ class DynamicSupervisor(BaseSupervisor):
         self._terminating: dict[Hashable, _Terminating] = {}
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Do what `supervision.py` says."""
+        """Handle a request of `supervision.py`."""
         match request:
             case StartChild(spec):
                 return self._add(spec)
@@ -72,7 +72,7 @@ class DynamicSupervisor(BaseSupervisor):
                 return super().handle_call(request, caller)
 
     def handle_wake(self) -> None:
-        """Kill the children that were told to end and have had their time."""
+        """Kill the children whose time to end is over."""
         now = time.monotonic()
         for terminating in list(self._terminating.values()):
             if terminating.deadline <= now:
@@ -130,7 +130,7 @@ class DynamicSupervisor(BaseSupervisor):
             try:
                 self._on_give_up(child.spec, reason)
             except Exception:
-                # Whoever listens must not take the other children down.
+                # An error of the listener must not end the other children.
                 logger.exception("on_give_up raised for child %r", child.spec.id)
 
     def _set_wake(self) -> None:

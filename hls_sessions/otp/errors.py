@@ -20,7 +20,7 @@ class OtpError(Exception):
 
 
 class CallTimeout(OtpError, pykka.Timeout):
-    """The answer, or the end that was waited for, did not come in time. It may still come.
+    """The answer, or the end of a server, did not come in time. It may still come.
 
     A `pykka.Timeout` too, because that is what the `get` of a pykka future promises.
     """
@@ -49,7 +49,7 @@ class NoProcess(OtpError, pykka.ActorDeadError):
 class ServerExited(OtpError, pykka.ActorDeadError):
     """The server ended, for `reason`, before it had answered. A crash has its error chained as the cause.
 
-    `in_hand` tells whether it ended while it handled this very question, and so perhaps over it.
+    `in_hand` tells whether it ended while it handled this very request, and so perhaps because of it.
     """
 
     def __init__(self, ref: Address, reason: ExitReason, *, in_hand: bool = False) -> None:

@@ -31,7 +31,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._owner: Address | None = None
         self._busy = True
-        """Whether the server has something to handle, in here or in hand."""
+        """Whether the server handles a message, or has one in here."""
 
     def put(self, envelope: Envelope[Any]) -> None:
         """Add an envelope. Once closed, a question is answered with NoProcess and all else is dropped."""

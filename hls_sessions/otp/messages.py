@@ -1,4 +1,4 @@
-"""What travels to a server: what its callbacks see, and what stays inside this package."""
+"""The messages to a server: those that its callbacks get, and those that stay inside this package."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["WAKE", "Cast", "Down", "DownSignal", "Envelope", "Exit", "Monitor", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Monitor:
-    """One watch that one server keeps on another. Made by `GenServer.monitor`; every one is different."""
+    """One monitor of one server on another, made by `GenServer.monitor`. No two are equal."""
 
     ref: Address
 
@@ -34,7 +34,7 @@ class Down:
 class Exit:
     """An exit signal, as a message: what a server that traps exits gets instead of ending itself.
 
-    `ref` is the linked server that ended, or who called `Ref.exit`; None when that was no server.
+    `ref` is the linked server that ended, or the server that called `Ref.exit`. It is None if the caller was no server.
     """
 
     ref: Address | None
@@ -57,10 +57,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class DownSignal:
-    """A Down on its way, which is dropped on arrival if its monitor has been taken back."""
+    """A Down on its way. It is dropped on arrival if its monitor has been removed meanwhile."""
 
     down: Down
 
 
 WAKE: Final[Envelope[Any]] = Envelope(object())
-"""Says nothing: has the server look up, because something else has changed."""
+"""Has the server stop waiting for a message, because something else has changed."""

@@ -1,4 +1,4 @@
-"""The life of one server as others see it: alive or ended, who wants to know, who waits for an answer."""
+"""The state of one server that all threads share: whether it lives, its links and monitors, its pending replies."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Watch:
-    """Calls back once, with the reason, when a process ends."""
+    """A callback that is called once, with the reason, when a process ends."""
 
     process: Process
     callback: Callable[[ExitReason], None]
 
     def cancel(self) -> None:
-        """Watch no more. A call back that has begun is not undone."""
+        """Do not call back any more. A call that has begun goes on."""
         self.process.unwatch(self)
 
     def notify(self, reason: ExitReason) -> None:
-        """Call back. If that raises it is logged: the others who watch must hear of the end too."""
+        """Call back. An error is logged only, because the other watches must be notified too."""
         try:
             self.callback(reason)
         except BaseException:
@@ -42,12 +42,12 @@ class Watch:
 
 
 class Process:
-    """What a server's own thread and all others share of it. Everything here may be called from any thread.
+    """The part of a server that all threads share. Every method may be called from any thread.
 
-    The end is one step, `end`, which the first caller wins: the server's thread when it has terminated, or
-    whoever kills it. From then on the inbox is closed, and all that the thread might still do is ignored.
+    The end is one step, `end`. Its first caller wins: the server's thread after `terminate`, or the killer. From then
+    on the inbox is closed, and all that the thread might still do is ignored.
 
-    Everything that follows an end (links, monitors, names, those who wait) hangs on one hook, `watch`.
+    All that depends on the end (links, monitors, names) uses one hook, `watch`.
     """
 
     ref: Address
@@ -73,13 +73,13 @@ class Process:
         self._lock = threading.Lock()
 
     def attach_to_thread(self) -> None:
-        """Make the calling thread the one that lives this life."""
+        """Make the calling thread that of this process, once and for all."""
         _local.process = self
         self.shield.install()
 
     @shielded
     def end(self, reason: ExitReason) -> bool:
-        """End, for everyone to see. Returns False when it had ended already."""
+        """End for all other threads. Returns False if it had ended already."""
         with self._lock:
             if self.reason is not None:
                 return False
@@ -98,7 +98,7 @@ class Process:
 
     @shielded
     def kill(self) -> None:
-        """End at once as KILLED, and have the thread told as soon as it can be."""
+        """End at once as KILLED, and have KillSignal raised in the thread as soon as possible."""
         if self.end(KILLED):
             self.shield.kill()
             logger.warning("%s was killed", self.ref)
@@ -106,7 +106,10 @@ class Process:
     # ---- exit signals
 
     def signal(self, source: Process | None, reason: ExitReason | Kill) -> None:
-        """Receive an exit signal, by the rules of Erlang's `exit/2` and of gen_server for its parent."""
+        """Take an exit signal, by the rules of Erlang's `exit/2`, and those of gen_server for a signal of the parent.
+
+        See https://www.erlang.org/doc/system/ref_man_processes.html#receiving-exit-signals.
+        """
         if isinstance(reason, Kill):
             self.kill()
         elif self.trap_exits and (source is None or source is not self.parent):
@@ -115,17 +118,17 @@ class Process:
             self._request_exit(reason)
 
     def _request_exit(self, reason: ExitReason) -> None:
-        # A signal overtakes the messages: the server ends after the callback it is in, not after all it has
-        # been sent.
+        # A signal overtakes the messages: the server ends after the callback it is in, and leaves the other messages
+        # unhandled.
         with self._lock:
             self.exit_requested = self.exit_requested or reason
         self.inbox.put(WAKE)
 
-    # ---- who wants to hear of the end
+    # ---- watches, links, monitors
 
     @shielded
     def watch(self, watch: Watch) -> None:
-        """Have the watch told when this process ends; at once, by the calling thread, when it has."""
+        """Have the watch notified when this process ends; at once, by the calling thread, if it has ended."""
         with self._lock:
             if self.reason is None:
                 self._watches[watch] = None
@@ -134,14 +137,14 @@ class Process:
 
     @shielded
     def unwatch(self, watch: Watch) -> None:
-        """Tell this watch nothing."""
+        """Do not notify this watch any more."""
         with self._lock:
             if self.reason is None:
                 self._watches.pop(watch, None)
 
     @shielded
     def link(self, peer: Process) -> None:
-        """Have each of the two receive an exit signal when the other ends. Linking twice is linking once."""
+        """Have each of the two get an exit signal when the other ends. A second link changes nothing."""
         if peer.reason is not None:
             self.signal(peer, NO_PROCESS)
         elif peer not in self._links:
@@ -150,13 +153,13 @@ class Process:
 
     @shielded
     def unlink(self, peer: Process) -> None:
-        """Undo `link`, from either side. An Exit that is in the inbox already stays there."""
+        """Remove a link, from either side. An Exit that is in the inbox already stays there."""
         self._remove_link(peer)
         peer._remove_link(self)
 
     @shielded
     def link_child(self, child: Process) -> None:
-        """Link to a child, become its parent if it has none, and hear why it ended even if it has already."""
+        """Link to a child, as its parent if it has none. If it ended already, get the exit signal with its reason."""
         child.parent = child.parent or self
         if child not in self._links:
             self._add_link(child)
@@ -170,8 +173,7 @@ class Process:
         self._links[peer] = watch = Watch(peer, peer_ended)
         peer.watch(watch)
         if self.reason is not None:
-            # Who has ended meanwhile follows nobody, and would leave its watch behind for as long as the peer
-            # lives.
+            # This process ended meanwhile. Its watch would stay for as long as the peer lives.
             self._remove_link(peer)
 
     def _remove_link(self, peer: Process) -> None:
@@ -180,7 +182,7 @@ class Process:
 
     @shielded
     def monitor(self, monitor: Monitor, peer: Process) -> None:
-        """Receive one Down for this monitor when the peer ends."""
+        """Get one Down for this monitor when the peer ends."""
 
         def peer_ended(reason: ExitReason) -> None:
             self.inbox.put(Envelope(DownSignal(Down(monitor, peer.ref, reason))))
@@ -193,17 +195,17 @@ class Process:
 
     @shielded
     def demonitor(self, monitor: Monitor) -> bool:
-        """Forget a monitor. Returns False when it was forgotten before."""
+        """Remove a monitor. Returns False if it was removed before."""
         watch = self._monitors.pop(monitor, None)
         if watch is not None:
             watch.cancel()
         return watch is not None
 
-    # ---- who waits for an answer
+    # ---- pending replies
 
     @shielded
     def defer(self, reply: Reply[Any]) -> None:
-        """Keep a question that will be answered later, so that the end can answer it if nobody has."""
+        """Keep a reply that will be set later, so that the end of this process can fail it otherwise."""
         self._deferred.add(reply)
         reply.add_done_callback(self._deferred.discard)
         if self.reason is not None:
@@ -223,5 +225,5 @@ _local = _ThreadLocal()
 
 
 def current() -> Process | None:
-    """Find the process whose thread this is, if it is one's."""
+    """Return the process of the calling thread, or None if the thread is not that of a server."""
     return _local.process

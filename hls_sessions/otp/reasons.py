@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 
 class Ending(Enum):
-    """The endings that need no further words."""
+    """The reasons that carry no detail."""
 
     NORMAL = "normal"
     """The server had finished."""
@@ -19,7 +19,7 @@ class Ending(Enum):
     """The server was killed. It was not asked, and its `terminate` did not run."""
 
     NO_PROCESS = "no process"
-    """There was no such server any more when it was first watched."""
+    """The server was dead already when it was linked to or monitored. OTP's `noproc`."""
 
     def __str__(self) -> str:
         return self.value

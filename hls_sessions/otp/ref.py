@@ -1,4 +1,4 @@
-"""What one server knows of another, and what can be done with that."""
+"""The address of a server, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Ref:
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        """The server's life. It is there for this package only."""
+        """For this package only."""
 
     def __repr__(self) -> str:
         return f"<Ref {self.process.name}>"
@@ -68,7 +68,7 @@ class Ref:
 
     @shielded
     def cast(self, message: Any) -> None:
-        """Send a message to `handle_cast`. Nobody says whether it arrived, and a dead server is no error."""
+        """Send a message to `handle_cast`. Nothing tells whether it arrived, and a dead server is no error."""
         self.process.inbox.put(Envelope(Cast(message)))
 
     @shielded
@@ -83,13 +83,12 @@ class Ref:
     def stop(self, reason: ExitReason = NORMAL, timeout: float | None = 5.0) -> None:
         """Have the server end once it has handled what came before, and wait until it is gone.
 
-        When this returns, `terminate` has run, and every name, link and monitor of the server has been dealt
-        with. Who stops a server that is ending already, or that somebody else is stopping, waits just as
-        long.
+        When this returns, `terminate` has run, the names of the server are free, and links and monitors have got their
+        signals. A caller that stops a server which is ending already waits just as long.
 
         Raises:
             CallTimeout: if that took longer than `timeout` seconds; the server still ends, when it can
-            CallingSelf: if a server stops itself so; that is what `GenServer.stop` is for
+            CallingSelf: if a server calls this for itself; it uses `GenServer.stop`
 
         """
         self._refuse_own_thread()
@@ -109,30 +108,30 @@ class Ref:
         self.process.signal(current(), reason)
 
     def kill(self) -> None:
-        """Declare the server dead, at once: whatever it is doing, and without its `terminate`.
+        """End the server at once, whatever it is doing, and without its `terminate`.
 
-        When this returns, those who wait for an answer have their error, the server's names are free, and
-        links and monitors are told KILLED. What it still does with this package is ignored: it cannot answer,
-        and it gets KillSignal when it tries to send.
+        When this returns, every caller that waited has its error, the server's names are free, and links and monitors
+        have got KILLED. What the server still does with this package is ignored: it cannot answer, and it gets
+        KillSignal when it tries to send.
 
-        Its thread is another matter, for a Python thread cannot be killed, only asked to end:
+        Its thread may live longer, because a Python thread cannot be killed, only asked to end:
 
         - if it waits in this package it is woken;
         - if it runs Python code, KillSignal is raised in it within milliseconds;
         - if it is blocked in a system call or in C code, it goes on until that returns;
         - if it is in a finalizer, Python swallows the signal and reports it as unraisable.
 
-        Locks of this package are safe from the signal; others are not, such as those of `logging`, if it
-        arrives between the taking of one and the code that would release it. So a kill is for servers that do
-        not end when they are told to, which is how supervisors use it.
+        Locks of this package are safe from the signal. Others are not, such as those of `logging`: the signal may
+        arrive after one was taken and before the code that would release it. So a kill is for servers that do not end
+        when they are told to, which is how supervisors use it.
         """
         self.exit(KILL)
 
     def on_exit(self, callback: Callable[[Ref, ExitReason], None]) -> Watch:
-        """Have `callback(ref, reason)` called once when the server ends; at once when it has.
+        """Have `callback(ref, reason)` called once when the server ends; at once if it has ended.
 
         It runs in the thread that ends the server, so it should be quick. If it raises, that is logged.
-        Cancel the returned watch to hear nothing.
+        Cancel the returned watch to remove the callback.
         """
         watch = Watch(self.process, lambda reason: callback(self, reason))
         self.process.watch(watch)

@@ -38,7 +38,7 @@ class Registry:
 
     @shielded
     def register(self, name: Hashable, ref: Ref) -> None:
-        """Give a server a name, and answer those who wait for it.
+        """Give a server a name, and answer the replies that wait for it.
 
         Raises:
             AlreadyRegistered: if a live server, even this one, has the name
@@ -57,7 +57,7 @@ class Registry:
 
     @shielded
     def unregister(self, name: Hashable) -> None:
-        """Free a name. Nothing happens if nobody has it."""
+        """Free a name. Nothing happens if no server has it."""
         with self._lock:
             holder = self._holders.pop(name, None)
         if holder is not None:
@@ -76,7 +76,7 @@ class Registry:
     def wait_for(self, name: Hashable) -> Reply[Ref]:
         """Ask for the server of this name, now or whenever it is registered next.
 
-        This is how to outlive the restart of another server. Cancel the reply to wait no longer.
+        So a server can wait for the restart of another. Cancel the reply to wait no longer.
         """
         reply: Reply[Ref] = Reply()
         with self._lock:

@@ -1,4 +1,4 @@
-"""The end of children: told politely, waited for with a bound, killed."""
+"""The end of children: an exit signal, a bounded wait, a kill. See shutdown in child.py."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Bound: TypeAlias = float | None
 
 
 def request_shutdown(ref: Ref, bound: Bound) -> None:
-    """Tell a child to end, if it is to be told."""
+    """Send a child the exit signal SHUTDOWN, or kill it if its bound is BRUTAL_KILL."""
     if bound == BRUTAL_KILL:
         ref.kill()
     else:
@@ -30,23 +30,22 @@ def request_shutdown(ref: Ref, bound: Bound) -> None:
 
 
 def kill_late(ref: Ref, bound: Bound) -> None:
-    """Kill a child that has had its time."""
+    """Kill a child that did not end within its bound."""
     logger.warning("%s did not end within %s s and is killed", ref, bound)
     ref.kill()
 
 
 def shut_down(ref: Ref, bound: Bound) -> None:
-    """End one child. When this returns it is gone.
+    """End one child, and return when it is gone.
 
-    The bound is one of real time, whatever clock the supervisor counts its restarts by, because what a child
-    does while it ends takes real time. It also ends the wait for a child that is itself waiting for its
-    supervisor.
+    The bound is in real time, whatever the clock by which the supervisor counts restarts, because the clean-up of a
+    child takes real time. The bound also ends the wait for a child that waits for its supervisor.
     """
     shut_down_together([(ref, bound)])
 
 
 def shut_down_together(children: Iterable[tuple[Ref, Bound]]) -> None:
-    """End several children at once: all are told before any is waited for."""
+    """End several children at once: all get their signal before any is waited for."""
     begun = time.monotonic()
     by_bound = sorted(children, key=lambda child: float("inf") if child[1] is None else child[1])
     for ref, bound in by_bound:

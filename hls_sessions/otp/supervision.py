@@ -1,8 +1,8 @@
-"""What can be asked of a supervisor, static or dynamic.
+"""The requests to a supervisor, static or dynamic, as in https://www.erlang.org/doc/apps/stdlib/supervisor.html.
 
-The functions here are the client's side: each takes the ref of a supervisor, asks, and waits for the answer.
-There is one set of them for both kinds, because the questions are the same. Each has a message of the same
-name, for those who must not wait in a thread: `await supervisor.ask(StartChild(spec))`.
+Each function takes the ref of a supervisor, calls it, and returns the answer. Both kinds of supervisors have the same
+requests. Each function has a message of the same name, for a coroutine that must not block its thread:
+`await supervisor.ask(StartChild(spec))`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class DeleteChild:
 
 @dataclass(frozen=True, slots=True)
 class WhichChildren:
-    """Tell of every child."""
+    """List the children."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class CountChildren:
 
 @dataclass(frozen=True, slots=True)
 class ChildInfo:
-    """One child as it is now. `ref` is None when it does not run, and `restarting` when it is about to."""
+    """One child as it is now. `ref` is None if it does not run; `restarting` tells whether it is about to."""
 
     id: Hashable
     ref: Ref | None

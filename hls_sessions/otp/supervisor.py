@@ -1,6 +1,6 @@
 """The supervisor of children that are known beforehand and may depend on each other.
 
-See https://www.erlang.org/doc/apps/stdlib/supervisor.html. What can be asked of it is in `supervision.py`.
+See https://www.erlang.org/doc/apps/stdlib/supervisor.html. Its requests are in `supervision.py`.
 """
 
 from __future__ import annotations
@@ -26,24 +26,23 @@ DEFAULT_INTENSITY: Final = Intensity()
 
 
 class Strategy(Enum):
-    """Who is restarted with a child that is restarted."""
+    """Which other children are restarted with a child. See https://www.erlang.org/doc/system/sup_princ.html."""
 
     ONE_FOR_ONE = "one_for_one"
-    """Nobody: the children do not know of each other."""
+    """None: the children do not depend on each other."""
 
     ONE_FOR_ALL = "one_for_all"
-    """All the others: each depends on each."""
+    """All: each depends on each."""
 
     REST_FOR_ONE = "rest_for_one"
-    """Those that were started after it: each depends on those before."""
+    """Those that were started after it: each depends on those before it."""
 
 
 class Supervisor(BaseSupervisor):
     """Starts its children in order, restarts them by its strategy, and ends them in reverse order.
 
-    When they need more restarts than its intensity allows it ends its children and itself with SHUTDOWN,
-    which leaves the matter to its own supervisor. A child that is being restarted after a backoff keeps those
-    waiting that the strategy restarts with it.
+    When the children need more restarts than its intensity allows, it ends them and itself with SHUTDOWN, so that its
+    own supervisor decides. While a child waits for its backoff, the children that are restarted with it wait too.
     """
 
     def init(
@@ -57,10 +56,10 @@ class Supervisor(BaseSupervisor):
         """Start the children. If one does not start, those before it are ended and its StartError is raised.
 
         Args:
-            children: in the order in which they are started
-            strategy: who is restarted with a child that is restarted
-            intensity: how many restarts are allowed
-            clock: by which restarts are counted
+            children: their specs, in the order in which they are started
+            strategy: which other children are restarted with a child
+            intensity: the limit of restarts
+            clock: the clock by which restarts are counted
             timers: needed by children that have a backoff
 
         """
@@ -74,7 +73,7 @@ class Supervisor(BaseSupervisor):
             raise
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Do what `supervision.py` says."""
+        """Handle a request of `supervision.py`."""
         match request:
             case StartChild(spec):
                 return self._add(spec)
@@ -122,7 +121,7 @@ class Supervisor(BaseSupervisor):
             del self._children[child.spec.id]
 
     def _give_up(self, child: Child, reason: ExitReason) -> None:
-        """Keep the spec, as that of a child that was terminated."""
+        """Keep the spec, for `restart_child`, as that of a terminated child is kept."""
 
     def _affected_by(self, child: Child) -> list[Child]:
         children = list(self._children.values())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Timer:
-    """One message that waits for its time. Keep it to cancel it."""
+    """A message to be sent at its deadline. Keep it to cancel it."""
 
     __slots__ = ("deadline", "message", "pending", "ref")
 
@@ -40,8 +40,8 @@ class Timer:
 class Timers:
     """All the timers of a system, for any thread to set and cancel.
 
-    A ManualClock fires them as it is advanced. On any other clock it takes a TimerServer, in whose thread
-    they fire; while there is none (it is being restarted) they wait, and none is lost.
+    A ManualClock fires them as it is advanced. On any other clock they fire in the thread of a TimerServer. While there
+    is none, because it is being restarted, they wait, and none is lost.
     """
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -97,7 +97,7 @@ class Timers:
 
     @shielded
     def set_server(self, server: Ref) -> None:
-        """Have this server told whenever the next deadline has come closer, until it ends."""
+        """Name the server that is sent a message whenever the next deadline comes closer."""
         self._server = server
 
     def _take_due(self, now: float) -> Timer | None:
@@ -110,9 +110,9 @@ class Timers:
             return None
 
     def _sweep(self) -> None:
-        # A server that puts off an idle timeout with every message leaves thousands of cancelled ones
-        # behind, each due in half an hour. Sweeping when the heap has doubled costs the same for each
-        # timer, however many there are, and leaves never more than twice as many as are of use.
+        # A server that renews an idle timeout with every message leaves thousands of cancelled timers behind, each
+        # due in half an hour. A sweep whenever the heap has doubled has a constant cost per timer, and the heap never
+        # holds more than twice as many timers as can fire.
         if len(self._heap) >= self._sweep_at:
             self._heap = [entry for entry in self._heap if entry[2].can_fire()]
             heapq.heapify(self._heap)
@@ -120,26 +120,25 @@ class Timers:
 
 
 class TimerServer(GenServer):
-    """The thread in which timers fire when their clock runs by itself: one for all of them.
+    """The thread in which all timers fire when their clock is not a ManualClock.
 
-    Start it under the supervisor with `TimerServer.start_link(timers)`. On a ManualClock it has nothing to
-    do.
+    Start it under a supervisor with `TimerServer.start_link(timers)`. On a ManualClock it does nothing.
     """
 
     def init(self, timers: Timers) -> None:
-        """Serve these timers, beginning with those that fell due while nobody did."""
+        """Serve these timers, beginning with those that became due while there was no server."""
         self._timers = timers
         if not isinstance(timers.clock, ManualClock):
             timers.set_server(self.ref)
             self._fire_due()
 
     def handle_cast(self, message: Any) -> None:
-        """Look at the agenda: something earlier was put on it."""
+        """Wake earlier: a timer was set that is due before all others."""
         del message
         self._fire_due()
 
     def handle_wake(self) -> None:
-        """Look at the agenda: it is time."""
+        """Fire the timers that are due."""
         self._fire_due()
 
     def _fire_due(self) -> None:
@@ -151,4 +150,4 @@ class TimerServer(GenServer):
 
 _RESCHEDULE: Final = object()
 _SWEEP_FROM: Final = 64
-"""Timers; fewer are not worth sweeping."""
+"""Timers. Fewer are not worth a sweep."""
