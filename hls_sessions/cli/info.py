@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
-from hls_sessions.cli.screen import clock_time, print_facts, print_json, print_rows
+from hls_sessions.cli.screen import clock_time, counted, print_facts, print_json, print_rows
 
 
 def info(
@@ -39,13 +39,9 @@ def print_session(session: dict[str, Any], url: str) -> None:
             "player": url + session["player_url"],
             "directory": session["directory"],
             "expires in": clock_time(session["expires_in"]),
-            "made": f"{session['segments_made']} segments, {session['bytes_made']:,} bytes",
-            "served": f"{session['segments_served']} segments, {session['bytes_served']:,} bytes",
-            "encoders": f"{session['encoder_seconds']:.1f} processor seconds",
+            **counted(session),
             "packager": session["packager"] and f"pid {session['packager']}",
             "restarts": ", ".join(f"{times} {what}" for what, times in session["restarts"].items()) or "none",
-            "refused": f"{session['segments_refused']} segments",
-            "failed runs": session["encoder_failures"],
             "waiting": session["viewers_waiting"],
         }
         | {f"note {number}": note for number, note in enumerate(session["notes"], 1)}

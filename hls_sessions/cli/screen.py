@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hls_sessions.counters import COUNTERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -49,6 +51,16 @@ def clock_time(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def counted(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return the counters of a session, or of all, as facts."""
+    facts: dict[str, list[str]] = {}
+    for counter in COUNTERS:
+        value = found[counter.name]
+        number = f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+        facts.setdefault(counter.label, []).append(f"{number} {counter.unit}".rstrip())
+    return {label: ", ".join(parts) for label, parts in facts.items()}
 
 
 def _cell(value: object) -> Text:

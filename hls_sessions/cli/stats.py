@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
-from hls_sessions.cli.screen import clock_time, print_facts, print_json
+from hls_sessions.cli.screen import clock_time, counted, print_facts, print_json
 
 
 def stats(url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
@@ -29,12 +29,8 @@ def _facts(found: dict[str, Any]) -> dict[str, object]:
         "newest": _aged(found["newest"]),
         "stuck": ", ".join(found["stuck"]) or "none",
         "encoders": f"{found['encoders']}, {found['encoders_held']} of them held",
-        "encoder time": clock_time(found["encoder_seconds"]),
         "waiting": found["viewers_waiting"],
-        "made": f"{found['segments_made']} segments, {found['bytes_made']:,} bytes",
-        "served": f"{found['segments_served']} segments, {found['bytes_served']:,} bytes",
-        "refused": f"{found['segments_refused']} segments",
-        "failed runs": found["encoder_failures"],
+        **counted(found),
         "restarts": _counts(found["restarts"]) or "none",
         "first segment": None if not first["count"] else _waits(first),
     }

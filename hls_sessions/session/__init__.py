@@ -1,7 +1,6 @@
 """One viewing: its messages, its states, its actor, and the record of its life."""
 
 from hls_sessions.session.client import Session, end_error
-from hls_sessions.session.counters import Sums
 from hls_sessions.session.events import (
     Ended,
     Event,
@@ -68,7 +67,6 @@ __all__ = [
     "State",
     "StateChanged",
     "Step",
-    "Sums",
     "Transition",
     "Updated",
     "Who",

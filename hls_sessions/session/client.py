@@ -336,7 +336,7 @@ class Session:
             size = path.stat().st_size
         except OSError:
             return False
-        self._record.tally.served(size)
+        self._record.counters.add(segments_served=1, bytes_served=size)
         return True
 
     def _count_served(self, answer: Reply[Path]) -> None:

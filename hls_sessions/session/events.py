@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads the types at run time
 from typing import Any, ClassVar
 
-from hls_sessions.session.counters import Sums  # noqa: TC001 - the same
+from hls_sessions.counters import Sums  # noqa: TC001 - the same
 from hls_sessions.session.snapshot import Snapshot  # noqa: TC001 - the same
 
 

@@ -7,6 +7,7 @@ from datetime import datetime  # noqa: TC003 - the HTTP edge reads SessionInfo's
 from math import inf
 from typing import TYPE_CHECKING
 
+from hls_sessions.counters import Sums
 from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the same
 from hls_sessions.session.snapshot import Snapshot
 
@@ -130,9 +131,13 @@ class IdleCheck:
 # Answered.
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """A session as it is now. Durations in seconds, sizes in bytes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo(Sums):
+    """A session as it is now. Durations in seconds, sizes in bytes.
+
+    ``segments_served`` counts a segment each time it is handed to a viewer. ``encoder_seconds`` includes encoders that
+    run.
+    """
 
     session_id: str
     state: str
@@ -160,21 +165,10 @@ class SessionInfo:
     """Where its viewer last was, in seconds from the beginning."""
     seconds_in: dict[str, float]
     """Seconds spent in each state that is not final."""
-    segments_made: int
-    bytes_made: int
-    segments_served: int
-    """Handed to a viewer; the same one counts each time."""
-    bytes_served: int
-    encoder_seconds: float
-    """Processor seconds of all its encoders."""
-    encoder_failures: int
-    restarts: dict[str, int]
-    """How often its actor was restarted, and its encoders, by cause."""
-    segments_refused: int
     renditions: tuple[RenditionInfo, ...]
     runs: tuple[RunInfo, ...]
     bytes_on_disk: int = 0
-    """Of its segments now, without those of text tracks."""
+    """Of its segments now."""
     packager: int | None = None
     """The process id of what makes its copied segments, while it runs."""
     notes: tuple[str, ...] = ()

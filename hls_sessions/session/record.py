@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import shielded
-from hls_sessions.session.counters import ACTOR, DAEMON, Tally
+from hls_sessions.session.counters import ACTOR, DAEMON, Counters
 from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, follow
@@ -22,8 +22,8 @@ from hls_sessions.session.state import Circumstances, State, Step, Who, follow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from hls_sessions.counters import Sums
     from hls_sessions.otp import Clock
-    from hls_sessions.session.counters import Sums
     from hls_sessions.session.events import Event
     from hls_sessions.session.snapshot import Snapshot
 
@@ -92,7 +92,7 @@ class SessionRecord:
         self._tell = tell
         self._user, self._media = user, media
         self._is_told_of_the_end = False
-        self.tally = Tally()
+        self.counters = Counters()
         self.position = start_at
         """Where its viewer last was, in seconds from the beginning."""
         self.paused_by: object = None
@@ -186,7 +186,7 @@ class SessionRecord:
 
     def go_on(self, earlier: Earlier) -> None:
         """Go on from the record of an earlier daemon. Before anybody else knows of this one."""
-        self.tally = Tally(earlier.sums)
+        self.counters = Counters(earlier.sums)
         self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
         self.presence.was_last_here(earlier.last_activity_at, had_subscribers=earlier.had_subscribers)
         self.presence.change(*earlier.own)
@@ -197,14 +197,14 @@ class SessionRecord:
             if step.step == Step.START.value:
                 self._started_at = step.at
             self._seconds[State(step.to_state)] += max(0.0, (end - step.at).total_seconds())
-        self.tally.restarted(DAEMON)
+        self.counters.restarted(DAEMON)
         self._tell(Restarted(**self._now(), what=DAEMON, cause=earlier.cause))
 
     # ---- what happens in it
 
     def made(self, rendition: str, segment: int, size: int) -> None:
         """Note that a segment of so many bytes was published."""
-        self.tally.made(size)
+        self.counters.add(segments_made=1, bytes_made=size)
         self._tell(SegmentReady(**self._now(), rendition=rendition, segment=segment, size=size))
 
     def evicted(self, rendition: str, segment: int) -> None:
@@ -213,25 +213,25 @@ class SessionRecord:
 
     def replaced(self, rendition: str, segment: int, cause: str, what: str = "encoder") -> None:
         """Note that an encoder, or a packager, took the place of one that was lost, and to what."""
-        self.tally.restarted(cause)
+        self.counters.restarted(cause)
         self._tell(Restarted(**self._now(), what=what, cause=cause, rendition=rendition, segment=segment))
 
     def refused(self) -> None:
         """Note that a segment did not pass its check."""
-        self.tally.refused()
+        self.counters.add(segments_refused=1)
 
     def failed(self) -> None:
         """Note that an encoder or a packager failed."""
-        self.tally.failed()
+        self.counters.add(encoder_failures=1)
 
     def computed(self, seconds: float) -> None:
         """Note the processor seconds of an encoder or a packager that has ended."""
-        self.tally.computed(seconds)
+        self.counters.add(encoder_seconds=seconds)
 
     def came_back(self, cause: str) -> None:
         """Note that its actor was restarted, and why."""
         self.presence.touch()  # nobody could ask anything while there was no actor
-        self.tally.restarted(ACTOR)
+        self.counters.restarted(ACTOR)
         self._tell(Restarted(**self._now(), what=ACTOR, cause=cause))
 
     @shielded
@@ -241,7 +241,7 @@ class SessionRecord:
         with self._lock:
             told, self._is_told_of_the_end = self._is_told_of_the_end, True
         if end is not None and not told:
-            sums, seconds = self.tally.sums, self.seconds
+            sums, seconds = self.counters.sums, self.seconds
             ended = Ended(**self._now(), state=end.to_state, reason=end.reason, seconds_in=seconds, sums=sums)
             self._tell(ended)
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.counters import sums_of
 from hls_sessions.encoding import (
     Equipment,
     FileClosed,
@@ -118,7 +119,7 @@ class SessionServer(GenServer):
         self._spec = spec
         self._services = services
         self._record = record
-        self._waits = Waits(services.clock.monotonic, record.tally.sums.segments_made, record.first_segment_after)
+        self._waits = Waits(services.clock.monotonic, record.counters.sums.segments_made, record.first_segment_after)
         self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
         # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
@@ -453,7 +454,7 @@ class SessionServer(GenServer):
             self._record.position = float(rendition.cuts.times[number] - presentation.timeline.origin)
 
     def _act(self, rendition: SessionRendition) -> None:
-        self._waits.made(self._record.tally.segments_made)
+        self._waits.made(self._record.counters.segments_made)
         self._record.first_segment_after = self._waits.first
         if self._record.state is not State.ACTIVE:
             return
@@ -588,7 +589,7 @@ class SessionServer(GenServer):
 
     def _info(self) -> SessionInfo:
         spec, record, renditions = self._spec, self._record, self._renditions.values()
-        sums, presence, end = record.tally.sums, record.presence, record.end
+        sums, presence, end = record.counters.sums, record.presence, record.end
         running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._packager.seconds
         return SessionInfo(
             session_id=spec.session_id,
@@ -609,14 +610,7 @@ class SessionServer(GenServer):
             first_segment_after=self._waits.first,
             position=record.position,
             seconds_in=record.seconds,
-            segments_made=sums.segments_made,
-            bytes_made=sums.bytes_made,
-            segments_served=sums.segments_served,
-            bytes_served=sums.bytes_served,
-            encoder_seconds=sums.encoder_seconds + running,
-            encoder_failures=sums.encoder_failures,
-            restarts=sums.restarts,
-            segments_refused=sums.segments_refused,
+            **(sums_of(sums) | {"encoder_seconds": sums.encoder_seconds + running}),
             renditions=tuple(each.info for each in self._offered),
             runs=tuple(run.info for rendition in renditions for run in rendition.runs),
             bytes_on_disk=self._quota.bytes,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass, fields
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from hls_sessions.counters import Sums
 
 AnyText: TypeAlias = str
 """Text that need not be Unicode, as the names of files are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
+class SessionRow(Sums):
     """One session. Recording it again replaces its row."""
 
     id: str
@@ -38,16 +37,6 @@ class SessionRow:
     """Where its viewer last was, in seconds from the beginning."""
     first_segment_after: float | None = None
     """Seconds its viewer waited for the first segment."""
-    segments_made: int = 0
-    bytes_made: int = 0
-    segments_served: int = 0
-    bytes_served: int = 0
-    segments_refused: int = 0
-    encoder_failures: int = 0
-    encoder_seconds: float = 0.0
-    """Processor seconds of its encoders."""
-    restarts: Mapping[str, int] = field(default_factory=dict)
-    """How often something of it was started again, by reason."""
 
     # Needed to continue the session in another daemon.
     file_size: int | None = None

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import suppress
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from hls_sessions.counters import Sums, sums_of
 from hls_sessions.errors import SessionEnded, SessionNotFound
 from hls_sessions.media import fingerprint
 from hls_sessions.otp import shielded
@@ -24,7 +25,6 @@ from hls_sessions.session import (
     State,
     StateChanged,
     Step,
-    Sums,
     Transition,
     Updated,
     Who,
@@ -99,7 +99,7 @@ class Recorder:
         return Earlier(
             state=State(row.state),
             history=self._steps(row.id),
-            sums=Sums(**{each.name: getattr(row, each.name) for each in fields(Sums)}),
+            sums=Sums(**sums_of(row)),
             position=row.start_at if row.position is None else row.position,
             first_segment_after=row.first_segment_after,
             last_activity_at=_date(self._last_activity(row)),
@@ -288,7 +288,7 @@ class Recorder:
 
     def _as_now(self, row: SessionRow, record: SessionRecord) -> SessionRow:
         """Return a row with what its life says; the same row where that is nothing new."""
-        sums = asdict(record.tally.sums)
+        sums = sums_of(record.counters.sums)
         own_idle_timeout, subscriber_ttl = record.presence.own
         now = replace(
             row,

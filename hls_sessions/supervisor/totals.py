@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from hls_sessions.counters import added
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -14,17 +16,6 @@ if TYPE_CHECKING:
 
 BOUNDS: Final = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 """Upper bounds, in seconds, of the groups in which waits for a first segment are counted."""
-
-SUMS: Final = (
-    "segments_made",
-    "bytes_made",
-    "segments_served",
-    "bytes_served",
-    "segments_refused",
-    "encoder_failures",
-    "encoder_seconds",
-)
-"""The fields of a row that only grow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +26,7 @@ class Totals:
     ended: Counter[str] = field(default_factory=Counter)
     """By the state in which they ended."""
     sums: Counter[str] = field(default_factory=Counter)
-    """By the name of a row's field."""
+    """By the name of a counter."""
     restarts: Counter[str] = field(default_factory=Counter)
     """By reason."""
     waits: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
@@ -57,7 +48,7 @@ class Totals:
     def with_all(self, rows: Iterable[SessionRow]) -> Totals:
         """Return the counts with those of more sessions, each counted once."""
         rows = list(rows)
-        sums = Counter({name: sum(getattr(row, name) for row in rows) for name in SUMS})
+        sums = Counter(added(rows))
         waits, waited = list(self.waits), self.waited
         for row in rows:
             if row.first_segment_after is not None:

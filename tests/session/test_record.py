@@ -11,9 +11,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from hls_sessions.counters import Sums
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import ManualClock
-from hls_sessions.session.counters import NOTHING
 from hls_sessions.session.record import REMEMBERED, Earlier, SessionRecord
 from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who
 
@@ -162,7 +162,7 @@ def test_a_life_of_which_no_step_is_known_any_more_goes_on():
     clock = ManualClock()
     record, now = SessionRecord("7f3a", clock), datetime.fromtimestamp(clock.time(), UTC)
 
-    record.go_on(Earlier(State.ACTIVE, (), NOTHING, 7.0, None, now, "its daemon was killed"))
+    record.go_on(Earlier(State.ACTIVE, (), Sums(), 7.0, None, now, "its daemon was killed"))
     record.take(Step.COMPLETE, Who.VIEWER, "enough")
 
     assert (record.position, [step.step for step in record.history]) == (7.0, ["complete"])

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from hls_sessions.counters import COUNTERS
 from hls_sessions.supervisor.totals import BOUNDS
 
 if TYPE_CHECKING:
@@ -107,18 +108,12 @@ def _of_sessions(stats: Stats) -> Iterator[Metric]:
 
 
 def _of_totals(totals: Totals) -> Iterator[Metric]:
-    sums = totals.sums
     yield _counter("sessions_opened", "Sessions that were opened.", totals.opened)
     yield _counters(
         "sessions_ended", "Sessions that have ended.", "state", {name: totals.ended[name] for name in ENDED}
     )
-    yield _counter("segments_made", "Segments that were made and passed their check.", sums["segments_made"])
-    yield _counter("made_bytes", "Bytes of them.", sums["bytes_made"])
-    yield _counter("segments_served", "Segments that were handed to viewers.", sums["segments_served"])
-    yield _counter("served_bytes", "Bytes of them.", sums["bytes_served"])
-    yield _counter("segments_refused", "Segments that did not pass their check.", sums["segments_refused"])
-    yield _counter("encoder_failures", "Encoders that failed.", sums["encoder_failures"])
-    yield _counter("encoder_cpu_seconds", "Processor time of encoders.", sums["encoder_seconds"])
+    for counter in COUNTERS:
+        yield _counter(counter.metric, counter.help, totals.sums[counter.name])
     yield _counters("restarts", "What was started again.", "reason", totals.restarts)
     names = (*(repr(bound) for bound in BOUNDS), "+Inf")
     histogram = HistogramMetricFamily("hls_sessions_first_segment_seconds", "How long a viewer's first segment took.")

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
+from hls_sessions.counters import Sums, added
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -41,9 +43,9 @@ class Aged:
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Figures at one moment. Ages are counted from the opening, in seconds; sizes are bytes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats(Sums):
+    """Figures at one moment, with the counters of all known sessions. Ages are seconds since the opening."""
 
     at: datetime
     sessions: int
@@ -63,16 +65,6 @@ class Stats:
     viewers_waiting: int
     stuck: tuple[str, ...]
     """Sessions that do not answer, or in which somebody waits in vain."""
-    segments_made: int
-    bytes_made: int
-    segments_served: int
-    bytes_served: int
-    segments_refused: int
-    encoder_failures: int
-    encoder_seconds: float
-    """Processor seconds of all encoders."""
-    restarts: dict[str, int]
-    """What was started again, by reason."""
     first_segment: Waits
 
 
@@ -104,13 +96,7 @@ def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sess
         encoders_held=sum(run.held for run in survey.runs),
         viewers_waiting=sum(info.viewers_waiting for info in survey.infos),
         stuck=survey.stuck(stuck_after),
-        segments_made=sum(row.segments_made for row in rows),
-        bytes_made=sum(row.bytes_made for row in rows),
-        segments_served=sum(row.segments_served for row in rows),
-        bytes_served=sum(row.bytes_served for row in rows),
-        segments_refused=sum(row.segments_refused for row in rows),
-        encoder_failures=sum(row.encoder_failures for row in rows),
-        encoder_seconds=sum(row.encoder_seconds for row in rows),
+        **added(rows),
         restarts=dict(sorted(sum((Counter(row.restarts) for row in rows), Counter[str]()).items())),
         first_segment=_waits(row.first_segment_after for row in rows),
     )
