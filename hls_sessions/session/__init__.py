@@ -13,10 +13,10 @@ from hls_sessions.session.events import (
     Updated,
 )
 from hls_sessions.session.messages import (
+    Displace,
     GetInfo,
     GetInit,
     GetSegment,
-    GiveWay,
     Heartbeat,
     IdleCheck,
     Pause,
@@ -36,6 +36,7 @@ from hls_sessions.session.spec import SessionSpec
 from hls_sessions.session.state import State, Step, Who
 
 __all__ = [
+    "Displace",
     "Earlier",
     "Ended",
     "Event",
@@ -43,7 +44,6 @@ __all__ = [
     "GetInfo",
     "GetInit",
     "GetSegment",
-    "GiveWay",
     "Heartbeat",
     "IdleCheck",
     "Pause",

@@ -21,10 +21,10 @@ from hls_sessions.media import filler_of, master_playlist, media_playlist
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.messages import (
+    Displace,
     GetInfo,
     GetInit,
     GetSegment,
-    GiveWay,
     Heartbeat,
     IdleCheck,
     Pause,
@@ -271,9 +271,9 @@ class Session:
         """Have it look whether its time has run out; answered with whether it ends for that."""
         return self._ask(Reap())
 
-    def ask_give_way(self, unwatched_after: float) -> Reply[bool]:
+    def ask_displace(self, unwatched_after: float) -> Reply[bool]:
         """Have it end for another's sake, if nobody was there for so many seconds; answered with whether it does."""
-        return self._ask(GiveWay(unwatched_after))
+        return self._ask(Displace(unwatched_after))
 
     def ask_pause_if(self, provided: Callable[[State], bool]) -> Reply[Snapshot]:
         """Ask for a pause in an operator's name, which is refused unless something holds when it is taken."""

@@ -36,7 +36,7 @@ class Reap:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveWay:
+class Displace:
     """Ask to end, for another's sake, if nobody watches; answered with whether it does. Is no activity."""
 
     unwatched_after: float

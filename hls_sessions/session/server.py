@@ -36,10 +36,10 @@ from hls_sessions.errors import (
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage, end_processes
 from hls_sessions.session.messages import (
+    Displace,
     GetInfo,
     GetInit,
     GetSegment,
-    GiveWay,
     Heartbeat,
     IdleCheck,
     Pause,
@@ -189,8 +189,8 @@ class SessionServer(GenServer):
         return f"<Session {self._spec.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what can be asked. All but Peek, Reap, GiveWay and PauseIf counts as activity."""
-        if not isinstance(request, Peek | Reap | GiveWay | PauseIf):
+        """Answer what can be asked. All but Peek, Reap, Displace and PauseIf counts as activity."""
+        if not isinstance(request, Peek | Reap | Displace | PauseIf):
             self._record.presence.touch()
         answer: Any = None
         match request:
@@ -217,8 +217,8 @@ class SessionServer(GenServer):
             case Resume(snapshot):
                 self._resume(snapshot)
                 answer = self._info()
-            case Reap() | GiveWay():
-                answer = self._makes_room(request)
+            case Reap() | Displace():
+                answer = self._ends_for(request)
             case _:
                 answer = super().handle_call(request, caller)
         return answer
@@ -563,13 +563,13 @@ class SessionServer(GenServer):
             now = Circumstances(viewers_waiting=waiting, overdue=True)
             self._end(Step.EXPIRE, Who.REAPER, why, now)
 
-    def _makes_room(self, request: Reap | GiveWay) -> bool:
+    def _ends_for(self, request: Reap | Displace) -> bool:
         """End if its time has run out or, for the sake of another session, if nobody watches. Whether it does."""
-        if isinstance(request, GiveWay):
+        if isinstance(request, Displace):
             idle = self._record.presence.idle
             now = Circumstances(viewers_waiting=self._expecting, watched=idle < request.unwatched_after)
             reason = f"it made room for another: nothing was asked of it for {idle:.0f} seconds"
-            self._end(Step.YIELD, Who.SUPERVISOR, reason, now)
+            self._end(Step.DISPLACE, Who.SUPERVISOR, reason, now)
         else:
             self._expire_if_idle()
         return self._record.state is State.EXPIRED

@@ -46,7 +46,7 @@ class Step(Enum):
     COMPLETE = "complete"
     FAIL = "fail"
     EXPIRE = "expire"
-    YIELD = "yield"
+    DISPLACE = "yield"  # as it is called in histories that are written already
 
 
 class Who(Enum):
@@ -99,24 +99,24 @@ NOBODY_IS_THERE = Guard("while a viewer is there", lambda now: not now.watched)
 _COMPLETE = Rule(State.COMPLETED, (Who.VIEWER, Who.SUPERVISOR))
 _FAIL = Rule(State.FAILED, (Who.SESSION, Who.SUPERVISOR))
 _EXPIRE = Rule(State.EXPIRED, (Who.REAPER,), (NOBODY_WAITS, TIME_IS_UP))
-_YIELD = Rule(State.EXPIRED, (Who.SUPERVISOR,), (NOBODY_WAITS, NOBODY_IS_THERE))
+_DISPLACE = Rule(State.EXPIRED, (Who.SUPERVISOR,), (NOBODY_WAITS, NOBODY_IS_THERE))
 
 TABLE: Mapping[tuple[State, Step], Rule] = {
     (State.PENDING, Step.START): Rule(State.ACTIVE, (Who.SESSION,)),
     (State.PENDING, Step.COMPLETE): _COMPLETE,
     (State.PENDING, Step.FAIL): _FAIL,
     (State.PENDING, Step.EXPIRE): _EXPIRE,
-    (State.PENDING, Step.YIELD): _YIELD,
+    (State.PENDING, Step.DISPLACE): _DISPLACE,
     (State.ACTIVE, Step.PAUSE): Rule(State.PAUSED, (Who.VIEWER,)),
     (State.ACTIVE, Step.COMPLETE): _COMPLETE,
     (State.ACTIVE, Step.FAIL): _FAIL,
     (State.ACTIVE, Step.EXPIRE): _EXPIRE,
-    (State.ACTIVE, Step.YIELD): _YIELD,
+    (State.ACTIVE, Step.DISPLACE): _DISPLACE,
     (State.PAUSED, Step.RESUME): Rule(State.ACTIVE, (Who.VIEWER,)),
     (State.PAUSED, Step.COMPLETE): _COMPLETE,
     (State.PAUSED, Step.FAIL): _FAIL,
     (State.PAUSED, Step.EXPIRE): _EXPIRE,
-    (State.PAUSED, Step.YIELD): _YIELD,
+    (State.PAUSED, Step.DISPLACE): _DISPLACE,
 }
 """Every step there is. Whatever is not here is refused."""
 

@@ -63,7 +63,7 @@ class Clear:
 
 
 @dataclass(frozen=True, slots=True)
-class Evict:
+class Displace:
     """End this one first; then ask again."""
 
     session: str
@@ -86,7 +86,7 @@ class Refuse:
         return CapacityExceeded(self.limit, self.most, self.place, self.retry_after)
 
 
-Decision: TypeAlias = Admit | Clear | Evict | Refuse
+Decision: TypeAlias = Admit | Clear | Displace | Refuse
 
 
 def decide(seats: Sequence[Seat], user: str | None, ahead: Sequence[str | None], rules: Rules) -> Decision:
@@ -120,7 +120,7 @@ def _within(limit: str, most: int, seats: Sequence[Seat], ahead: int, rules: Rul
         return Clear(overdue)
     idle = [seat for seat in seats if rules.evict and not seat.watched]
     if max(free, 0) + len(idle) > ahead and idle:
-        return Admit() if free > 0 else Evict(max(idle, key=lambda seat: seat.idle).session_id)
+        return Admit() if free > 0 else Displace(max(idle, key=lambda seat: seat.idle).session_id)
     return Refuse(limit, most, ahead + 1, _retry_after(seats, ahead))
 
 

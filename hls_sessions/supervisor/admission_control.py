@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound
 from hls_sessions.otp import CallTimeout
-from hls_sessions.supervisor.admission import Admit, Clear, Evict, Queue, Refuse, Rules, Seat, decide
+from hls_sessions.supervisor.admission import Admit, Clear, Displace, Queue, Refuse, Rules, Seat, decide
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ class AdmissionControl:
                     for session_id in sessions:
                         if not self._ended(session_id, evict=False):
                             stays.add(session_id)
-                case Evict(session_id):
+                case Displace(session_id):
                     if self._ended(session_id, evict=True):
                         logger.info("session %s made room for another", session_id)
                     else:
@@ -87,7 +87,7 @@ class AdmissionControl:
         except (SessionEnded, SessionNotFound):
             return True
         session = entry.session
-        answer = session.ask_give_way(self._unwatched_after) if evict else session.ask_reap()
+        answer = session.ask_displace(self._unwatched_after) if evict else session.ask_reap()
         if not _says_yes(answer):
             return False
         if entry.actor is not None:

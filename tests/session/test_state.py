@@ -28,7 +28,7 @@ MAY = {
     Step.COMPLETE: {Who.VIEWER, Who.SUPERVISOR},
     Step.FAIL: {Who.SESSION, Who.SUPERVISOR},
     Step.EXPIRE: {Who.REAPER},
-    Step.YIELD: {Who.SUPERVISOR},
+    Step.DISPLACE: {Who.SUPERVISOR},
 }
 
 LEGAL = [(State(state), Step(step), State(to)) for state, steps in WANTED.items() for step, to in steps.items()]
@@ -86,7 +86,7 @@ def test_a_session_does_not_expire_under_a_viewer(state, now, unless):
 )
 def test_a_session_does_not_make_room_under_a_viewer(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot yield {unless}\.$"):
-        follow(state, Step.YIELD, Who.SUPERVISOR, "another wants its place", now)
+        follow(state, Step.DISPLACE, Who.SUPERVISOR, "another wants its place", now)
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n"])

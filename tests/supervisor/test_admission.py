@@ -12,7 +12,7 @@ from hls_sessions.supervisor.admission import (
     SOONEST,
     Admit,
     Clear,
-    Evict,
+    Displace,
     Queue,
     Refuse,
     Rules,
@@ -61,14 +61,14 @@ RULES = [
         [seat("a", idle=100), seat("b", idle=300), seat("c", idle=200)],
         [],
         EVICTING,
-        Evict("b"),
+        Displace("b"),
     ),
     (
         "the one idle longest is spared while it is watched",
         [seat("a", idle=100), seat("b", idle=300, watched=True), seat("c", idle=200)],
         [],
         EVICTING,
-        Evict("c"),
+        Displace("c"),
     ),
     (
         "nobody makes room while all are watched",
@@ -91,7 +91,7 @@ RULES = [
         [seat("a", idle=8), seat("b", idle=9), seat("c", watched=True)],
         ["ben"],
         EVICTING,
-        Evict("b"),
+        Displace("b"),
     ),
     (
         "who is refused is told when a time may run out",
@@ -113,7 +113,7 @@ RULES = [
         [seat("a", "ben", idle=90), seat("b", "anna", idle=8), seat("c", "anna", idle=9)],
         [],
         Rules(5, 2, evict=True),
-        Evict("c"),
+        Displace("c"),
     ),
     (
         "none of theirs is ended when there is no room in all",
@@ -165,7 +165,7 @@ def test_nobody_is_let_in_beyond_a_limit_and_nobody_who_watches_is_put_out(seats
         case Clear(sessions):
             assert sessions
             assert not watched & set(sessions)
-        case Evict(session):
+        case Displace(session):
             assert rules.evict
             assert session not in watched
         case Refuse() as refusal:
@@ -179,7 +179,7 @@ def test_whoever_asks_is_let_in_or_refused_in_the_end(seats, user, ahead, rules)
         match decide(seats, user, ahead, rules):
             case Clear(sessions):
                 seats = [seat for seat in seats if seat.session_id not in sessions]
-            case Evict(session):
+            case Displace(session):
                 seats = [seat for seat in seats if seat.session_id != session]
             case _:
                 return

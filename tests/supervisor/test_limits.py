@@ -187,7 +187,7 @@ def test_a_session_that_crashes_over_the_question_is_not_asked_for_ever(full, fi
     session = supervisor.open(film, user="anna")
     hls_clock.advance(100)
     monkeypatch.setattr("hls_sessions.supervisor.admission_control.ANSWER", 0.05)
-    monkeypatch.setattr("hls_sessions.session.server.SessionServer._makes_room", lambda *_: 1 / 0)
+    monkeypatch.setattr("hls_sessions.session.server.SessionServer._ends_for", lambda *_: 1 / 0)
 
     with pytest.raises(CapacityExceeded):
         supervisor.open(film, user="ben")
