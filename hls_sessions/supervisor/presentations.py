@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from cachetools import LRUCache
 
 from hls_sessions.media import Presentation
 
@@ -14,17 +15,19 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Prober
     from hls_sessions.media import Media
 
-KEPT = 512
-"""Files whose timeline is kept."""
+KEPT: Final = 256 * 1024 * 1024
+"""Bytes of memory that presentations may take, the files' facts included; the least recently used go first."""
 
 
 class Presentations:
     """The presentations of what a prober finds in files."""
 
-    def __init__(self, prober: Prober) -> None:
-        """Begin with none."""
+    def __init__(self, prober: Prober, kept: int = KEPT) -> None:
+        """Begin with none; keep up to so many bytes."""
         self._prober = prober
-        self._known: OrderedDict[tuple[int, float, bool], Presentation] = OrderedDict()
+        # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and a presentation
+        # keeps them alive, so no other facts can have their id.
+        self._known: LRUCache[tuple[int, float, bool], Presentation] = LRUCache(kept, lambda kept: kept.size_in_memory)
         self._lock = threading.Lock()
 
     def of(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
@@ -33,7 +36,7 @@ class Presentations:
         Args:
             path: the file.
             segment_length: the wanted length of a segment, in seconds.
-            copy: whether pictures and sounds may be offered as they are.
+            copy: whether video and audio may be offered as they are.
 
         Raises:
             MediaNotFound, NotPlayable: the file cannot be opened.
@@ -48,13 +51,9 @@ class Presentations:
         key = id(facts), segment_length, copy
         with self._lock:
             known = self._known.get(key)
-        if known is not None:
-            return known
-        presentation = Presentation.of(facts, segment_length, copy=copy)
-        with self._lock:
-            # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and
-            # the presentation keeps them alive, so no other facts can have their id.
-            self._known[key] = presentation
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return presentation
+        if known is None:
+            known = Presentation.of(facts, segment_length, copy=copy)
+            with self._lock:
+                if known.size_in_memory <= self._known.maxsize:
+                    self._known[key] = known
+        return known
