@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import filler_of, master_playlist, media_playlist
+from hls_sessions.media import OFFSET, filler_of, master_playlist, media_playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.messages import (
@@ -202,6 +202,10 @@ class Session:
         """
         cuts, origin = self.presentation.cuts(rendition), self.presentation.timeline.origin
         return filler_of(segment, cuts, origin, init.read_bytes())
+
+    def empty_subtitles(self, note: str) -> str:
+        """Return a segment of a subtitle track without a cue, which says in a comment why that is."""
+        return webvtt_segment((), self.presentation.timeline.origin, OFFSET, note=note)
 
     def stop(self) -> None:
         """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""

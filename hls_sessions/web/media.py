@@ -19,7 +19,6 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SessionError, StorageFailed, SubtitlesFailed
-from hls_sessions.media import OFFSET, webvtt_segment
 from hls_sessions.web import problems
 from hls_sessions.web.finding import found
 
@@ -151,8 +150,7 @@ async def _text_when_there(request: Request, session: Session, ask: Ask) -> Resp
         why = "This has not been read yet."
     except (SubtitlesFailed, MediaNotFound, StorageFailed) as error:
         why = f"This cannot be read: {error.kind}."
-    silence = webvtt_segment((), session.presentation.timeline.origin, OFFSET, note=why)
-    return Response(silence, headers=TEXT_HEADERS, media_type=CONTENT["vtt"])
+    return Response(session.empty_subtitles(why), headers=TEXT_HEADERS, media_type=CONTENT["vtt"])
 
 
 async def _gap(request: Request, session: Session, impossible: SegmentImpossible) -> Response:
