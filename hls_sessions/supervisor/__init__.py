@@ -1,4 +1,4 @@
-"""Which sessions exist: opening, finding, listing, closing, and clearing away what an earlier life left."""
+"""The sessions that exist: opening, finding, listing, closing them, and clearing away leftovers of earlier daemons."""
 
 from hls_sessions.supervisor.bulk import Changes, Outcome
 from hls_sessions.supervisor.bus import Subscription

@@ -1,8 +1,8 @@
-"""Who gets a session when there are as many as there may be: pure, given what exists, who waits and who asks.
+"""Admission when there are as many sessions as there may be: a pure function of the sessions, the queue and the caller.
 
-First those whose time has run out are cleared away; then, where the rules say so, the session that was idle longest
-makes room; who gets none is told their place in the queue. A place that is free is kept for those who were refused
-earlier, as long as they ask again in time.
+Sessions whose time has run out are cleared away first. Then, where the rules say so, the session that was idle longest
+is displaced. A caller that gets no session is told its place in the queue. A free place is kept for the callers that
+were refused earlier, as long as they ask again in time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
 SOONEST: Final = 2.0
-"""Seconds after which asking again is worth while, at the earliest."""
+"""Seconds after which a refused caller is told to ask again, at the earliest."""
 
 LATEST: Final = 10.0
-"""Seconds after which one who was refused is to ask again, at the latest."""
+"""Seconds after which a refused caller is told to ask again, at the latest."""
 
 PATIENCE: Final = 1.5 * LATEST
-"""Seconds for which the place in the queue is kept of who does not ask again."""
+"""Seconds for which a caller that does not ask again keeps its place in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,17 @@ class Seat:
     due_in: float
     """Seconds until its time runs out; zero or less when it has."""
     watched: bool
-    """Whether somebody watches it: it is not to be ended."""
+    """Whether somebody watches it; then it is not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How many there may be, and what to do when there are as many."""
+    """How many sessions there may be, and whether one is displaced when there are as many."""
 
     max_sessions: int
     max_sessions_per_user: int | None = None
     evict: bool = False
-    """Whether one that is idle makes room."""
+    """Whether an idle session is displaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """End these first, whose time has run out; then ask again."""
+    """End these sessions first, because their time has run out; then ask again."""
 
     sessions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Displace:
-    """End this one first; then ask again."""
+    """End this session first, because it was idle longest; then ask again."""
 
     session: str
 
@@ -82,7 +82,7 @@ class Refuse:
     """Seconds after which asking again is worth while."""
 
     def error(self) -> CapacityExceeded:
-        """Return what the one who asked is told."""
+        """Return the error for the caller."""
         return CapacityExceeded(self.limit, self.most, self.place, self.retry_after)
 
 
@@ -90,17 +90,17 @@ Decision: TypeAlias = Admit | Clear | Displace | Refuse
 
 
 def decide(seats: Sequence[Seat], user: str | None, ahead: Sequence[str | None], rules: Rules) -> Decision:
-    """Return what to do with one who asks for a new session.
+    """Decide about a caller that asks for a new session.
 
     Args:
         seats: the sessions that exist.
-        user: who asks; None for one that nobody else is.
-        ahead: the users of those in the queue before them.
+        user: the caller's user; None for a caller without one.
+        ahead: the users of the callers that are before it in the queue.
         rules: how many there may be.
     """
     most = rules.max_sessions_per_user
     taken = Counter(seat.user for seat in seats)
-    # Who has as many as they may keeps no place from anybody.
+    # A user that has as many sessions as it may have keeps no place from anybody.
     rivals = [other for other in ahead if other is None or most is None or taken[other] < most]
     in_all = _within("max_sessions", rules.max_sessions, seats, len(rivals), rules)
     if user is None or most is None or isinstance(in_all, Refuse):
@@ -112,7 +112,7 @@ def decide(seats: Sequence[Seat], user: str | None, ahead: Sequence[str | None],
 
 
 def _within(limit: str, most: int, seats: Sequence[Seat], ahead: int, rules: Rules) -> Decision:
-    """Judge by one limit; those who are ahead take what is free first, and what could be made so."""
+    """Judge by one limit; callers that are ahead come first, both for free places and for those that can be freed."""
     free = most - len(seats)
     if free > ahead:
         return Admit()
@@ -125,19 +125,19 @@ def _within(limit: str, most: int, seats: Sequence[Seat], ahead: int, rules: Rul
 
 
 def _retry_after(seats: Sequence[Seat], ahead: int) -> float:
-    """Return when the place of one with so many ahead may be free, were nothing asked of any session meanwhile."""
+    """Return in how many seconds a caller with so many ahead may get a place, if no session is used until then."""
     due = sorted(seat.due_in for seat in seats)
     return min(max(due[ahead], SOONEST), LATEST) if ahead < len(due) else LATEST
 
 
 class Queue:
-    """Those who were refused, in their order, each as long as they ask again. Is used by one thread at a time.
+    """The refused callers in their order, each for as long as it asks again. Used by one thread at a time.
 
-    Who names no user is known by the file alone: those who wait for the same one share a place.
+    A caller without a user is known by its file alone: such callers of the same file share a place.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
-        """Begin with nobody; ``now`` is the clock, in seconds."""
+        """Begin empty; ``now`` is the clock, in seconds."""
         self._now = now
         self._asked: OrderedDict[tuple[str | None, Hashable], float] = OrderedDict()
 
@@ -145,7 +145,7 @@ class Queue:
         return len(self._asked)
 
     def ahead_of(self, user: str | None, media: Hashable) -> list[str | None]:
-        """Return the users of those who were refused before this one, the longest wait first."""
+        """Return the users of the callers that were refused before this one, the longest wait first."""
         self._forget_the_gone()
         ahead = []
         for key in self._asked:
@@ -155,11 +155,11 @@ class Queue:
         return ahead
 
     def refused(self, user: str | None, media: Hashable) -> None:
-        """Note that one was refused; who was before keeps their place."""
+        """Note that a caller was refused; one that was refused before keeps its place."""
         self._asked[user, media] = self._now()
 
     def leave(self, user: str | None, media: Hashable) -> None:
-        """Note that one waits no more."""
+        """Note that a caller waits no more."""
         self._asked.pop((user, media), None)
 
     def _forget_the_gone(self) -> None:

@@ -1,4 +1,4 @@
-"""The door: lets one more session in, or has room made for it, or refuses it. Carries out what admission decides."""
+"""Carries out the decisions of admission: lets one more session in, ends others for it, or refuses it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ GONE: Final = 3.0
 
 
 class AdmissionControl:
-    """Counts the sessions in. Is used by one thread at a time."""
+    """Admits new sessions. Used by one thread at a time."""
 
     def __init__(self, entries: SessionTable, clock: Clock, settings: Settings) -> None:
-        """Watch over these entries, by the limits of the settings."""
+        """Admit sessions to this table, by the limits of the settings."""
         self._table = entries
         self._queue = Queue(clock.monotonic)
         self.reconfigure(settings)
@@ -41,7 +41,7 @@ class AdmissionControl:
         self._rules = Rules(settings.max_sessions, settings.max_sessions_per_user, evict=settings.when_full == "evict")
 
     def let_in(self, user: str | None, media: Path) -> None:
-        """See that there is room for a new session of this user; ends others for it where the rules say so.
+        """Make sure that there is room for a new session of this user; end others for it where the rules say so.
 
         Raises:
             CapacityExceeded: there is none.
@@ -51,7 +51,7 @@ class AdmissionControl:
             self._queue.leave(user, media)  # no session needs to be looked at for that
             return
         stays: set[str] = set()
-        """Those that were asked to end, and do not: somebody is there after all."""
+        """Sessions that were asked to end and do not, because somebody is there after all."""
         while True:
             match decide(self._seats(stays), user, ahead, self._rules):
                 case Admit():
@@ -63,7 +63,7 @@ class AdmissionControl:
                             stays.add(session_id)
                 case Displace(session_id):
                     if self._ended(session_id, evict=True):
-                        logger.info("session %s made room for another", session_id)
+                        logger.info("session %s was displaced by another", session_id)
                     else:
                         stays.add(session_id)
                 case Refuse() as refusal:
@@ -76,12 +76,12 @@ class AdmissionControl:
     def _seat(self, entry: Entry, stays: set[str]) -> Seat:
         session_id, presence = entry.spec.session_id, entry.record.presence
         idle = presence.idle
-        # One that is overdue may have been asked something a short time ago: its last subscriber has left.
+        # A session that was used a short time ago may be overdue, because its last subscriber has left.
         watched = session_id in stays or (idle < self._unwatched_after and presence.due_in > 0)
         return Seat(session_id, entry.spec.user, idle, presence.due_in, watched)
 
     def _ended(self, session_id: str, *, evict: bool) -> bool:
-        """Have a session end, if it may, and wait until what it cost is gone. False when it does not."""
+        """Ask a session to end, and wait until all that it used is freed. False when it does not end."""
         try:
             entry = self._table.find(session_id)
         except (SessionEnded, SessionNotFound):
@@ -100,7 +100,7 @@ def _says_yes(answer: Reply[bool]) -> bool:
     try:
         return answer.get(ANSWER)
     except (SessionEnded, SessionNotFound):
-        return True  # by itself, meanwhile
+        return True  # it ended by itself meanwhile
     except (CallTimeout, SessionError):
         answer.cancel()
         return False

@@ -1,7 +1,7 @@
-"""Many sessions at once. What becomes of one is no matter of the others, and each is judged and treated in one step.
+"""One operation on many sessions. A failure of one does not affect the others.
 
-Between the moment at which a filter finds a session and the moment at which something is done with it, it may have
-gone on. So it is judged again where its state changes, under its own lock: one that is meant no more is left as it is.
+A session may go on between the moment at which a filter finds it and the moment of the operation. So it is judged
+again where its state changes, in one step under its own lock. A session that no longer matches is left as it is.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one session."""
+    """The outcome for one session."""
 
     session_id: str
     done: bool
@@ -49,7 +49,7 @@ class Outcome:
 
 
 class Changes(BaseModel):
-    """What can be changed of sessions that are open. Seconds; what is not named stays."""
+    """Changes of open sessions, in seconds. A value that is not named stays as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,12 +66,12 @@ class Changes(BaseModel):
 
     @property
     def named(self) -> dict[str, float]:
-        """What is changed, by name."""
+        """The changed values, by name."""
         return {name: value for name, value in self if value is not None}
 
 
 class BulkOperations:
-    """Does one thing with all sessions that a filter means. Any thread may use it; a call returns when all is done."""
+    """Does one thing with all sessions that a filter matches. Any thread may use it; a call returns when it is done."""
 
     def __init__(self, entries: SessionTable, media_roots: MediaRoots, clock: Clock, registry: Registry) -> None:
         self._table = entries
@@ -80,7 +80,7 @@ class BulkOperations:
         self._registry = registry
 
     def stop(self, wanted: Filter, reason: str, end: Callable[[Entry], None]) -> list[Outcome]:
-        """End sessions; ``end`` clears away what one cost."""
+        """End sessions; ``end`` frees all that a session used."""
 
         def stop(meant: _Meant) -> Outcome:
             return meant.tried(lambda: end(self._table.complete(meant.session_id, reason, meant.still)))
@@ -140,14 +140,14 @@ class _Meant:
 
     entry: Entry
     still: Callable[[State], bool]
-    """Whether it is meant now, in this state."""
+    """Whether the filter still matches it, in this state."""
 
     @property
     def session_id(self) -> str:
         return self.entry.spec.session_id
 
     def tried(self, act: Callable[[], object]) -> Outcome:
-        """Do something with it, and say what became of that."""
+        """Do something with it, and return the outcome."""
         try:
             act()
         except SessionError as error:

@@ -1,7 +1,7 @@
-"""The bus: from where things happen to whoever wants to hear of them.
+"""The event bus: passes events from the place where they happen to hooks and streams.
 
-Telling never waits and never fails, whoever listens. Each hook has a thread and a bounded queue of its own, so one
-that is slow misses events alone, and one that raises has that logged and hears the next.
+Publishing never waits, and never fails because of a listener. Each hook has a thread and a bounded queue of its own. So
+a slow hook misses events without delaying others. An error that a hook raises is logged, and it gets the next event.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ E = TypeVar("E", bound=Event)
 
 
 class Subscription:
-    """One hook: what it wants to hear, and what waits for it."""
+    """One hook: the kind of events that it gets, and those that wait for it."""
 
     def __init__(self, kind: type[Event], callback: Callable[[E], object], limit: int) -> None:
         self.delivered = 0
         """Events the callback was called with."""
         self.failed = 0
-        """Those it raised over."""
+        """Those of them over which it raised."""
         self.dropped = 0
         """Events that were not kept, because too many waited."""
         self._kind = kind
@@ -52,7 +52,7 @@ class Subscription:
         return f"<Subscription to {self._kind.__name__} [{len(self._queue)} waiting, {self.dropped} dropped]>"
 
     def cancel(self) -> None:
-        """Hear no more. What waits is dropped; a call that has begun is not undone."""
+        """Deliver no more. Events that wait are dropped; a call that has begun is not undone."""
         with self._arrived:
             self._queue.clear()
         self.end(0)
@@ -85,7 +85,7 @@ class Subscription:
             logger.warning("%r is too slow: events are dropped", self)
 
     def end(self, timeout: float) -> bool:
-        """Deliver what waits, and no more. False when that takes over ``timeout`` seconds."""
+        """Deliver the events that wait, and no more. False when that takes over ``timeout`` seconds."""
         with self._arrived:
             self._ending = True
             self._arrived.notify()
@@ -100,7 +100,7 @@ class Subscription:
             try:
                 self._callback(event)  # type: ignore[arg-type] # it is of the kind that was asked for
             except BaseException:
-                # BaseException: whatever a hook does, it hears the next event.
+                # BaseException, because a hook gets the next event whatever it raises.
                 self.failed += 1
                 logger.exception("a hook on %s raised", self._kind.__name__)
             self.delivered += 1
@@ -127,10 +127,10 @@ class EventBus:
 
     @shielded
     def publish(self, event: Event) -> None:
-        """Tell everyone who wants to hear of it. Never waits; called in the thread in which it happens."""
+        """Pass an event to all listeners. Never waits; called in the thread in which the event happens."""
         with self._lock:
             listeners: tuple[Subscription | Stream, ...] = *self._subscriptions, *self._streams
-            # Within the lock, so that all hear the events of different threads in one order.
+            # Within the lock, so that all listeners get the events of different threads in one order.
             for listener in listeners:
                 listener.put(event)
 
@@ -141,7 +141,7 @@ class EventBus:
             ValueError: there is no such kind, or no event may wait for it.
             TypeError: it is no kind of event, or the callback cannot be called.
         """
-        # All of it here: whoever tells of an event must not fail over a hook.
+        # All is checked here, because publishing an event must not fail over a hook.
         if isinstance(kind, str) and kind not in KINDS:
             raise ValueError(f"There is no event {kind!r}, only {', '.join(KINDS)}.")
         wanted = KINDS[kind] if isinstance(kind, str) else kind
@@ -166,7 +166,7 @@ class EventBus:
         subscription.cancel()
 
     def join(self, stream: Stream) -> None:
-        """Have a stream told of every event, until it leaves.
+        """Pass every event to a stream, until it leaves.
 
         Raises:
             Unavailable: all streams have been ended.
@@ -177,7 +177,7 @@ class EventBus:
             self._streams.append(stream)
 
     def leave(self, stream: Stream) -> None:
-        """Tell a stream nothing more."""
+        """Pass no more events to a stream."""
         with self._lock:
             if stream in self._streams:
                 self._streams.remove(stream)
@@ -197,7 +197,7 @@ class EventBus:
                 stream.end()
 
     def stop(self, timeout: float) -> None:
-        """Deliver what waits, for so many seconds at most, and end."""
+        """Deliver the events that wait, for ``timeout`` seconds at most, and end."""
         deadline = time.monotonic() + timeout
         with self._lock:
             self._running = False

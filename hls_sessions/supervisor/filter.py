@@ -1,4 +1,4 @@
-"""Which of many sessions are meant: conditions that a session must meet, all of them.
+"""The choice of some of many sessions: conditions, all of which a session must meet.
 
 A filter comes from outside too, so pydantic checks its form.
 """
@@ -19,7 +19,7 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a filter judges: one session at one moment."""
+    """One session at one moment, as a filter judges it."""
 
     session_id: str
     user: str | None
@@ -32,7 +32,7 @@ class Seen:
 
 
 class Filter(BaseModel):
-    """Which sessions are meant. One that names nothing would mean all, which must be said: ``Filter(all=True)``."""
+    """Which sessions are meant. A filter without conditions is refused; ``Filter(all=True)`` means all sessions."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,7 +44,7 @@ class Filter(BaseModel):
     older_than: Seconds | None = None
     """Seconds since they were opened."""
     idle_for: Seconds | None = None
-    """Seconds since something was last asked of them. Who waits for a segment, or listens, is there."""
+    """Seconds since something was last asked of them; 0 while somebody waits for a segment or listens to events."""
     all: bool = False
     """Whether all are meant; then nothing else may be named."""
 

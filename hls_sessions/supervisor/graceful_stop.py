@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 STOPPING: Final = "The supervisor is stopping."
-"""What is said to a caller that asks for something new."""
+"""The answer to a caller that asks for something new."""
 
 
 class GracefulStop:
@@ -44,13 +44,13 @@ class GracefulStop:
         return len(waiting)
 
     def is_ending(self, root: Ref) -> None:
-        """Note whom a hurry has to kill; at once, where it is to hurry already."""
+        """Note the root that ``hurry`` has to kill. Kill it at once if the stop was hurried before."""
         self._root = root
         if self.hurried:
             root.kill()
 
     def hurry(self) -> None:
-        """Wait for nothing any more: what still runs is killed."""
+        """Wait for nothing any more: processes that still run are killed."""
         self.hurried = True
         self._over.set()
         if self._root is not None:

@@ -42,7 +42,7 @@ class Sweep:
 
 
 class Janitor:
-    """What is done in a sweep. Used by the janitor's process alone, but for ``last``."""
+    """The work of a sweep. Used by the janitor's process alone, but for ``last``."""
 
     def __init__(self, store: Store, recorder: Recorder, clock: Clock, clear: Callable[[], int]) -> None:
         """Prepare to sweep.
@@ -65,7 +65,7 @@ class Janitor:
         self._recorder.refresh()
         self._recorder.tidy()
         now, forgotten = self._clock.time(), None
-        with suppress(TimeoutError, CancelledError):  # what cannot be written now will be forgotten later
+        with suppress(TimeoutError, CancelledError):  # rows that cannot be deleted now are forgotten later
             forgotten = self._store.forget(self._recorder.rule, now).result(PATIENCE)
         cleared = self._clear()
         self.last = Sweep(
@@ -80,7 +80,7 @@ class Janitor:
 
 @dataclass(frozen=True, slots=True)
 class SweepNow:
-    """Asked: sweep now, and answer with the Sweep."""
+    """A request: sweep now, and answer with the Sweep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class _Time:
 SWEEP_NOW: Final = SweepNow()
 
 PATIENCE: Final = 10.0
-"""Seconds a sweep waits until the history has forgotten what it is to."""
+"""Seconds a sweep waits until the history has forgotten the rows that were kept for long enough."""
 
 
 class JanitorServer(GenServer):

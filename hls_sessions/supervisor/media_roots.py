@@ -1,4 +1,4 @@
-"""Which files may be opened: those under the media roots, symlinks followed before they are judged."""
+"""The files that may be opened: those under the media roots, judged after their symlinks are followed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class MediaRoots:
                     raise NotPlayable(name, "it is not a regular file")
                 return path
             outside = outside or not inside
-        # Nothing is said of what is outside: whether it exists is nobody's business.
+        # The error does not say whether a file outside exists, because a caller must not learn that.
         raise OutsideRoots(name) if outside else MediaNotFound(name)
 
     def named(self, media: str) -> frozenset[Path]:

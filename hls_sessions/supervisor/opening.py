@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.tree import Tree
 
 ATTEMPTS: Final = 3
-"""How often sessions of an earlier daemon are waited for that may take the last places."""
+"""How often an open waits for sessions of an earlier daemon, because they may take the last places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Wanted:
 
     @property
     def path(self) -> Path:
-        """The film's."""
+        """The path of the film."""
         return self.presentation.media.path
 
 
@@ -100,7 +100,7 @@ class Opening:
         self._admission.reconfigure(settings)
 
     def probe(self, media: str | Path, segment_length: float | None = None) -> Presentation:
-        """Return what would be offered of a file.
+        """Return the presentation that a session of a file would have.
 
         Args:
             media: a path relative to a media root, or absolute under one.
@@ -170,9 +170,9 @@ class Opening:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Be the only one that opens, when sessions of an earlier daemon are back that may take the last places.
+        """Hold the lock of opening, once sessions of an earlier daemon that may take the last places are back.
 
-        They had their places first.
+        They are waited for, because they had their places first.
 
         Raises:
             Unavailable: they cannot be brought back, because the supervisor stops.
@@ -214,14 +214,14 @@ class Opening:
             raise start_failure(error) from error
 
     def _read_whole(self, wanted: Wanted) -> None:
-        """Have a file read whose index does not say where its frames are: the next viewer may have it copied."""
+        """Have the whole file read if its index does not say where its frames are; the next viewer may get a copy."""
         video = wanted.presentation.media.video
         if video is not None and video.unread:
             self._prober.read_whole(wanted.path)
 
 
 def _go_on(session: Session, snapshot: Snapshot | None = None) -> Session:
-    """Have a session go on; one that does not pause is left as it is."""
+    """Resume a session; one that is not paused is left as it is."""
     with suppress(IllegalTransition):
         session.resume(snapshot)
     return session

@@ -1,4 +1,4 @@
-"""What is offered of files, computed once for each version of one. Any thread may use it."""
+"""The presentations of files, each computed once for a version of its file. Any thread may use them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEPT: Final = 256 * 1024 * 1024
 
 
 class Presentations:
-    """The presentations of what a prober finds in files."""
+    """The presentations of the files that a prober has probed."""
 
     def __init__(self, prober: Prober, kept: int = KEPT) -> None:
         """Begin with none; keep up to so many bytes."""
@@ -31,7 +31,7 @@ class Presentations:
         self._lock = threading.Lock()
 
     def of(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
-        """Return what is offered of a file.
+        """Return the presentation of a file.
 
         Args:
             path: the file.
@@ -44,7 +44,7 @@ class Presentations:
         return self._computed(self._prober.probe(path), segment_length, copy=copy)
 
     def of_index(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
-        """Return what ``of`` did before anything was known from reading all of the file."""
+        """Return the presentation that ``of`` gave before all of the file was read."""
         return self._computed(self._prober.probe_index(path), segment_length, copy=copy)
 
     def _computed(self, facts: Media, segment_length: float, *, copy: bool) -> Presentation:

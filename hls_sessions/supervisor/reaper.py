@@ -1,7 +1,7 @@
-"""The reaper: has overdue sessions look at their time, and the ended ones forgotten, over and over.
+"""The reaper: has overdue sessions look at their time, over and over.
 
-A session sets itself a reminder for the moment its time runs out, and looks then. The reaper sees to those whose
-reminder was lost, and to what nobody reminds of.
+A session sets itself a reminder for the moment its time runs out, and looks then. The reaper covers the sessions whose
+own reminder was lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CYCLE: Final = "cycle"
 
 
 def remind(table: SessionTable, registry: Registry) -> None:
-    """Remind the sessions whose time has run out, in case they do not know."""
+    """Remind the sessions whose time has run out, in case their own reminder was lost."""
     for entry in table.all():
         actor = registry.whereis(entry.spec.session_id)
         if actor is not None and entry.record.presence.overdue:
@@ -29,7 +29,7 @@ def remind(table: SessionTable, registry: Registry) -> None:
 
 
 def reap(table: SessionTable, patience: float) -> list[str]:
-    """End the sessions whose time has run out, and return their ids when everything they cost is gone.
+    """End the sessions whose time has run out, and return their ids when everything they used is freed.
 
     Args:
         table: the sessions.

@@ -1,7 +1,7 @@
-"""What becomes of the sessions, written down: the one place between the supervisor and the store.
+"""Writes down the states and counters of the sessions: the one place between the supervisor and the store.
 
-It hears of every event in the thread in which it happens, and nothing here waits for the disk, asks a session, or
-fails. What a session has made is read from its life.
+It gets every event in the thread in which the event happens. Nothing here waits for the disk, asks a session, or
+fails. The counters of a session are read from its record.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ KILLED: Final = "its daemon was killed"
 STOPPED: Final = "its daemon was stopped"
 
 REMEMBERED: Final = 10_000
-"""Ended sessions that still say when and why, at most: without a limit, whoever opens sessions without end would have
-them fill the memory."""
+"""The most ended sessions that still say when and why they ended. The number is limited, because a caller that opens
+sessions without end would fill the memory."""
 
 GOING: Final = {State.ACTIVE.value, State.PAUSED.value}
 """States from which a session goes on in another daemon."""
@@ -59,25 +59,25 @@ class Recorder:
         Args:
             store: where to.
             clock: what time it is.
-            rule: for how long what is written is kept.
+            rule: for how long rows are kept.
             encoder: the ffmpeg that makes the segments.
             interval: seconds between two refreshes.
         """
         self._store = store
         self._clock = clock
         self.rule = rule
-        """For how long what has ended is kept."""
+        """For how long ended sessions are kept."""
         self._encoder = encoder
         self._interval = interval
         self._living: dict[str, tuple[SessionRow, SessionRecord]] = {}
         self._past: dict[str, SessionRow] = {}
-        """Those that ended by themselves, the latest, for as long as they are kept."""
+        """The latest sessions that ended by themselves, for as long as they are kept."""
         self._unfinished: dict[str, SessionRow] = {}
-        """Those of an earlier daemon that are to go on, until they do."""
+        """The sessions of an earlier daemon that are to go on, until they do."""
         self._totals = Totals()
         """Of the sessions that have ended."""
         self._before = Totals()
-        """What earlier daemons have counted of the sessions that go on."""
+        """The counts that earlier daemons made of the sessions that go on."""
         self._lock = threading.Lock()
         store.when_begun_anew = self._write_again
 
@@ -95,7 +95,7 @@ class Recorder:
         return list(self._unfinished.values())
 
     def earlier(self, row: SessionRow) -> Earlier:
-        """Return what is known of a session that is to go on. Reads the history."""
+        """Return the earlier record of a session that is to go on. Reads the history."""
         return Earlier(
             state=State(row.state),
             history=self._steps(row.id),
@@ -111,7 +111,7 @@ class Recorder:
 
     @shielded
     def goes_on(self, row: SessionRow, record: SessionRecord) -> None:
-        """Note that a session of an earlier daemon lives in this one."""
+        """Note that a session of an earlier daemon goes on in this one."""
         with self._lock:
             self._before = self._before.with_all([row])
             row = self._as_now(replace(row, encoder=self._encoder, left_at=None), record)
@@ -168,7 +168,7 @@ class Recorder:
 
     @shielded
     def heard(self, event: Event) -> None:
-        """Note what happened in a session's life."""
+        """Note an event of a session."""
         match event:
             case StateChanged():
                 self._stepped(event)
@@ -186,7 +186,7 @@ class Recorder:
 
     @shielded
     def refresh(self) -> list[SessionRow]:
-        """Note what the sessions that live have made, where that has changed; return their rows."""
+        """Note the counters of the sessions that live, where they have changed; return the rows of these sessions."""
         with self._lock:
             rows = {session_id: self._as_now(row, record) for session_id, (row, record) in self._living.items()}
             changed = [row for session_id, row in rows.items() if row is not self._living[session_id][0]]
@@ -203,20 +203,20 @@ class Recorder:
         return list(({row.id: row for row in self._store.sessions()} | living).values())
 
     def why_not(self, session_id: str) -> SessionError:
-        """Return what is said of a session that is not there: when and why it ended by itself, while it is kept."""
+        """Return the error for a session that is not there: when and why it ended by itself, while it is kept."""
         row = self._kept(session_id)
         if row is None or row.ended_at is None:
             return SessionNotFound(session_id)
         return SessionEnded(row.id, row.state, row.reason or "", _date(row.ended_at).isoformat(timespec="seconds"))
 
     def past_steps(self, session_id: str) -> tuple[Transition, ...]:
-        """Return the steps of a session that has ended, as long as it is kept; none of another. Reads the history."""
+        """Return the steps of an ended session while it is kept, and none of any other. Reads the history."""
         row = self._store.session(session_id)
         return () if row is None or row.ended_at is None or self._is_over(row) else self._steps(session_id)
 
     @shielded
     def tidy(self) -> None:
-        """Forget those that have ended and were kept for long enough."""
+        """Forget the ended sessions that were kept for long enough."""
         with self._lock:
             self._past = {session_id: row for session_id, row in self._past.items() if not self._is_over(row)}
 
@@ -230,24 +230,24 @@ class Recorder:
 
     @shielded
     def _write_again(self) -> set[str]:
-        """Have all written again that is known, where the database was lost; return the sessions whose steps are."""
+        """Write all known sessions again after the database was lost; return those whose steps are written too."""
         with self._lock:
-            lives = [record for _, record in self._living.values()]
+            records = [record for _, record in self._living.values()]
             others = [*self._past.values(), *self._unfinished.values()]
         for row in others:
             self._store.record_session(row)
-        for record in lives:
-            record.recount(partial(self._write_life_again, record.session_id))
-        return {record.session_id for record in lives}
+        for record in records:
+            record.recount(partial(self._write_living_again, record.session_id))
+        return {record.session_id for record in records}
 
-    def _write_life_again(self, session_id: str, steps: tuple[Transition, ...]) -> None:
+    def _write_living_again(self, session_id: str, steps: tuple[Transition, ...]) -> None:
         with self._lock:
             known = self._living.get(session_id)
         if known is not None:
             self._store.record_again(known[0], [_step_row(session_id, step) for step in steps])
 
     def _remember(self, row: SessionRow) -> None:
-        """Note how a session ended. One that its viewer ended is not there, and nobody is told of it."""
+        """Note how a session ended. One that its viewer ended is left out, because nobody is told of its end."""
         if row.state != State.COMPLETED.value:
             self._past[row.id] = row
             while len(self._past) > REMEMBERED:
@@ -277,7 +277,7 @@ class Recorder:
         self._store.record_session(row)
 
     def _updated(self, event: Updated) -> None:
-        """Write a change down at once: whoever made it is told that it is done."""
+        """Write a change down at once, because the caller that made it is told that it is done."""
         with self._lock:
             known = self._living.get(event.session_id)
             if known is None:
@@ -287,7 +287,7 @@ class Recorder:
         self._store.record_session(row)
 
     def _as_now(self, row: SessionRow, record: SessionRecord) -> SessionRow:
-        """Return a row with what its life says; the same row where that is nothing new."""
+        """Return a row with the values of its record; the same row where none has changed."""
         sums = sums_of(record.counters.sums)
         own_idle_timeout, subscriber_ttl = record.presence.own
         now = replace(
@@ -320,8 +320,8 @@ class Recorder:
     def _last_activity(self, row: SessionRow) -> float:
         """Return when something was last asked of a session, by the wall clock.
 
-        Of a daemon that was killed, the latest that it can have been: what was asked after it was last written down
-        is not known.
+        After a daemon was killed, return the latest time possible, because anything asked after the last refresh is not
+        known.
         """
         known = row.created_at if row.last_activity_at is None else row.last_activity_at
         return min(self._clock.time(), known if row.left_at is not None else row.updated_at + self._interval)
@@ -335,7 +335,7 @@ class ProbeMemory:
         self._clock = clock
 
     def recall(self, file: FileVersion) -> bytes | None:
-        """Return what was kept of this version of a file."""
+        """Return the answer that was kept for this version of a file."""
         return self._store.probe(str(file.path), file.size, file.modified, self._clock.time())
 
     def keep(self, file: FileVersion, answer: bytes) -> None:
@@ -350,7 +350,7 @@ def _step_row(session_id: str, step: StateChanged | Transition) -> TransitionRow
 
 
 def _written(snapshot: Snapshot | None) -> str | None:
-    # Not by pydantic: a path may hold bytes that are no text.
+    # Not by pydantic, because a path may hold bytes that are no text.
     return None if snapshot is None else json.dumps(snapshot.model_dump(warnings=False), default=_isoformat)
 
 
@@ -360,7 +360,7 @@ def _isoformat(value: Any) -> str:
 
 
 def _read(text: str | None) -> Snapshot | None:
-    """Return a snapshot; None where it cannot be had, and a pause goes on without."""
+    """Return a snapshot; None where there is none or it cannot be read. A pause goes on without it."""
     if text is None:
         return None
     with suppress(ValueError):

@@ -1,4 +1,4 @@
-"""The sessions of an earlier daemon that are to go on, until each of them does, or cannot; and what else it left.
+"""Recovery: brings back the sessions of an earlier daemon that are to go on, and clears away its other leftovers.
 
 They are brought back one after the other while the daemon runs already: a hundred of them do not delay its start. A
 caller that asks for one has it brought back at once, in the caller's own thread.
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class CannotGoOn(Exception):
-    """A session cannot be what its player was told; the message says why."""
+    """A session cannot go on as its player was told; the message says why."""
 
 
 @dataclass(eq=False)
@@ -71,10 +71,10 @@ class Recovery:
             home: the state folder; None where there is none.
             encoder: the version of ffmpeg. Segments of another do not go with the init segment that players have.
             media_roots: where their files may be.
-            presentations: what is offered of files.
+            presentations: of their files.
             table: where they are put.
             factory: makes their entries.
-            recorder: what is written down of them.
+            recorder: writes down how they go on or end.
             tree: starts their actors.
             stop: says when none is brought back any more.
         """
@@ -115,7 +115,7 @@ class Recovery:
         return [waiting.row for waiting in list(self._waiting.values())]
 
     def bring(self, session_id: str) -> None:
-        """Return when this one is back, or cannot be. At once for one that is none of them."""
+        """Return when this session is back, or cannot be; at once for a session that is not to be brought back."""
         waiting = self._waiting.get(session_id)
         if waiting is None:
             return
@@ -129,7 +129,7 @@ class Recovery:
             self.bring(session_id)
 
     def bring_those_of(self, user: str, media: str) -> None:
-        """Return when those in which this user watches this file are back."""
+        """Return when the sessions in which this user watches this file are back."""
         for waiting in list(self._waiting.values()):
             if (waiting.row.user, waiting.row.media) == (user, media):
                 self.bring(waiting.row.id)
@@ -144,7 +144,7 @@ class Recovery:
             self._all_back.set()
 
     def _bring_back(self, row: SessionRow) -> bool:
-        """Have a session go on, or end it where it cannot be what its player was told.
+        """Have a session go on, or end it where it cannot go on as its player was told.
 
         False when this daemon stops, and the session is left to the next.
         """
@@ -180,12 +180,13 @@ class Recovery:
             entry.fail(f"it could not go on when its daemon was started again: {start_failure(error)}")
             self._tree.end(entry)
 
-    # ---- what daemons that were killed have left
+    # ---- leftovers of daemons that were killed
 
     def clear_orphans(self) -> int:
         """End the processes and delete the directories of daemons that were killed; return how many directories.
 
-        Those of sessions that go on stay: here, or for a while with a daemon that has another state folder.
+        Directories of sessions that go on stay: of this daemon's, and for a while of those of a daemon with another
+        state folder.
         """
         cleared = 0
         # In this order, because a session that is brought back meanwhile is in one of them at any time.
@@ -197,7 +198,7 @@ class Recovery:
             if directory.is_left_to_another(self._home):
                 continue
             directory.destroy()
-            logger.warning("cleared away %s of an earlier life, %d processes still ran", directory.path, killed)
+            logger.warning("cleared away %s of an earlier daemon, %d processes still ran", directory.path, killed)
             cleared += 1
         return cleared
 
@@ -211,7 +212,7 @@ class Recovery:
 
 
 def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, presentations: Presentations) -> SessionSpec:
-    """Return what a session of an earlier daemon was, as its player was told.
+    """Return the spec of an earlier daemon's session, as its player was told.
 
     Raises:
         CannotGoOn: its file has changed, or is cut otherwise now.
@@ -222,7 +223,7 @@ def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, present
     if (presentation.media.size, presentation.media.modified) != (row.file_size, row.file_modified):
         raise CannotGoOn("its file has changed")
     if fingerprint(presentation) != row.fingerprint:
-        # It may have been opened before all of its file was read, which tells of more cuts.
+        # It may have been opened before all of its file was read. Reading the whole file finds more cuts.
         presentation = presentations.of_index(path, row.segment_length, copy=copy)
     if fingerprint(presentation) != row.fingerprint:
         raise CannotGoOn("its file is cut otherwise now than its player was told")

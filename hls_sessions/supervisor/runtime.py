@@ -1,4 +1,4 @@
-"""One run of a supervisor, from its start to its stop: everything that exists only in between.
+"""The parts of a supervisor that exist only between its start and its stop.
 
 It starts things in the order in which they need each other, and stops them in the reverse order.
 """
@@ -52,7 +52,7 @@ COMPLETED: Final = "the supervisor stopped"
 
 
 class Runtime:
-    """What a supervisor consists of while it runs. Made by ``start`` of the supervisor, and used once."""
+    """The parts of a supervisor while it runs. Made by ``start`` of the supervisor, and used once."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Runtime:
             StorageFailed: the segments directory cannot be made.
             StateUnusable: the state directory cannot be made or written to, or another daemon uses it.
         """
-        # SQLAlchemy is loaded by those alone that run sessions: the commands answer sooner without it.
+        # SQLAlchemy is loaded only where sessions run, because the commands answer sooner without it.
         from hls_sessions.store import Store  # noqa: PLC0415
         from hls_sessions.supervisor.recorder import ProbeMemory, Recorder  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ class Runtime:
         """Whether it was stopped."""
         segments_dir = _opened(settings.segments_dir)
         self.encoder: Encoder = choose_encoder(binary, settings.encoder)
-        """What video is encoded with."""
+        """The encoder that makes video."""
         logger.info("video is encoded with %s", self.encoder)
         self.registry = Registry()
         with ExitStack() as resources:
@@ -207,9 +207,9 @@ class Runtime:
         self.tree.reconfigure(replace(services, limits=_limits(settings), encoder_idle_timeout=idle))
 
     def wind_down(self) -> int:
-        """Take no new sessions, tell the streams, and let viewers who wait for a file be answered.
+        """Take no new sessions, end the streams, and let viewers that wait for a file be answered.
 
-        Returns when nobody waits any more or ``shutdown_timeout`` is over, with how many still do.
+        Returns when no viewer waits any more or ``shutdown_timeout`` is over, with the number of those that still wait.
         """
         self._graceful_stop.begun = True
         self._bus.end_streams()
@@ -228,7 +228,7 @@ class Runtime:
         if not self._goes_on:
             self._complete()
             self.recovery.complete(not_back, COMPLETED)
-        # Viewers who wait are told as soon as the actor has ended, and not asked to come back to one that will not.
+        # Waiting viewers get this error as soon as their actor has ended, because no other actor will follow it.
         self._tell_all(STOPPED)
         self._graceful_stop.is_ending(self.tree.root)
         self.tree.stop()
@@ -258,12 +258,12 @@ class Runtime:
         return self.recovery.clear_orphans()
 
     def _hear(self, event: Event) -> None:
-        """Pass on what happens in a session: first to the history, which never waits."""
+        """Pass on an event of a session: first to the history, which never waits."""
         self.recorder.heard(event)
         self._bus.publish(event)
 
     def _tell_all(self, why: str) -> None:
-        """Answer all who wait for an actor to come back: none will."""
+        """Answer all callers that wait for an actor to come back, because none will."""
         for entry in self.table.all():
             entry.session.ended(Unavailable(why))
 

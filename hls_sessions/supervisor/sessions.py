@@ -30,7 +30,7 @@ class Entry:
     """Its latest actor."""
 
     def complete(self, why: str) -> bool:
-        """Take the step that ends it with all others; False when it has ended already."""
+        """Take the step that ends it when the supervisor stops; False when it has ended already."""
         return self._took(Step.COMPLETE, why)
 
     def fail(self, why: str) -> bool:
@@ -46,7 +46,7 @@ class Entry:
 
 
 class SessionFactory:
-    """Makes entries, which go by the settings for as long as they have no times of their own."""
+    """Makes entries. An entry goes by the settings for as long as it has no times of its own."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class SessionFactory:
         entry.record.presence.follow(self._settings.idle_timeout, self._settings.subscriber_ttl)
 
     def reconfigure(self, settings: Settings, entries: Iterable[Entry]) -> None:
-        """Make entries by other settings from now on, and have those that there are go by them."""
+        """Make entries by other settings from now on, and have the existing ones go by them too."""
         self._settings = settings
         for entry in entries:
             self.follow(entry)
@@ -120,12 +120,12 @@ class SessionTable:
                 self._by_spec[key] = entry
 
     def all(self) -> list[Entry]:
-        """Return all of them, the oldest first."""
+        """Return all entries, the oldest first."""
         with self._lock:
             return list(self._by_id.values())
 
     def find(self, session_id: str) -> Entry:
-        """Return one.
+        """Return the entry of a session.
 
         Raises:
             SessionEnded: it failed or expired; says when and why.
@@ -138,13 +138,13 @@ class SessionTable:
         raise self._why_not(session_id)
 
     def watched_by(self, user: str, path: Path) -> Entry | None:
-        """Return the one in which this user watches this file."""
+        """Return the entry in which this user watches this file."""
         with self._lock:
             entry = self._by_spec.get((user, path))
         return None if entry is None or entry.record.state.is_final else entry
 
     def successor_of(self, session_id: str, user: str | None, path: Path) -> Entry | None:
-        """Return the one in which this user goes on with this file from a snapshot of one that is gone."""
+        """Return the entry in which this user goes on with this file from a snapshot of a session that is gone."""
         for entry in self.all():
             spec, earlier = entry.spec, entry.spec.resumed_from
             if (spec.user, spec.presentation.media.path) != (user, path) or entry.record.state.is_final:
@@ -154,11 +154,11 @@ class SessionTable:
         return None
 
     def complete(self, session_id: str, reason: str, provided: Callable[[State], bool] | None = None) -> Entry:
-        """Take the step that ends one for its viewer, and return it to the first who asks.
+        """Take the step that ends a session for its viewer, and return its entry to the first caller.
 
         Raises:
-            SessionEnded, SessionNotFound: there is none, or another ends it.
-            IllegalTransition: what was to be ``provided`` does not hold.
+            SessionEnded, SessionNotFound: there is none, or another caller ends it.
+            IllegalTransition: the condition ``provided`` does not hold.
         """
         entry = self.find(session_id)
         try:
@@ -170,8 +170,8 @@ class SessionTable:
         return entry
 
     def forget(self, entry: Entry, error: SessionError) -> None:
-        """Take one out, and tell who waits for it."""
-        entry.record.over()  # first: from now on, others know how it ended
+        """Remove an entry, and answer the callers that wait for its session."""
+        entry.record.over()  # first, so that others know from now on how it ended
         with self._lock:
             self._by_id.pop(entry.spec.session_id, None)
             if (key := _key(entry)) is not None and self._by_spec.get(key) is entry:

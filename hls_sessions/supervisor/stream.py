@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hls_sessions.session import Event
 
 LIMIT = 1000
-"""Events that may wait for a reader. One that is slower is cut off, and comes back to see how things are now."""
+"""Events that may wait for a reader. A slower reader is cut off, and has to come back for the current state."""
 
 
 class Stream:

@@ -1,6 +1,6 @@
-"""The supervisor: opens, finds, lists and closes sessions, and says how it is. What media servers embed.
+"""The supervisor: opens, finds, lists and closes sessions, and says how it is. Media servers embed it.
 
-A door: what it does is done by the collaborators of its ``Runtime``, each of which has one job.
+It is a facade: the work is done by the collaborators of its ``Runtime``, each of which has one job.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ class Supervisor:
     def __repr__(self) -> str:
         return f"<Supervisor [{len(self.sessions())} sessions]>"
 
-    # ---- its own life
+    # ---- start and stop
 
     def start(self) -> None:
-        """Clear away what an earlier life left, find out which encoder works here, and begin.
+        """Clear away the leftovers of earlier daemons, find out which encoder works here, and begin.
 
         Raises:
             EncoderUnusable: the encoder that is set does not work here.
@@ -138,16 +138,16 @@ class Supervisor:
         self._running().tree.root.on_exit(lambda *_: callback())
 
     def wind_down(self) -> int:
-        """Take no new sessions, tell the streams, and let viewers who wait for a file be answered; then ``stop`` it.
+        """Take no new sessions, end the streams, and let viewers that wait for a file be answered; then ``stop`` it.
 
-        What is on disk can still be had; a caller that asks for more is answered with Unavailable. Returns when nobody
-        waits any more or ``shutdown_timeout`` is over, with how many still do.
+        Files on disk can still be had; a caller that asks for more is answered with Unavailable. Returns when no viewer
+        waits any more or ``shutdown_timeout`` is over, with the number of those that still wait.
         """
         runtime = self._runtime
         return runtime.wind_down() if runtime is not None and runtime.is_running else 0
 
     def hurry(self) -> None:
-        """Have a stop that is under way, or comes, wait for nothing: what still runs is killed."""
+        """Have the current or next stop wait for nothing: processes that still run are killed."""
         self._graceful_stop.hurry()
 
     def stop(self) -> None:
@@ -161,7 +161,7 @@ class Supervisor:
                 self._runtime.stop()
 
     def reconfigure(self, /, **changes: Any) -> Settings:
-        """Change settings while it runs, all or none of them, and return what holds now. Any thread may call it.
+        """Change settings while it runs, all or none of them, and return the new settings. Any thread may call it.
 
         Sessions go by the new values at once; a time that was given to a session alone stays. Lowering
         ``max_sessions`` clears away the sessions whose time has run out, and cuts off none that is watched.
@@ -220,7 +220,7 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         runtime = self._running()
-        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all who call are checked
+        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all callers are type-checked
             raise ValueError(f"A user is named by up to {LONGEST_NAME} characters, not by {user!r:.99}.")
         if idle_timeout is not None and not 0 < idle_timeout < inf:
             raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")
@@ -229,8 +229,8 @@ class Supervisor:
     def resume(self, snapshot: Snapshot) -> Session:
         """Go on from a snapshot, also of a session that has ended or was an earlier daemon's; return the session.
 
-        A session that is paused goes on as the snapshot says. Where there is none any more, a new one begins at that
-        position, or the one is returned that its user has of the file.
+        A session that is paused goes on as the snapshot says. If the session is gone, the one that its user has of the
+        file is returned, or else a new one that begins at that position.
 
         Raises:
             SnapshotRefused: the snapshot is not of this file, or of that session.
@@ -255,7 +255,7 @@ class Supervisor:
         return self._bring(session_id).table.find(session_id).session
 
     def is_returning(self, session_id: str) -> bool:
-        """Whether this is a session of an earlier daemon that is not back yet: finding it takes a moment, then."""
+        """Whether this is a session of an earlier daemon that is not back yet, so that finding it takes a moment."""
         return self._runtime is not None and session_id in self._runtime.recovery
 
     @property
@@ -266,7 +266,7 @@ class Supervisor:
     def wait_for_the_returning(self, timeout: float) -> bool:
         """Return when all sessions of an earlier daemon are back, or have ended; False when that takes longer.
 
-        Until then those that are not back are not listed. Each can be found, by its id or by opening its file.
+        Sessions that are not back yet are not listed. Each can be found by its id or by opening its file.
         """
         return self._runtime is None or self._runtime.recovery.wait(timeout)
 
@@ -287,10 +287,10 @@ class Supervisor:
             runtime.tree.end(entry)
 
     def stop_many(self, wanted: Filter) -> list[Outcome]:
-        """End all sessions that are meant, as ``close`` does, and say of each what became of it.
+        """End all sessions that a filter matches, as ``close`` does, and return the outcome of each.
 
-        A session that is no longer meant when its turn comes is left as it is, and what fails with one is no matter
-        of the others.
+        A session that no longer matches when its turn comes is left as it is. A failure of one does not affect the
+        others.
 
         Raises:
             Unavailable: the supervisor does not run.
@@ -299,7 +299,7 @@ class Supervisor:
         return runtime.bulk.stop(wanted, "an operator stopped it", runtime.tree.end)
 
     def pause_many(self, wanted: Filter) -> list[Outcome]:
-        """Pause all sessions that are meant, and say of each what became of it. This is no activity of a viewer's.
+        """Pause all sessions that a filter matches, and return the outcome of each. This does not count as activity.
 
         Raises:
             Unavailable: the supervisor does not run.
@@ -307,7 +307,7 @@ class Supervisor:
         return self._running().bulk.pause(wanted)
 
     def update_many(self, wanted: Filter, changes: Changes) -> list[Outcome]:
-        """Change all sessions that are meant, and say of each what became of it.
+        """Change all sessions that a filter matches, and return the outcome of each.
 
         Raises:
             Unavailable: the supervisor does not run.
@@ -329,16 +329,16 @@ class Supervisor:
             raise SessionNotFound(session_id) from None
 
     def reap(self) -> list[str]:
-        """Run one cycle of the reaper now, and return the ids of those it ended, when everything they cost is gone.
+        """Run one cycle of the reaper now; return the ids of the sessions it ended when all that they used is freed.
 
-        Tests that let time pass on a clock of their own need no more than this to have it take effect.
+        A test that lets time pass on a clock of its own needs only this call to have it take effect.
 
         Raises:
             Unavailable: the supervisor does not run, or a session did not answer in time.
         """
         return reap(self._running().table, KILL_AFTER)
 
-    # ---- what happens
+    # ---- events
 
     @contextmanager
     def stream(self, session_id: str | None = None, *, subscribe: bool = True) -> Iterator[Stream]:
@@ -349,7 +349,7 @@ class Supervisor:
 
         Args:
             session_id: whose; all when omitted.
-            subscribe: whether who listens to one session is counted as its subscriber, which keeps it from expiring.
+            subscribe: whether a listener to one session counts as its subscriber, which keeps it from expiring.
 
         Raises:
             SessionEnded, SessionNotFound: there is no such session.
@@ -371,14 +371,15 @@ class Supervisor:
     def subscribe(self, event: type[E] | str, callback: Callable[[E], object], *, limit: int = LIMIT) -> Subscription:
         """Have a callback called with every event of a kind: ``subscribe(SegmentReady, print)``.
 
-        It is called in a thread of its own, with one event after the other, in the order in which they happened. What
-        it raises is logged and goes no further. One so slow that ``limit`` events wait for it misses the next, which
-        its subscription counts. Subscribe before ``start`` to miss nothing; ``stop`` lets it hear what waits.
+        It is called in a thread of its own, with one event after the other, in the order in which they happened. An
+        error that it raises is logged and goes no further. A callback that is so slow that ``limit`` events wait for it
+        misses the next ones, and its subscription counts them. Subscribe before ``start`` to miss nothing; ``stop``
+        delivers the events that wait.
 
         Args:
             event: a kind of event or its name: ``started``, ``state_changed``, ``segment_ready``, ``restarted``,
                 ``evicted``, ``updated``, ``reconfigured`` or ``ended``; ``Event`` for all of them.
-            callback: what is called with it.
+            callback: is called with each event.
             limit: how many events may wait.
 
         Raises:
@@ -393,7 +394,7 @@ class Supervisor:
     # ---- looking
 
     def probe(self, media: str | Path) -> Presentation:
-        """Return what would be offered of a file, without opening a session.
+        """Return the presentation that a session of a file would have, without opening one.
 
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
@@ -404,7 +405,7 @@ class Supervisor:
 
     @property
     def encoder(self) -> Encoder:
-        """What video is encoded with; found out at the start."""
+        """The encoder that makes video; found out at the start."""
         return SOFTWARE if self._runtime is None else self._runtime.encoder
 
     @property

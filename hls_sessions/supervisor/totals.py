@@ -1,4 +1,4 @@
-"""What a supervisor has done since it started: counts that only grow, whatever is forgotten of the sessions."""
+"""Counts of a supervisor since its start. They only grow, because they outlast the sessions that are forgotten."""
 
 from __future__ import annotations
 

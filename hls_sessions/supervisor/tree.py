@@ -7,7 +7,7 @@
      ├─ segment watcher   one watchdog observer for all sessions
      ├─ sessions          dynamic; a session each, with a limit of restarts of its own
      ├─ reaper            has overdue sessions look at their time
-     └─ janitor           forgets what was kept for long enough, clears away what nobody owns
+     └─ janitor           forgets rows that were kept for long enough, clears away directories that nobody owns
 """
 
 from __future__ import annotations
@@ -73,12 +73,12 @@ KILL_AFTER = 3.0
 JANITOR_INTENSITY = Intensity(restarts=3, seconds=60.0)
 
 STOPPED = "The supervisor has stopped."
-"""What is said to who asks when there are no processes any more."""
+"""The answer to a caller when there are no processes any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chores:
-    """What is done every so often."""
+    """The work that is done every so often."""
 
     remind: Callable[[], None]
     """Reminds the sessions whose time has run out."""
@@ -99,14 +99,14 @@ class Tree:
         """Prepare a tree.
 
         Args:
-            services: what all sessions share.
-            entries: which are to exist.
+            services: shared by all sessions.
+            entries: the sessions that are to exist.
             registry: where their actors are found by name.
-            chores: what the reaper and the janitor do.
+            chores: the work of the reaper and the janitor.
             shutdown_timeout: seconds all of it may take to end.
         """
         self.services = services
-        """What sessions that are started from now on share; ``reconfigure`` changes it for all."""
+        """Shared by the sessions that are started from now on; ``reconfigure`` changes it for all."""
         self._table = entries
         self._registry = registry
         self._chores = chores
@@ -129,7 +129,7 @@ class Tree:
         )
 
     def stop(self) -> None:
-        """End all processes, in the reverse order; kill what takes too long."""
+        """End all processes, in the reverse order; kill those that take too long."""
         try:
             self.root.stop(Shutdown(), timeout=self._shutdown_timeout)
         except CallTimeout:
@@ -137,7 +137,7 @@ class Tree:
             self.root.kill()
 
     def close(self) -> None:
-        """Wait until all is cleared away that was given up."""
+        """Wait until the sessions that were given up are cleared away."""
         self._clearing.shutdown()
 
     @property
@@ -156,14 +156,14 @@ class Tree:
             self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
 
     def end(self, entry: Entry) -> None:
-        """End a session, and return when everything it cost is gone."""
+        """End a session, and return when everything it used is freed."""
         with suppress(NoChild, Unavailable):  # it has ended by itself, or with all others
             self._ask_sessions(lambda sessions: terminate_child(sessions, entry.spec.session_id))
         self._table.forget(entry, SessionNotFound(entry.spec.session_id))
         self.clear(entry.spec)
 
     def clear(self, spec: SessionSpec) -> None:
-        """Delete what is left of a session whose actor could not do so itself."""
+        """Delete the leftovers of a session whose actor could not do so itself."""
         directory = SegmentDirectory(spec.directory)
         if spec.directory.exists():
             end_processes(directory)
@@ -207,7 +207,7 @@ class Tree:
             watch.cancel()
 
     def _ask_sessions(self, ask: Callable[[Ref], object]) -> None:
-        """Ask the supervisor of the sessions; again, when it ended over it and is being restarted."""
+        """Ask the supervisor of the sessions; ask again when it ended over the question and is being restarted."""
         while True:
             with suppress(NoProcess, ServerExited):
                 ask(self._sessions())
@@ -263,7 +263,7 @@ class Tree:
         return ref
 
     def _session_exited(self, entry: Entry, reason: ExitReason) -> None:
-        """Hear of an actor's end, in the thread that ended: a crash will be mended, an end of its own is final."""
+        """Note an actor's end, in the thread that ended: it is restarted after a crash; an end of its own is final."""
         match reason:
             case Shutdown(Transition() as end):
                 self._table.forget(entry, end_error(entry.record))
@@ -274,7 +274,7 @@ class Tree:
                 pass
 
     def _gave_up(self, spec: ChildSpec, reason: ExitReason) -> None:
-        """Hear that a session crashed too often."""
+        """Give up a session that crashed too often."""
         try:
             entry = self._table.find(str(spec.id))
         except (SessionEnded, SessionNotFound):
@@ -288,7 +288,7 @@ class Tree:
 
 
 def start_failure(error: BaseException) -> BaseException:
-    """Return what a failed start means to the caller that opened: the session's own error where it gave one."""
+    """Return the error of a failed start for the caller that opened: the session's own error where it gave one."""
     if isinstance(error, StartError):
         cause = error.__cause__
         return cause if isinstance(cause, SessionError) else Unavailable(f"The session did not start: {cause}")

@@ -1,4 +1,4 @@
-"""Whether the daemon can do its work, what is wrong where it cannot, and what soon will be."""
+"""The health of the daemon: whether it can do its work, the faults that prevent it, and those that soon may."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Binary
 
 WARNING: Final = 0.7
-"""Share of what there is (sessions, encoders, the segments' disk) from which on its use is a warning."""
+"""Share of a limit (of sessions, of encoders, of the segments' disk) from which on its use is a warning."""
 CRITICAL: Final = 0.9
 """Share from which on it is critical: no more viewers should be sent here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is in use, and how much there should be at most; None for no limit."""
+    """The sessions and encoders in use, and the most there should be; None for no limit."""
 
     sessions: int
     max_sessions: int
@@ -31,12 +31,12 @@ class Load:
     stuck: int
     """Sessions that do not answer, or in which somebody waits in vain."""
     without_room: int = 0
-    """Sessions whose encoders are held because the disk, or what of it segments may take, is full."""
+    """Sessions whose encoders are held because the disk, or the share of it that segments may take, is full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """What the daemon does beside its work: its history, and its janitor."""
+    """The daemon's history and its janitor."""
 
     history: str
     """Where the history is: the file, or "memory"."""
@@ -52,7 +52,7 @@ class Upkeep:
 class Health:
     """``status`` is ``healthy``, ``warning`` or ``critical``; ``reasons`` say why, in sentences.
 
-    Anybody may read it, so it names no session: who knows a session's id may watch it.
+    It names no session, because anybody may read it and the id of a session is the right to watch it.
     """
 
     status: str
@@ -83,7 +83,7 @@ class Disk:
 
     @property
     def share(self) -> float:
-        """How much of it is used, as df(1) counts: what is kept for root is neither used nor free."""
+        """How much of it is used, as df(1) counts: space that is kept for root is neither used nor free."""
         return self.used / (self.used + self.free) if self.used + self.free else 1.0
 
 
@@ -133,7 +133,7 @@ def _faults(binary: Binary, segments_dir: Path, state: str) -> Iterator[str]:
 
 
 def _shares(segments_dir: Path, load: Load, disk: Disk | None) -> Iterator[tuple[float, str]]:
-    """Yield what is limited: the share in use, and a sentence."""
+    """Yield for each limit the share in use, and a sentence."""
     yield load.sessions / load.max_sessions, f"{load.sessions} of {load.max_sessions} sessions are open."
     if load.max_encoders is not None:
         yield load.encoders / load.max_encoders, f"{load.encoders} of {load.max_encoders} encoders run."

@@ -1,4 +1,4 @@
-"""The figures in Prometheus's words, computed when they are asked for: nothing of a process is shared by supervisors.
+"""The figures as Prometheus metrics, computed when they are asked for. Supervisors of one process share none of them.
 
 Names follow https://prometheus.io/docs/practices/naming/.
 """
@@ -33,7 +33,7 @@ STATUSES: Final = ("healthy", "warning", "critical")
 
 
 class Figures(NamedTuple):
-    """All that the metrics are made of."""
+    """The figures that the metrics are made of."""
 
     version: str
     started_at: float

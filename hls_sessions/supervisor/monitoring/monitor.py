@@ -51,7 +51,7 @@ class Monitor:
     ) -> None:
         """Watch a supervisor that was started at ``started_at``, in seconds since the epoch."""
         self.settings = settings
-        """What limits are judged by; it may be exchanged."""
+        """The settings with the limits of the figures; they may be exchanged."""
         self._segments_dir = segments_dir
         self._binary = binary
         self._clock = clock

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 HOUR: Final = 3600.0
 
 AGES: Final = {"under 1 h": HOUR, "1-6 h": 6 * HOUR, "6-24 h": 24 * HOUR, "over 24 h": float("inf")}
-"""Below how many seconds an age belongs to which group, in order."""
+"""The groups of ages, in order, and the seconds below which an age belongs to each."""
 
 STATES: Final = ("pending", "active", "paused", "completed", "failed", "expired")
 
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """How long viewers waited for their first segment, in seconds; None where nobody has."""
+    """How long viewers waited for their first segment, in seconds; None where no viewer has."""
 
     count: int
     average: float | None
@@ -61,7 +61,7 @@ class Stats(Sums):
     newest: Aged | None
     encoders: int
     encoders_held: int
-    """Those of them that wait until their viewer comes nearer."""
+    """Encoders among them that wait until their viewer comes nearer."""
     viewers_waiting: int
     stuck: tuple[str, ...]
     """Sessions that do not answer, or in which somebody waits in vain."""
@@ -73,13 +73,13 @@ def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sess
 
     Args:
         rows: all known sessions, as they are now.
-        survey: what those that live say.
+        survey: the answers of the sessions that live.
         now: seconds since the epoch.
         max_sessions: how many should live at most.
         stuck_after: seconds that a viewer may wait in vain.
     """
     living = sum(row.ended_at is None for row in rows)
-    # A clock that was set back makes nobody younger than new.
+    # No age is negative, even after the clock was set back.
     ages = sorted((Aged(row.id, max(0.0, now - row.created_at)) for row in rows), key=lambda aged: aged.age)
     return Stats(
         at=datetime.fromtimestamp(now, UTC),

@@ -1,4 +1,4 @@
-"""A look at all sessions at once, which none of them takes for a viewer's."""
+"""A look at all sessions at once, which does not count as activity of their viewers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the sessions say, and which say nothing."""
+    """The answers of the sessions, and the sessions that did not answer."""
 
     infos: tuple[SessionInfo, ...] = ()
     silent: tuple[str, ...] = ()
-    """Those that did not answer in time."""
+    """Ids of the sessions that did not answer in time."""
 
     @property
     def runs(self) -> tuple[RunInfo, ...]:
@@ -31,12 +31,12 @@ class Survey:
         return tuple(run for info in self.infos for run in info.runs)
 
     def stuck(self, after: float) -> tuple[str, ...]:
-        """Return the sessions that do not answer, or in which nothing has come for so many seconds to who waits."""
+        """Return the sessions that do not answer, or in which a waiting viewer has got nothing for so many seconds."""
         return (*self.silent, *(info.session_id for info in self.infos if info.in_vain_for >= after))
 
 
 def survey(sessions: Iterable[Session], timeout: float) -> Survey:
-    """Ask all sessions at once; all together have ``timeout`` seconds to answer. Who ends meanwhile is left out."""
+    """Ask all sessions at once; all together have ``timeout`` seconds. A session that ends meanwhile is left out."""
     asked = [(session.id, session.ask_peek()) for session in sessions]
     deadline = time.monotonic() + timeout
     infos, silent = [], []
