@@ -1,9 +1,9 @@
 """On-demand HLS sessions under a supervisor.
 
-A viewer opens a media file; one session actor owns everything that viewing costs (ffmpeg processes,
-a directory of segments) and gives it back when the viewer has gone.
+A viewer opens a media file; one session actor owns everything that the session uses (ffmpeg processes,
+a directory of segments) and frees it when the viewer has gone.
 
-The library's door::
+For example::
 
     from hls_sessions import Supervisor
 

@@ -1,4 +1,4 @@
-"""How much a session adds to what ffmpeg itself takes, as ratios: each pair is measured in turn, in one run.
+"""How much a session adds to the time of ffmpeg itself, as ratios: each pair is measured in turn, in one execution.
 
 The machine may be busy and noisy: look at the ratios, of medians over the rounds, not at the milliseconds.
 """
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 FILM = Clip(seconds=60, rate="30000/1001", size="1920x1080", gop=250)
 SMALL = Clip(seconds=240, rate="25", size="640x360", gop=250)
-"""What so many can watch at once on a small machine."""
+"""A film that many can watch at once on a small machine."""
 HEAVY = Clip(
     seconds=6,
     rate="25",
@@ -193,7 +193,7 @@ class Bench:
         self.rounds = rounds
         presentation = supervisor.probe(film)
         encoded = [rendition for rendition in presentation.video if not rendition.copied]
-        heights = [r for r in encoded if r.height <= 720]  # noqa: PLR2004 - what most viewers get
+        heights = [r for r in encoded if r.height <= 720]  # noqa: PLR2004 - the size most viewers get
         self.rendition = (heights or encoded)[0].id
         self.middle = len(presentation.cuts(self.rendition)) // 2
 
@@ -233,17 +233,17 @@ class Bench:
         return self.timed(session, 0)
 
     def seek(self, session: Session) -> float:
-        """Return the seconds until a segment far ahead of what is being made is there."""
+        """Return the seconds until a segment far ahead of the running encoder is there."""
         self.timed(session, 0)
         return self.timed(session, self.middle)
 
     def seek_backwards(self, session: Session) -> float:
-        """Return the seconds until a segment far behind what is being made is there."""
+        """Return the seconds until a segment far behind the running encoder is there."""
         self.timed(session, self.middle)
         return self.timed(session, self.middle // 2)
 
     def crash(self, session: Session) -> float:
-        """Return the seconds from the kill of the ffmpeg a viewer waits for until his segment is there."""
+        """Return the seconds from the kill of the ffmpeg that a viewer waits for until the segment is there."""
         reply = session.ask_segment(self.rendition, self.middle)
         [encoder] = session.info().runs
         os.kill(encoder.pid, signal.SIGKILL)
@@ -258,7 +258,7 @@ class Bench:
         return time.monotonic() - begun
 
     def cost(self) -> tuple[str, ...]:
-        """Compare the processor time of a viewer who watches at two places with what just these spans cost."""
+        """Compare the processor time of a viewer that watches at two positions with the cost of these spans alone."""
         presentation = self.supervisor.probe(self.film)
         cuts = presentation.cuts(self.rendition)
         raw, own = [], []
@@ -296,13 +296,13 @@ class Bench:
         return seconds[0]
 
     def newcomer(self) -> tuple[str, ...]:
-        """Compare a new viewer's first segment with what it takes while others play, each at a place of their own."""
+        """Compare the time of a new viewer's first segment alone and while others play, each at its own position."""
         cuts = self.supervisor.probe(self.film).cuts(self.rendition)
         over = Event()
 
-        def play(place: int) -> None:
+        def play(number: int) -> None:
             session = self.supervisor.open(self.film)
-            for segment in range(place, len(cuts)):
+            for segment in range(number, len(cuts)):
                 if over.is_set():
                     break
                 session.segment(self.rendition, segment, timeout=60)
@@ -343,7 +343,7 @@ class Bench:
         return time.monotonic() - begun
 
     def on_disk(self) -> tuple[str, str]:
-        """Say how long a segment that is on disk takes to be found."""
+        """Measure how long a segment that is on disk takes to be found; return the row."""
         session = self.supervisor.open(self.film)
         self.timed(session, 0)
         found = statistics.median(self.timed(session, 0) for _ in range(1000))
@@ -351,7 +351,7 @@ class Bench:
         return "finding a segment that is on disk", f"{found * 1e6:.0f} µs"
 
     def idle(self) -> list[tuple[str, str]]:
-        """Say what sessions nobody watches cost."""
+        """Measure the cost of sessions that nobody watches; return the rows."""
         before, begun = resident(), time.monotonic()
         sessions = [self.supervisor.open(self.film) for _ in range(IDLE_SESSIONS)]
         opened = time.monotonic() - begun
@@ -366,7 +366,7 @@ class Bench:
 
 @contextmanager
 def daemon(media: Path, scratch: Path) -> Iterator[httpx.Client]:
-    """Run a daemon that leaves its sessions to the next, and yield what asks it, as soon as it is ready."""
+    """Run a daemon that leaves its sessions to the next, and yield a client of it as soon as it is ready."""
     command = [sys.executable, "-m", "hls_sessions", "serve", "--port", "0", "--media", str(media)]
     command += ["--segments-dir", str(scratch / "segments"), "--state-dir", str(scratch / "state")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -427,7 +427,7 @@ def fetched(url: str, connections: int) -> float:
 
 
 def restarted(film: Path, scratch: Path) -> tuple[str, str]:
-    """Say how long a daemon takes that has a hundred sessions to bring back."""
+    """Measure how long a daemon takes that has a hundred sessions to bring back; return the row."""
     with daemon(film.parent, scratch) as http:
         for number in range(SESSIONS):
             http.post("/sessions", json={"media": str(film), "user": str(number)}).raise_for_status()

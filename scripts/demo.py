@@ -29,7 +29,7 @@ STOP_TIMEOUT = 10.0
 def main() -> int:
     """Start the daemon, open a session, play; return the exit code."""
     arguments = parse()
-    # SIGTERM and a closed terminal end the demo as Ctrl-C does: by an exception, past all the clean-up.
+    # SIGTERM and a closed terminal end the demo as Ctrl-C does: by an exception, so that all is cleaned up.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="hls_sessions-demo-") as folder, contextlib.suppress(KeyboardInterrupt):
@@ -64,7 +64,7 @@ def parse() -> argparse.Namespace:
 
 
 def made(folder: Path) -> Path:
-    """Make a film with sound."""
+    """Make a film with audio."""
     print(f"Making a clip of {FILM.seconds:g} s with sound ...", flush=True)
     return make(FILM, folder, "demo.mp4")
 
@@ -104,7 +104,7 @@ def fetched(http: httpx.Client, session: dict[str, Any], rendition: str, number:
 
 
 def fetch_all(http: httpx.Client, session: dict[str, Any]) -> int:
-    """Fetch every segment that the playlists name, and say what came."""
+    """Fetch every segment that the playlists name, and print a table; return 1 if one failed, else 0."""
     rows = []
     failures = 0
     for rendition in session["renditions"]:

@@ -50,7 +50,7 @@ BOUND = 120.0
 
 @dataclass(slots=True)
 class Seen:
-    """What the viewers have seen. Times in seconds."""
+    """The measurements of all viewers. Times in seconds."""
 
     sought: list[float] = field(default_factory=list)
     """How long the first segment took, at the beginning and after each seek."""
@@ -75,16 +75,16 @@ class Connection(asyncio.BufferedProtocol):
         self._size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what is written to."""
+        """Keep the transport for writing."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - one size for all
-        """Return where to read to."""
+        """Return the buffer to read into."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Count what was read."""
+        """Count the bytes that were read."""
         if self._left < 0:
             self._head += bytes(self._buffer[:nbytes])
             end = self._head.find(b"\r\n\r\n")
@@ -100,7 +100,7 @@ class Connection(asyncio.BufferedProtocol):
             self._answer.set_result((self._status, self._size))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits for an answer."""
+        """Fail the answer that is waited for."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionError("closed"))
 
@@ -208,7 +208,7 @@ class Crowd:
 
 
 def locations(playlist: str) -> list[str]:
-    """Return what a playlist points at."""
+    """Return the addresses in a playlist."""
     return [line for line in playlist.splitlines() if line and not line.startswith("#")]
 
 
@@ -238,7 +238,7 @@ def at(share: float, times: list[float]) -> str:
 
 
 async def measured(url: str, daemon: int, media: Sequence[Path], arguments: argparse.Namespace) -> Seen:
-    """Have a crowd watch, and print what it saw."""
+    """Have a crowd watch, and print its measurements."""
     crowd = Crowd(url, media, arguments)
     before, own = processor_seconds(daemon), time.process_time()
     await asyncio.gather(crowd.watch(), crowd.kill(daemon))
@@ -259,7 +259,7 @@ async def measured(url: str, daemon: int, media: Sequence[Path], arguments: argp
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """Add what a load is made of."""
+    """Add the options of a load."""
     parser.add_argument("--viewers", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seek", type=float, default=0.05, help="how likely a viewer seeks after a segment")

@@ -64,7 +64,7 @@ class Daemon:
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
         try:
-            # Nothing may happen for long; a daemon that is there says so every few seconds.
+            # There may be no event for long, but a daemon that is there says so every few seconds.
             with connect_sse(self._http, "GET", path) as source:
                 if not source.response.is_success:
                     source.response.read()

@@ -15,7 +15,7 @@ def duration(typed: str) -> float:
     """Return a duration in seconds; a number alone is seconds.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: it is not a duration.
     """
     parts = PART.findall(typed)
     if parts and "".join(map("".join, parts)) == typed:

@@ -1,4 +1,4 @@
-"""``hls-sessions events``: listen to what happens."""
+"""``hls-sessions events``: listen to events."""
 
 from __future__ import annotations
 

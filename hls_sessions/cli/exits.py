@@ -1,4 +1,4 @@
-"""Exit codes that mean something: the one table from what went wrong to what the shell sees."""
+"""The exit codes of the commands: the one table from errors to exit codes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hls_sessions import errors
 
 
 class Exit(IntEnum):
-    """What a command's exit code says. 2 is a usage error, as everywhere."""
+    """The meanings of a command's exit code. 2 is a usage error, as everywhere."""
 
     OK = 0
     FAILED = 1
@@ -56,7 +56,7 @@ BY_KIND = {error.kind: code for error, code in BY_ERROR.items()} | {
     "token-required": Exit.REFUSED,
     "malformed-request": Exit.USAGE,
 }
-"""The same by the stable words that a daemon answers with, and those that its edge alone has."""
+"""The same by the stable kinds that a daemon answers with, and the kinds that only its HTTP layer has."""
 
 
 def exit_for(kind: str) -> Exit:

@@ -1,4 +1,4 @@
-"""``hls-sessions probe``: what would be offered of a file."""
+"""``hls-sessions probe``: the facts of a file, and the renditions it would have."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Print a line per fact, never broken by us: an address must be there in one piece to be copied."""
+    """Print a line per fact. Lines are not broken here, because an address must be in one piece to be copied."""
     width = max(map(len, facts))
     for name, value in facts.items():
         sys.stdout.write(f"{name:<{width}}  {'-' if value is None else value}\n")
@@ -42,7 +42,7 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def complain(sentence: str) -> None:
-    """Print what is wrong, on standard error."""
+    """Print a complaint on standard error."""
     sys.stderr.write(f"hls-sessions: {sentence}\n")
 
 

@@ -51,7 +51,7 @@ def serve(
     ] = None,
     ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="What encodes pictures, as ffmpeg spells it.  [default: auto, what works best]")
+        str | None, typer.Option(help="The video encoder, as ffmpeg spells it.  [default: auto, what works best]")
     ] = None,
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
@@ -98,8 +98,8 @@ def serve(
     except SessionError as error:
         complain(str(error))
         raise typer.Exit(exit_for(error.kind)) from error
-    # All is stopped by now, but for granian's native threads, which end when they can. One that calls Python while
-    # the interpreter is being torn down aborts the process (seen once in some thousand stops), so it is not torn down.
+    # All is stopped by now, but for granian's native threads, which end when they can. A thread that calls Python while
+    # the interpreter is torn down aborts the process (seen once in some thousand stops), so it is not torn down.
     logging.shutdown()
     sys.stdout.flush()
     # After a second signal the exit code is the one a shell gives to a process that a signal ended.

@@ -1,4 +1,4 @@
-"""Small films with known frames, made by ffmpeg's own sources: every test states what its file is like."""
+"""Small films with known frames, made by ffmpeg's own sources: every test states the properties of its file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hls_sessions.ffmpeg import find
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What a film is like.
+    """The properties of a film.
 
-    The default is an ordinary one: 25 fps, B-frames, long GOPs, sound. Its picture has to be encoded, for players do
+    The default is an ordinary one: 25 fps, B-frames, long GOPs, audio. Its video has to be encoded, because players do
     not take 4:2:2.
     """
 
@@ -26,9 +26,9 @@ class Clip:
     container: str = "mp4"
     """The file name's extension, which chooses the muxer."""
     video: str | None = "libx264"
-    """The video encoder; None for sound alone."""
+    """The video encoder; None for audio alone."""
     pixels: str = "yuv422p"
-    """How ffmpeg spells its pixel format; players take yuv420p as it is."""
+    """The pixel format, as ffmpeg spells it; players take yuv420p as it is."""
     b_frames: int = 2
     gop: int = 77
     """Frames between keyframes at most; an odd number falls on no segment boundary."""
@@ -36,9 +36,9 @@ class Clip:
     """The audio encoder; None for a silent film. Players take aac as it is."""
     audio_rate: int = 44_100
     sound_seconds: float | None = None
-    """Length of the sound, where it differs from the picture's."""
+    """Length of the audio in seconds, where it differs from the video's."""
     subtitles: tuple[str, ...] = ()
-    """A text track each, as SubRip, ASS or WebVTT writes it; surrogates stand for bytes that are no UTF-8."""
+    """The subtitle tracks, as SubRip, ASS or WebVTT writes them; surrogates stand for bytes that are no UTF-8."""
     options: tuple[str, ...] = ()
     """More output options."""
 
@@ -63,9 +63,9 @@ def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
         seconds = clip.sound_seconds or clip.seconds
         inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={clip.audio_rate}:duration={seconds}"]
         outputs += ["-c:a", clip.audio]
-    with tempfile.TemporaryDirectory() as texts:
+    with tempfile.TemporaryDirectory() as scratch:
         for number, text in enumerate(clip.subtitles):
-            file = Path(texts, str(number))
+            file = Path(scratch, str(number))
             file.write_bytes(text.encode(errors="surrogateescape"))
             inputs += ["-i", f"file:{file}"]
         if clip.subtitles:

@@ -1,4 +1,4 @@
-"""What a test left behind: processes, threads, session directories. A supervisor that was stopped leaves none."""
+"""The leftovers of a test: processes, threads, session directories. A supervisor that was stopped leaves none."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def hls_clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hls_clip(hls_clip_folder: Path) -> MakeClip:
-    """Return what makes a film: ``hls_clip(rate="24000/1001", container="mkv")``."""
+    """Return a function that makes a film: ``hls_clip(rate="24000/1001", container="mkv")``."""
 
     def make(*, name: str | None = None, **like: Any) -> Path:
         return clips.make(clips.Clip(**like), hls_clip_folder, name)
@@ -75,14 +75,14 @@ def hls_segments_dir(tmp_path: Path) -> Path:
 def hls_supervisor(
     request: pytest.FixtureRequest, hls_clip_folder: Path, hls_segments_dir: Path
 ) -> Iterator[StartSupervisor]:
-    """Return what starts a supervisor; it serves this run's films unless other roots are given."""
+    """Return a function that starts a supervisor; it serves this run's films unless other roots are given."""
     if "hls_nothing_left" in request.fixturenames:
-        # What looks for leftovers must be torn down after what stops the supervisors.
+        # The fixture that looks for leftovers must be torn down after this one, which stops the supervisors.
         request.getfixturevalue("hls_nothing_left")
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
-            # Software, unless the test asks for more: what it finds must not depend on the machine. And nothing stays.
+            # Software, unless the test asks for more, because its result must not depend on the machine. Nothing stays.
             options: dict[str, Any] = {
                 "media": (hls_clip_folder,),
                 "segments_dir": hls_segments_dir,

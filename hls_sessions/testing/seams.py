@@ -1,4 +1,4 @@
-"""What tests need of the inside of a supervisor: a crash, a full or a broken disk, lost timers, what is written.
+"""Access of tests to the inside of a supervisor: a crash, a full or a broken disk, lost timers, the written history.
 
 Tests that use these reach into no private members, and go on working when those change.
 """
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.runtime import Runtime
 
 PATIENCE = 30.0
-"""Seconds after which what did not happen counts as never."""
+"""Seconds after which an event that did not happen counts as never."""
 
 
 class Disk:
-    """A disk of which a test says how many bytes are free: ``Supervisor(free_bytes=Disk(1_000_000))``."""
+    """A disk whose free bytes a test sets: ``Supervisor(free_bytes=Disk(1_000_000))``."""
 
     def __init__(self, free: int | None) -> None:
-        """Have so many bytes free; None where that cannot be found out."""
+        """Have so many bytes free; None for a number that cannot be found out."""
         self.free = free
         """It may be changed at any time."""
 
@@ -46,7 +46,7 @@ def crash(session: Session) -> Callable[[], bool]:
     Its supervisor brings it back, unless it has crashed too often. With a manual clock that takes an advance.
 
     Returns:
-        A question: whether the next actor is there.
+        A function that returns whether the next actor is there.
 
     Raises:
         TimeoutError: there is no actor, or it does not end.
@@ -54,22 +54,22 @@ def crash(session: Session) -> Callable[[], bool]:
     actor = actor_of(session)
     actor.cast(_Fault())
     actor.wait(PATIENCE)
-    return lambda: session._registry.whereis(session.id) not in {None, actor}  # noqa: SLF001 - the door for tests
+    return lambda: session._registry.whereis(session.id) not in {None, actor}  # noqa: SLF001 - the seam for tests
 
 
 def actor_of(session: Session) -> Ref:
     """Return a session's actor, as soon as there is one.
 
     Raises:
-        TimeoutError: there is none for long.
+        TimeoutError: there is none for 30 seconds.
     """
-    return session._registry.wait_for(session.id).get(PATIENCE)  # noqa: SLF001 - the door for tests
+    return session._registry.wait_for(session.id).get(PATIENCE)  # noqa: SLF001 - the seam for tests
 
 
 @contextmanager
 def busy(session: Session) -> Iterator[None]:
     """Keep a session's actor busy while the block runs, so that it answers nothing."""
-    presence, go_on = session._record.presence, threading.Event()  # noqa: SLF001 - the door for tests
+    presence, go_on = session._record.presence, threading.Event()  # noqa: SLF001 - the seam for tests
     touch = presence.touch
     presence.touch = go_on.wait  # type: ignore[method-assign,assignment]
     heartbeat = session.ask_heartbeat()
@@ -95,7 +95,7 @@ def process_of(supervisor: Supervisor, name: str | None = None) -> Ref:
 
 
 def written(supervisor: Supervisor) -> Store:
-    """Return the history of a supervisor, when all that has happened so far is written to it.
+    """Return the history of a supervisor, once everything that has happened so far is written to it.
 
     Raises:
         Unavailable: the supervisor does not run.
@@ -116,7 +116,7 @@ def counted_bytes(supervisor: Supervisor) -> int:
 
 @contextmanager
 def lost_timers(supervisor: Supervisor) -> Iterator[None]:
-    """Have no timer of a supervisor fire while the block runs.
+    """Keep all timers of a supervisor from firing while the block runs.
 
     Raises:
         Unavailable: the supervisor does not run.
@@ -133,11 +133,11 @@ def lost_timers(supervisor: Supervisor) -> Iterator[None]:
 def storage_that_fails(
     *, times: int | None = None, error: int = errno.EIO, then: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
-    """Have segments fail to be written, of all sessions in this process, while the block runs.
+    """Make the writing of segments fail, in all sessions of this process, while the block runs.
 
     Args:
         times: how many fail; all when omitted.
-        error: with which error.
+        error: the error of each failure.
         then: called in the place of each failure; it may do worse.
     """
     left = iter(range(times)) if times is not None else None
@@ -164,4 +164,4 @@ class _Fault:
 
 
 def _runtime(supervisor: Supervisor) -> Runtime:
-    return supervisor._running()  # noqa: SLF001 - the door for tests
+    return supervisor._running()  # noqa: SLF001 - the seam for tests

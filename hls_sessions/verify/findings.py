@@ -1,4 +1,4 @@
-"""What a verification found, and what it looked at."""
+"""The findings of a verification, and the figures of each rendition."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Finding:
     rule: str
     """The rule it breaks: an RFC 8216 section, or ``exactness``, ``continuity``, ``decoding``, ``delivery``, ``gap``.
 
-    A ``gap`` is what the file does not hold, and the server says so.
+    A ``gap`` is a part that the file does not hold; the server says so.
     """
     sentence: str
 
 
 @dataclass(slots=True)
 class Looked:
-    """What was looked at in one rendition."""
+    """The figures of the parts of one rendition that were looked at."""
 
     rendition: str
     segments: int = 0

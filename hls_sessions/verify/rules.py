@@ -22,7 +22,7 @@ _CUE_TIMES = re.compile(rf"{_CUE_TIME}[ \t]+-->[ \t]+{_CUE_TIME}(?:[ \t]|$)")
 
 
 def judge_text(text: str, where: str, report: Report) -> None:
-    """Judge what every playlist must be."""
+    """Judge a playlist by the rules for every playlist."""
     lines = text.splitlines()
     if not lines or lines[0] != "#EXTM3U":
         report.add(where, "4.3.1.1", "It does not begin with #EXTM3U.")

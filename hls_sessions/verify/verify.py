@@ -30,7 +30,7 @@ EMPTY = "Segment-Empty"
 """The header with which a server says that its track begins later."""
 
 IMPOSSIBLE = "Segment-Impossible"
-"""The header with which a server says why it answers with nothing of the film in place of a segment."""
+"""The header with which a server says why it answers with a gap in place of a segment."""
 
 HALF_TARGET = Fraction(1, 2)
 """A peak is taken over segments of at least half a target duration (RFC 8216, 4.3.4.2)."""
@@ -46,7 +46,7 @@ class _Rendition:
 
     url: str
     bandwidth: int | None
-    """What its variant announces, where it has one."""
+    """The bandwidth that its variant announces; None without a variant."""
     is_subtitles: bool = False
     """Whether it is subtitles."""
 
@@ -74,7 +74,7 @@ def verify(url: str, source: Path | None = None) -> Report:
 
 
 class _Player:
-    """Fetches, and judges what comes."""
+    """Fetches playlists and segments, and judges them."""
 
     def __init__(self, http: httpx.Client, report: Report) -> None:
         self._http = http
@@ -127,7 +127,7 @@ class _Player:
             looked.bytes += len(data)
             looked.seconds += segment.duration
             if rendition.is_subtitles:
-                if not segment.init_section:  # else it is text in fragments of MP4
+                if not segment.init_section:  # else the subtitles are in fragments of MP4
                     self._judge_cues(address, data)
                 continue
             self._judge_rate(address, len(data), segment.duration, playlist.target_duration, rendition.bandwidth)
@@ -200,10 +200,10 @@ class _Player:
     def _judge_joins(
         self, where: str, kind: str, pieces: dict[int, Track], lengths: list[Fraction], gaps: set[int]
     ) -> None:
-        """See that each segment goes on where the one before it ended, and lasts as long as its EXTINF says."""
+        """Check that each segment goes on where the one before it ended, and lasts as long as its EXTINF says."""
         for (number, before), (following, after) in pairwise(pieces.items()):
             if gaps.intersection(range(number, following)):
-                continue  # which was said
+                continue  # the gap was reported
             step = _usual_step([*before.times, *after.times])
             gap = after.times[0] - before.times[-1]
             if gap <= 0:
@@ -228,7 +228,7 @@ class _Player:
         looked: Looked,
         offsets: dict[str, Fraction],
     ) -> None:
-        """Compare the time of every frame with the source; of encoded audio, whose packets differ, of the first."""
+        """Compare the time of every frame with the source; for audio only the first, because encoded packets differ."""
         found = sorted(time for piece in pieces for time in piece.times)
         offsets[where] = found[0] - truth.times[0]
         if kind != "video":
@@ -243,7 +243,7 @@ class _Player:
 
 
 def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
-    """See that all renditions are moved by the same constant, up to the priming of an audio encoder."""
+    """Check that all renditions are moved by the same constant, up to the priming of an audio encoder."""
     if not offsets:
         return
     first = next(iter(offsets.values()))

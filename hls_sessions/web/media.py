@@ -1,9 +1,9 @@
 """The media routes: playlists and segments. They are plain Starlette handlers, because playback asks all the time.
 
 A segment that is not there yet is *held* until it is, or is known to be impossible: native players give up on the
-first 503 or 404, and hls.js asks again only a few times. One that is impossible is answered with a gap, which both
-pass over, and a header that says why. A text is not worth a film: hls.js ends playback when a text is refused or comes
-late (1.7), so one that cannot be had, or not soon, is answered with a segment that says nothing.
+first 503 or 404, and hls.js asks again only a few times. An impossible segment is answered with a gap, which both pass
+over, and a header that says why. Subtitles must not cost a film: hls.js (1.7) ends playback when a segment of subtitles
+is refused or comes late. So one that cannot be had, or not soon, is answered with a segment without cues.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ANYWHERE = {"Access-Control-Allow-Origin": "*"}
 PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
 SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
-# A text that cannot be read now may be read the next time.
+# Subtitles that cannot be read now may be read the next time.
 TEXT_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
 
 # A segment that is impossible in this session may be possible in the next.
@@ -61,7 +61,7 @@ LONGEST_NUMBER = 18
 """Digits of a segment's number: more than any film has, and few enough to be read."""
 
 TEXT_PATIENCE = 8.0
-"""Seconds a text is waited for: hls.js gives a segment ten."""
+"""Seconds a segment of subtitles is waited for: hls.js gives a segment ten."""
 
 READ_AT_ONCE = 4 * 1024**2
 """Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
@@ -127,7 +127,7 @@ async def segment(request: Request) -> Response:
         return _marked(response, session, rendition, number)
     ask = partial(session.ask_segment, rendition, number)
     if extension == "vtt":
-        return await _text_when_there(request, session, ask)
+        return await _subtitles_when_there(request, session, ask)
     try:
         return _marked(await _when_there(request, ask, SEGMENT), session, rendition, number)
     except SegmentImpossible as impossible:
@@ -141,8 +141,8 @@ def _marked(response: Response, session: Session, rendition: str, number: int) -
     return response
 
 
-async def _text_when_there(request: Request, session: Session, ask: Ask) -> Response:
-    """Wait for a text for a while, and do without it where it cannot be had: the film goes on."""
+async def _subtitles_when_there(request: Request, session: Session, ask: Ask) -> Response:
+    """Wait a while for a segment of subtitles; answer with one without cues where it cannot be had."""
     try:
         async with asyncio.timeout(TEXT_PATIENCE):
             return await _when_there(request, ask, CONTENT["vtt"])
@@ -223,8 +223,8 @@ async def _disconnected(request: Request) -> None:
 class _WholeFile(FileResponse):
     """A file that is sent to its end, or to the end of the requested part, even if the client seems to have left.
 
-    Starlette listens for a client that leaves while it sends a part. Where somebody has listened before, as while a
-    segment was waited for, granian sometimes says at once that the client has left, and nothing would be sent.
+    Starlette listens for a client that leaves while it sends a part. Where this app has listened before, as it does
+    while a request waits, granian sometimes says at once that the client has left, and nothing would be sent.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to

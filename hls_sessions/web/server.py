@@ -68,7 +68,7 @@ def serve(
     try:
         return asyncio.run(_serve(supervisor, settings.host, port, on_ready, on_hangup))
     finally:
-        # Also when the server failed: nothing outlives us.
+        # Also when the server failed, because no process or directory may outlive this one.
         supervisor.stop()
 
 
@@ -118,7 +118,7 @@ async def _serve(
         logger.info("stopping")
     finally:
         stopping.cancel()
-        # The sessions first: requests that are held get their answer, and the server then has nothing to wait for.
+        # The sessions first, because held requests then get their answer and the server has nothing to wait for.
         if left := await asyncio.to_thread(supervisor.wind_down):
             logger.warning("%d requests could not be answered before the stop", left)
         await asyncio.to_thread(supervisor.stop)
