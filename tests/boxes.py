@@ -1,4 +1,4 @@
-"""Boxes of an fMP4 segment made by hand (ISO/IEC 14496-12), with as little in them as is read."""
+"""Boxes of an fMP4 segment made by hand (ISO/IEC 14496-12), with only the fields that are read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def track(mdhd: bytes, entry: bytes = b"mp4a", *fields: bytes) -> bytes:
 
 
 def picture(*, size: bytes = SIZE, nal_length: int = 4, mdhd: bytes = MDHD, parameters: bytes = b"one") -> bytes:
-    """The track of a picture in H.264."""
+    """A video track in H.264."""
     configuration = box(b"avcC", b"\x01\x64\x00\x1f", bytes([0xFC | nal_length - 1]), parameters)
     return track(mdhd, b"avc1", bytes(24), size, bytes(50), configuration)
 

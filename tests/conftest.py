@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 BOUND = 30
-"""Seconds after which what did not happen counts as never."""
+"""Seconds after which an event that did not happen counts as never."""
 
-# No test asserts a duration: a machine that is busy is no failure, and a hang is pytest-timeout's.
+# No test asserts a duration, because a busy machine is no failure; pytest-timeout finds a hang.
 settings.register_profile("hls_sessions", deadline=None)
 settings.load_profile("hls_sessions")
 
@@ -73,9 +73,9 @@ def serve(channel):
 
 @pytest.fixture
 def packager_double(monkeypatch, tmp_path):
-    """Return what has packagers misbehave: some Python that runs before they do what is ``asked``, by its file's name.
+    """Return a function that makes packagers misbehave: it takes Python that runs before they do what is ``asked``.
 
-    For supervisors that are started later.
+    It takes effect for supervisors that are started later.
     """
 
     def double(script):
@@ -100,7 +100,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture
 def until():
-    """Wait for something outside this process, that nothing here is told of."""
+    """Wait for something outside this process, of which no event tells."""
 
     def until(happened):
         deadline = time.monotonic() + BOUND
@@ -188,7 +188,7 @@ class Daemon:
 
 @pytest.fixture
 def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
-    """Return what starts a daemon; what still runs after the test is stopped, and must end well."""
+    """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
     daemons: list[Daemon] = []
 
     def start(*options: str, media: Path | None = None, **environment: str) -> Daemon:
@@ -211,7 +211,7 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
             [*command, *options],
             stdout=subprocess.PIPE,
             text=True,
-            # What a test finds must not depend on the machine's hardware.
+            # The result of a test must not depend on the machine's hardware.
             env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"} | environment,
         )
         ready = process.stdout.readline()

@@ -1,6 +1,6 @@
-"""Films of every kind, small enough to make by the dozen: what one is like, and how ffmpeg makes it.
+"""Films of every kind, small enough to make by the dozen: their properties, and how ffmpeg makes them.
 
-Once a second the picture flashes and the sound clicks, so that what is decoded tells when it was meant to be.
+Once a second the video flashes and the audio clicks, so that decoded frames and samples tell their intended time.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ FITS = {
     "avi": (("mpeg4",), ("mp3", "ac3", "pcm")),
     "webm": (("vp9",), ("opus",)),
 }
-"""Which pictures and sounds a container holds; no H.264 in AVI, whose times of presentation are anyone's guess."""
+"""The video and audio codecs that a container holds; no H.264 in AVI, which has no presentation times."""
 
 LAYOUTS = {
     "plain": (),
     "faststart": ("-movflags", "+faststart"),
     "fragmented": ("-movflags", "+frag_keyframe+empty_moov+delay_moov"),
 }
-"""How an MP4 may lie."""
+"""The options for each layout of an MP4."""
 
 SIZES = ("96x64", "64x368")
 """Tiny, and narrow but high enough to be offered in two sizes."""
@@ -53,7 +53,7 @@ CLICKS = "0.7*cos(2*PI*1000*(mod(t,1)-0.25))*exp(-pow((mod(t,1)-0.25)/0.002,2))"
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """What a generated film is like."""
+    """The properties of a generated film."""
 
     seconds: float = 2.0
     rate: str = "25"
@@ -69,28 +69,28 @@ class Film:
     audio_rate: int = 48_000
     channels: int = 2
     lag: int = 0
-    """Milliseconds by which the sound begins later than the picture."""
+    """Milliseconds by which the audio begins later than the video."""
     container: str = "mp4"
     layout: str = "plain"
 
     def command(self, path) -> list[str]:
         """Spell the command line that makes it."""
-        picture = f"testsrc2=size={self.size}:rate={self.rate}:duration={self.seconds},"
-        picture += FLASHES.format(rate=self.rate)
-        picture += ",settb=1/1000,setpts='PTS+floor(N/7)*37'" if self.uneven else ""
-        sound = f"aevalsrc='{CLICKS}':s={self.audio_rate}:d={self.seconds}"
+        video = f"testsrc2=size={self.size}:rate={self.rate}:duration={self.seconds},"
+        video += FLASHES.format(rate=self.rate)
+        video += ",settb=1/1000,setpts='PTS+floor(N/7)*37'" if self.uneven else ""
+        audio = f"aevalsrc='{CLICKS}':s={self.audio_rate}:d={self.seconds}"
         return [
             *(find(), "-v", "error", "-nostdin", "-y"),
-            *("-itsoffset", str(max(0, -self.lag) / 1000), "-f", "lavfi", "-i", picture),
-            *("-itsoffset", str(max(0, self.lag) / 1000), "-f", "lavfi", "-i", sound),
+            *("-itsoffset", str(max(0, -self.lag) / 1000), "-f", "lavfi", "-i", video),
+            *("-itsoffset", str(max(0, self.lag) / 1000), "-f", "lavfi", "-i", audio),
             *("-map", "0:v", "-map", "1:a", "-c:v", ENCODERS.get(self.video, self.video), "-pix_fmt", "yuv420p"),
-            *("-g", str(self.gop), *self._picture_options()),
+            *("-g", str(self.gop), *self._video_options()),
             *("-c:a", ENCODERS.get(self.audio, self.audio), "-ac", str(self.channels), "-b:a", "128k"),
             *(*(LAYOUTS[self.layout] if self.container == "mp4" else ()), "-strict", "experimental"),
             f"file:{path}",
         ]
 
-    def _picture_options(self) -> list[str]:
+    def _video_options(self) -> list[str]:
         options = ["-fps_mode:v", "passthrough", *(("-enc_time_base:v", "1:1000") if self.uneven else ())]
         if self.video == "vp9":
             return [*options, "-deadline", "realtime", "-cpu-used", "8", "-b:v", "100k"]
@@ -116,10 +116,10 @@ class Film:
 
 @st.composite
 def films(draw) -> Film:
-    """Generate films that there can be."""
+    """Generate films that can exist."""
     container = draw(st.sampled_from(list(FITS)))
-    pictures, sounds = FITS[container]
-    video, audio = draw(st.sampled_from(pictures)), draw(st.sampled_from(sounds))
+    videos, audios = FITS[container]
+    video, audio = draw(st.sampled_from(videos)), draw(st.sampled_from(audios))
     # An AVI has no presentation times and no time at which a track begins.
     timed = container != "avi"
     rate = draw(st.sampled_from(BROADCAST_RATES if video == "mpeg2video" else RATES))

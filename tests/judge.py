@@ -1,4 +1,4 @@
-"""How the playback tests judge what was made: packet by packet, against the source."""
+"""How the playback tests judge segments: packet by packet, against the source."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hls_sessions.media import OFFSET
 MILLISECOND = Fraction(1, 1000)
 
 SAMPLES = {"s16": ("h", 1 << 15), "s32": ("i", 1 << 31), "flt": ("f", 1), "dbl": ("d", 1)}
-"""How decoded sound lies in memory, and what full volume is."""
+"""The array type code of decoded audio, and its full volume, by sample format."""
 
 
 def packets(data: bytes) -> list[Packet]:
@@ -42,7 +42,7 @@ def codec(path, kind: str) -> str:
 
 
 def channels(data: bytes) -> int:
-    """Return how many channels a sound has."""
+    """Return how many channels the audio has."""
     with av.open(io.BytesIO(data)) as container:
         return container.streams.audio[0].codec_context.channels
 
@@ -82,14 +82,14 @@ def silence():
 
 
 def flashes(media) -> list[Fraction]:
-    """Return when the decoded picture turns white, in seconds on the media's own clock."""
+    """Return when the decoded video turns white, in seconds on the media's own clock."""
     with _decoded(media, "video") as frames:
         return [frame.pts * frame.time_base for frame in frames if _brightness(frame) > 128]
 
 
 def hear(media) -> tuple[list[Fraction], Fraction]:
-    """Return when the decoded sound clicks, to the sample (the middle of each click's energy), and when it ends."""
-    time, volumes, rate = _sound(media)
+    """Return when the decoded audio clicks, to the sample (the middle of each click's energy), and when it ends."""
+    time, volumes, rate = _audio(media)
     step = rate // 100
     loud = [i for i in range(0, len(volumes), step) if max(map(abs, volumes[i : i + step])) > 0.2]
     found = []
@@ -102,8 +102,8 @@ def hear(media) -> tuple[list[Fraction], Fraction]:
     return found, time(len(volumes))
 
 
-def _sound(media):
-    """Decode the first channel; return what tells the time of a sample, all samples, and how many make a second."""
+def _audio(media):
+    """Decode the first channel; return a function for the time of a sample, all samples, and the sample rate."""
     volumes, starts, rate = array("d"), [], 0
     with _decoded(media, "audio") as frames:
         for frame in frames:
@@ -113,7 +113,7 @@ def _sound(media):
             rate = frame.sample_rate
             starts.append(frame.pts * frame.time_base - Fraction(len(volumes), rate))
             volumes.extend(sample / full for sample in samples)
-    # A container of whole milliseconds rounds every packet's time; together they tell when the first was meant to be.
+    # A container of whole milliseconds rounds every packet's time; their mean tells the intended time of the first.
     start = sum(starts) / len(starts)
     return (lambda sample: start + Fraction(sample) / rate), volumes, rate
 

@@ -32,12 +32,12 @@ class Kill:
     after: int = 0
     """How many milliseconds after it, at most: not when it is answered before."""
     run: int = 0
-    """Which of the encoders that run then."""
+    """Which of the encoders that run then; by index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who asks for what, and when, and what happens meanwhile."""
+    """The requests of viewers, their order, and the kills meanwhile."""
 
     path: str = "sequential"
     seed: int = 0
@@ -72,7 +72,7 @@ class Request:
 
 
 def requests(order: Order, presentation) -> list[Request]:
-    """Return what is asked for, in order; every viewer asks for every segment of every rendition."""
+    """Return the requests in order; every viewer asks for every segment of every rendition."""
     everything = in_time(presentation)
     shuffled = random.Random(order.seed).sample(everything, len(everything))
     middle = len(everything) // 2
@@ -104,7 +104,7 @@ def in_time(presentation) -> list[tuple[str, int]]:
 
 
 def zigzag(presentation, turn: int = 0) -> list[tuple[str, int]]:
-    """Return the pictures that a player gets which changes to another variant wherever both are cut."""
+    """Return the video segments of a player that changes to another variant at each boundary that both have."""
     variants = [rendition.id for rendition in presentation.video]
     starts = {id_: {t: n for n, t in enumerate(presentation.cuts(id_).times[:-1])} for id_ in variants}
     time, path = presentation.timeline.origin, []
@@ -119,7 +119,7 @@ def zigzag(presentation, turn: int = 0) -> list[tuple[str, int]]:
 
 @dataclass(slots=True)
 class Screening:
-    """What the viewers of a film got."""
+    """The segments that the viewers of a film got."""
 
     presentation: object
     inits: list[dict[str, bytes]]
@@ -140,7 +140,7 @@ class Screening:
 
 
 def screen(supervisor, film, order: Order) -> Screening:
-    """Have a film watched, and return what the viewers got."""
+    """Have a film watched, and return the segments that the viewers got."""
     sessions = [supervisor.open(film, user) for user in (["anna", "ben"] if order.path == "two viewers" else ["anna"])]
     presentation = sessions[0].presentation
     asked = requests(order, presentation)
@@ -179,7 +179,7 @@ class Killer:
         running = [(session.id, run.rendition, run.pid) for session in self.sessions for run in session.info().runs]
         mortal = [run for run in running if self.killed[run[:2]] < KILLS]
         if mortal:
-            *lane, pid = mortal[which % len(mortal)]
-            self.killed[tuple(lane)] += 1
+            *rendition, pid = mortal[which % len(mortal)]
+            self.killed[tuple(rendition)] += 1
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

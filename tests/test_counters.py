@@ -1,4 +1,4 @@
-"""The table of counters: a counter is declared once, and shows wherever counters are kept or shown."""
+"""The table of counters: a counter is declared once, and appears wherever counters are kept or shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error tree, whole: each error has its word, its facts, its sentence, and a row in both tables."""
+"""The whole error tree: each error has its kind, its facts, its sentence, and a row in both tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def below(error) -> list[type[errors.SessionError]]:
 def all_errors() -> list[type[errors.SessionError]]:
     """Return every error of the package, wherever it is written."""
     for module in pkgutil.walk_packages(hls_sessions.__path__, "hls_sessions."):
-        if module.name != "hls_sessions.__main__":  # which does something when it is imported
+        if module.name != "hls_sessions.__main__":  # that module runs a command when it is imported
             importlib.import_module(module.name)
     return [error for error in below(errors.SessionError) if error.__module__.startswith("hls_sessions.")]
 
@@ -81,7 +81,7 @@ def test_the_tables_hold_no_error_that_is_not_there():
     assert set(problems.STATUS) == set(BY_ERROR) == set(ERRORS)
 
 
-def test_what_is_not_there_can_be_told_from_what_is_gone():
+def test_not_found_can_be_told_from_gone():
     assert {kind for kind in ERRORS if issubclass(kind, errors.NotFound)} == {
         errors.NotFound,
         errors.MediaNotFound,

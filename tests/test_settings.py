@@ -1,4 +1,4 @@
-"""What can be set, and what of it may change while the supervisor runs."""
+"""The settings, and those that may change while the supervisor runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hls_sessions import Settings
 from hls_sessions.errors import SettingsRefused
 
 
-def test_what_is_used_once_at_the_start_cannot_change_and_limits_and_times_can():
+def test_settings_used_once_at_the_start_cannot_change_and_limits_and_times_can():
     assert {"idle_timeout", "look_ahead", "max_sessions", "max_encoders", "keep_failed"} <= Settings.changeable()
     assert Settings.changeable().isdisjoint({"media", "host", "port", "token", "segments_dir", "state_dir", "ffmpeg"})
 
@@ -22,7 +22,7 @@ def test_settings_are_changed_together_and_the_old_ones_stay_as_they_are():
     assert (before.idle_timeout, before.max_encoders) == (1800, 3)
 
 
-def test_what_stays_as_it_is_may_be_named():
+def test_a_setting_that_stays_as_it_is_may_be_named():
     settings = Settings(port=9000)
 
     assert settings.changed(**settings.model_dump()) == settings
@@ -41,7 +41,7 @@ def test_what_stays_as_it_is_may_be_named():
         ({"token": ""}, {"token": "String should have at least 1 character"}),
     ],
 )
-def test_what_cannot_be_is_refused_by_name_and_with_it_all_the_rest(changes, faults):
+def test_an_impossible_change_is_refused_by_name_and_with_it_all_the_rest(changes, faults):
     with pytest.raises(SettingsRefused) as refused:
         Settings().changed(look_ahead=5, **changes)
 

@@ -1,4 +1,4 @@
-"""The operators' door, typed as an operator types it, against a running daemon."""
+"""The commands as an operator types them, against a running daemon."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_events_are_printed_until_the_session_ends(daemon, film):
     assert (people.returncode, programs.returncode) == (0, 0)
     assert all(f"  {session}  {event['event']}  " in line for line, event in zip(lines, told, strict=True))
     assert {"session", "segment_ready", "state_changed", "ended"} == {event["event"] for event in told}
-    assert told[0]["subscriber_count"] == 0  # who looks on is nobody's viewer
+    assert told[0]["subscriber_count"] == 0  # a reader that looks on is no subscriber
     assert lines[0].endswith("session  is active\n")
     assert lines[-1].endswith("ended  its viewer or an operator stopped it\n")
 
@@ -203,7 +203,7 @@ def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
         (["no-such-command"], 2, "No such command"),
     ],
 )
-def test_what_goes_wrong_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
+def test_a_failure_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
     failed = run(*arguments)
 
     assert sentence in failed.stderr

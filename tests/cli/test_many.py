@@ -19,7 +19,7 @@ def test_stop_ends_those_that_meet_its_conditions(run, daemon, ids):
     assert [left["session_id"] for left in daemon.http.get("/sessions").json()] == [ids[1]]
 
 
-def test_pause_pauses_all_and_what_is_refused_is_an_exit_code(run, ids):
+def test_pause_pauses_all_and_a_refusal_is_an_exit_code(run, ids):
     first = run("pause", ids[0])
     paused = run("pause", "--all")
 
@@ -58,7 +58,7 @@ def test_conditions_that_no_session_meets_are_no_failure(run):
         (["update", "no-such-session", "--idle-timeout", "5"], 3, "There is no session 'no-such-session'."),
     ],
 )
-def test_what_goes_wrong_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
+def test_a_failure_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
     failed = run(*arguments)
 
     assert sentence in failed.stderr

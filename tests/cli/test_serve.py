@@ -1,4 +1,4 @@
-"""The daemon's life: it says when it is ready, and leaves nothing, whichever way it ends."""
+"""The daemon: it says when it is ready, and leaves nothing, whichever way it ends."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_signal_ends_it_well_and_leaves_no_process_and_no_directory(
 
 @pytest.fixture
 def player():
-    """Ask for something in a thread; returns what gives the answer."""
+    """Ask for something in a thread; returns a function that gives the answer."""
     with ThreadPoolExecutor(4) as threads:
         yield lambda daemon, path: threads.submit(daemon.http.get, path).result
 
@@ -113,7 +113,7 @@ def test_a_second_signal_still_leaves_the_sessions_to_the_next_daemon(start_daem
     assert start_daemon().http.get(f"{base}/video-360p/0.m4s").is_success
 
 
-def test_killed_it_leaves_no_encoder_and_one_that_does_not_know_it_clears_its_directories_away_in_the_end(
+def test_killed_it_leaves_no_encoder_and_a_daemon_without_its_state_clears_its_directories_away_in_the_end(
     start_daemon, film, hls_segments_dir, until, tmp_path
 ):
     first = start_daemon()
@@ -210,10 +210,10 @@ def test_settings_come_from_the_environment_and_a_file(start_daemon, hls_clip, t
     assert [s["idle_timeout"] for s in (from_file, from_environment, from_option)] == [120, 240, 360]
 
 
-# ---- what outlives it
+# ---- history and sessions that outlive it
 
 
-def test_the_next_daemon_remembers_what_the_last_one_did(start_daemon, film, tmp_path):
+def test_the_next_daemon_remembers_the_sessions_of_the_last(start_daemon, film, tmp_path):
     first = start_daemon()
     first.http.delete(f"/sessions/{first.open(film)['session_id']}")
     assert first.stop() == 0
@@ -231,7 +231,7 @@ def test_a_session_goes_on_in_the_next_daemon(start_daemon, film, number):
     base = f"/sessions/{session['session_id']}"
     running = encoders(first, session)
     told = first.http.get(f"{base}/video-360p/index.m3u8").text
-    assert first.http.get("/stats").json()["living"] == 1  # which waits until it is written
+    assert first.http.get("/stats").json()["living"] == 1  # this waits until it is written
     assert first.stop(number) == (0 if number == signal.SIGTERM else -number)
 
     second = start_daemon()

@@ -46,7 +46,7 @@ def test_times_may_be_typed_as_durations(run, daemon):
         (["idle_timeout=5"], 2, 'Type "settings", or "settings set NAME=VALUE".'),
     ],
 )
-def test_what_is_refused_has_a_sentence_and_changes_nothing(run, daemon, arguments, code, sentence):
+def test_a_refused_change_has_a_sentence_and_changes_nothing(run, daemon, arguments, code, sentence):
     before = daemon.http.get("/settings").json()
 
     refused = run("settings", *arguments)
@@ -82,7 +82,7 @@ def test_a_file_that_is_changed_is_read_again(with_file, film, file, until):
     assert [with_file.http.get(f"/sessions/{id_}").json()["idle_timeout"] for id_ in ids] == [900, 240]
 
 
-def test_a_hangup_has_the_file_read_again_and_what_was_set_by_call_is_undone(with_file, until):
+def test_a_hangup_has_the_file_read_again_and_undoes_changes_by_call(with_file, until):
     with_file.http.patch("/settings", json={"idle_timeout": 60}).raise_for_status()
 
     with_file.process.send_signal(signal.SIGHUP)

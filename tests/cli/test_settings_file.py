@@ -1,4 +1,4 @@
-"""A change of the settings file is noticed, by whichever way programs change files."""
+"""A change of the settings file is noticed, in whichever way a program changes it."""
 
 from __future__ import annotations
 

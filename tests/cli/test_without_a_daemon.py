@@ -37,7 +37,7 @@ def test_probe_prints_a_table_for_people(hls_clip):
 
 
 @pytest.mark.parametrize("content", [b"", b"Once upon a time", None])
-def test_probe_says_what_cannot_be_played(tmp_path, content):
+def test_probe_says_which_files_cannot_be_played(tmp_path, content):
     path = tmp_path / "film.mp4"
     if content is not None:
         path.write_bytes(content)

@@ -133,7 +133,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("harm", DAMAGES, ids=lambda harm: harm.__name__)
-def test_what_cannot_be_used_is_set_aside_with_a_sentence(filled, open_store, session, harm, caplog):
+def test_an_unusable_database_is_set_aside_with_a_sentence(filled, open_store, session, harm, caplog):
     harm(filled)
     before = filled.read_bytes() if filled.is_file() else None
 
@@ -180,7 +180,7 @@ def test_a_session_that_cannot_be_what_was_recorded_is_left_out_and_costs_no_oth
 
 
 @pytest.mark.parametrize("text", ["x'ff'", "CAST(x'ff' AS TEXT)"], ids=["bytes", "text"])
-def test_a_text_that_is_none_any_more_costs_nothing_but_what_it_said(open_store, session, database, text):
+def test_a_damaged_text_costs_nothing_but_its_content(open_store, session, database, text):
     before = open_store()
     before.record_session(session("one"))
     before.record_session(session("two"))
@@ -202,7 +202,7 @@ def test_counts_that_cannot_be_read_are_none_and_the_session_goes_on(open_store,
     assert open_store().sessions() == [session(restarts={})]
 
 
-def test_what_is_set_aside_never_replaces_what_was_before(filled, open_store):
+def test_a_database_that_is_set_aside_never_replaces_an_earlier_one(filled, open_store):
     for _ in range(3):
         fill_with_noise(filled)
         open_store().close()
@@ -227,7 +227,7 @@ def test_an_empty_file_is_a_new_database(database, open_store, session):
     assert (store.sessions(), store.condition.set_aside) == ([session()], None)
 
 
-def test_what_a_killed_life_left_in_its_log_is_not_lost(open_store, session, database, tmp_path):
+def test_rows_that_a_killed_daemon_left_in_its_log_are_not_lost(open_store, session, database, tmp_path):
     store = open_store()
     store.record_session(session())
     store.flush()
@@ -256,7 +256,7 @@ def test_a_file_that_is_too_old_is_set_aside(filled, open_store, monkeypatch, ca
     assert "it was made by too old a version" in caplog.text
 
 
-# What cannot be used and is not damaged
+# Databases and folders that cannot be used and are not damaged
 
 
 def test_a_database_that_another_process_locks_is_refused_and_not_touched(filled, other):
@@ -341,7 +341,7 @@ def test_a_full_disk_costs_no_row_that_has_room_to_wait(open_store, session, ste
     store.record_session(session())
     store.flush()
     with store._database.writing() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # what the file has already, and not a page more
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # the pages that the file has already, and not one more
 
     for number in range(500):
         store.record_transition(step(reason=f"{number}"))
@@ -353,7 +353,7 @@ def test_a_full_disk_costs_no_row_that_has_room_to_wait(open_store, session, ste
     assert [each.reason for each in store.transitions("one")] == [f"{number}" for number in range(500)]
 
 
-def test_rows_without_room_are_counted_and_whoever_recorded_them_hears_nothing(
+def test_rows_without_room_are_counted_and_recording_them_raises_nothing(
     open_store, session, monkeypatch, database, other, until
 ):
     monkeypatch.setattr(writer, "LIMIT", 10)
@@ -362,7 +362,7 @@ def test_rows_without_room_are_counted_and_whoever_recorded_them_hears_nothing(
 
     for number in range(50):
         if number == 25:
-            until(lambda: store._writer._in_hand)  # which it cannot write, and will give back
+            until(lambda: store._writer._in_hand)  # rows that it cannot write, and will give back
         store.record_session(session(str(number)))
 
     assert store.condition.lost == 40
@@ -396,7 +396,7 @@ def test_a_file_that_is_damaged_while_it_runs_is_set_aside(open_store, session, 
     until(lambda: [row.id for row in store.sessions()] == ["after"])
 
 
-def test_what_cannot_be_written_at_the_end_is_said(open_store, session, database, other, caplog):
+def test_rows_that_cannot_be_written_at_the_end_are_reported(open_store, session, database, other, caplog):
     store = open_store()
     other(LOCKED.replace("PRAGMA locking_mode = EXCLUSIVE", "SELECT 1"), database)
     store.record_session(session())

@@ -1,4 +1,4 @@
-"""What waits to be written: in order, bounded, and of each thing the latest alone."""
+"""The rows that wait to be written: in order, bounded, and only the latest row of each thing."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_row_takes_the_place_of_the_one_it_replaces(journal):
     assert rows(journal) == ["c", "b"]
 
 
-def test_a_full_journal_takes_only_what_replaces_something(journal):
+def test_a_full_journal_takes_only_rows_that_replace_others(journal):
     journal.add("a", "key")
     journal.add("b")
     journal.add("c")
@@ -42,7 +42,7 @@ def test_a_full_journal_takes_only_what_replaces_something(journal):
     assert rows(journal) == ["e", "b", "c"]
 
 
-def test_what_may_be_given_back_takes_its_room(journal):
+def test_rows_that_may_be_given_back_take_room(journal):
     journal.add("a")
     journal.add("b")
 
@@ -52,7 +52,7 @@ def test_what_may_be_given_back_takes_its_room(journal):
     assert journal.add("d", in_hand=2)
 
 
-def test_what_is_given_back_comes_first_but_for_what_was_replaced_meanwhile(journal):
+def test_rows_that_are_given_back_come_first_unless_they_were_replaced_meanwhile(journal):
     journal.add("a", "key")
     journal.add("b")
     batch = journal.take()

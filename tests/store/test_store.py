@@ -1,4 +1,4 @@
-"""What was recorded can be read back, at once, by anybody, and in the next life."""
+"""Recorded rows can be read back: at once, by any thread, and by the next daemon."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_session_that_was_recorded_is_read_back_whole(store, session):
     assert store.sessions() == [row]
 
 
-def test_what_is_not_known_is_none(store):
+def test_an_unknown_row_is_none(store):
     assert store.session("one") is None
     assert store.transitions("one") == []
     assert store.probe("/films/a.mp4", 1, 2, NOW) is None
@@ -146,7 +146,7 @@ def test_a_row_that_cannot_be_kept_costs_no_other(store, session, step, caplog):
     assert caplog.text.count("the history cannot hold") == 2
 
 
-def test_what_was_kept_for_long_enough_is_forgotten(store, session, step):
+def test_rows_that_were_kept_for_long_enough_are_forgotten(store, session, step):
     ends = {"failed": 3600, "completed": 21600, "expired": 86400}
     for state, kept in ends.items():
         for id_, ended_at in ((f"{state} before", NOW - kept), (f"{state} since", NOW - kept + 1)):
@@ -173,7 +173,7 @@ def test_a_probed_file_that_is_used_is_kept(store):
     assert store.probe("/films/used.mp4", 1, 2, NOW) == b"answer"
 
 
-def test_the_next_life_reads_what_the_last_recorded(open_store, session, step):
+def test_the_next_daemon_reads_the_rows_of_the_last(open_store, session, step):
     first = open_store()
     first.record_session(session())
     first.record_transition(step())
@@ -187,7 +187,7 @@ def test_the_next_life_reads_what_the_last_recorded(open_store, session, step):
     assert second.probe("/films/a.mp4", 10, 20, NOW) == b"answer"
 
 
-def test_what_was_recorded_before_the_end_is_written_at_the_end(open_store, session, database):
+def test_rows_that_were_recorded_before_the_end_are_written_at_the_end(open_store, session, database):
     store = open_store()
     for number in range(500):
         store.record_session(session(str(number)))

@@ -1,4 +1,4 @@
-"""Who gets a session when there are as many as there may be: the decision, rule by rule, and the queue."""
+"""Admission when there are as many sessions as there may be: the decision, rule by rule, and the queue."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_the_rule_holds(seats, ahead, rules, then):
     assert decide(seats, "anna", ahead, rules) == then
 
 
-def test_who_names_no_user_is_not_counted():
+def test_a_caller_without_a_user_is_not_counted():
     assert decide([seat("a"), seat("b")], None, [], TWO_EACH) == Admit()
 
 
@@ -154,7 +154,7 @@ rules = st.builds(Rules, st.integers(1, 6), st.none() | st.integers(1, 3), st.bo
 
 
 @given(seats, names, st.lists(names, max_size=3), rules)
-def test_nobody_is_let_in_beyond_a_limit_and_nobody_who_watches_is_put_out(seats, user, ahead, rules):
+def test_no_caller_is_let_in_beyond_a_limit_and_no_watched_session_is_ended(seats, user, ahead, rules):
     watched = {seat.session_id for seat in seats if seat.watched}
     own = [seat for seat in seats if seat.user == user]
 
@@ -174,7 +174,7 @@ def test_nobody_is_let_in_beyond_a_limit_and_nobody_who_watches_is_put_out(seats
 
 
 @given(seats, names, st.lists(names, max_size=3), rules)
-def test_whoever_asks_is_let_in_or_refused_in_the_end(seats, user, ahead, rules):
+def test_every_caller_is_let_in_or_refused_in_the_end(seats, user, ahead, rules):
     for _ in range(len(seats) + 1):
         match decide(seats, user, ahead, rules):
             case Clear(sessions):
@@ -189,7 +189,7 @@ def test_whoever_asks_is_let_in_or_refused_in_the_end(seats, user, ahead, rules)
 # ---- the queue
 
 
-def test_those_who_were_refused_are_ahead_of_those_who_come_later(hls_clock):
+def test_refused_callers_are_ahead_of_later_ones(hls_clock):
     queue = Queue(hls_clock.monotonic)
     queue.refused("anna", "film")
     queue.refused("ben", "film")
@@ -198,7 +198,7 @@ def test_those_who_were_refused_are_ahead_of_those_who_come_later(hls_clock):
     assert queue.ahead_of("anna", "another") == ["anna", "ben"]
 
 
-def test_who_asks_again_keeps_their_place(hls_clock):
+def test_a_caller_that_asks_again_keeps_its_place(hls_clock):
     queue = Queue(hls_clock.monotonic)
     queue.refused("anna", "film")
     queue.refused("ben", "film")
@@ -208,7 +208,7 @@ def test_who_asks_again_keeps_their_place(hls_clock):
     assert queue.ahead_of("ben", "film") == ["anna"]
 
 
-def test_who_does_not_ask_again_in_time_is_forgotten(hls_clock):
+def test_a_caller_that_does_not_ask_again_in_time_is_forgotten(hls_clock):
     queue = Queue(hls_clock.monotonic)
     queue.refused("anna", "film")
     queue.refused("ben", "film")
@@ -220,7 +220,7 @@ def test_who_does_not_ask_again_in_time_is_forgotten(hls_clock):
     assert len(queue) == 1
 
 
-def test_who_was_let_in_is_in_the_queue_no_more(hls_clock):
+def test_a_caller_that_was_let_in_is_in_the_queue_no_more(hls_clock):
     queue = Queue(hls_clock.monotonic)
     queue.refused("anna", "film")
 

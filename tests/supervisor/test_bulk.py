@@ -1,4 +1,4 @@
-"""Many sessions at once: each is judged and treated in one step, and no matter of the others."""
+"""One operation on many sessions: each is judged and treated in one step, without affecting the others."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_pausing_many_stops_their_encoders(supervisor, anna, ben):
     assert anna.resume().state == "active"
 
 
-def test_what_cannot_be_done_with_one_is_said_and_no_matter_of_the_others(supervisor, anna, ben):
+def test_a_refusal_of_one_is_reported_and_does_not_affect_the_others(supervisor, anna, ben):
     anna.pause()
 
     [refused, paused] = supervisor.pause_many(Filter(all=True))
@@ -108,7 +108,7 @@ def test_a_session_in_which_somebody_waits_is_not_idle(hls_supervisor, film, hls
     assert done(supervisor.stop_many(Filter(idle_for=5))) == [session.id]
 
 
-def test_what_is_done_to_many_is_no_activity_of_their_viewers(supervisor, anna, hls_clock):
+def test_an_operation_on_many_does_not_count_as_activity(supervisor, anna, hls_clock):
     hls_clock.advance(600)
 
     supervisor.pause_many(Filter(all=True))
@@ -241,7 +241,7 @@ def test_an_update_of_nothing_or_nonsense_is_refused(changes):
         Changes(**changes)
 
 
-def test_what_does_not_run_does_nothing_with_many(supervisor):
+def test_a_supervisor_that_does_not_run_refuses_operations_on_many(supervisor):
     supervisor.stop()
 
     with pytest.raises(Unavailable):

@@ -1,4 +1,4 @@
-"""Which sessions a filter means, as a rule over what is seen of one."""
+"""Which sessions a filter means, as a rule over the facts of one session."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_all_means_all():
         ({"name": "anna"}, "Extra inputs"),
     ],
 )
-def test_what_says_nothing_or_nonsense_is_refused(given, sentence):
+def test_a_filter_of_nothing_or_nonsense_is_refused(given, sentence):
     with pytest.raises(ValidationError, match=sentence):
         Filter(**given)
 

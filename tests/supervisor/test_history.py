@@ -1,4 +1,4 @@
-"""What outlives a session, and what outlives the supervisor."""
+"""The history, which outlives its sessions and the supervisor."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_session_that_could_not_be_started_is_a_failed_one(hls_supervisor, fil
     assert supervisor.stats().living == 0
 
 
-def test_what_cannot_be_opened_leaves_nothing_in_the_history(hls_supervisor, tmp_path):
+def test_a_file_that_cannot_be_opened_leaves_nothing_in_the_history(hls_supervisor, tmp_path):
     supervisor = hls_supervisor(media=(tmp_path,))
     (tmp_path / "text.mp4").write_text("To be, or not to be.\n" * 100)
 
@@ -150,7 +150,7 @@ def test_a_supervisor_that_stops_completes_its_sessions(hls_supervisor, film, st
     assert rows("before, after", "transitions") == [("pending", "active"), ("active", "completed")]
 
 
-def test_the_next_life_knows_what_the_last_did(hls_supervisor, film, state_dir, hls_clock, until):
+def test_the_next_supervisor_knows_the_sessions_of_the_last(hls_supervisor, film, state_dir, hls_clock, until):
     first = hls_supervisor(state_dir=state_dir, clock=hls_clock)
     expired = first.open(film, idle_timeout=10).id
     completed = first.open(film)
@@ -171,7 +171,7 @@ def test_the_next_life_knows_what_the_last_did(hls_supervisor, film, state_dir, 
         second.find(expired)
 
 
-def test_the_next_life_probes_no_file_again(hls_supervisor, film, state_dir, monkeypatch):
+def test_the_next_supervisor_probes_no_file_again(hls_supervisor, film, state_dir, monkeypatch):
     first = hls_supervisor(state_dir=state_dir)
     read = first.probe(film)
     first.stop()
@@ -239,7 +239,7 @@ def test_the_janitor_forgets_by_the_rule(hls_supervisor, film, hls_clock):
     assert [row.id for row in written(supervisor).sessions()] == [lives.id]
 
 
-def test_how_long_is_kept_can_be_set(hls_supervisor, film, hls_clock):
+def test_the_time_for_which_sessions_are_kept_can_be_set(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock, keep_completed=5)
     supervisor.open(film).stop()
     hls_clock.advance(5)
@@ -256,7 +256,7 @@ def test_the_janitor_sweeps_by_itself(hls_supervisor, hls_clock, until):
         until(lambda: supervisor.health().janitor_ran_at == datetime.fromtimestamp(hls_clock.time(), UTC))
 
 
-def test_the_janitor_clears_away_what_a_daemon_leaves_that_is_killed_meanwhile(hls_supervisor, hls_segments_dir):
+def test_the_janitor_clears_away_after_a_daemon_that_is_killed_meanwhile(hls_supervisor, hls_segments_dir):
     supervisor = hls_supervisor()
     left = hls_segments_dir / str(uuid4())
     left.mkdir()

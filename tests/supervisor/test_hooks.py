@@ -1,4 +1,4 @@
-"""Hooks: whoever wants to hear of it is told what happens, and can harm nobody by how they listen."""
+"""Hooks: a callback gets the events that it subscribed to, and harms nobody, however it behaves."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def peek(session):
 
 @pytest.fixture
 def hear():
-    """Return a queue, and what puts events into it."""
+    """Return a queue, and a function that puts events into it."""
     heard = queue.Queue()
     return heard, heard.put
 
 
-def test_a_life_is_told_from_its_start_to_its_end(hls_supervisor, film, hear):
+def test_a_hook_hears_of_a_session_from_its_start_to_its_end(hls_supervisor, film, hear):
     heard, put = hear
     supervisor = hls_supervisor()
     supervisor.subscribe(Event, put)
@@ -53,7 +53,7 @@ def test_a_life_is_told_from_its_start_to_its_end(hls_supervisor, film, hear):
     assert [event.at for event in told] == sorted(event.at for event in told)
 
 
-def test_every_segment_is_told_of_once_with_its_size(hls_supervisor, film, hear):
+def test_a_hook_hears_of_every_segment_once_with_its_size(hls_supervisor, film, hear):
     heard, put = hear
     supervisor = hls_supervisor()
     supervisor.subscribe("segment_ready", put)
@@ -66,7 +66,7 @@ def test_every_segment_is_told_of_once_with_its_size(hls_supervisor, film, hear)
     assert [event.size for event in told] == [session.published(VIDEO, n).stat().st_size for n in range(5)]
 
 
-def test_a_replaced_encoder_and_a_restarted_actor_are_told_of(hls_supervisor, film, tmp_path, hear):
+def test_a_hook_hears_of_a_replaced_encoder_and_a_restarted_actor(hls_supervisor, film, tmp_path, hear):
     heard, put = hear
     supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, times=1)))
     supervisor.subscribe(Restarted, put)
@@ -82,7 +82,7 @@ def test_a_replaced_encoder_and_a_restarted_actor_are_told_of(hls_supervisor, fi
     assert "crashed with NotImplementedError" in actor.cause
 
 
-def test_a_segment_that_is_found_missing_is_told_of(hls_supervisor, film, hear):
+def test_a_hook_hears_of_a_segment_that_is_found_missing(hls_supervisor, film, hear):
     heard, put = hear
     supervisor = hls_supervisor()
     supervisor.subscribe("evicted", put)
@@ -96,7 +96,7 @@ def test_a_segment_that_is_found_missing_is_told_of(hls_supervisor, film, hear):
     assert (told.rendition, told.segment) == (VIDEO, 1)
 
 
-def test_the_end_is_told_with_what_the_session_was(hls_supervisor, film, hear):
+def test_a_hook_hears_of_the_end_with_the_counters_of_the_session(hls_supervisor, film, hear):
     heard, put = hear
     supervisor = hls_supervisor()
     supervisor.subscribe(Ended, put)
@@ -124,7 +124,7 @@ def test_stopping_the_supervisor_tells_of_every_end_before_it_returns(hls_superv
     assert {(event.state, event.reason) for event in heard} == {("completed", "the supervisor stopped")}
 
 
-def test_what_is_subscribed_before_the_start_and_after_a_restart_hears_too(hls_supervisor, film):
+def test_a_hook_of_before_a_restart_hears_after_it_too(hls_supervisor, film):
     heard = []
     supervisor = hls_supervisor()
     supervisor.subscribe(Started, heard.append)
@@ -192,7 +192,7 @@ def test_a_hook_may_end_the_session_it_hears_of(hls_supervisor, film, hear, tmp_
     assert supervisor.sessions() == []
 
 
-def test_a_hook_that_was_taken_back_hears_nothing_more(hls_supervisor, film, hear):
+def test_a_hook_that_was_unsubscribed_hears_nothing_more(hls_supervisor, film, hear):
     heard, put = hear
     supervisor = hls_supervisor()
     subscription = supervisor.subscribe(StateChanged, put)
@@ -215,7 +215,7 @@ def test_an_event_that_does_not_exist_is_refused_with_those_that_do(hls_supervis
 
 
 @pytest.mark.parametrize("wrong", [(5, print), (int, print), ("started", None), ("started", print, 0)], ids=str)
-def test_a_hook_that_cannot_be_is_refused_and_harms_nobody(hls_supervisor, film, wrong):
+def test_an_impossible_hook_is_refused_and_harms_nobody(hls_supervisor, film, wrong):
     supervisor = hls_supervisor()
     kind, callback, *limit = wrong
     with pytest.raises((TypeError, ValueError), match=r"no kind of event|cannot be called|must be able to wait"):

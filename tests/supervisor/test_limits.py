@@ -1,4 +1,4 @@
-"""Limits as those who open sessions meet them: how many there may be, and who makes room."""
+"""Limits as callers meet them: how many sessions there may be, and which of them are displaced."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_one_session_too_many_is_refused_with_a_place_and_a_time_and_leaves_noth
     assert {path.name for path in hls_segments_dir.iterdir()} == {session.id for session in sessions}
 
 
-def test_who_has_a_session_is_never_refused_it(full, film):
+def test_a_user_is_never_refused_the_session_that_it_has(full, film):
     supervisor = full()
     session = supervisor.open(film, user="anna")
     supervisor.open(film, user="ben")
@@ -51,7 +51,7 @@ def test_who_has_a_session_is_never_refused_it(full, film):
     assert supervisor.open(film, user="anna") is session
 
 
-def test_a_place_that_is_free_is_that_of_who_came_first(full, film):
+def test_a_free_place_is_kept_for_the_caller_that_came_first(full, film):
     supervisor = full()
     leaving, _ = (supervisor.open(film, user=user) for user in ("anna", "ben"))
     for user in ("cleo", "dora"):
@@ -68,7 +68,7 @@ def test_a_place_that_is_free_is_that_of_who_came_first(full, film):
     assert refused.value.place == 1
 
 
-def test_a_place_is_not_kept_for_who_does_not_ask_again(full, film, hls_clock):
+def test_a_place_is_not_kept_for_a_caller_that_does_not_ask_again(full, film, hls_clock):
     supervisor = full()
     leaving, _ = (supervisor.open(film, user=user) for user in ("anna", "ben"))
     with pytest.raises(CapacityExceeded):
@@ -93,7 +93,7 @@ def test_a_user_may_have_so_many_and_others_as_many(full, film):
     supervisor.open(other)
 
 
-def test_resuming_what_is_gone_is_refused_like_opening(full, film):
+def test_resuming_a_session_that_is_gone_is_refused_like_opening(full, film):
     supervisor = full()
     session = supervisor.open(film, user="anna")
     snapshot = session.pause()
@@ -109,7 +109,7 @@ def test_resuming_what_is_gone_is_refused_like_opening(full, film):
 
 
 @pytest.mark.parametrize("when_full", ["reject", "evict"])
-def test_what_is_overdue_is_cleared_away_for_a_new_session(full, film, hls_clock, when_full):
+def test_overdue_sessions_are_cleared_away_for_a_new_one(full, film, hls_clock, when_full):
     supervisor = full(when_full=when_full)
     with lost_timers(supervisor):
         overdue, idle = supervisor.open(film, idle_timeout=100), supervisor.open(film, idle_timeout=500)
@@ -122,10 +122,10 @@ def test_what_is_overdue_is_cleared_away_for_a_new_session(full, film, hls_clock
     assert is_there(supervisor, idle)
 
 
-# ---- evicted
+# ---- displaced
 
 
-def test_the_session_idle_longest_makes_room_and_says_so(full, film, hls_clock):
+def test_the_session_that_was_idle_longest_is_displaced_and_says_so(full, film, hls_clock):
     supervisor = full(when_full="evict")
     first, second = supervisor.open(film, user="anna"), supervisor.open(film, user="ben")
     hls_clock.advance(100)
@@ -141,7 +141,7 @@ def test_the_session_idle_longest_makes_room_and_says_so(full, film, hls_clock):
     assert [(step.step, step.by) for step in second.history][-1] == ("yield", "supervisor")
 
 
-def test_nobody_makes_room_who_was_there_a_moment_ago(full, film, hls_clock):
+def test_a_session_that_was_used_a_moment_ago_is_not_displaced(full, film, hls_clock):
     supervisor = full(when_full="evict", encoder_idle_timeout=60)
     sessions = [supervisor.open(film, user=user) for user in ("anna", "ben")]
     hls_clock.advance(59.9)
@@ -152,7 +152,7 @@ def test_nobody_makes_room_who_was_there_a_moment_ago(full, film, hls_clock):
     assert supervisor.sessions() == sessions
 
 
-def test_a_session_in_which_a_viewer_waits_makes_no_room_however_long(full, film, hls_clock, tmp_path):
+def test_a_session_in_which_a_viewer_waits_is_not_displaced_however_long(full, film, hls_clock, tmp_path):
     supervisor = full(when_full="evict", ffmpeg=str(hanging_ffmpeg(tmp_path)), idle_timeout=5000)
     waited_for, idle = supervisor.open(film), supervisor.open(film)
     waiting = waited_for.ask_segment(VIDEO, 0)
@@ -168,7 +168,7 @@ def test_a_session_in_which_a_viewer_waits_makes_no_room_however_long(full, film
     assert not waiting.done()
 
 
-def test_a_session_somebody_listens_to_makes_no_room(full, film, hls_clock):
+def test_a_session_that_somebody_listens_to_is_not_displaced(full, film, hls_clock):
     supervisor = full(when_full="evict", max_sessions=1)
     session = supervisor.open(film)
 

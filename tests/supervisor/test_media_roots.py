@@ -157,7 +157,7 @@ def test_a_name_that_is_not_unicode_is_found(media_roots, root):
     assert os.fspath(media_roots.find("\udcff.mkv")) == path
 
 
-def test_a_library_without_roots_has_nothing(root):
+def test_without_roots_there_are_no_files(root):
     with pytest.raises(MediaNotFound):
         MediaRoots([]).find(root / "film.mkv")
 

@@ -1,4 +1,4 @@
-"""Opening, finding and listing: one session per user and file, and one of their own for who names no user."""
+"""Opening, finding and listing: one session per user and file, and a new one for each caller without a user."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_different_files_are_different_sessions(hls_supervisor, film, hls_clip):
     assert supervisor.sessions("anna") == [first, second]
 
 
-def test_who_names_no_user_gets_a_session_of_their_own(hls_supervisor, film):
+def test_a_caller_without_a_user_gets_a_session_of_its_own(hls_supervisor, film):
     supervisor = hls_supervisor()
 
     ids = {supervisor.open(film).id for _ in range(3)}
@@ -106,7 +106,7 @@ def test_who_names_no_user_gets_a_session_of_their_own(hls_supervisor, film):
     assert len(ids) == 3
 
 
-def test_who_names_no_user_gets_a_session_of_their_own_in_many_threads_too(hls_supervisor, film):
+def test_a_caller_without_a_user_gets_a_session_of_its_own_in_many_threads_too(hls_supervisor, film):
     supervisor = hls_supervisor()
 
     ids = {session.id for session in all_at_once(8, lambda _: supervisor.open(film))}
@@ -164,7 +164,7 @@ def test_a_closed_session_is_not_found_and_cannot_be_closed_again(hls_supervisor
         supervisor.close(session.id)
 
 
-def test_one_of_many_who_close_a_session_at_once_does(hls_supervisor, film):
+def test_one_of_many_threads_that_close_a_session_at_once_does(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
 
@@ -186,7 +186,7 @@ def test_opening_after_closing_gives_a_new_session(hls_supervisor, film):
     assert supervisor.open(film, user="anna").id != before.id
 
 
-def test_opening_and_closing_in_many_threads_leaves_what_was_opened_last(hls_supervisor, film):
+def test_opening_and_closing_in_many_threads_leaves_the_session_opened_last(hls_supervisor, film):
     supervisor = hls_supervisor()
 
     def open_and_close(_):
@@ -218,7 +218,7 @@ def test_an_ended_session_says_when_and_why_as_often_as_it_is_asked(hls_supervis
         assert [depth(ask) for _ in range(5)] == [first] * 5
 
 
-def test_what_is_remembered_of_ended_sessions_has_a_bound(hls_supervisor, film, hls_clock, monkeypatch):
+def test_the_memory_of_ended_sessions_has_a_bound(hls_supervisor, film, hls_clock, monkeypatch):
     monkeypatch.setattr("hls_sessions.supervisor.recorder.REMEMBERED", 2)
     supervisor = hls_supervisor(clock=hls_clock)
     ended = []
@@ -236,7 +236,7 @@ def test_what_is_remembered_of_ended_sessions_has_a_bound(hls_supervisor, film, 
     assert [step.step for step in supervisor.history(ended[0].id)] == ["start", "expire"]
 
 
-# ---- what cannot be opened
+# ---- files that cannot be opened
 
 
 @pytest.mark.parametrize("user", ["", "x" * 257, 5])
@@ -299,10 +299,10 @@ def test_a_start_outside_the_film_is_moved_into_it(hls_supervisor, hls_clip, wan
     assert session._spec.start_at == given
 
 
-# ---- its own life
+# ---- start and stop
 
 
-def test_what_does_not_run_opens_nothing(film, hls_segments_dir):
+def test_a_supervisor_that_does_not_run_opens_nothing(film, hls_segments_dir):
     supervisor = Supervisor(media=(film.parent,), segments_dir=hls_segments_dir)
 
     with pytest.raises(Unavailable, match="The supervisor does not run"):
@@ -311,7 +311,7 @@ def test_what_does_not_run_opens_nothing(film, hls_segments_dir):
     assert not supervisor.is_running
 
 
-def test_what_runs_cannot_be_started(hls_supervisor):
+def test_a_running_supervisor_cannot_be_started(hls_supervisor):
     supervisor = hls_supervisor()
 
     with pytest.raises(Unavailable, match="The supervisor runs already"):

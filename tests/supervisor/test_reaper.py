@@ -1,4 +1,4 @@
-"""The reaper, and those who listen: a session is kept for whoever is there, and ended when nobody is."""
+"""The reaper and subscribers: a session is kept while a viewer or a subscriber is there, and ended after that."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_alive(session):
 # ---- one cycle
 
 
-def test_a_cycle_ends_what_is_overdue_and_nothing_else(hls_supervisor, film, hls_clock):
+def test_a_cycle_ends_overdue_sessions_and_no_others(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock)
     idle, patient = supervisor.open(film, idle_timeout=100), supervisor.open(film, idle_timeout=200)
 
@@ -95,7 +95,7 @@ def test_a_reaper_that_was_killed_comes_back_and_no_session_notices(hls_supervis
     assert peek(session).restarts == {}
 
 
-def test_what_does_not_run_reaps_nothing_and_streams_nothing(hls_supervisor):
+def test_a_supervisor_that_does_not_run_reaps_nothing_and_streams_nothing(hls_supervisor):
     supervisor = hls_supervisor()
     supervisor.stop()
 
@@ -132,10 +132,10 @@ def test_a_session_that_timed_out_says_when_and_why_for_as_long_as_its_history_i
         supervisor.find(session.id)
 
 
-# ---- those who listen
+# ---- subscribers
 
 
-def test_who_listens_is_counted_and_keeps_the_session(hls_supervisor, film, hls_clock):
+def test_a_subscriber_is_counted_and_keeps_the_session(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock)
     session = supervisor.open(film)
 
@@ -170,7 +170,7 @@ def test_a_session_that_its_last_subscriber_has_left_expires_soon(hls_supervisor
         supervisor.find(left.id)
 
 
-def test_a_crash_of_the_actor_forgets_nobody_who_listens(hls_supervisor, film):
+def test_a_crash_of_the_actor_forgets_no_subscriber(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
 

@@ -24,7 +24,7 @@ def supervisor(hls_supervisor, hls_clock):
     return hls_supervisor(clock=hls_clock)
 
 
-def test_open_sessions_follow_a_new_default_and_keep_what_is_their_own(supervisor, film):
+def test_open_sessions_follow_a_new_default_and_keep_times_of_their_own(supervisor, film):
     default, own, updated = supervisor.open(film), supervisor.open(film, idle_timeout=900), supervisor.open(film)
     supervisor.update_many(Filter(session_id=updated.id), Changes(idle_timeout=800))
 
@@ -56,7 +56,7 @@ def test_a_longer_time_is_granted_to_those_that_are_there(supervisor, film, hls_
 
 
 def test_encoders_that_nobody_uses_are_stopped_by_the_new_time(hls_supervisor, film, slow_ffmpeg, hls_clock, until):
-    # So that there is an encoder for as long as it is used.
+    # With this ffmpeg there is an encoder for as long as it is used.
     supervisor = hls_supervisor(clock=hls_clock, ffmpeg=slow_ffmpeg, look_ahead=0.1)
     session = supervisor.open(film)
     session.segment(VIDEO, 0)
@@ -132,7 +132,7 @@ def test_a_session_that_starts_meanwhile_goes_by_the_new_settings(supervisor, fi
     assert told.wait(BOUND)
 
 
-def test_what_ended_is_remembered_for_the_new_time(hls_supervisor, film, hls_clock):
+def test_ended_sessions_are_remembered_for_the_new_time(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock, janitor_interval=10_000)
     session = supervisor.open(film, idle_timeout=5)
     hls_clock.advance(5)
@@ -160,7 +160,7 @@ def test_fewer_places_clear_away_what_has_expired_and_cut_off_nobody(supervisor,
     assert supervisor.stats().max_sessions == 1
 
 
-def test_who_listens_is_told_what_has_changed(supervisor, until):
+def test_listeners_are_told_of_the_changes(supervisor, until):
     heard = []
     supervisor.subscribe(Reconfigured, heard.append)
 
@@ -172,7 +172,7 @@ def test_who_listens_is_told_what_has_changed(supervisor, until):
     assert [(event.session_id, event.settings) for event in heard] == [("", {"idle_timeout": 60, "max_sessions": 7})]
 
 
-def test_what_is_refused_changes_nothing(supervisor, film):
+def test_a_refused_change_changes_nothing(supervisor, film):
     heard = []
     supervisor.subscribe(Reconfigured, heard.append)
     session, before = supervisor.open(film), supervisor.settings
@@ -199,7 +199,7 @@ def test_changes_of_many_threads_are_all_made(supervisor):
     assert {getattr(supervisor.settings, name) for name in names} == {77}
 
 
-def test_what_does_not_run_begins_with_the_new_settings(supervisor, film):
+def test_a_supervisor_that_does_not_run_begins_with_the_new_settings(supervisor, film):
     supervisor.stop()
     assert isinstance(supervisor.reconfigure(idle_timeout=60, max_sessions=1), Settings)
 

@@ -1,4 +1,4 @@
-"""What goes on in the next life of a supervisor, and what cannot."""
+"""Sessions that go on in the next daemon, and sessions that cannot."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def state_dir(tmp_path):
 
 
 @pytest.fixture
-def life(hls_supervisor, state_dir):
+def start(hls_supervisor, state_dir):
     """Start a supervisor that leaves its sessions to the next."""
     return lambda **more: hls_supervisor(**({"state_dir": state_dir, "drain": False} | more))
 
 
 @pytest.fixture
-def last_life(hls_supervisor, state_dir):
-    """Start one that ends its sessions when it stops."""
+def start_last(hls_supervisor, state_dir):
+    """Start a supervisor that ends its sessions when it stops."""
     return lambda **more: hls_supervisor(**({"state_dir": state_dir} | more))
 
 
@@ -56,52 +56,52 @@ def playlists(session):
     return session.master_playlist(), *(session.media_playlist(each) for each in session.presentation.offered)
 
 
-def test_a_session_goes_on_under_its_id_as_its_player_was_told(life, last_life, film):
-    first = life()
+def test_a_session_goes_on_under_its_id_as_its_player_was_told(start, start_last, film):
+    first = start()
     session = first.open(film, user="anna", start_at=2)
     told = playlists(session)
     first.stop()
 
-    again = last_life().find(session.id)
+    again = start_last().find(session.id)
 
     assert playlists(again) == told
     assert (again.id, again.user, again.directory) == (session.id, "anna", session.directory)
     assert again.info().state == "active"
 
 
-def test_its_segments_are_shown_again_and_not_made_again(life, last_life, film, counted):
-    first = life(ffmpeg=counted)
+def test_its_segments_are_shown_again_and_not_made_again(start, start_last, film, counted):
+    first = start(ffmpeg=counted)
     session = first.open(film)
     whole = [session.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)]
     first.stop()
     made = runs_of(counted)
 
-    again = last_life(ffmpeg=counted).find(session.id)
+    again = start_last(ffmpeg=counted).find(session.id)
 
     assert [again.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)] == whole
     assert runs_of(counted) == made
 
 
-def test_a_segment_that_is_missing_is_made_by_the_next_life(life, last_life, film):
-    first = life()
+def test_a_segment_that_is_missing_is_made_by_the_next_daemon(start, start_last, film):
+    first = start()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
 
-    again = last_life().find(session.id)
+    again = start_last().find(session.id)
 
     assert again.segment(VIDEO, 4, BOUND).exists()
     assert again.segment(AUDIO, 4, BOUND).exists()
 
 
-def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
-    first = life(ffmpeg=counted)
+def test_nothing_is_encoded_before_anybody_asks(start, start_last, film, counted):
+    first = start(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
     made = runs_of(counted)
 
-    second = last_life(ffmpeg=counted)
+    second = start_last(ffmpeg=counted)
     assert second.wait_for_the_returning(BOUND)
 
     assert [each.id for each in second.sessions()] == [session.id]
@@ -109,16 +109,16 @@ def test_nothing_is_encoded_before_anybody_asks(life, last_life, film, counted):
     assert runs_of(counted) == made
 
 
-def test_its_user_who_opens_the_file_again_finds_it(life, last_life, film):
-    first = life()
+def test_its_user_finds_it_by_opening_the_file_again(start, start_last, film):
+    first = start()
     session = first.open(film, user="anna")
     first.stop()
 
-    assert last_life().open_or_find(film, user="anna")[0].id == session.id
+    assert start_last().open_or_find(film, user="anna")[0].id == session.id
 
 
-def test_its_book_goes_on(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_its_history_and_its_counters_go_on(start, start_last, film, hls_clock, until):
+    first = start(clock=hls_clock)
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     hls_clock.advance(10)
@@ -126,7 +126,7 @@ def test_its_book_goes_on(life, last_life, film, hls_clock, until):
     first.stop()
     hls_clock.advance(5)
 
-    second = last_life(clock=hls_clock)
+    second = start_last(clock=hls_clock)
     after = second.find(session.id).info()
 
     assert (after.created_at, after.started_at, after.position) == (before.created_at, before.started_at, 2.0)
@@ -138,14 +138,14 @@ def test_its_book_goes_on(life, last_life, film, hls_clock, until):
     assert b"hls_sessions_segments_made_total 0" in second.metrics()[0]
 
 
-def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_its_idle_time_goes_on_from_the_last_activity(start, start_last, film, hls_clock, until):
+    first = start(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     hls_clock.advance(60)
     first.stop()
     hls_clock.advance(30)
 
-    second = last_life(clock=hls_clock)
+    second = start_last(clock=hls_clock)
     assert second.wait_for_the_returning(BOUND)
     assert second.sessions()[0].ask_peek().get(BOUND).expires_in == 10
     hls_clock.advance(10)
@@ -155,20 +155,20 @@ def test_its_idle_time_goes_on_from_the_last_activity(life, last_life, film, hls
         second.find(session.id)
 
 
-def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(life, last_life, film):
-    first = life(idle_timeout=1000)
+def test_only_a_time_of_its_own_goes_on_where_that_of_all_has_changed(start, start_last, film):
+    first = start(idle_timeout=1000)
     follows, has_its_own = first.open(film), first.open(film, idle_timeout=1000)
     first.stop()
 
-    second = last_life(idle_timeout=600)
+    second = start_last(idle_timeout=600)
 
     assert [second.find(each.id).info().idle_timeout for each in (follows, has_its_own)] == [600, 1000]
     second.reconfigure(idle_timeout=700)
     assert second.find(follows.id).info().idle_timeout == 700
 
 
-def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(last_life, film):
-    first = last_life()
+def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(start_last, film):
+    first = start_last()
     session = first.open(film)
     written(first)
 
@@ -177,19 +177,21 @@ def test_a_change_is_written_down_before_anybody_is_told_that_it_is_done(last_li
     assert written(first).session(session.id).own_idle_timeout == 77
 
 
-def test_a_change_of_one_session_is_no_work_with_the_others(last_life, film, monkeypatch):
-    supervisor = last_life()
+def test_a_change_of_one_session_costs_no_work_for_the_others(start_last, film, monkeypatch):
+    supervisor = start_last()
     session, *_ = [supervisor.open(film) for _ in range(3)]
     looked_at, look = [], Recorder._as_now
-    monkeypatch.setattr(Recorder, "_as_now", lambda self, row, life: looked_at.append(row.id) or look(self, row, life))
+    monkeypatch.setattr(
+        Recorder, "_as_now", lambda self, row, record: looked_at.append(row.id) or look(self, row, record)
+    )
 
     supervisor.update_many(Filter(session_id=session.id), Changes(idle_timeout=77))
 
     assert looked_at == [session.id]
 
 
-def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_life, film, state_dir):
-    first = life()
+def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(start, start_last, film, state_dir):
+    first = start()
     sessions = [first.open(film) for _ in range(3)]
     written(first)
     for file in state_dir.glob("history.db*"):
@@ -199,14 +201,14 @@ def test_sessions_go_on_from_a_database_that_was_deleted_meanwhile(life, last_li
     steps = written(first).transitions(sessions[0].id)
     first.stop()
 
-    second = last_life()
+    second = start_last()
 
     assert [second.find(each.id).info().state for each in sessions] == ["paused", "active", "active"]
     assert [step.step for step in steps] == ["start", "pause"]
 
 
-def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(last_life, film, state_dir):
-    supervisor = last_life()
+def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(start_last, film, state_dir):
+    supervisor = start_last()
     session, other = supervisor.open(film), supervisor.open(film)
     written(supervisor)
     store = written(supervisor)
@@ -226,13 +228,13 @@ def test_a_step_that_is_taken_while_a_database_is_begun_anew_is_written_once(las
     assert list(steps.values()) == [["start", "pause"]] * 2
 
 
-def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(start, start_last, film, hls_clock, until):
+    first = start(clock=hls_clock)
     session = first.open(film, idle_timeout=100)
     first.stop()
     hls_clock.advance(100)
 
-    second = last_life(clock=hls_clock)
+    second = start_last(clock=hls_clock)
     assert second.wait_for_the_returning(BOUND)
     hls_clock.advance(0)
 
@@ -240,8 +242,8 @@ def test_one_whose_time_ran_out_meanwhile_expires_and_leaves_nothing(life, last_
     until(lambda: not session.directory.exists())
 
 
-def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hls_clock, until):
-    first = life(clock=hls_clock)
+def test_a_subscriber_has_its_time_anew_to_come_back(start, start_last, film, hls_clock, until):
+    first = start(clock=hls_clock)
     session = first.open(film)
     first.update_many(Filter(session_id=session.id), Changes(subscriber_ttl=50))
 
@@ -252,7 +254,7 @@ def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hl
     asyncio.run(listen())
     hls_clock.advance(1000)
 
-    second = last_life(clock=hls_clock)
+    second = start_last(clock=hls_clock)
     assert second.wait_for_the_returning(BOUND)
     hls_clock.advance(49)
     assert second.sessions()[0].ask_peek().get(BOUND).expires_in == 1
@@ -263,14 +265,14 @@ def test_who_listened_has_their_time_anew_to_come_back(life, last_life, film, hl
         second.find(session.id)
 
 
-def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monkeypatch):
-    first = life()
+def test_sessions_of_the_earlier_daemon_keep_their_places(start, start_last, film, monkeypatch):
+    first = start()
     sessions = {first.open(film).id, first.open(film).id}
     first.stop()
-    # Nobody brings them back behind the supervisor's back.
+    # No thread brings them back before they are asked for.
     monkeypatch.setattr(Recovery, "begin", lambda _: None)
 
-    second = last_life(max_sessions=2)
+    second = start_last(max_sessions=2)
     assert second.are_returning
     with pytest.raises(CapacityExceeded):
         second.open(film)
@@ -278,12 +280,12 @@ def test_those_of_the_earlier_life_keep_their_places(life, last_life, film, monk
     assert {session.id for session in second.sessions()} == sessions
 
 
-def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeypatch):
-    first = life()
+def test_they_keep_their_places_however_many_callers_open_at_once(start, start_last, film, monkeypatch):
+    first = start()
     earlier = first.open(film)
     first.stop()
     monkeypatch.setattr(Recovery, "begin", lambda _: None)
-    second = last_life(max_sessions=2)
+    second = start_last(max_sessions=2)
 
     def opened(_):
         with suppress(CapacityExceeded):
@@ -296,14 +298,14 @@ def test_they_keep_them_however_many_open_at_once(life, last_life, film, monkeyp
     assert {session.id for session in second.sessions()} == {earlier.id, *ids}
 
 
-def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
-    first = life()
+def test_a_pause_lasts_and_its_snapshot_too(start, start_last, film):
+    first = start()
     session = first.open(film)
     session.segment(VIDEO, 2, BOUND)
     snapshot = session.pause(3.5)
     first.stop()
 
-    again = last_life().find(session.id)
+    again = start_last().find(session.id)
 
     assert again.info().state == "paused"
     assert again._record.snapshot == snapshot
@@ -312,13 +314,13 @@ def test_a_pause_lasts_and_its_snapshot_too(life, last_life, film):
     assert again.resume().position == 3.5
 
 
-def test_what_has_ended_stays_ended(life, last_life, film):
-    first = life()
+def test_an_ended_session_stays_ended(start, start_last, film):
+    first = start()
     session = first.open(film)
     session.stop()
     first.stop()
 
-    second = last_life()
+    second = start_last()
 
     assert second.wait_for_the_returning(BOUND)
     assert second.sessions() == []
@@ -326,19 +328,19 @@ def test_what_has_ended_stays_ended(life, last_life, film):
         second.find(session.id)
 
 
-def test_with_drain_every_session_is_ended_and_nothing_stays(life, last_life, film, hls_segments_dir):
-    first = last_life()
+def test_with_drain_every_session_is_ended_and_nothing_stays(start, start_last, film, hls_segments_dir):
+    first = start_last()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
 
     assert session_directories(hls_segments_dir) == set()
-    assert last_life().stats().by_state["completed"] == 1
+    assert start_last().stats().by_state["completed"] == 1
 
 
 @pytest.fixture
 def stop_in_the_middle(monkeypatch, until):
-    """Start a supervisor that knows sessions of an earlier life, and stop it while the first is brought back."""
+    """Start a supervisor that knows sessions of an earlier daemon, and stop it while the first is brought back."""
 
     def stop_in_the_middle(supervisor):
         held, may_go = Event(), Event()
@@ -353,7 +355,7 @@ def stop_in_the_middle(monkeypatch, until):
             patch.setattr(Prober, "probe", hold)
             supervisor.start()
             assert held.wait(BOUND)
-            # It runs, whatever bringing them back takes.
+            # It runs, however long bringing them back takes.
             assert supervisor.is_running
             assert supervisor.are_returning
             with ThreadPoolExecutor(1) as pool:
@@ -365,105 +367,105 @@ def stop_in_the_middle(monkeypatch, until):
     return stop_in_the_middle
 
 
-def test_a_stop_before_all_are_back_leaves_them_to_the_next_life(life, last_life, film, stop_in_the_middle):
-    first = life()
+def test_a_stop_before_all_are_back_leaves_them_to_the_next_daemon(start, start_last, film, stop_in_the_middle):
+    first = start()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     stop_in_the_middle(first)
 
-    third = last_life()
+    third = start_last()
 
     assert {third.find(session.id).info().state for session in sessions} == {"active"}
 
 
 def test_with_drain_those_that_are_not_back_yet_are_ended_too(
-    life, last_life, film, stop_in_the_middle, hls_segments_dir
+    start, start_last, film, stop_in_the_middle, hls_segments_dir
 ):
-    first = life()
+    first = start()
     sessions = [first.open(film) for _ in range(3)]
     first.stop()
     first.settings = first.settings.model_copy(update={"drain": True})
     stop_in_the_middle(first)
 
     assert session_directories(hls_segments_dir) == set()
-    second = last_life()
+    second = start_last()
     assert second.stats().by_state["completed"] == 3
     assert [step.to_state for step in second.history(sessions[2].id)] == ["active", "completed"]
 
 
-# ---- what cannot go on
+# ---- sessions that cannot go on
 
 
-def test_one_whose_file_has_changed_says_so_and_leaves_nothing(life, last_life, hls_clip, tmp_path, hls_segments_dir):
+def test_one_whose_file_has_changed_says_so_and_leaves_nothing(start, start_last, hls_clip, tmp_path, hls_segments_dir):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = life(media=(tmp_path,))
+    first = start(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     os.utime(film, (1, 1))
 
-    second = last_life(media=(tmp_path,))
+    second = start_last(media=(tmp_path,))
 
     with pytest.raises(SessionEnded, match="its file has changed"):
         second.find(session.id)
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_one_whose_file_is_gone_says_so(life, last_life, hls_clip, tmp_path):
+def test_one_whose_file_is_gone_says_so(start, start_last, hls_clip, tmp_path):
     film = tmp_path / "film.mp4"
     shutil.copy(hls_clip(seconds=4, size="160x90"), film)
-    first = life(media=(tmp_path,))
+    first = start(media=(tmp_path,))
     session = first.open(film)
     first.stop()
     film.unlink()
 
     with pytest.raises(SessionEnded, match="There is no file"):
-        last_life(media=(tmp_path,)).find(session.id)
+        start_last(media=(tmp_path,)).find(session.id)
 
 
-def test_one_whose_file_is_cut_otherwise_now_says_so(life, last_life, film, state_dir):
-    first = life()
+def test_one_whose_file_is_cut_otherwise_now_says_so(start, start_last, film, state_dir):
+    first = start()
     session = first.open(film)
     first.stop()
     with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
         connection.execute("UPDATE sessions SET fingerprint = 'another'")
 
     with pytest.raises(SessionEnded, match="cut otherwise now than its player was told"):
-        last_life().find(session.id)
+        start_last().find(session.id)
 
 
-def test_settings_that_changed_do_not_change_what_its_player_was_told(life, last_life, hls_clip):
+def test_settings_that_changed_do_not_change_what_its_player_was_told(start, start_last, hls_clip):
     film = hls_clip(seconds=8, size="160x90", pixels="yuv420p")
-    first = life()
+    first = start()
     session = first.open(film)
     told = playlists(session)
     first.stop()
 
-    second = last_life(segment_length=4, copy_streams=False)
+    second = start_last(segment_length=4, copy_streams=False)
 
     assert playlists(second.find(session.id)) == told
     assert playlists(second.open(film)) != told
     assert second.find(session.id).segment("video-copy", 0, BOUND).exists()
 
 
-def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(life, last_life, hls_clip):
+def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(start, start_last, hls_clip):
     uneven = ("-vf", "select=lt(n\\,100)+not(mod(n\\,7))", "-fps_mode", "vfr")
     film = hls_clip(seconds=8, size="160x90", container="ts", options=uneven)
-    first = life()
+    first = start()
     session = first.open(film)
     told = session.presentation
     first._runtime.opening._prober.read_whole(film).result(BOUND)
     assert fingerprint(first.probe(film)) != fingerprint(told)
     first.stop()
 
-    again = last_life().find(session.id)
+    again = start_last().find(session.id)
 
     assert again.presentation == told
     assert again.segment(VIDEO, 1, BOUND).exists()
 
 
-def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, state_dir):
-    first = life(ffmpeg=counted)
+def test_another_ffmpeg_makes_all_segments_anew(start, start_last, film, counted, state_dir):
+    first = start(ffmpeg=counted)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -471,13 +473,13 @@ def test_another_ffmpeg_makes_all_segments_anew(life, last_life, film, counted, 
     with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
         connection.execute("UPDATE sessions SET encoder = 'another'")
 
-    assert last_life(ffmpeg=counted).find(session.id).segment(VIDEO, 0, BOUND).exists()
+    assert start_last(ffmpeg=counted).find(session.id).segment(VIDEO, 0, BOUND).exists()
     assert runs_of(counted) == made + 1
 
 
 @pytest.mark.parametrize("damage", ["gone", "a file", "no owner"])
-def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
-    first = life()
+def test_a_damaged_directory_is_rebuilt(start, start_last, film, damage):
+    first = start()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -490,20 +492,20 @@ def test_a_damaged_directory_is_rebuilt(life, last_life, film, damage):
         case "no owner":
             (session.directory / "owner").unlink()
 
-    assert last_life().find(session.id).segment(VIDEO, 0, BOUND).exists()
+    assert start_last().find(session.id).segment(VIDEO, 0, BOUND).exists()
 
 
 def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared_away(
-    life, last_life, film, state_dir, hls_segments_dir, caplog
+    start, start_last, film, state_dir, hls_segments_dir, caplog
 ):
-    first = life()
+    first = start()
     session = first.open(film)
     first.stop()
     (state_dir / "history.db").write_bytes(b"noise" * 1000)
     assert session_directories(hls_segments_dir) == {session.id}
     own_to_nobody(session)
 
-    second = last_life()
+    second = start_last()
 
     assert "It was set aside as" in caplog.text
     assert session_directories(hls_segments_dir) == set()
@@ -529,19 +531,19 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def own_to_nobody(session):
-    """Make a directory that of a process that is gone, as it is after a real restart."""
+    """Make the owner of a session's directory a process that is gone, as it is after a real restart."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as dead:
         (session.directory / "owner").write_text(str(ProcessId.of(dead.pid)))
 
 
-def test_a_session_of_a_daemon_that_was_killed_goes_on(last_life, film, hls_segments_dir, state_dir):
+def test_a_session_of_a_daemon_that_was_killed_goes_on(start_last, film, hls_segments_dir, state_dir):
     command = [sys.executable, "-c", KILLED, str(film), str(hls_segments_dir), str(state_dir)]
     killed = subprocess.run(command, check=False, timeout=60, stdout=subprocess.PIPE, text=True)
     assert killed.returncode == -signal.SIGKILL
     segment = hls_segments_dir / killed.stdout.strip() / VIDEO / "1.m4s"
     made = segment.stat().st_ino
 
-    session = last_life().find(killed.stdout.strip())
+    session = start_last().find(killed.stdout.strip())
 
     assert session.user == "anna"
     assert session.segment(VIDEO, 1, BOUND).stat().st_ino == made
@@ -549,17 +551,15 @@ def test_a_session_of_a_daemon_that_was_killed_goes_on(last_life, film, hls_segm
     assert session.info().restarts == {"daemon": 1}
 
 
-def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have_been(
-    life, last_life, film, state_dir, hls_clock
-):
-    first = life(clock=hls_clock)
+def test_after_a_kill_the_last_activity_counts_as_the_latest_possible(start, start_last, film, state_dir, hls_clock):
+    first = start(clock=hls_clock)
     first.open(film, idle_timeout=100)
     hls_clock.advance(50)
     first.stop()
     with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
         connection.execute("UPDATE sessions SET left_at = NULL, updated_at = last_activity_at")
 
-    second = last_life(clock=hls_clock, janitor_interval=20)
+    second = start_last(clock=hls_clock, janitor_interval=20)
 
     assert second.wait_for_the_returning(BOUND)
     assert second.sessions()[0].ask_peek().get(BOUND).last_activity_at == datetime.fromtimestamp(
@@ -567,8 +567,8 @@ def test_of_a_daemon_that_was_killed_the_last_activity_is_the_latest_it_can_have
     )
 
 
-def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, last_life, film, state_dir):
-    first = life()
+def test_an_encoder_of_the_earlier_daemon_is_ended_and_a_strangers_is_not(start, start_last, film, state_dir):
+    first = start()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -582,7 +582,7 @@ def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, la
             run.mkdir()
             (run / "pid").write_text(text)
 
-        last_life()
+        start_last()
 
         assert encoder.wait(BOUND) == -signal.SIGKILL
         assert stranger.poll() is None
@@ -590,9 +590,9 @@ def test_an_encoder_of_the_earlier_life_is_ended_and_a_strangers_is_not(life, la
 
 
 def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on_are_not(
-    life, last_life, film, hls_segments_dir
+    start, start_last, film, hls_segments_dir
 ):
-    first = life()
+    first = start()
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()
@@ -600,7 +600,7 @@ def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on
     nobodys = hls_segments_dir / str(uuid4())
     shutil.copytree(session.directory, nobodys)
 
-    second = last_life()
+    second = start_last()
     second.tidy()
 
     assert session_directories(hls_segments_dir) == {session.id}

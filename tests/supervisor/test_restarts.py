@@ -1,4 +1,4 @@
-"""The tree that keeps the sessions: what of it may die, and what that costs a viewer."""
+"""The tree that keeps the sessions: the parts of it that may die, and the cost of that for a viewer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def part(supervisor, name):
 
 
 def kill(supervisor, name):
-    """Kill a child of the root, and wait until the root has dealt with that."""
+    """Kill a child of the root, and wait until the root has handled its end."""
     part(supervisor, name).kill()
     which_children(process_of(supervisor))
 
@@ -61,7 +61,7 @@ def test_sessions_come_back_under_their_ids_when_a_part_of_the_tree_is_killed(hl
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_who_waits_when_a_part_of_the_tree_is_killed_is_served(stuck, name):
+def test_a_waiting_viewer_is_served_when_a_part_of_the_tree_is_killed(stuck, name):
     supervisor, session, waiting = stuck
 
     kill(supervisor, name)
@@ -70,7 +70,7 @@ def test_who_waits_when_a_part_of_the_tree_is_killed_is_served(stuck, name):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_encoders_of_an_earlier_life_are_gone(stuck, name, ends):
+def test_the_encoders_of_an_earlier_actor_are_gone(stuck, name, ends):
     supervisor, session, _ = stuck
     [run] = peek(session).runs
 
@@ -79,7 +79,7 @@ def test_the_encoders_of_an_earlier_life_are_gone(stuck, name, ends):
     assert ends(run.pid)
 
 
-def test_a_new_life_does_not_lose_its_directory_to_the_end_of_the_old_one(hls_supervisor, film, monkeypatch):
+def test_a_new_actor_does_not_lose_its_directory_to_the_end_of_the_old_one(hls_supervisor, film, monkeypatch):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     init, terminate = SessionServer.init, SessionServer.terminate
@@ -90,7 +90,7 @@ def test_a_new_life_does_not_lose_its_directory_to_the_end_of_the_old_one(hls_su
         init(server, *arguments)
 
     def end_late(server, reason):
-        ending.append(begun.wait(0.5))  # give the next life the chance to begin too early
+        ending.append(begun.wait(0.5))  # give the next actor the chance to begin too early
         terminate(server, reason)
 
     monkeypatch.setattr(SessionServer, "init", begin)
@@ -136,7 +136,7 @@ def test_closing_while_the_tree_is_restarted_closes(hls_supervisor, film):
             session.info()
 
 
-def test_when_the_tree_gives_up_who_waits_is_told(hls_supervisor, film, tmp_path):
+def test_waiting_viewers_are_told_when_the_tree_gives_up(hls_supervisor, film, tmp_path):
     supervisor = hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
     session = supervisor.open(film)
     waiting = session.ask_segment(VIDEO, 0)
@@ -171,10 +171,10 @@ def test_a_request_that_crashes_every_actor_is_given_up_and_the_session_lives(hl
     session = hls_supervisor().open(film)
     poison = SessionRendition.get_segment
 
-    def crash_over_one(lane, number, caller):
+    def crash_over_one(rendition, number, caller):
         if number == 1:
             raise RuntimeError("a bug")
-        return poison(lane, number, caller)
+        return poison(rendition, number, caller)
 
     monkeypatch.setattr(SessionRendition, "get_segment", crash_over_one)
 

@@ -51,7 +51,7 @@ def test_stopping_twice_is_stopping_once(hls_supervisor, film):
     assert not supervisor.is_running
 
 
-def test_who_stops_while_another_does_returns_when_all_is_gone(hls_supervisor, film, monkeypatch):
+def test_a_second_stop_at_the_same_time_returns_when_all_is_gone(hls_supervisor, film, monkeypatch):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     terminate, ending, may_end = SessionServer.terminate, Event(), Event()
@@ -73,7 +73,7 @@ def test_who_stops_while_another_does_returns_when_all_is_gone(hls_supervisor, f
         first.result(BOUND)
 
 
-def test_who_waits_is_answered_when_the_supervisor_stops(hanging, film):
+def test_waiting_viewers_are_answered_when_the_supervisor_stops(hanging, film):
     supervisor = hanging()
     session = supervisor.open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]

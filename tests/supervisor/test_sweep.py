@@ -1,4 +1,4 @@
-"""What a daemon that was killed leaves behind, and what the next one makes of it."""
+"""The leftovers of a daemon that was killed, and how the next one clears them away."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_encoder_that_outlived_its_daemon_is_ended(hls_supervisor, hls_segmen
     assert session_directories(hls_segments_dir) == set()
 
 
-def test_what_a_daemon_with_another_state_folder_left_a_short_time_ago_is_left_to_it(
+def test_a_directory_left_lately_by_a_daemon_with_another_state_folder_is_kept(
     hls_supervisor, film, hls_segments_dir, tmp_path
 ):
     one = hls_supervisor(state_dir=tmp_path / "one", drain=False)
@@ -110,7 +110,7 @@ def test_what_a_daemon_with_another_state_folder_left_a_short_time_ago_is_left_t
     segment = session.segment("video-90p", 0, BOUND)
     one.stop()
     owner = session.directory / "owner"
-    owner.write_bytes(owner.read_bytes().replace(str(ProcessId.of(os.getpid())).encode(), b"1 1"))  # who ran it is gone
+    owner.write_bytes(owner.read_bytes().replace(str(ProcessId.of(os.getpid())).encode(), b"1 1"))  # its daemon is gone
 
     hls_supervisor(state_dir=tmp_path / "another").stop()
     assert (session.directory / "video-90p" / segment.name).exists()

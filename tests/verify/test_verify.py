@@ -1,4 +1,4 @@
-"""The judgement as a tool: right about what is right, and about each thing that is wrong."""
+"""The judgement as a tool: it finds each fault, and finds none in a right recording."""
 
 from __future__ import annotations
 
@@ -125,13 +125,13 @@ def test_each_broken_rule_is_found(url, recording, file, pattern, replacement, r
     assert rule in rules(verify(url))
 
 
-def test_a_text_that_is_no_utf_8_is_found(url, recording):
+def test_subtitles_that_are_no_utf_8_are_found(url, recording):
     (recording / "subtitles-0" / "0.vtt").write_bytes(b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00.000\n\n\xe9\n")
 
     assert rules(verify(url)) == {"3.5"}
 
 
-def test_a_text_in_fragments_of_mp4_is_not_read_as_webvtt(url, recording):
+def test_subtitles_in_fragments_of_mp4_are_not_read_as_webvtt(url, recording):
     change(recording / "subtitles-0" / "index.m3u8", "#EXTINF", '#EXT-X-MAP:URI="0.vtt"\n#EXTINF')
     for number in range(1, 4):
         (recording / "subtitles-0" / f"{number}.vtt").write_bytes(b"\0\0\0\x08moof")

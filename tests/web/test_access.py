@@ -93,7 +93,7 @@ def test_with_the_token_a_session_is_opened_and_its_id_is_enough_to_watch_it(gua
     assert guarded.http.delete(base).status_code == 401
 
 
-def test_knowing_a_session_id_is_enough_to_read_the_texts_of_its_film(guarded, hls_clip):
+def test_knowing_a_session_id_is_enough_to_read_the_subtitles_of_its_film(guarded, hls_clip):
     film = hls_clip(size="160x90", container="mkv", audio=None, subtitles=(TALK,))
     session = guarded.http.post("/sessions", json={"media": film.name}, headers=TOKEN).json()
 

@@ -1,4 +1,4 @@
-"""Server-sent events, over a real connection to a real daemon; and what a session that has ended answers."""
+"""Server-sent events, over a real connection to a real daemon; and the answer of a session that has ended."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def listen(http):
 
 
 def peek(http, session_id):
-    """Look at a session without being taken for its viewer."""
+    """Look at a session; this does not count as activity of its viewer."""
     return next(session for session in http.get("/sessions").json() if session["session_id"] == session_id)
 
 
@@ -94,7 +94,7 @@ def test_subscribers_are_counted_and_one_that_leaves_is_noticed(http, session, l
         assert reader.next()[1]["last_subscriber_left_at"] is None
 
 
-def test_who_only_looks_on_is_no_subscriber(http, session, listen):
+def test_a_reader_that_only_looks_on_is_no_subscriber(http, session, listen):
     base = f"/sessions/{session['session_id']}"
     with listen(f"{base}/events?subscribe=false") as reader:
         first = reader.next()[1]

@@ -1,4 +1,4 @@
-"""What an operator's tools ask for: figures, metrics, health."""
+"""Figures, metrics and health, as an operator's tools ask for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def play(http, film, **more):
     return session["session_id"], len(got.content)
 
 
-def test_stats_count_what_lives_and_what_has_ended(http, film):
+def test_stats_count_living_and_ended_sessions(http, film):
     before = http.get("/stats").json()
     lives, size = play(http, film)
     ends, _ = play(http, film)
@@ -81,7 +81,7 @@ def test_metrics_are_what_prometheus_reads(http, film):
     assert health[http.get("/health").json()["status"]] == 1
 
 
-def test_metrics_come_as_openmetrics_to_who_asks_for_it(http):
+def test_metrics_come_as_openmetrics_if_asked_for(http):
     answer = http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
 
     assert answer.headers["content-type"].startswith("application/openmetrics-text")

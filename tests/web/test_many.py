@@ -21,7 +21,7 @@ def test_many_are_stopped_by_a_filter(http, sessions):
     assert [left["session_id"] for left in http.get("/sessions").json()] == [sessions["ben"]]
 
 
-def test_many_are_paused_and_what_is_refused_is_said(http, sessions):
+def test_many_are_paused_and_refusals_are_reported(http, sessions):
     http.post(f"/sessions/{sessions['anna']}/pause")
 
     answer = http.post("/sessions/pause", json={"all": True})
@@ -52,7 +52,7 @@ def test_many_are_updated(http, film, sessions):
         ("PATCH", "/sessions", {"filter": {"all": True}, "changes": {"idle_timeout": -1}}, "greater than 0"),
     ],
 )
-def test_what_says_nothing_is_malformed_and_nothing_happens(http, sessions, method, path, body, sentence):
+def test_a_request_that_says_nothing_is_malformed_and_nothing_happens(http, sessions, method, path, body, sentence):
     before = http.get("/sessions").json()
 
     answer = http.request(method, path, json=body)

@@ -60,7 +60,7 @@ def test_a_part_of_a_segment_may_be_asked_for(http, session):
 
 
 def test_a_part_may_be_asked_for_again_and_again(http, session):
-    # What was waited for is listened to, and granian then sometimes takes the player for gone.
+    # While a request waits, the app listens for a leaving player; granian then sometimes takes the player for gone.
     def ask():
         with httpx.Client(base_url=http.base_url, timeout=30, trust_env=False) as player:
             address = f"{base(session)}/video-90p/init.mp4"
@@ -109,7 +109,7 @@ def test_a_player_that_leaves_while_it_waits_is_no_longer_waited_for(start_daemo
 
 
 @pytest.mark.parametrize("name", ["1.m4s", "init.mp4"])
-def test_what_is_deleted_before_who_waited_has_read_it_is_made_again(hls_supervisor, film, monkeypatch, name):
+def test_a_file_that_is_deleted_before_it_is_sent_is_made_again(hls_supervisor, film, monkeypatch, name):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     asked = []
@@ -139,7 +139,7 @@ def test_what_is_deleted_before_who_waited_has_read_it_is_made_again(hls_supervi
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_is_deleted_while_it_is_sent_to_who_waited_is_sent_whole(hls_supervisor, film, method):
+def test_a_file_that_is_deleted_while_it_is_sent_is_sent_whole(hls_supervisor, film, method):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     file = session.directory / "video-90p" / "1.m4s"
@@ -189,7 +189,7 @@ def test_nothing_but_segments_is_served(http, session, path):
     assert http.get(f"{base(session)}/video-90p/{path}").status_code == 404
 
 
-def test_what_precedes_a_late_track_says_that_it_is_empty(http, media):
+def test_a_segment_before_a_late_track_says_that_it_is_empty(http, media):
     film = media / "late.mp4"
     sources = ("-f", "lavfi", "-i", "testsrc2=size=160x90:duration=6", "-itsoffset", "3", "-f", "lavfi")
     subprocess.run([find(), "-v", "error", *sources, "-i", "sine=duration=3", film], check=True)

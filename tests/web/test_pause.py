@@ -62,7 +62,7 @@ def test_a_snapshot_goes_on_in_its_session_or_in_a_new_one_when_that_is_gone(htt
     assert http.get(f"{gone.headers['location']}/video-90p/0.m4s").status_code == 200
 
 
-def test_without_a_snapshot_what_is_gone_is_gone(http, paused):
+def test_without_a_snapshot_a_session_that_is_gone_is_gone(http, paused):
     http.delete(f"/sessions/{paused['session_id']}")
 
     assert http.post(f"/sessions/{paused['session_id']}/resume").status_code == 404

@@ -33,7 +33,7 @@ def test_opening_again_gives_the_same_session(http, film):
     assert again.json()["session_id"] == first.json()["session_id"]
 
 
-def test_who_names_no_user_gets_a_session_of_his_own(http, film):
+def test_a_caller_without_a_user_gets_a_session_of_its_own(http, film):
     ids = {http.post("/sessions", json={"media": film.name}).json()["session_id"] for _ in range(2)}
 
     assert len(ids) == 2
@@ -135,7 +135,7 @@ def test_a_full_daemon_answers_503_with_a_place_and_when_to_ask_again(start_daem
 
 
 @pytest.mark.parametrize("ended", [1, 2])
-def test_who_opens_a_session_that_another_ends_at_that_moment_gets_one(hls_supervisor, hls_clip, monkeypatch, ended):
+def test_a_caller_whose_session_another_ends_at_that_moment_gets_one(hls_supervisor, hls_clip, monkeypatch, ended):
     supervisor, film, opened = hls_supervisor(), hls_clip(size="160x90"), []
     open_or_find = supervisor.open_or_find
 

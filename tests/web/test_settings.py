@@ -1,4 +1,4 @@
-"""Settings over HTTP: seen by whoever has the token, and changed while the daemon runs."""
+"""Settings over HTTP: seen by every caller that has the token, and changed while the daemon runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _as_before(http):
-    """What a test has changed is as it was for the next."""
+    """Undo the changes of a test before the next."""
     before = http.get("/settings").json()
     yield
     changed = {name: before["settings"][name] for name in before["changeable"]}
     assert http.patch("/settings", json=changed).json() == before
 
 
-def test_settings_are_shown_and_what_of_them_may_change(http, server):
+def test_settings_are_shown_and_which_of_them_may_change(http, server):
     found = http.get("/settings").json()
 
     assert found["settings"]["idle_timeout"] == 1800
@@ -43,7 +43,7 @@ def test_settings_are_changed_for_sessions_that_are_open(http, session):
         ({"idle_timeout": -1}, {"idle_timeout": "Input should be greater than 0"}),
     ],
 )
-def test_what_is_refused_is_named_and_changes_nothing(http, changes, faults):
+def test_a_refused_setting_is_named_and_changes_nothing(http, changes, faults):
     before = http.get("/settings").json()
 
     refused = http.patch("/settings", json=changes)
@@ -61,7 +61,7 @@ def test_a_setting_whose_name_is_no_text_is_refused_like_any_other(http):
 
 
 @pytest.mark.parametrize("body", ["[]", "1", "{", ""])
-def test_what_is_no_object_is_malformed(http, body):
+def test_a_body_that_is_no_object_is_malformed(http, body):
     refused = http.patch("/settings", content=body, headers={"Content-Type": "application/json"})
 
     assert (refused.status_code, refused.json()["type"]) == (422, "/problems/malformed-request")

@@ -1,4 +1,4 @@
-"""Texts as a player asks for them: WebVTT, soon, and never an error that would end a film."""
+"""Subtitles as a player asks for them: WebVTT, soon, and never an error that would end a film."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def get(hls_supervisor, film):
     return get
 
 
-def test_a_text_is_served_as_webvtt_that_never_changes(get):
+def test_subtitles_are_served_as_webvtt_that_never_changes(get):
     waited, from_disk = get("subtitles-0/0.vtt", "subtitles-0/0.vtt")
 
     assert waited.text == from_disk.text
@@ -57,13 +57,13 @@ def test_a_text_is_served_as_webvtt_that_never_changes(get):
         "subtitles-0/x.vtt",
     ],
 )
-def test_what_is_no_segment_of_a_text_is_not_found(get, path):
+def test_a_path_of_no_subtitle_segment_is_not_found(get, path):
     [answer] = get(path)
 
     assert answer.status_code == 404
 
 
-def test_a_text_that_cannot_be_read_is_silence_that_is_not_kept(get):
+def test_subtitles_that_cannot_be_read_are_empty_and_not_cached(get):
     [answer] = get("subtitles-0/0.vtt", subtitle_timeout=0.000001)
 
     assert answer.status_code == 200
@@ -73,7 +73,7 @@ def test_a_text_that_cannot_be_read_is_silence_that_is_not_kept(get):
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_a_text_that_takes_long_is_silence_that_is_not_kept(get, monkeypatch):
+def test_subtitles_that_take_long_are_empty_and_not_cached(get, monkeypatch):
     monkeypatch.setattr(media, "TEXT_PATIENCE", 0)
 
     [answer] = get("subtitles-0/0.vtt")

@@ -24,7 +24,7 @@ class Usage(NamedTuple):
 
 @pytest.fixture
 def free(monkeypatch):
-    """Have so many percent of the disk be free."""
+    """Have the given percentage of the disk be free."""
 
     def free(percent):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(100, 100 - percent, percent))
@@ -66,7 +66,7 @@ def test_a_disk_is_a_warning_from_70_percent_on_and_critical_from_90(
     assert health.disk_used == pytest.approx((100 - percent) / 100)
 
 
-def test_what_is_kept_for_root_is_neither_used_nor_free(hls_supervisor, free, monkeypatch):
+def test_space_that_is_kept_for_root_is_neither_used_nor_free(hls_supervisor, free, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(total=100, used=60, free=20))
 
     health = hls_supervisor().health()
@@ -98,7 +98,7 @@ def test_encoders_are_judged_where_there_is_a_limit(hls_supervisor, free, film, 
     assert (health.status, health.reasons) == ("critical", ("2 of 2 encoders run.",))
 
 
-def test_an_encoder_that_is_held_and_a_copy_take_no_place(hls_supervisor, free, hls_clip, slow_ffmpeg, until):
+def test_an_encoder_that_is_held_and_a_copy_take_no_slot(hls_supervisor, free, hls_clip, slow_ffmpeg, until):
     supervisor = hls_supervisor(max_encoders=1, look_ahead=1, ffmpeg=slow_ffmpeg)
     session = supervisor.open(hls_clip(seconds=64, size="160x90", rate="10"))
     session.segment("video-90p", 0, 30)
@@ -109,7 +109,7 @@ def test_an_encoder_that_is_held_and_a_copy_take_no_place(hls_supervisor, free, 
     assert (supervisor.health().encoders, supervisor.health().status) == (0, "healthy")
 
 
-def test_one_that_is_stopping_wants_no_viewers(hls_supervisor, free):
+def test_a_supervisor_that_is_stopping_wants_no_viewers(hls_supervisor, free):
     supervisor = hls_supervisor()
 
     supervisor.wind_down()
@@ -145,7 +145,7 @@ def test_a_session_that_does_not_answer_is_stuck(hls_supervisor, free, film, mon
     try:
         health = supervisor.health()
         assert (health.status, health.stuck_sessions) == ("warning", 1)
-        assert session.id not in str(health)  # who knows it may watch
+        assert session.id not in str(health)  # because the id is the right to watch
     finally:
         monkeypatch.undo()
         let_go.set()
@@ -210,7 +210,7 @@ exec {find()} "$@"
     assert health.reasons == (f"ffmpeg at {ffmpeg} lacks the encoders libx264.",)
 
 
-def test_what_does_not_run_is_critical(hls_segments_dir, free):
+def test_a_supervisor_that_does_not_run_is_critical(hls_segments_dir, free):
     health = Supervisor(segments_dir=hls_segments_dir).health()
 
     assert (health.status, health.uptime) == ("critical", 0.0)

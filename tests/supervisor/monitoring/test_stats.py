@@ -36,7 +36,7 @@ def figures(*rows, max_sessions=100):
     return stats_of(rows, Survey(), now=NOW, max_sessions=max_sessions, stuck_after=30)
 
 
-def test_of_nothing_there_are_no_ages():
+def test_without_sessions_there_are_no_ages():
     stats = figures()
 
     assert (stats.sessions, stats.living, stats.utilisation) == (0, 0, 0.0)
@@ -80,7 +80,7 @@ def test_a_clock_that_was_set_back_makes_no_age_negative():
     assert (stats.newest.age, stats.by_age["under 1 h"]) == (0, 1)
 
 
-def test_what_was_made_served_and_restarted_is_summed():
+def test_counters_and_restarts_are_summed():
     stats = figures(
         row("a", segments_made=3, bytes_made=300, segments_served=5, bytes_served=500, restarts={"actor": 1}),
         row("b", segments_made=4, bytes_made=1 << 40, segments_refused=2, restarts={"stalled": 2, "actor": 3}),
