@@ -1,7 +1,7 @@
 """The counters of a session, each declared once: rows, totals, figures, metrics and screens are made from this table.
 
-A new counter is a field of ``Sums``, a place where ``Counters.add`` names it, and a column for the databases that there
-are already (``store/database.py``).
+A new counter is a field of ``Sums``, a call of ``Counters.add`` with its name, and a column that is added to existing
+databases (``store/database.py``).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any, Final, NamedTuple
 
 
 class Counter(NamedTuple):
-    """What is counted, and how it is shown."""
+    """One counter, and how it is shown."""
 
     name: str
     """The field of Sums, of rows, and of the JSON of a session and of all."""
     unit: str
-    """What a number of them is called; empty where the label says it."""
+    """The unit after a number; empty if the label says it."""
     help: str
     """A sentence for Prometheus."""
     metric: str
     """The name for Prometheus, without prefix and suffix (https://prometheus.io/docs/practices/naming/)."""
     label: str
-    """What screens call it; counters of one label share a line."""
+    """The name on screens; counters with the same label share a line."""
 
 
 def _counter(unit: str, help_: str, *, metric: str, label: str, start: float = 0) -> Any:
@@ -54,7 +54,7 @@ class Sums:
         start=0.0,
     )
     restarts: Mapping[str, int] = field(default_factory=dict)
-    """How often the actor was restarted, the daemon, and encoders by cause."""
+    """Restarts of the actor, of the daemon, and of encoders by cause."""
 
 
 COUNTERS: Final = tuple(
@@ -64,7 +64,7 @@ COUNTERS: Final = tuple(
 
 
 def sums_of(sums: Sums) -> dict[str, Any]:
-    """Return the fields of Sums of anything that has them, by name."""
+    """Return the fields of Sums, by name, of any object that has them."""
     return {each.name: getattr(sums, each.name) for each in fields(Sums)}
 
 

@@ -1,4 +1,4 @@
-"""The one error tree: what can be wrong with a viewing, each error with its facts and its own sentence.
+"""The one error tree of this package: each error has its facts and its own sentence.
 
 The edges translate these once: ``web/problems.py`` to HTTP, ``cli/exits.py`` to exit codes. ``kind`` and the names of
 the facts are part of the API: programs compare them.
@@ -138,7 +138,7 @@ class EncoderFailed(SessionError):
 
 
 class SubtitlesFailed(SessionError):
-    """A file's text tracks cannot be read."""
+    """A file's subtitle tracks cannot be read."""
 
     kind = "subtitles-failed"
 
@@ -170,7 +170,7 @@ class SnapshotRefused(SessionError):
 
 
 class CapacityExceeded(SessionError):
-    """There are as many sessions as there may be, and none can make room. Who asks again in time keeps their place."""
+    """The limit of sessions is reached, and none can be displaced. A caller that asks again in time keeps its place."""
 
     kind = "capacity-exceeded"
 
@@ -192,7 +192,7 @@ class SettingsRefused(SessionError):
 
     def __init__(self, faults: Mapping[str, str]) -> None:
         self.faults = dict(faults)
-        """What is wrong, by the setting's name."""
+        """The faults, by the setting's name."""
         super().__init__(f"The settings stay as they are: {'; '.join(f'{n}: {why}' for n, why in faults.items())}.")
 
 

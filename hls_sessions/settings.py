@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     """A session counts as stuck if a viewer waits and nothing was made for this long."""
 
     janitor_interval: Seconds = 60.0
-    """How often history that was kept long enough is deleted, and files that no session owns are."""
+    """The time between two deletions of history that was kept long enough, and of files that no session owns."""
 
     keep_failed: Changeable[Seconds] = 3600.0
     """How long the history of a failed session is kept after its end, with the time and reason of the failure."""
@@ -137,8 +137,8 @@ class Settings(BaseSettings):
     """How long the result of probing a file is kept after its last use."""
 
     shutdown_timeout: Seconds = 4.0
-    """How long a daemon that stops waits for waiting viewers to be answered; and then how long its sessions may take to
-    end before their processes are killed."""
+    """How long a stopping daemon waits until its waiting viewers are answered. Then its sessions may take as long again
+    to end before their processes are killed."""
 
     @classmethod
     def changeable(cls) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What is on disk, of one session and of all: directory, cache, quota, budget, and what a crash has left behind."""
+"""The files on disk, of one session and of all: directory, cache, quota, budget, and the leftovers of a crash."""
 
 from hls_sessions.segments.budget import Budget, Estimate, Likelihood, dispensable
 from hls_sessions.segments.cache import Reporter, SegmentCache

@@ -1,7 +1,7 @@
-"""How many bytes segments may take, and which of them can be spared: pure, given what is on disk and where viewers are.
+"""How many bytes segments may take, and which of them can be evicted: pure, given the files and the positions.
 
-A segment that was deleted is made again for whoever asks, so sparing the wrong one costs a wait and nothing else. Yet
-what a viewer waits for or is about to ask for is never spared.
+An evicted segment is made again for a viewer who asks for it, so evicting the wrong one costs a wait and nothing else.
+Yet a segment that a viewer waits for or is about to ask for is never evicted.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from hls_sessions.media import Cuts
 
 SHARE: Final = 0.8
-"""What share of the space there is segments may take, where nothing else is set: what is free, and what they take."""
+"""The share of the space that segments may take, if no budget is set. The space is the free bytes and their own."""
 
 SHARE_OF_ONE: Final = 0.25
-"""What share of that one session may take ahead of its viewers, where nothing else is set."""
+"""The share of that which one session may take ahead of its viewers, if no budget of one session is set."""
 
 MARGIN: Final = 0.1
-"""What share of a budget is kept for what somebody waits for: what is only made ahead must leave it."""
+"""The share of a budget that is kept for segments that a viewer waits for. Segments made ahead may not use it."""
 
 FLOOR: Final = 8 * 1024 * 1024
-"""Bytes of the disk that are left to others."""
+"""Bytes of the disk that are left to other programs."""
 
 
 Likelihood: TypeAlias = tuple[int, float, float]
@@ -34,7 +34,7 @@ Likelihood: TypeAlias = tuple[int, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many bytes the segments may take, where that is set; else it is a share of the space there is."""
+    """How many bytes the segments may take. A limit that is None is a share of the space: SHARE, SHARE_OF_ONE."""
 
     in_all: int | None = None
     of_one: int | None = None
@@ -42,7 +42,7 @@ class Budget:
 
     @property
     def strictest(self) -> float:
-        """The most that one session can ever take; without end where nothing is set."""
+        """The most bytes that one session can ever take; infinite if no limit is set."""
         return min(inf if limit is None else limit for limit in (self.in_all, self.of_one))
 
 
@@ -55,34 +55,34 @@ class Estimate:
     cuts: Cuts
 
     def segment(self, number: int) -> int:
-        """Return what a segment may have; nothing after the end."""
+        """Return how many bytes a segment may have; 0 after the end."""
         times = self.cuts.times
         length = times[min(number + 1, len(self.cuts))] - times[min(number, len(self.cuts))]
         return ceil(self.peak / 8 * length)
 
     def run(self, number: int) -> int:
-        """Return what a run at a segment may write before it is looked at again: it, and once more to publish."""
+        """Return how many bytes a run may write before the next decision: its segment, and the published copy of it."""
         return 2 * self.segment(number)
 
 
 def bytes_lacking(
     budget: Budget, taken: int, own: int, free: int | None, wanted: int, *, urgent: bool
 ) -> tuple[int, int]:
-    """Return how many bytes are lacking for so many more: of the session's own budget, and of what all share.
+    """Return how many bytes are lacking to write so many more: in the session's own budget, and in the shared one.
 
     Args:
-        budget: how many there may be.
-        taken: bytes of all sessions, those included that are about to be written.
+        budget: how many bytes there may be.
+        taken: bytes of all sessions, reserved ones included.
         own: those of the session.
-        free: what is free on the disk, without what is about to be written; None when it is not known.
+        free: free bytes of the disk, without reserved ones; None if they are not known.
         wanted: bytes that are to be written.
-        urgent: whether somebody waits for them.
+        urgent: whether a viewer waits for them.
     """
     room = inf if free is None else taken + free
     in_all = room * SHARE if budget.in_all is None else budget.in_all
     of_one = in_all * SHARE_OF_ONE if budget.of_one is None else budget.of_one
     if budget.of_one is None and urgent:
-        of_one = inf  # nobody waits for a share that nobody has set
+        of_one = inf  # a share that nobody has set keeps no viewer waiting
     kept = 1.0 if urgent else 1.0 - MARGIN
     shared = max(taken + wanted - in_all * kept, -inf if free is None else wanted + FLOOR - free)
     return ceil(max(0, own + wanted - of_one * kept)), ceil(max(0, shared))
@@ -97,23 +97,23 @@ def dispensable(
     *,
     urgent: bool = False,
 ) -> Iterator[tuple[Likelihood, int]]:
-    """Yield each segment that can be spared, with how likely it is to be asked for; the least likely is the lowest.
+    """Yield each segment that can be evicted, with how likely it is to be asked for; the least likely is the lowest.
 
     First come those of a rendition that nobody watches, then those behind all viewers, the farthest first, and at last
-    those far ahead of a viewer, the farthest first. What is within the look-ahead of a viewer is among them only where
-    another waits: who has sought leaves a place behind that looks like a viewer's for a while, so the one nobody has
-    asked from for the longest time gives way first.
+    those far ahead of a viewer, the farthest first. Segments within the look-ahead of a viewer follow only if another
+    viewer waits. A seek leaves a position behind that looks like a viewer's for a while. Therefore the look-ahead of
+    the position with the oldest request is evicted first.
 
     Args:
         cuts: where the rendition is cut.
         stored: the segments that are on disk.
-        viewers: the segments viewers are at, and since when.
+        viewers: the positions of viewers, as segments, and since when each is there.
         waiting: the segments viewers wait for.
         look_ahead: seconds ahead of a viewer that encoders work, plus one segment.
-        urgent: whether somebody waits for the room.
+        urgent: whether a viewer waits for the room.
     """
     seen: dict[int, float] = {}
-    """What is within the look-ahead of viewers, and since when the latest of them is there."""
+    """The segments within the look-ahead of viewers, and since when the latest of these viewers is there."""
     for at, since in viewers.items():
         for number in range(at, cuts.reaching(at, look_ahead) + 2):
             seen[number] = max(since, seen.get(number, since))

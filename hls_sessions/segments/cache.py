@@ -1,8 +1,8 @@
 """The segments of one rendition that are on disk, encoded, copied or subtitles. Lives in the session's thread.
 
-Nothing else knows what is there: it writes, finds, measures and deletes. A segment that this daemon has published was
-checked before. One that an earlier daemon left counts as there for as long as nothing is known against it: it is
-checked when it is first asked for, and shown again or deleted.
+Nothing else knows these files: the cache writes, finds, measures and deletes them. A segment of this daemon was checked
+before it was published. A segment of an earlier daemon counts as there until it fails its check: it is checked when it
+is first asked for, and then published again or deleted.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ logger = logging.getLogger(__name__)
 
 
 class Reporter(Protocol):
-    """Hears what becomes of a session's segments."""
+    """Hears of a session's segments that come and go."""
 
     def made(self, rendition: str, segment: int, size: int) -> None:
         """Hear that a segment of so many bytes was published."""
 
     def evicted(self, rendition: str, segment: int) -> None:
-        """Hear that a segment that was published is on disk no more."""
+        """Hear that a published segment is no longer on disk."""
 
 
 class SegmentCache:
@@ -48,15 +48,15 @@ class SegmentCache:
         reporter: Reporter,
         check: Callable[[int, bytes], None],
     ) -> None:
-        """Take over what an earlier life has published.
+        """Take over the published segments of an earlier actor.
 
         Args:
-            rendition: whose segments.
+            rendition: the rendition of the segments.
             cuts: where it is cut.
-            directory: where they are.
-            quota: what the session has on disk.
+            directory: where the segments are.
+            quota: the session's bytes on disk.
             reporter: hears of segments that come and go.
-            check: raises BrokenSegment, Refused or OSError for one of an earlier daemon that is not what it should be.
+            check: raises BrokenSegment, Refused or OSError for a faulty segment of an earlier daemon.
         """
         self._rendition = rendition
         self._cuts = cuts
@@ -66,7 +66,7 @@ class SegmentCache:
         self._check = check
         self._sizes = directory.published(rendition.id, rendition.extension)
         unchecked = directory.unchecked(rendition.id, rendition.extension)
-        # A segment before the track's beginning is written anew, because that costs nothing.
+        # A filler segment before the track's beginning is written anew, because that costs nothing.
         self._unchecked = {number for number in unchecked if cuts.leading <= number < len(cuts)} - self._sizes.keys()
         self._sizes |= {number: unchecked[number] for number in self._unchecked}
         for size in self._sizes.values():
@@ -83,16 +83,16 @@ class SegmentCache:
 
     @property
     def init(self) -> Path:
-        """Where the init segment is, once it is published."""
+        """The path of the init segment, once it is published."""
         return self._directory.init(self._rendition.id)
 
     def path(self, number: int) -> Path:
-        """Return where a segment is, or will be."""
+        """Return the path where a segment is, or will be."""
         path = self._directory.segment(self._rendition.id, number, self._rendition.extension)
         return self._directory.earlier(self._rendition.id, path.name) if number in self._unchecked else path
 
     def find(self, number: int) -> Path | None:
-        """Return a segment's file; None when there is none, or none that may be shown."""
+        """Return a segment's file; None if there is none, or only a faulty one of an earlier daemon."""
         if number in self._unchecked and not self._adopt(number):
             return None
         path = self.path(number)
@@ -117,10 +117,10 @@ class SegmentCache:
         self._directory.publish_init(self._rendition.id, data)
 
     def adopt_init(self) -> bytes | None:
-        """Return the init segment that is there, this daemon's or an earlier one's; None when there is none.
+        """Return the init segment of this daemon or of an earlier one, made visible again; None if there is none.
 
         Raises:
-            OSError: it cannot be read, or not be made visible.
+            OSError: it cannot be read or made visible.
         """
         if not self.init.exists():
             earlier = self._directory.earlier(self._rendition.id, self.init.name)
@@ -130,7 +130,7 @@ class SegmentCache:
         return self.init.read_bytes()
 
     def publish(self, number: int, data: bytes | memoryview) -> Path:
-        """Make a segment visible, and return where.
+        """Make a segment visible, and return its path.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
@@ -140,17 +140,17 @@ class SegmentCache:
         return self.path(number)
 
     def publish_file(self, number: int, file: Path, size: int) -> None:
-        """Make a segment of so many bytes visible that is written already.
+        """Make a segment visible whose file is written already, by moving the file.
 
         Raises:
-            OSError: it cannot be put in its place; nothing has become visible.
+            OSError: it cannot be moved; nothing has become visible.
         """
         self._directory.publish_file(self._rendition.id, number, file)
         self._note(number, size)
         self._reporter.made(self._rendition.id, number, size)
 
     def fill(self, number: int, data: bytes | memoryview) -> Path:
-        """Do as ``publish`` does with a segment that nothing of the film is in: it does not count as made.
+        """Publish a filler segment, like ``publish``. It does not count as made.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
@@ -164,7 +164,7 @@ class SegmentCache:
     def evictable(
         self, positions: Mapping[int, float], waiting: Iterable[int], look_ahead: float, *, urgent: bool
     ) -> Iterator[tuple[Likelihood, int]]:
-        """Yield the segments that can be spared, as ``dispensable`` does."""
+        """Yield the segments that can be evicted, as ``dispensable`` does."""
         stored = self._sizes.keys()
         yield from dispensable(self._cuts, stored, positions, frozenset(waiting), look_ahead, urgent=urgent)
 
@@ -180,7 +180,7 @@ class SegmentCache:
         return size
 
     def clear(self) -> None:
-        """Delete all of the rendition, the init segment too: without one no segment is of use."""
+        """Delete all files of the rendition, the init segment too, because without it no segment is of use."""
         self._directory.forget(self._rendition.id)
         for number in list(self._sizes):
             self._gone(number)
@@ -201,7 +201,7 @@ class SegmentCache:
         return True
 
     def _note(self, number: int, size: int) -> None:
-        """Note that a checked segment is there; one of an earlier daemon makes way for it."""
+        """Note that a checked segment is there, and delete an earlier daemon's of the same number."""
         if number in self._unchecked:
             _delete(self.path(number))
             self._unchecked.discard(number)

@@ -6,14 +6,14 @@
         owner                            the daemon's process, as "pid start-time boot", and below it its state folder
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
-        <rendition>/<n>.vtt              the same, of a text track
+        <rendition>/<n>.vtt              the same, of a subtitle track
         <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
-        <rendition>/run-<k>/<n>.m4s      what a run writes; seen by nobody
+        <rendition>/run-<k>/<n>.m4s      a run's output; seen by nobody
         <rendition>/run-<k>/pid          the run's process, as "pid start-time boot"
-        packager/run-<k>/…               the same of a packager, which makes what is copied of all renditions
+        packager/run-<k>/…               the same of a packager, which makes the copied segments of all renditions
 
-The disk is a cache: any segment may be deleted at any time and made again. That is why none is synced to it, and why
-none is taken over that was written before the machine last started: it may have ended with half of it written.
+The disk is a cache: any segment may be deleted at any time and made again. That is why no segment is synced to it.
+A segment that was written before the machine last started is not taken over, because half of it may be missing.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ class SegmentDirectory:
     """Where one session keeps its segments."""
 
     def __init__(self, path: Path, home: Path | None = None) -> None:
-        """Name a directory; ``open`` makes it, for a daemon whose sessions go on from its state folder, ``home``."""
+        """Name a directory; ``open`` makes it. ``home`` is the state folder from which the daemon's sessions go on."""
         self.path = path
         self._folders: dict[str, Path] = {}
         self._home = b"" if home is None else os.fsencode(home)
 
     def open(self) -> None:
-        """Make the directory, or take over the one a crashed life of the same session left.
+        """Make the directory, or take over the one that an earlier actor of the same session left.
 
-        What another daemon has published is set back until it is checked: nobody watched over it meanwhile. It is
-        deleted if the machine was started since.
+        Files that another daemon has published are put into ``earlier`` until they are checked, because nobody watched
+        over them meanwhile. They are deleted if the machine was started since.
 
         Raises:
             StorageFailed: it cannot be made, or is another user's.
@@ -70,7 +70,7 @@ class SegmentDirectory:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
 
     def is_left_to_another(self, home: Path | None) -> bool:
-        """Whether it is that of a daemon with another state folder than ``home``, and was in use not long ago."""
+        """Whether it names another state folder than ``home``, and was last used less than ``LEFT_FOR`` seconds ago."""
         try:
             theirs = (self.path / OWNER).read_bytes().splitlines()[1:]
             used = max(path.lstat().st_mtime for path in (self.path, *self.path.iterdir()))
@@ -84,39 +84,39 @@ class SegmentDirectory:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def segment(self, rendition: str, number: int, extension: str = "m4s") -> Path:
-        """Return where a segment is, once it is published."""
+        """Return the path of a segment, once it is published."""
         return self._folder(rendition) / f"{number}.{extension}"
 
     def init(self, rendition: str) -> Path:
-        """Return where a rendition's init segment is, once it is published."""
+        """Return the path of a rendition's init segment, once it is published."""
         return self._folder(rendition) / INIT
 
     def earlier(self, rendition: str, name: str) -> Path:
-        """Return where a file is that an earlier daemon has published, by its public name, until it is adopted."""
+        """Return the path of an earlier daemon's file, by its public name, until it is adopted."""
         return self.path / rendition / EARLIER / name
 
     def published(self, rendition: str, extension: str = "m4s") -> dict[int, int]:
-        """Return the segments that are there, and the size of each in bytes."""
+        """Return the size in bytes of each published segment, by its number."""
         return _sizes(self.path / rendition, extension)
 
     def unchecked(self, rendition: str, extension: str = "m4s") -> dict[int, int]:
-        """Return the same of segments that an earlier daemon has published, and that were not looked at since."""
+        """Return the same for segments that an earlier daemon has published and that have not been checked since."""
         return _sizes(self.path / rendition / EARLIER, extension)
 
     def adopt(self, earlier: Path) -> None:
         """Make a file of an earlier daemon visible again.
 
         Raises:
-            OSError: it is not there, or cannot be.
+            OSError: it is not there, or cannot be made visible.
         """
         earlier.replace(earlier.parent.parent / earlier.name)
 
     def forget(self, rendition: str) -> None:
-        """Delete all of a rendition."""
+        """Delete all files of a rendition."""
         shutil.rmtree(self.path / rendition, ignore_errors=True)
 
     def new_run(self, rendition: str, run: int) -> Path:
-        """Make the folder a run writes to, empty.
+        """Make an empty folder for a run to write to.
 
         Raises:
             OSError: it cannot be made.
@@ -129,12 +129,12 @@ class SegmentDirectory:
         return folder
 
     def runs(self) -> Iterator[Path]:
-        """Yield the folders of all runs, of this life and earlier ones."""
+        """Yield the folders of all runs, of this actor and of earlier ones."""
         with contextlib.suppress(OSError):
             yield from self.path.glob("*/run-*")
 
     def clear_runs(self) -> None:
-        """Delete what runs of earlier lives have left. Their processes must have ended."""
+        """Delete the folders of all runs. Their processes must have ended."""
         for folder in list(self.runs()):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -155,10 +155,10 @@ class SegmentDirectory:
         self._write(self.init(rendition), data)
 
     def publish_file(self, rendition: str, number: int, file: Path) -> None:
-        """Make a segment visible that is written already, on the same disk.
+        """Make a segment visible whose file is written already, by moving the file, on the same disk.
 
         Raises:
-            OSError: it cannot be put in its place; nothing has become visible.
+            OSError: it cannot be moved; nothing has become visible.
         """
         file.replace(self.segment(rendition, number))
 
@@ -172,12 +172,12 @@ class SegmentDirectory:
         (self.path / OWNER).write_bytes(f"{ProcessId.of(os.getpid())}\n".encode() + self._home)
 
     def _set_back(self, *, whole: bool) -> None:
-        """Put away what an earlier daemon has published, and delete what has no business here.
+        """Put the files that an earlier daemon has published into ``earlier``, and delete those that do not belong.
 
-        Runs stay: their processes are yet to be ended.
+        The folders of runs stay, because their processes are yet to be ended.
 
         Args:
-            whole: whether all that was written has arrived in the files; else it is deleted.
+            whole: whether the files are surely written to their end; else they are deleted.
 
         Raises:
             OSError: it cannot be done, or the directory is another user's.
@@ -196,7 +196,7 @@ class SegmentDirectory:
                 rendition.unlink()
 
     def _write(self, path: Path, data: bytes | memoryview) -> None:
-        """Write a file, so that it is seen whole or not at all."""
+        """Write a file so that readers see all of it or nothing."""
         if not path.parent.is_dir():
             if not self.path.is_dir():
                 self._make()  # somebody has tidied up /tmp
@@ -211,12 +211,12 @@ class SegmentDirectory:
 
 
 def record_process(folder: Path, identity: ProcessId | None) -> None:
-    """Write down which process writes to a run's folder, for whoever finds it after a crash."""
+    """Write a run's process into its folder, so that it can be found and ended after a crash."""
     (folder / PID).write_text(str(identity or ""))
 
 
 def end_processes(directory: SegmentDirectory) -> int:
-    """Kill what still runs of the processes that a directory's runs wrote down; return how many did."""
+    """Kill the processes recorded in the folders of a directory's runs; return how many still ran."""
     killed = 0
     for folder in directory.runs():
         identity = _read_identity(folder / PID)
@@ -225,7 +225,7 @@ def end_processes(directory: SegmentDirectory) -> int:
 
 
 def orphans(segments_dir: Path) -> Iterator[SegmentDirectory]:
-    """Yield the session directories whose daemon is gone. What is not a session's is never touched."""
+    """Yield the session directories whose daemon is gone. Other directories are never touched."""
     try:
         found = [path for path in segments_dir.iterdir() if _is_session_id(path.name) and _is_own(path)]
     except OSError:
@@ -275,7 +275,7 @@ def _sizes(folder: Path, extension: str) -> dict[int, int]:
 
 
 def _is_anything(path: Path) -> bool:
-    """Whether there is anything of this name, be it a symlink to nowhere."""
+    """Whether this path exists, even as a symlink to nowhere."""
     return os.path.lexists(path)
 
 

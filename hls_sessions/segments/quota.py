@@ -1,10 +1,9 @@
 """The quota: which session has how many bytes on disk, and which may write more. Any thread may use it.
 
-An encoder that runs has room reserved for what it makes next. A session that needs more than there is deletes segments
-that can be spared, its own first. Where that is not enough, the session that was idle longest is asked to do the same.
-A session that is refused gets RoomMade when there may be room again. Viewers who have waited longest get it first.
-Segments that are only made ahead come last, because they would be deleted for those viewers and made again in the same
-room.
+An encoder that runs has a reservation for its next segment. A session that needs more bytes than there are evicts
+segments of its own. If that is not enough, the session that was idle longest is asked to evict some. A refused session
+gets RoomMade when there may be room again. Viewers who have waited longest get it first. Segments that are only made
+ahead come last, because they would be evicted for those viewers and made again in the same room.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MakeRoom:
-    """Another session needs room on the disk: delete segments of so many bytes, as far as they can be spared."""
+    """Another session needs room on the disk: evict segments of ``size`` bytes in all, or as many as can be."""
 
     size: int
     urgent: bool = False
@@ -42,56 +41,56 @@ class RoomMade:
 
 
 Writer: TypeAlias = "tuple[str, Hashable]"
-"""A rendition, and what writes of it: a run, one that is to be started, or a packager's task."""
+"""A rendition, and a writer of its segments: a run, one that is to be started, or a packager's task."""
 
 
 class Spare(Protocol):
     """Makes room in a session."""
 
     def __call__(self, size: int, *, urgent: bool) -> int:
-        """Delete segments of so many bytes, or of fewer, and return how many; ``urgent``: somebody waits for it."""
+        """Evict segments of ``size`` bytes, or fewer; return how many bytes. ``urgent``: a viewer waits for them."""
         ...
 
 
 class Shortage(Enum):
-    """What there is too little of."""
+    """The limit that a reservation would exceed."""
 
     OWN = "own"
-    """Of what this session may take: others have room."""
+    """That of this session. Others have room."""
     SHARED = "shared"
-    """Of what all may, or of the disk."""
+    """That of all sessions, or the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a rendition wants to write for a viewer who waits, and may not."""
+    """A refused reservation of a rendition, for a viewer who waits."""
 
     number: int
-    """The lower it is, the longer they have waited."""
+    """The lower it is, the longer the viewer has waited."""
     size: int
     lack: Shortage
 
 
 class SessionQuota:
-    """One session's bytes. It is used in the session's thread."""
+    """The quota of one session. It is used in the session's thread."""
 
     def __init__(self, quota: Quota, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> None:
         self.bytes = 0
-        """The size of all its segments on disk."""
+        """The bytes of all its segments on disk."""
         self.reserved: dict[Writer, int] = {}
-        """How many bytes each writer may write."""
+        """How many bytes are reserved for each writer."""
         self.held: set[Writer] = set()
-        """The runs that are held: what is reserved for them is what they have written and not published."""
+        """The runs that are held. Their reservations are the bytes that they have written and not published."""
         self.refused: dict[str, Shortage] = {}
-        """The renditions that want to write more than they may, and what they lack."""
+        """The renditions whose last reservation was refused, and the limit that it would exceed."""
         self.waits: dict[str, Wait] = {}
-        """Those of them that somebody waits for."""
+        """Those of them that a viewer waits for."""
         self.is_open = True
-        """Whether it is open: what an actor of an earlier life still says is not counted."""
+        """Whether it is open. A closed one counts nothing, because an earlier actor of the session may still use it."""
         self.blocked = False
         """Whether the disk itself had no room when it was last written to."""
         self.spent = self.empty = False
-        """Whether it had nothing to spare when it was last asked, and whether it had none for a viewer who waits."""
+        """``spent``: it had too little to evict when it was last asked. ``empty``: even for a viewer who waits."""
         self.tell = tell
         self.idle = idle
         self._spare = spare
@@ -102,18 +101,18 @@ class SessionQuota:
 
     @property
     def taken(self) -> int:
-        """What is on disk or about to be."""
+        """The bytes on disk and the reserved ones."""
         return self.bytes + sum(self.reserved.values())
 
     @property
     def stuck(self) -> int:
-        """What held runs have written and not published: it cannot be deleted, and is nobody's until they go on."""
+        """The bytes that held runs have written and not published. They cannot be evicted until the runs go on."""
         return sum(self.reserved[run] for run in self.held)
 
     @property
     def lacks(self) -> Shortage | None:
-        """What there is too little of for what its renditions want to write; None where they may."""
-        lacks = tuple(self.refused.values())  # in one step: others look while the session notes
+        """The limit that its renditions would exceed; None if nothing is refused."""
+        lacks = tuple(self.refused.values())  # in one step, because other threads read it while the session writes
         return Shortage.SHARED if Shortage.SHARED in lacks else next(iter(lacks), None)
 
     @property
@@ -122,13 +121,13 @@ class SessionQuota:
         return self._quota.budget.strictest
 
     def reserve(self, rendition: str, run: Hashable, size: int, *, urgent: bool) -> Shortage | None:
-        """Let a run write so many bytes next, instead of what it was let before; else return what is lacking.
+        """Reserve bytes for a run, in place of its last reservation, or return the limit that this would exceed.
 
         Args:
             rendition: the run's rendition.
-            run: its number, or what else writes.
+            run: its number, or another writer.
             size: how many bytes.
-            urgent: whether somebody waits for them.
+            urgent: whether a viewer waits for them.
         """
         if self.blocked:
             return Shortage.SHARED
@@ -143,7 +142,7 @@ class SessionQuota:
         return Shortage.OWN if lacking[0] else None
 
     def note(self, rendition: str, lack: Shortage | None, wanted: int = 0) -> None:
-        """Note what a rendition lacks of what it wants to write, and how much of that somebody waits for."""
+        """Note whether a rendition was refused, and ``wanted``, the bytes of that which a viewer waits for."""
         if lack is None and rendition not in self.refused:
             return  # as nearly always
         if lack is None:
@@ -153,11 +152,11 @@ class SessionQuota:
         self._quota.wait(self, rendition, lack, wanted)
 
     def settle(self, rendition: str, run: Hashable, size: int) -> None:
-        """Note that a run has written so many bytes that are not published, and goes no further for now."""
+        """Set a run's reservation to the bytes it has written and not published. It goes no further for now."""
         self._quota.settle(self, (rendition, run), size)
 
     def transfer(self, rendition: str, claim: Hashable, run: Hashable) -> None:
-        """Have a run write what was reserved for its start."""
+        """Give a run the reservation that was made for its start."""
         self._quota.transfer(self, (rendition, claim), (rendition, run))
 
     def wrote(self, size: int) -> None:
@@ -166,18 +165,18 @@ class SessionQuota:
         self._quota.change(self, size)
 
     def removed(self, size: int) -> None:
-        """Note that a segment of so many bytes is on disk no more."""
+        """Note that a segment of so many bytes is no longer on disk."""
         self._quota.change(self, -size)
 
     def gave(self, asked: int, freed: int, *, urgent: bool = False) -> None:
-        """Note what was spared; the next one is asked where it is not enough, and those who were refused try again."""
+        """Note how many bytes were evicted. If too few, the next session is asked. Refused sessions try again."""
         self.spent = freed < asked
         self.empty = self.spent and urgent
         self._quota.enforce()
         self._quota.retry()
 
     def full(self, size: int) -> None:
-        """Note that the disk had no room for so many bytes; none may be written until it is looked at again."""
+        """Note that the disk had no room for so many bytes. Nothing may be written until ``look_again``."""
         self.blocked = True
         self._quota.ask_another(self, size - self._spare(size, urgent=False))
 
@@ -193,15 +192,15 @@ class Quota:
     def __init__(self, budget: Budget, free: Callable[[], int | None] = lambda: None) -> None:
         """Keep to a budget, and to what is free on the disk."""
         self.budget = budget
-        """What is kept to; ``follow`` changes it."""
+        """The budget in force; ``follow`` changes it."""
         self._free = free
         self._sessions: dict[str, SessionQuota] = {}
-        # The sums of all sessions, because there may be hundreds, and something is written all the time.
+        # The sums of all sessions are kept, because there may be hundreds, and something is written all the time.
         self._stored = self._reserved = 0
         self._lacking_any: set[SessionQuota] = set()
-        """Those in which something is refused."""
+        """The sessions in which something is refused."""
         self._asking: set[SessionQuota] = set()
-        """Those for which another was asked to make room, and has not answered."""
+        """The sessions for which another was asked to make room and has not answered."""
         self._numbers = count(1)
         self._lock = threading.Lock()
 
@@ -212,10 +211,10 @@ class Quota:
         """Open a session's quota, empty; an earlier one of the same session is forgotten.
 
         Args:
-            session_id: whose it is.
+            session_id: the session's id.
             tell: takes MakeRoom and RoomMade.
-            spare: deletes segments; says how many bytes they had.
-            idle: for how many seconds nothing was asked of the session.
+            spare: evicts segments, and returns how many bytes they had.
+            idle: returns the seconds since something was last asked of the session.
         """
         self._forget(session_id)
         session = SessionQuota(self, tell, spare, idle)
@@ -224,12 +223,12 @@ class Quota:
         return session
 
     def follow(self, budget: Budget) -> None:
-        """Keep to another budget. Who has too much makes room; then those idle longest, where all have too much."""
+        """Keep to another budget. Each session above its limit makes room; then, if needed, the ones idle longest."""
         self.budget = budget
         self.look_again()
         over = {} if budget.of_one is None else {session: session.bytes - budget.of_one for session in self._all()}
         asked = [session.tell(MakeRoom(size)) for session, size in over.items() if size > 0]
-        if not asked:  # else when they have answered
+        if not asked:  # else it is enforced when they have answered
             self.enforce()
         self.retry()
 
@@ -240,19 +239,19 @@ class Quota:
 
     @property
     def refused(self) -> int:
-        """How many sessions want more than there is; those are not counted that have all that one may."""
+        """How many sessions are refused by the shared budget or the disk. Those at their own limit do not count."""
         return sum(session.lacks is Shortage.SHARED for session in self._all())
 
     @property
     def bytes(self) -> int:
-        """What is on disk in all."""
+        """The bytes on disk, of all sessions."""
         return self._stored
 
     # ---- for sessions
 
     @shielded
     def reserve(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> tuple[int, int]:
-        """Let a run write, unless bytes are lacking; return how many are, of the session's own and in all."""
+        """Reserve bytes for a run unless some are lacking; return how many are, in its session's budget and in all."""
         free = self._free()
         with self._lock:
             lacking = self._lacking(session, run, size, free, urgent=urgent)
@@ -263,9 +262,9 @@ class Quota:
 
     @shielded
     def owed(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> Shortage | None:
-        """Return what a run lacks when those get theirs before it who have waited longer; None when there is enough.
+        """Return the limit a run would exceed once viewers who have waited longer are served; None if there is room.
 
-        What nobody waits for comes after all that somebody does. A run that is waited for keeps what it was let write.
+        Runs that no viewer waits for come last. A run that a viewer waits for keeps its reservation.
         """
         if not self._lacking_any:
             return None
@@ -277,14 +276,14 @@ class Quota:
             last = inf if mine is None else mine.number
             sessions = self._sessions.values()
             empty = None if free is None else free + self._stored
-            # A held run goes on where another's wish does not fit beside what held runs have written: it never would.
+            # A held run does not give way to a wait that can never fit beside the bytes that held runs have written.
             stuck = {other: other.stuck if run in session.held else 0 for other in sessions}
             in_all = sum(stuck.values())
             first = [
                 (other, wait)
                 for other in sessions
                 for wait in other.waits.values()
-                # Nothing is kept for what would not fit if all were deleted.
+                # Nothing is kept for a wait that would not fit if all segments were evicted.
                 if wait.number < last
                 and not any(bytes_lacking(self.budget, in_all, stuck[other], empty, wait.size, urgent=True))
             ]
@@ -297,7 +296,7 @@ class Quota:
 
     @shielded
     def wait(self, session: SessionQuota, rendition: str, lack: Shortage | None, size: int) -> None:
-        """Note what is wanted for a viewer who waits. Who is waited for no more leaves it to others."""
+        """Note a refused reservation for a viewer who waits. If that wait is over, others may have the room."""
         with self._lock:
             before = session.waits.pop(rendition, None)
             if lack is not None and size:
@@ -321,7 +320,7 @@ class Quota:
         own: int = 0,
         others: int = 0,
     ) -> tuple[int, int]:
-        """Return what is lacking for a run, of the session's own and in all, where so much of each is kept."""
+        """Return the bytes lacking for a run, in its session's budget and in all, with ``own`` and ``others`` kept."""
         before = session.reserved.get(run, 0)
         about_to = self._reserved - before + others
         taken = self._stored + about_to
@@ -330,7 +329,7 @@ class Quota:
 
     @shielded
     def settle(self, session: SessionQuota, run: Writer, size: int) -> None:
-        """Note what a run that does not go on takes."""
+        """Set the reservation of a run that does not go on to ``size`` bytes."""
         with self._lock:
             less = session.reserved.get(run, 0) > size
             self._reserve(session, run, size)
@@ -350,7 +349,7 @@ class Quota:
 
     @shielded
     def transfer(self, session: SessionQuota, before: Writer, after: Writer) -> None:
-        """Give what is reserved for one writer to another."""
+        """Give the reservation of one writer to another."""
         with self._lock:
             if before in session.reserved:
                 session.reserved[after] = session.reserved.pop(before)
@@ -364,7 +363,7 @@ class Quota:
 
     @shielded
     def retry(self, but: tuple[SessionQuota, str] | None = None) -> None:
-        """Tell those who were refused that there may be room, but for the rendition that has left it."""
+        """Tell refused sessions that there may be room, unless only the rendition is refused that has left the room."""
         with self._lock:
             lacking = tuple(self._lacking_any)
             self._asking.clear()
@@ -373,21 +372,21 @@ class Quota:
                 session.tell(RoomMade())
 
     def enforce(self) -> None:
-        """Where more is on disk than may be, have the session make room that was idle longest; then the next."""
+        """If the segments exceed the shared budget, ask the session idle longest to make room, and then the next."""
         if self.budget.in_all is not None:
             self._ask(self.bytes - self.budget.in_all)
 
     @shielded
     def ask_another(self, session: SessionQuota, lacking: int, *, urgent: bool = False) -> None:
-        """Have another session make room for one, unless one was asked to and has not answered."""
+        """Ask another session to make room for this one, unless one was asked to and has not answered."""
         if session not in self._asking and self._ask(lacking, but=session, urgent=urgent):
             with self._lock:
                 self._asking.add(session)
 
     def _ask(self, size: int, but: SessionQuota | None = None, *, urgent: bool = False) -> bool:
-        """Ask the session that was idle longest, of those with something to spare; False when there is none.
+        """Ask the session that was idle longest, of those with something to evict; False if there is none.
 
-        What viewers will soon ask for is spared only where another waits, and where nothing else is left.
+        Segments that viewers will soon ask for are evicted only if another viewer waits and nothing else is left.
         """
         stocked = [session for session in self._all() if session is not but and session.bytes]
         able = [session for session in stocked if not session.spent]
@@ -399,7 +398,7 @@ class Quota:
         return True
 
     def look_again(self) -> None:
-        """Forget who had nothing to spare: their viewers may have gone on."""
+        """Forget which sessions had nothing to evict, because their viewers may have gone on."""
         for session in self._all():
             session.spent = session.empty = False
 
@@ -422,7 +421,7 @@ class Quota:
 
 
 def free_bytes(folder: Path) -> int | None:
-    """Return how many bytes this user may still write to the disk of a folder; None when it cannot be looked at."""
+    """Return how many bytes this user may still write to the disk of a folder; None if that is not known."""
     try:
         disk = os.statvfs(folder)
     except OSError:

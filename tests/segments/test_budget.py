@@ -1,6 +1,6 @@
-"""How many bytes are lacking, and which segments can be spared: rule by rule, and what holds always.
+"""How many bytes are lacking, and which segments can be evicted: rule by rule, and properties that always hold.
 
-Segments are two seconds long here and encoders work thirty seconds, fifteen segments, ahead.
+Segments are two seconds long here. Encoders work thirty seconds ahead, which is fifteen segments.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ BUDGET = Budget(in_all=1000, of_one=400)
 
 
 def in_order(stored, viewers, waiting=()):
-    """Return the segments that can be spared, the one least likely to be asked for first."""
+    """Return the segments that can be evicted, the one least likely to be asked for first."""
     return [number for _, number in sorted(dispensable(CUTS, stored, dict.fromkeys(viewers, 0.0), waiting, AHEAD))]
 
 
-# ---- what can be spared
+# ---- eviction
 
 
 def test_first_come_those_behind_all_viewers_the_farthest_first():
@@ -36,11 +36,11 @@ def test_then_come_those_far_ahead_the_farthest_first():
     assert in_order(range(8, 40), [10]) == [8, 9, *range(39, 25, -1)]
 
 
-def test_what_is_between_two_viewers_is_ahead_of_the_first():
+def test_a_segment_between_two_viewers_is_ahead_of_the_first():
     assert set(in_order(range(60), [10, 40])) == {*range(10), *range(26, 40), *range(56, 60)}
 
 
-def test_where_nobody_is_everything_can_be_spared_from_the_beginning_on():
+def test_without_a_viewer_everything_can_be_evicted_from_the_beginning_on():
     assert in_order([5, 3, 4], []) == [3, 4, 5]
 
 
@@ -51,7 +51,7 @@ def test_a_rendition_that_nobody_watches_comes_before_one_that_somebody_does():
     assert unwatched < watched
 
 
-def test_where_another_waits_the_look_ahead_of_the_oldest_place_gives_way_the_farthest_first():
+def test_for_another_who_waits_the_look_ahead_of_the_oldest_position_is_evicted_the_farthest_first():
     stored = [*range(10, 13), *range(40, 43)]
     spared = sorted(dispensable(CUTS, stored, {40: 2.0, 10: 1.0, 55: 3.0}, [55, 41], AHEAD, urgent=True))
 
@@ -62,7 +62,7 @@ numbers = st.integers(0, SEGMENTS - 1)
 
 
 @given(st.sets(numbers), st.lists(numbers, max_size=3), st.lists(numbers, max_size=3))
-def test_what_a_viewer_waits_for_or_is_about_to_ask_for_is_never_spared(stored, viewers, waiting):
+def test_a_segment_that_a_viewer_waits_for_or_will_soon_ask_for_is_never_evicted(stored, viewers, waiting):
     spared = set(in_order(stored, viewers, waiting))
 
     assert spared <= stored
@@ -72,11 +72,11 @@ def test_what_a_viewer_waits_for_or_is_about_to_ask_for_is_never_spared(stored, 
 
 
 @given(st.sets(numbers), st.lists(numbers, max_size=3))
-def test_what_is_kept_is_no_more_than_the_look_ahead_of_each_viewer(stored, viewers):
+def test_no_more_is_kept_than_the_look_ahead_of_each_viewer(stored, viewers):
     assert len(stored) - len(in_order(stored, viewers)) <= 17 * len(viewers)
 
 
-# ---- what is lacking
+# ---- lacking bytes
 
 
 @pytest.mark.parametrize(
@@ -119,10 +119,10 @@ MANY = 10**9
         (Budget(of_one=100), 0, 0, MANY, 91, (1, 0)),
     ],
 )
-def test_what_is_not_set_is_a_share_of_what_others_leave(budget, taken, own, free, wanted, lacking):
+def test_a_limit_that_is_not_set_is_a_share_of_the_space_that_others_leave(budget, taken, own, free, wanted, lacking):
     assert bytes_lacking(budget, taken, own, free, wanted, urgent=False) == lacking
 
 
-def test_nobody_waits_for_a_share_of_one_session_that_nobody_has_set():
+def test_a_share_of_one_session_that_nobody_has_set_keeps_no_viewer_waiting():
     assert bytes_lacking(Budget(in_all=1000), 0, 300, None, 500, urgent=True) == (0, 0)
     assert bytes_lacking(Budget(in_all=1000, of_one=250), 0, 300, None, 500, urgent=True) == (550, 0)

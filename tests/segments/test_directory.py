@@ -17,7 +17,7 @@ from hls_sessions.segments.directory import record_process
 
 INIT, MEDIA = b"ftyp moov", b"moof mdat"
 BEFORE = "00000000-0000-4000-8000-000000000000"
-"""An earlier start of the machine."""
+"""The boot id of an earlier start of the machine."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def gone():
 
 @pytest.fixture
 def bystander():
-    """A process of somebody else's, in a group of its own, that must live."""
+    """A process of somebody else, in a process group of its own, that must live."""
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
         yield process
         process.kill()
@@ -145,7 +145,7 @@ def test_a_segment_is_seen_whole_or_not_at_all(directory, rendition, monkeypatch
     assert seen == [(False, INIT), (False, MEDIA)]
 
 
-def test_who_reads_a_segment_that_is_published_again_goes_on_reading_the_old_one(directory, rendition):
+def test_a_reader_of_a_segment_that_is_published_again_goes_on_reading_the_old_one(directory, rendition):
     publish(directory, rendition, 0, b"the old one")
 
     with directory.segment(rendition, 0).open("rb") as reader:
@@ -171,14 +171,14 @@ def test_on_a_full_disk_nothing_becomes_visible_and_nothing_is_left(directory, r
     assert everything_in(directory.path) == before
 
 
-# ---- what is there
+# ---- published segments
 
 
 def test_nothing_is_published_where_nothing_was_made(directory):
     assert directory.published("video") == {}
 
 
-def test_what_an_earlier_life_published_is_found(directory, rendition):
+def test_segments_that_an_earlier_actor_has_published_are_found(directory, rendition):
     publish(directory, rendition, 3)
     publish(directory, rendition, 11)
     (directory.path / rendition / "12.m4s.part").touch()
@@ -210,7 +210,7 @@ def test_clearing_runs_leaves_what_is_published(directory, rendition):
     assert everything_in(directory.path) == {"owner", "video", "video/0.m4s", "video/init.mp4"}
 
 
-# ---- what an earlier daemon left
+# ---- leftovers of an earlier daemon
 
 
 def orphaned(segments_dir, owner, name=None):
@@ -232,7 +232,7 @@ def test_a_directory_whose_owner_is_dead_is_an_orphan(tmp_path, gone):
     assert found(tmp_path) == {orphan.path}
 
 
-def test_a_directory_whose_owner_lives_is_not(tmp_path, bystander):
+def test_a_directory_whose_owner_lives_is_no_orphan(tmp_path, bystander):
     orphaned(tmp_path, ProcessId.of(bystander.pid))
     orphaned(tmp_path, ProcessId.of(os.getpid()))
 
@@ -253,7 +253,7 @@ def test_a_process_of_before_the_machine_was_started_is_not_the_owner_though_its
     assert found(tmp_path) == {orphan.path}
 
 
-def test_what_an_earlier_daemon_has_published_is_set_back_until_it_is_checked(directory, rendition, gone):
+def test_files_that_an_earlier_daemon_has_published_are_hidden_until_they_are_checked(directory, rendition, gone):
     publish(directory, rendition, 4)
     (directory.path / "owner").write_text(str(gone))
 
@@ -272,7 +272,7 @@ def test_a_folder_in_the_place_of_the_owner_makes_way(directory):
 
 
 @pytest.mark.parametrize("owner", [f"1 1 {BEFORE}", "1 1", "\0" * 50])
-def test_what_was_published_before_the_machine_was_started_is_made_again(directory, rendition, owner):
+def test_segments_published_before_the_machine_was_started_are_made_again(directory, rendition, owner):
     publish(directory, rendition, 4)
     (directory.path / "owner").write_text(owner)
 

@@ -1,4 +1,4 @@
-"""The quota alone: what is reserved, and who hears that there is room."""
+"""The quota alone: reservations, and the sessions that hear that there is room."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def quota():
 
 @pytest.fixture
 def told():
-    """What each session was told."""
+    """The messages that each session was told."""
     return {"a": [], "b": []}
 
 
 @pytest.fixture
 def sessions(quota, told):
-    """The quotas of two sessions that have nothing to spare."""
+    """The quotas of two sessions that have nothing to evict."""
     return [quota.open(each, messages.append, lambda _, *, urgent: 0, lambda: 0.0) for each, messages in told.items()]
 
 
 class Meanwhile:
-    """Something at which Python lets another thread run, as it may at whatever is compared."""
+    """A value whose comparison lets another thread run, as any comparison in Python may."""
 
     def __init__(self, happens):
         self._happens = happens
@@ -74,7 +74,7 @@ def test_a_rendition_is_not_told_of_the_room_that_it_leaves_itself(quota, sessio
 
 
 def waits(session, rendition, run, size):
-    """Have somebody wait for what a run may not write."""
+    """Have a viewer wait for a segment that a run may not write."""
     lack = session.reserve(rendition, run, size, urgent=True)
     assert lack is Shortage.SHARED
     session.note(rendition, lack, size)
@@ -90,7 +90,7 @@ def queue(sessions):
     return longest, other
 
 
-def test_who_has_waited_longest_gets_the_room_first(queue):
+def test_the_longest_wait_gets_the_room_first(queue):
     longest, other = queue
 
     other.settle(VIDEO, 1, 0)
@@ -99,7 +99,7 @@ def test_who_has_waited_longest_gets_the_room_first(queue):
     assert longest.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
-def test_who_asks_again_keeps_their_place(queue):
+def test_a_rendition_that_asks_again_keeps_its_place_in_the_queue(queue):
     longest, other = queue
     waits(longest, VIDEO, 1, 900)
 
@@ -108,7 +108,7 @@ def test_who_asks_again_keeps_their_place(queue):
     assert other.reserve(VIDEO, 2, 900, urgent=True) is Shortage.SHARED
 
 
-def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_longer(sessions):
+def test_a_run_that_is_in_nobodys_way_does_not_wait_for_longer_waits(sessions):
     longest, other = sessions
     other.reserve(VIDEO, 1, 500, urgent=True)
     waits(longest, VIDEO, 1, 800)
@@ -117,7 +117,7 @@ def test_who_would_be_in_nobodys_way_does_not_wait_for_those_who_have_waited_lon
     assert other.reserve(AUDIO, 1, 200, urgent=True) is None
 
 
-def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(sessions):
+def test_a_run_that_works_ahead_gets_no_room_that_a_viewer_waits_for(sessions):
     ahead, other = sessions
     ahead.reserve(VIDEO, 1, 900, urgent=False)
     waits(other, VIDEO, 1, 900)
@@ -128,7 +128,7 @@ def test_what_is_made_ahead_gets_no_room_that_somebody_waits_for(sessions):
     assert other.reserve(VIDEO, 1, 900, urgent=True) is None
 
 
-def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(sessions):
+def test_a_run_that_a_viewer_waits_for_keeps_its_reservation_whoever_waits_for_others(sessions):
     session, other = sessions
     session.reserve(VIDEO, 1, 600, urgent=True)
     waits(other, VIDEO, 1, 600)
@@ -138,7 +138,7 @@ def test_a_run_that_somebody_waits_for_goes_on_whoever_waits_for_others(sessions
 
 
 @pytest.mark.parametrize("urgent", [True, False])
-def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what_it_has_written(sessions, urgent):
+def test_a_held_run_goes_on_if_a_longer_wait_does_not_fit_beside_the_bytes_it_has_written(sessions, urgent):
     longest, other = sessions
     other.reserve(VIDEO, 1, 900, urgent=False)
     other.settle(VIDEO, 1, 300)
@@ -148,7 +148,7 @@ def test_a_held_run_goes_on_where_who_has_waited_longer_does_not_fit_beside_what
     assert other.reserve(VIDEO, 1, 500, urgent=urgent) is None
 
 
-def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(sessions):
+def test_a_held_run_stays_held_for_a_longer_wait_that_fits_beside_it(sessions):
     longest, other = sessions
     other.reserve(VIDEO, 1, 900, urgent=True)
     waits(longest, VIDEO, 1, 800)
@@ -158,7 +158,7 @@ def test_a_held_run_stays_so_for_who_has_waited_longer_and_fits_beside_it(sessio
     assert longest.reserve(VIDEO, 1, 800, urgent=True) is None
 
 
-def test_who_waits_no_more_leaves_their_place_to_those_who_do(queue, told):
+def test_a_wait_that_is_over_leaves_the_room_to_the_others(queue, told):
     longest, other = queue
     other.settle(VIDEO, 1, 0)
     told["b"].clear()
@@ -170,7 +170,7 @@ def test_who_waits_no_more_leaves_their_place_to_those_who_do(queue, told):
 
 
 @pytest.mark.parametrize("budget", [Budget(in_all=10 * FLOOR, of_one=10 * FLOOR), Budget()], ids=["set", "a share"])
-def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted(budget):
+def test_no_room_is_kept_for_a_wait_that_the_disk_can_never_hold(budget):
     quota = Quota(budget, lambda: FLOOR + 500)
     larger, other = (quota.open(each, lambda _: None, lambda _, *, urgent: 0, lambda: 0.0) for each in "ab")
     waits(larger, VIDEO, 1, 600)
@@ -178,11 +178,11 @@ def test_no_room_is_kept_for_what_the_disk_cannot_hold_whatever_is_deleted(budge
     assert other.reserve(VIDEO, 1, 400, urgent=True) is None
 
 
-def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_nothing(quota):
+def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_has_nothing_to_evict(quota):
     asked = []
 
     def sparing(name, freed, idle):
-        """Open a quota with 300 bytes in three segments, of which so many are freed when it is asked."""
+        """Open a quota with 300 bytes in three segments, of which ``freed`` are evicted when it is asked."""
 
         def tell(message):
             if isinstance(message, MakeRoom):
@@ -205,11 +205,11 @@ def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_can_spare_not
     assert quota.bytes == 500
 
 
-def test_what_viewers_will_soon_ask_for_is_asked_for_last_and_for_another_who_waits_alone(quota):
+def test_segments_that_viewers_will_soon_ask_for_are_evicted_last_and_only_for_another_who_waits(quota):
     asked = []
 
     def opened(name, idle):
-        """Open a quota that has a segment it can spare for a viewer who waits, and for nobody else."""
+        """Open a quota with a segment that can be evicted for a viewer who waits, and for nobody else."""
 
         def tell(message):
             asked.append((name, message.urgent))
