@@ -1,4 +1,4 @@
-"""One rendition's encoders: the policy, the slots of all sessions, the runs and the packager, and what they publish."""
+"""Encoding of renditions: the policy, the slots of all sessions, the runs, the packager, and the published output."""
 
 from hls_sessions.encoding.encoders import Equipment
 from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo

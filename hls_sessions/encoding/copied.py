@@ -1,4 +1,4 @@
-"""The copied segments of one rendition: has the packager make what viewers wait for. Lives in the session's thread."""
+"""The copied segments of one rendition, made by the packager when viewers wait. Lives in the session's thread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Copied:
         self._estimate = Estimate(output.rendition.peak, output.cuts)
 
     def act(self) -> None:
-        """Have the packager make what viewers wait for, as far as it can be copied and there is room for it."""
+        """Have the packager make the segments that viewers wait for, if they can be copied and there is room."""
         copies, output = self._copies, self._output
         if copies.given_up is not None:
             return
@@ -50,15 +50,15 @@ class Copied:
                 continue
             if output.reserve(self._task(number), self.size_of(number), urgent=True) is None:
                 self._ask(number)
-        if self._lacks_init and not copies.asked:  # else it comes with what was asked for
+        if self._lacks_init and not copies.asked:  # else it comes with the segment that was asked for
             self._ask(None)
 
     def request(self, number: Number, file: Path) -> dict[str, Any] | None:
-        """Return what to ask a packager for; None when no viewer wants it any more.
+        """Return the request to a packager for a segment; None if no viewer wants it any more.
 
         Args:
             number: the segment; None for the init segment.
-            file: where it is to be written.
+            file: the path to write to.
         """
         is_wanted = self._lacks_init if number is None else self._output.viewers.is_awaited(number)
         if number not in self._copies or not is_wanted:
@@ -68,7 +68,7 @@ class Copied:
         return request_for(self._presentation, self._output.rendition, number, scale, file)
 
     def packaged(self, number: Number, file: Path, answer: Packaged) -> None:
-        """Publish what a packager has made, or count its failure.
+        """Publish the segment that a packager has made, or count its failure.
 
         Raises:
             StorageFailed: it could not be written, too often.
@@ -90,7 +90,7 @@ class Copied:
             self._settle(number)
 
     def failed(self, number: Number, cause: str, reason: str) -> None:
-        """Count a failure of a packager. A segment that failed too often is encoded, where that is possible."""
+        """Count a failure of a packager. A segment that failed too often is encoded, if that is possible."""
         self._settle(number)
         self._reporter.failed()
         named = "the init segment" if number is None else f"segment {number}"
@@ -106,7 +106,7 @@ class Copied:
             self._output.viewers.fail_init(impossible)
 
     def rest(self) -> None:
-        """Forget what the packager was asked for."""
+        """Forget the segments that the packager was asked for."""
         for number in tuple(self._copies.asked):
             self._settle(number)
 
@@ -118,16 +118,16 @@ class Copied:
 
     @property
     def _lacks_init(self) -> bool:
-        """Whether a viewer waits for something that the init segment is needed for, and it is not there."""
+        """Whether the init segment is missing, and a viewer waits for it or for a segment that needs it."""
         output, uncopied = self._output, self._copies.uncopied
         stands_in = not output.publisher.has_published and any(number in uncopied for number in output.viewers.waiting)
         return (output.waits_for_any or stands_in) and not output.publisher.has_init
 
     def _publish(self, number: Number, file: Path, init: bytes) -> None:
-        """Publish a segment with its init segment, or that alone.
+        """Publish a segment with its init segment, or the init segment alone.
 
         Raises:
-            BrokenSegment, Refused: it is not what it should be.
+            BrokenSegment, Refused: it is faulty.
             OSError: it cannot be read or written.
         """
         publisher = self._output.publisher
@@ -143,10 +143,10 @@ class Copied:
             self._output.answer(number)
 
     def _not_written(self, number: Number, error: OSError) -> None:
-        """Wait for room where the disk is full; else have another packager try, in another folder.
+        """Wait for room if the disk is full; else have another packager try, in another folder.
 
         Raises:
-            StorageFailed: that did not help.
+            StorageFailed: the last try has failed.
         """
         if error.errno in NO_ROOM:
             self._output.disk_is_full(0 if number is None else self.size_of(number))
@@ -162,7 +162,7 @@ class Copied:
         self._packager.want(self._task(number))
 
     def _settle(self, number: Number) -> None:
-        """Give back the room that was reserved for something that is made, or that will not be."""
+        """Give back the reservation for a segment that is made, or that will not be."""
         if number in self._copies.asked:
             self._copies.asked.discard(number)
             self._output.settle(self._task(number))

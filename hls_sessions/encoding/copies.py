@@ -1,4 +1,4 @@
-"""Which segments of one rendition are copied, and which turned out not to be copyable. In the session's thread."""
+"""Which segments of one rendition are copied, and which cannot be. Lives in the session's thread."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ATTEMPTS: Final = 3
-"""How often a packager tries a segment before that is encoded; and how many segments, before none is copied any more
-where none ever was."""
+"""How often a packager tries a segment before it is encoded. After so many segments that could not be copied, if none
+ever could, no segment is copied any more."""
 
 Number: TypeAlias = int | None
 """A segment's number; None stands for the init segment."""
@@ -21,10 +21,10 @@ class Copies:
     """The copied segments of one rendition."""
 
     def __init__(self, *, has_stand_in: bool) -> None:
-        """Begin with all of them. ``has_stand_in`` says whether what cannot be copied can be encoded."""
+        """Begin with all segments. ``has_stand_in`` says whether a segment that cannot be copied can be encoded."""
         self._has_stand_in = has_stand_in
         self.asked: set[Number] = set()
-        """What a packager was asked for, and room is reserved for."""
+        """The segments that a packager was asked for, each with a reservation."""
         self.given_up: str | None = None
         """Why nothing is copied any more."""
         self.uncopied: dict[int, str] = {}
@@ -52,7 +52,7 @@ class Copies:
             return False
         del self._failures[number]
         if not self._has_stand_in:
-            return True  # there is nothing else to try: whoever asks for another has that tried
+            return True  # this segment cannot be encoded either; others are still tried
         if number is None:
             self.given_up = reason
         else:
@@ -62,7 +62,7 @@ class Copies:
         return True
 
     def until(self, number: int) -> int | None:
-        """Return the last segment of a stretch that cannot be copied; None when that goes on to the end."""
+        """Return the last segment of a stretch that cannot be copied; None if it goes on to the end."""
         if self.given_up is not None:
             return None
         while number + 1 in self.uncopied:
@@ -71,7 +71,7 @@ class Copies:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What is not copied and why, in sentences: neighbours for the same reason as one."""
+        """The segments that are not copied and why, a sentence for each stretch of neighbours with the same reason."""
         numbered = enumerate(sorted(self.uncopied.items()))
         for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
             numbers = [number for _, (number, _) in group]

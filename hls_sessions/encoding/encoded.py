@@ -1,4 +1,4 @@
-"""The segments of one rendition that are encoded: asks the policy and acts, hears its runs, counts what fails.
+"""The encoded segments of one rendition: asks the policy and acts, hears its runs, counts failures.
 
 Lives in the session's thread.
 """
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from hls_sessions.segments import SessionQuota, Shortage
 
 STALLED: Final = 10.0
-"""Seconds after which a run that does nothing is given up while a viewer waits."""
+"""Seconds after which a run that does nothing is ended while a viewer waits."""
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""The system's errors for a disk, or a share of one, that is full: a reason to wait, and no failure."""
+"""The system's errors for a full disk or disk quota: a reason to wait, and no failure."""
 
 FULL: Final = "No space left on device"
-"""The same in ffmpeg's last words."""
+"""The same in the last lines of ffmpeg's log."""
 
 
 class Encoded:
-    """The encoded part of one rendition: all of it, or what cannot be copied."""
+    """The encoded part of one rendition: all segments, or those that cannot be copied."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Encoded:
         slots: SessionSlots,
         limits: Limits,
     ) -> None:
-        """Begin without a run. ``methods`` are what it can be encoded with, the best first; there may be none."""
+        """Begin without a run. ``methods`` are the ways to encode it, the best first; there may be none."""
         self.limits = limits
         self._output = output
         self._copies = copies
@@ -71,7 +71,7 @@ class Encoded:
         self.runs.visit(number, NEIGHBOURS)
 
     def file_closed(self, number: int, path: Path) -> None:
-        """Publish what a run has finished."""
+        """Publish the segments that a run has finished."""
         run = self.runs.find(number)
         if run is not None and not run.stopping and path.stem.isdecimal() and int(path.stem) >= run.next:
             self._publish_from(run, ended=False)
@@ -87,7 +87,7 @@ class Encoded:
             return
         try:
             if not run.stopping:
-                self._publish_from(run, ended=exit_.code == 0)  # its end may be heard of before its last files
+                self._publish_from(run, ended=exit_.code == 0)  # its end may be reported before its last files
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
                 self._output.disk_is_full(self.size_of(run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
@@ -103,16 +103,16 @@ class Encoded:
 
     @property
     def has_work(self) -> bool:
-        """Whether there is anything for the policy to decide."""
+        """Whether the policy has anything to decide."""
         copies = self._copies
         if copies is None or copies.given_up is not None:
             return self.failures.can_encode
-        # What is encoded in the place of a copy stands under the init segment of the copies.
+        # Segments encoded in the place of copies are played with the init segment of the copies.
         stands_in = copies.uncopied and self._output.publisher.has_published
         return self.failures.can_encode and bool(stands_in or self.runs)
 
     def act(self) -> bool:
-        """Do as the policy decides; False when a run could not be started, which changes the situation.
+        """Do as the policy decides; False if a run could not be started, because that changes the situation.
 
         Raises:
             EncoderFailed: a run could not be started, too often.
@@ -135,7 +135,7 @@ class Encoded:
         return True
 
     def restore(self, runs: Iterable[tuple[int, bool]]) -> None:
-        """Start runs that make these segments next and are held or not, as far as viewers and the policy agree.
+        """Start runs at these segments, held or not, if a viewer or the segment before is there and limits allow it.
 
         Raises:
             EncoderFailed: a run could not even be started, too often.
@@ -174,7 +174,7 @@ class Encoded:
         settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *range(leading)}
         if self._copies is not None and self._copies.given_up is None:
             settled |= set(range(len(self._output.cuts))) - self._copies.uncopied.keys()
-        # What comes before the track begins needs the init segment, and nothing else that a run makes.
+        # Segments before the track's beginning need the init segment, and nothing else that a run makes.
         elif not waiting and self._output.waits_for_any:
             waiting = [self._output.segment_for_init]
             settled.discard(waiting[0])
@@ -216,17 +216,17 @@ class Encoded:
         return run
 
     def _publish_from(self, run: EncoderRun, *, ended: bool) -> None:
-        """Publish, in order, all that a run has finished."""
+        """Publish, in order, all segments that a run has finished."""
         while run.next <= run.last and not run.stopping:
             file = run.file(run.next)
             if not file.exists() or not self._publish(run, file, ended=ended):
                 return
 
     def _publish(self, run: EncoderRun, file: Path, *, ended: bool) -> bool:
-        """Publish a run's next file if it passes the check. False when it was refused, or cannot be judged yet."""
+        """Publish a run's next file if it passes the check. False if it was refused, or cannot be judged yet."""
         number = run.next
         went_on = ended or run.file(number + 1).exists()
-        # What was refused for its beginning every time has lost its beginning: the rest is what can be played.
+        # On the last try its beginning may be missing: the source is damaged there, and the rest can be played.
         damaged = self.failures.is_last_try(number, run.method)
         try:
             if not self._output.publisher.publish_from_run(number, file, went_on=went_on, damaged=damaged):
@@ -257,21 +257,21 @@ class Encoded:
         cause = "ended early" if ended_early else run.cause or "crashed"
         self._note_failure(run.next, cause, reason, exit_.log, run.method)
         has_published = bool(self._output.cache.numbers)
-        can_blame = not ended_early and self._output.storage_fault is None  # a full disk says nothing of a method
+        can_blame = not ended_early and self._output.storage_fault is None  # a storage fault is no fault of the method
         if can_blame and self.failures.is_spent(run, exit_, has_published=has_published):
             self.failures.step_down(run, reason, exit_)
             for other in self.runs:
-                if other.next == other.first:  # one that has made something goes on
+                if other.next == other.first:  # a run that has made a segment goes on
                     other.stop()
         else:
-            # An encoder that does its work and makes the wrong thing has a damaged source: the rest may well be whole.
+            # An encoder that works, and whose segment is refused, has a damaged source. The rest of it may be whole.
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
     def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Method) -> None:
         self._reporter.failed()
         self.failures.count(segment, cause, reason, log, method)
         if any(run.first == segment for run in self.runs.going):
-            # The run was stopped and did not end at once: another is at its place already.
+            # The run was stopped and did not end at once, so another is at its segment already.
             self.failures.replaced(segment)
             self._reporter.replaced(self._rendition, segment, cause)
 
@@ -280,7 +280,7 @@ class Encoded:
         if not self.failures.is_given_up(segment):
             return
         if not impossible and segment not in self._output.viewers.waiting and not self._output.viewers.wait_for_any:
-            return  # it was made ahead, and nobody has missed it: a viewer who asks for it has it tried anew
+            return  # it was made ahead and no viewer waits for it: it is tried anew when one asks for it
         if (fault := self._output.storage_fault) is not None:
             raise self._output.storage_failed(fault)
         if not impossible:

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a session's encoders are started with."""
+    """The values that a session's encoders are started with."""
 
     binary: Binary
     presentation: Presentation
@@ -33,7 +33,7 @@ class Equipment:
     watcher: Watcher
     reporter: Reporter
     owner: Ref
-    """Hears of the runs: the session."""
+    """The session's actor, which hears of the runs."""
     now: Callable[[], float]
     """The clock, in seconds."""
 
@@ -42,7 +42,7 @@ class Encoders:
     """The runs of one rendition, by number."""
 
     def __init__(self, rendition: str, equipment: Equipment, quota: SessionQuota) -> None:
-        """Begin without a run. What they write is taken from the session's quota."""
+        """Begin without a run. The bytes that runs write are reserved in the session's quota."""
         self._rendition = rendition
         self._equipment = equipment
         self._quota = quota
@@ -69,10 +69,10 @@ class Encoders:
         return [run for run in self if not run.stopping]
 
     def start(self, claim: Start, method: Method, until: int | None) -> EncoderRun:
-        """Start a run, which writes what was reserved for the claim.
+        """Start a run, which takes over the claim's reservation.
 
         Args:
-            claim: where it begins.
+            claim: the segment that it begins with.
             method: how it encodes.
             until: the last segment it is to make; None for the last of all.
 
@@ -96,47 +96,47 @@ class Encoders:
         return run
 
     def hold(self, run: EncoderRun) -> None:
-        """Hold a run. What it has written and not published stays reserved."""
+        """Hold a run. The bytes that it has written and not published stay reserved."""
         run.hold()
         self._quota.settle(self._rendition, run.number, run.bytes)
 
     def published(self, run: EncoderRun, number: int) -> None:
-        """Note that a run's segment was published, and delete what it has written of it."""
+        """Note that a run's segment was published, and delete the run's file of it."""
         run.file(number).unlink(missing_ok=True)
         if run.state.held:
             self._quota.settle(self._rendition, run.number, run.bytes)
         run.next = number + 1
 
     def ended(self, number: int) -> EncoderRun | None:
-        """Take out a run that has ended; None when it is none of these. ``clear`` it when its files were looked at."""
+        """Remove and return a run that has ended; None if it is unknown. ``clear`` it when its files have been read."""
         return self._runs.pop(number, None)
 
     def clear(self, run: EncoderRun) -> None:
-        """Give back what a run that has ended held on disk, in the kernel and of the quota."""
+        """Delete the folder of a run that has ended, and give back its watch and its reservation."""
         run.clear()
         self._quota.settle(self._rendition, run.number, 0)
 
     def visit(self, number: int, reach: int) -> None:
-        """Note that a viewer is at a segment, which uses the runs that are at it or up to ``reach`` before it."""
+        """Note that a viewer is at a segment, and so uses the runs that made it or are up to ``reach`` before it."""
         now = self._equipment.now()
         for run in self:
             if run.first <= number <= run.next + reach:
                 run.used = now
 
     def stop(self) -> None:
-        """End all runs. Each is heard of when it has ended."""
+        """Kill all runs. RunExited follows for each."""
         for run in self:
             run.stop()
 
     def stop_stalled(self, limit: float) -> None:
-        """End the runs that have done nothing for so many seconds."""
+        """Kill the runs that have done nothing for so many seconds."""
         now = self._equipment.now()
         for run in self:
             if run.is_stalled(now, limit):
                 run.stop("stalled", fault=f"its encoder did nothing for {limit:g} seconds")
 
     def close(self, timeout: float) -> None:
-        """End all runs and wait until they are gone, each up to ``timeout`` seconds."""
+        """Kill all runs and wait until they are gone, each up to ``timeout`` seconds."""
         runs, self._runs = list(self._runs.values()), {}
         for run in runs:
             run.stop()

@@ -1,7 +1,7 @@
-"""How often segments of one rendition could not be encoded, and with which method it is tried now.
+"""How often segments of one rendition could not be encoded, and which method is used now.
 
-A segment that failed too often with one method is tried with the next. With the last method it is impossible, if the
-file does not hold it; else its encoder has failed. Lives in the session's thread.
+A segment that failed too often with one method is tried with the next. If the last method fails too, the segment is
+impossible if the file does not hold it; else its encoder has failed. Lives in the session's thread.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Failures:
         self._rendition = rendition
         self._methods = methods
         self._left: list[str] = []
-        """Why each method before the present one was given up, in sentences."""
+        """Why each method before the current one was given up, in sentences."""
         self._attempts: Counter[int] = Counter()
         self._lost: dict[int, str] = {}
-        """Segments whose encoder was lost before they were made, and to what."""
+        """The segments whose encoder was lost before they were made, and the cause."""
 
-    # ---- how it is encoded
+    # ---- the method
 
     @property
     def method(self) -> Method:
-        """How it is encoded now."""
+        """The method in use."""
         return self._methods[len(self._left)]
 
     @property
@@ -51,13 +51,13 @@ class Failures:
 
     @property
     def methods_left(self) -> tuple[str, ...]:
-        """Why each method before the present one was given up, in sentences."""
+        """Why each method before the current one was given up, in sentences."""
         return tuple(self._left)
 
     def is_spent(self, run: EncoderRun, exit_: Exit, *, has_published: bool) -> bool:
-        """Whether a failed run's method is to be left for the next: it failed too often, or has never made anything.
+        """Whether a failed run's method is to be replaced: it failed too often, or has never made a segment.
 
-        A signal from outside says nothing of a method.
+        A signal from outside is no fault of the method.
 
         Args:
             run: the run that failed.
@@ -70,13 +70,13 @@ class Failures:
         return never_worked or self._attempts[run.next] >= ATTEMPTS
 
     def step_down(self, run: EncoderRun, reason: str, exit_: Exit) -> None:
-        """Go over to the next method, for good."""
+        """Change to the next method, for good."""
         why = f"{run.method} was given up at segment {run.next}: {reason}.{quoted_log([exit_.cause])}"
         self._left.append(why)
         self._attempts.clear()
         logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)
 
-    # ---- what failed
+    # ---- failures
 
     def count(self, number: int, cause: str, reason: str, log: Sequence[str], method: Method) -> None:
         """Count a failure of a method at a segment.
@@ -84,9 +84,9 @@ class Failures:
         Args:
             number: the segment.
             cause: why, in a word or two, to count by.
-            reason: why, in a sentence's predicate.
-            log: the encoder's last lines.
-            method: what failed. A method that was given up is not counted against the present one.
+            reason: why, as the predicate of a sentence.
+            log: the last lines of the encoder's log.
+            method: the method that failed. A method that was given up does not count against the current one.
         """
         self._attempts[number] += method is self.method
         self._lost[number] = cause
@@ -98,11 +98,11 @@ class Failures:
         self._lost.pop(number, None)
 
     def replaced(self, number: int) -> str | None:
-        """Note that another run is at a segment; return to what the one before it was lost, if one was."""
+        """Note that another run is at a segment; return the cause by which the one before was lost, if one was."""
         return self._lost.pop(number, None)
 
     def try_anew(self, number: int) -> None:
-        """Forget that a segment failed too often: a viewer asks for it."""
+        """Forget that a segment failed too often, because a viewer asks for it."""
         if self.is_given_up(number):
             del self._attempts[number]
 

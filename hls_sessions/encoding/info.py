@@ -1,4 +1,4 @@
-"""An account of one rendition, and of what makes it, for operators."""
+"""The state of one rendition and of its encoders, for operators."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class RunInfo:
     """The segment it makes now."""
     held: bool
     encoder: str
-    """What makes it, as ffmpeg spells it."""
+    """The encoder, as ffmpeg spells it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GapInfo:
-    """Segments that turned out impossible to make, one after another."""
+    """A stretch of segments that cannot be made."""
 
     first: int
     last: int
@@ -40,15 +40,15 @@ class RenditionInfo:
     bandwidth: int
     """Bits per second of its densest segment."""
     segments: int
-    """How many the playlist has."""
+    """How many segments the playlist has."""
     published: int
-    """How many are on disk."""
+    """How many segments are on disk."""
     gaps: tuple[GapInfo, ...] = ()
-    """Where the file turned out not to hold what its playlist promises."""
+    """The segments that its playlist has and the file does not hold."""
     width: int | None = None
     height: int | None = None
     language: str | None = None
     encoder: str | None = None
-    """What makes it now, as ffmpeg spells it."""
+    """The encoder in use, as ffmpeg spells it, or ``copy``."""
     given_up: tuple[str, ...] = ()
-    """Why each better method to make it was given up, in sentences."""
+    """Why copying and each better method were given up, in sentences."""

@@ -1,7 +1,7 @@
-"""What one rendition gives its viewers, however it is made. Lives in the session's thread.
+"""The output of one rendition for its viewers, copied or encoded. Lives in the session's thread.
 
-The encoders and the packager put what they have made here. It answers the viewers who wait, and keeps what turned out
-to be impossible.
+The encoders and the packager publish their segments here. The output answers the viewers who wait, and remembers which
+segments are impossible.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
     from hls_sessions.segments import SessionQuota, Shortage
 
 HOPELESS: Final = 3
-"""So many impossible segments, with none made, and nothing will bring the init segment."""
+"""After so many impossible segments, and none made, the init segment is given up."""
 
 
 class Output:
     """The published segments of one rendition, and the viewers who wait for more."""
 
     def __init__(self, rendition: Rendition, equipment: Equipment, quota: SessionQuota, viewers: Viewers) -> None:
-        """Take over what an earlier life has published."""
+        """Take over the published segments of an earlier actor."""
         self.rendition = rendition
         self.cuts = equipment.presentation.cuts(rendition.id)
         self.viewers = viewers
         self.publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
         self.cache = self.publisher.cache
         self.storage_fault: OSError | None = None
-        """Why the last file could not be written; None once one could."""
+        """Why the last file could not be written; None if it could."""
         self._directory = equipment.directory
         self._quota = quota
         self._impossible: dict[int, str] = {}
         self._lacking: tuple[Shortage | None, int] = None, 0
 
-    # ---- what viewers get
+    # ---- answers
 
     def answer(self, number: int) -> None:
-        """Let all who wait for a segment, or for the init segment, know that it is there."""
+        """Answer all callers who wait for a segment, or for the init segment, with its file."""
         self.viewers.answer(number, self.cache.path(number))
         self.answer_for_init()
 
     def answer_for_init(self) -> None:
-        """Let all who wait for the init segment, or for segments that need nothing else, know that it is there."""
+        """Answer all callers who wait for the init segment, or for segments that need nothing else."""
         self.viewers.answer_init(self.cache.init)
         for number in self._leading_awaited:
             try:
@@ -60,7 +60,7 @@ class Output:
                 self.viewers.fail([number], error)
 
     def publish_leading(self, number: int) -> Path:
-        """Publish a segment before the track's beginning, for which the init segment must be there; return its file.
+        """Publish a segment before the track's beginning, and return its file. The init segment must be there.
 
         Raises:
             StorageFailed: it cannot be written.
@@ -77,7 +77,7 @@ class Output:
 
     @property
     def segment_for_init(self) -> int:
-        """The segment to make for viewers who wait for the init segment: the nearest to the latest of them."""
+        """The segment to make for viewers who wait for the init segment: one at or near the latest position."""
         leading = self.cuts.leading
         at = max(*self.viewers.latest_first[:1], leading, 0)
         nearest = (*range(at, len(self.cuts)), *range(leading, at))
@@ -85,10 +85,10 @@ class Output:
 
     @property
     def _leading_awaited(self) -> list[int]:
-        """The segments that are waited for before the track begins."""
+        """The segments before the track's beginning that viewers wait for."""
         return [number for number in self.viewers.waiting if number < self.cuts.leading]
 
-    # ---- what cannot be made
+    # ---- impossible segments
 
     @property
     def impossible(self) -> Mapping[int, str]:
@@ -96,7 +96,7 @@ class Output:
         return self._impossible
 
     def make_impossible(self, number: int, reason: str) -> None:
-        """Tell all who wait for a segment, or ask for it from now on, that the file does not hold it."""
+        """Answer callers who wait for a segment, and later requests for it, that the file does not hold it."""
         self._impossible[number] = reason
         error = SegmentImpossible(self.rendition.id, number, reason)
         self.viewers.fail([number], error)
@@ -107,23 +107,23 @@ class Output:
 
     @property
     def gaps(self) -> Iterator[GapInfo]:
-        """What is impossible: neighbours for the same reason as one."""
+        """The stretches of impossible segments, neighbours with the same reason as one."""
         numbered = enumerate(sorted(self._impossible.items()))
         for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
             numbers = [number for _, (number, _) in group]
             yield GapInfo(numbers[0], numbers[-1], reason)
 
     def storage_failed(self, error: OSError) -> StorageFailed:
-        """Return what to tell of a file that cannot be written."""
+        """Return the error for a file that cannot be written."""
         return StorageFailed(str(self._directory.path), error.strerror or str(error))
 
     # ---- room on disk
 
     def reserve(self, writer: Hashable, size: int, *, urgent: bool) -> Shortage | None:
-        """Reserve room for what is written next; return what is lacking, if anything is.
+        """Reserve bytes for a writer's next segment, or return the limit that this would exceed.
 
         Args:
-            writer: what writes: a run, one that is to be started, or a packager's task.
+            writer: a run, one that is to be started, or a packager's task.
             size: how many bytes.
             urgent: whether a viewer waits for them.
         """
@@ -133,11 +133,11 @@ class Output:
         return lack
 
     def begin(self) -> None:
-        """Forget what was lacking: it is reserved anew."""
+        """Forget the refused reservation, because all are made anew."""
         self._lacking = None, 0
 
     def report_lack(self) -> None:
-        """Tell the quota what was lacking since ``begin``, and how many bytes of that a viewer waits for."""
+        """Tell the quota whether a reservation was refused since ``begin``, and its bytes if a viewer waits for it."""
         self._quota.note(self.rendition.id, *self._lacking)
 
     def want_nothing(self) -> None:
@@ -145,7 +145,7 @@ class Output:
         self._quota.note(self.rendition.id, None)
 
     def settle(self, writer: Hashable, size: int = 0) -> None:
-        """Keep so much of what is reserved for a writer, which writes no more for now."""
+        """Set the reservation of a writer that writes no more for now to ``size`` bytes."""
         self._quota.settle(self.rendition.id, writer, size)
 
     def disk_is_full(self, size: int) -> None:
@@ -153,12 +153,12 @@ class Output:
         self._quota.full(size)
 
     def fail_if_larger(self, number: int, size: int) -> None:
-        """Tell viewers who wait for a segment that it is larger than the budget, if it is."""
+        """Answer callers who wait for a segment with an error, if it may be larger than the budget."""
         if size > self._quota.most:
             self.viewers.fail([number], self._never_fits(size))
 
     def fail_init_if_larger(self, size: int) -> None:
-        """Tell viewers who wait for the init segment the same of the segment that it comes with."""
+        """Answer callers who wait for the init segment with an error, if the segment it comes with may be larger."""
         if size > self._quota.most:
             self.viewers.fail_init(self._never_fits(size))
 

@@ -1,8 +1,8 @@
-"""The packager of one session: what it is to make, one after the other, and what replaces it. In the session's thread.
+"""The packager of one session: its queue of segments, and its replacement. Lives in the session's thread.
 
-It is started when something is wanted, and ends when nothing was for a while. One that was killed says nothing of the
-film: another takes its place, at once or, where none of them comes to anything, after a while. One that fails by itself
-is a failure of the segment it was at.
+It is started when a segment is wanted, and ended when none was wanted for a while. A packager that was killed is no
+fault of the media file: another takes its place, at once, or with backoff if several in a row were killed. A packager
+that fails by itself is a failure of its current segment.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PACKAGER: Final = "packager"
-"""What is replaced when one was lost, and where in the session's directory they write."""
+"""The name of packagers in events, and of their folder in the session's directory."""
 
 STALLED: Final = 10.0
-"""Seconds without any progress after which a packager is given up."""
+"""Seconds without any progress after which a packager is ended."""
 
 LONGEST: Final = 60.0
 """Seconds that one segment may take."""
 
 IN_VAIN: Final = 8
-"""How many packagers in a row may be killed before they have answered anything; then that counts as a failure."""
+"""How many packagers in a row may be killed before they have answered. One more counts as a failure."""
 
 BACKOFF: Final = 0.1
 """Seconds until the third of them is started; twice as long for each after it."""
@@ -50,7 +50,7 @@ LONGEST_BACKOFF: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class PackagerAnswered:
-    """A packager has made what it was asked for, or not."""
+    """A packager has made the segment that it was asked for, or has failed."""
 
     packager: int
     answer: Packaged
@@ -70,7 +70,7 @@ class PackagerCheck:
 
 
 class Wanted(NamedTuple):
-    """A segment, or where it has no number the init segment, of one rendition."""
+    """A segment of one rendition; without a number, the init segment."""
 
     rendition: str
     number: int | None
@@ -78,23 +78,23 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a packager has not made, and why."""
+    """A segment that a packager has not made, and why."""
 
     wanted: Wanted
     cause: str
     """In a word or two, to count by."""
     reason: str
-    """In a sentence's predicate."""
+    """As the predicate of a sentence."""
 
 
 @dataclass(slots=True)
 class _Task:
-    """What a packager is at. Times on the clock."""
+    """The current segment of a packager. Times on the clock."""
 
     wanted: Wanted
     since: float
     progressed: float
-    """When it was last seen to have done something."""
+    """When it was last seen to have made progress."""
     progress: tuple[float, int] = (0.0, 0)
 
 
@@ -102,7 +102,7 @@ class _Running(NamedTuple):
     """One packager, and the folder that it writes to."""
 
     number: int
-    """What it says is listened to under this number only."""
+    """Its messages carry this number; those with another are ignored."""
     packager: Packager
     folder: Path
 
@@ -127,14 +127,14 @@ class SessionPackager:
         """Begin without a process.
 
         Args:
-            media: the film.
-            directory: where the session's files are.
-            workers: where processes come from.
+            media: the media file.
+            directory: the session's directory.
+            workers: starts the processes.
             owner: hears PackagerAnswered, PackagerExited and PackagerCheck.
-            reporter: hears what becomes of packagers.
-            clock: what time it is.
-            timers: what reminds the owner.
-            request: returns what to ask of a packager to have something written; None when nobody wants it any more.
+            reporter: hears of the costs, failures and replacements of packagers.
+            clock: the clock.
+            timers: remind the owner.
+            request: returns the request that has a segment written; None if nobody wants the segment any more.
         """
         self._media = media
         self._directory = directory
@@ -151,13 +151,13 @@ class SessionPackager:
         """Packagers that were told to end and have not."""
         self._numbers = count(1)
         self._fault: tuple[str, str] | None = None
-        """Why the one that runs is ended, when that is its own fault: the cause and the reason."""
+        """Why the packager is ended, if that is its own fault: the cause and the reason."""
         self._in_vain = 0
-        """How many ended in a row before they had answered anything."""
+        """How many packagers in a row ended before they had answered."""
         self._lost: str | None = None
-        """Why the last one was lost, until another takes its place."""
+        """Why the last packager was lost, until another takes its place."""
         self._backs_off = False
-        """Whether it waits before it starts another."""
+        """Whether the start of the next packager waits for a backoff."""
         self._used = 0.0
 
     def __repr__(self) -> str:
@@ -166,17 +166,17 @@ class SessionPackager:
     # ---- asked
 
     def want(self, wanted: Wanted) -> None:
-        """Have something made when all is made that was wanted before."""
+        """Have a segment made after all that were wanted before."""
         self._queue.append(wanted)
         self.go_on()
 
     def rest(self) -> None:
-        """End the packager, and forget what is wanted."""
+        """End the packager, and forget the wanted segments."""
         self._queue.clear()
         self.renew()
 
     def renew(self) -> None:
-        """End the packager, so that what is wanted next is made by another, in another folder."""
+        """End the packager, so that the next segment is made by another, in another folder."""
         self._task = self._fault = None
         if self._running is not None:
             self._running.packager.kill()
@@ -198,9 +198,9 @@ class SessionPackager:
     # ---- heard
 
     def answered(self, number: int) -> tuple[Wanted, Path] | None:
-        """Note that a packager has answered; return to what, and the file that it was to write.
+        """Note that a packager has answered; return the segment that it was asked for, and the file to write it to.
 
-        None when it is not listened to any more. Else ``go_on`` when the answer was dealt with.
+        Return None if the answer is to be ignored. Else call ``go_on`` after dealing with it.
         """
         if self._running is None or number != self._running.number or self._task is None:
             return None
@@ -210,7 +210,7 @@ class SessionPackager:
         return wanted, self._running.file(wanted)
 
     def go_on(self) -> None:
-        """Ask for what is wanted next, if nothing is being made."""
+        """Ask for the next wanted segment, if none is being made."""
         while self._queue and self._task is None and not self._backs_off:
             running = self._running = self._running or self._started()
             if running is None:
@@ -227,12 +227,12 @@ class SessionPackager:
             running.packager.ask(request)
 
     def try_again(self) -> None:
-        """Start another packager after some came to nothing."""
+        """Start another packager after a backoff."""
         self._backs_off = False
         self.go_on()
 
     def exited(self, number: int, exit_: Exit) -> Failure | None:
-        """Note that a packager has ended; return what failed for it, if that is its own fault."""
+        """Note that a packager has ended; return the failure of its segment, if that is its own fault."""
         ended = self._ending.pop(number, None)
         if ended is None and self._running is not None and self._running.number == number:
             ended, task, fault = self._running, self._task, self._fault
@@ -242,7 +242,7 @@ class SessionPackager:
         if ended is not None:
             shutil.rmtree(ended.folder, ignore_errors=True)
         if task is None:
-            return None  # it was at nothing, or at what is wanted no more
+            return None  # it had no segment, or one that is no longer wanted
         if fault is None and not exit_.was_killed:
             fault = "crashed", f"its packager {exit_}"
         self._in_vain += 1
@@ -276,7 +276,7 @@ class SessionPackager:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the packager, where there is one."""
+        """The process id of the packager, if there is one."""
         return None if self._running is None else self._running.packager.pid
 
     @property
@@ -286,17 +286,17 @@ class SessionPackager:
 
     @property
     def is_ending(self) -> bool:
-        """Whether one was told to end and has not."""
+        """Whether a packager was told to end and has not."""
         return bool(self._ending)
 
     def unused_at(self, timeout: float) -> float | None:
-        """When the packager will have been unused for so many seconds, on the clock; None when there is none."""
+        """Return when, on the clock, the packager will have been unused for so many seconds; None if there is none."""
         return None if self._running is None else self._used + timeout
 
     # ---- within
 
     def _started(self) -> _Running | None:
-        """Start a packager; None where that cannot be now, and is tried again later."""
+        """Start a packager; None if it cannot be started now and is tried again later."""
         number, owner, reporter = next(self._numbers), self._owner, self._reporter
 
         def exited(exit_: Exit) -> None:
@@ -320,7 +320,7 @@ class SessionPackager:
         return _Running(number, packager, folder)
 
     def _start_again(self) -> None:
-        """Start another packager: at once, unless the one before has come to nothing, too."""
+        """Start another packager: at once, or with backoff if the one before was lost, too."""
         if self._in_vain <= 1:
             self.go_on()
             return

@@ -1,7 +1,7 @@
-"""What to do next with one rendition: pure, given what is on disk, what runs, what is asked, and what may run.
+"""The next actions for one rendition: pure, given its segments, its runs, its viewers, and the refused requests.
 
 Segment *i* does not care which run makes it, so every situation (a first request, a seek, a crash, two players far
-apart, a file deleted) has one answer: some run must be making the first missing segment that is wanted.
+apart, a file deleted) has one answer: some run must be making the first missing segment that a viewer wants.
 
 The policy is asked twice. ``propose`` returns which runs are to make something now; each of them is a request for a
 slot of the scheduler and for room on disk. ``decide`` has the last word: it is told which requests were refused and
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.segments import Shortage
 
 REACH = 2
-"""A run this many segments or fewer from a wanted one is waited for: a new one would not be sooner."""
+"""No run is started if another is this many segments or fewer before the wanted one, because it would not be sooner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class RunState:
     """The last segment it is planned for."""
     held: bool = False
     used: float = 0.0
-    """When a viewer last got something it made, or began to wait for it."""
+    """When a viewer last got a segment of it, or began to wait for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +51,18 @@ class Situation:
     """The segments viewers are at, the latest to ask first."""
     runs: Sequence[RunState]
     any_will_do: bool = False
-    """Whether a viewer waits for what comes with any segment: the init segment."""
+    """Whether a viewer waits for the init segment, which comes with any segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a rendition may spend."""
+    """The limits of a rendition's encoders."""
 
     max_runs: int = 2
     look_ahead: float = 30.0
     """Seconds a run may be ahead of its viewer before it is held."""
     go_on_at: float = 0.5
-    """What share of that is left when it goes on; less than all."""
+    """The share of ``look_ahead`` that is left when a held run goes on; less than 1."""
 
     @property
     def low(self) -> float:
@@ -71,7 +71,7 @@ class Limits:
 
 
 class Reason(Enum):
-    """Why a run does not go on, or is not started. Too little room on disk is a Shortage."""
+    """Why a run does not go on, or is not started. For too little room on disk there is Shortage."""
 
     AHEAD = "it is far enough ahead of its viewer"
     ANOTHER_IS_WAITED_FOR = "a viewer waits for another run"
@@ -106,7 +106,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Stop this run's clock."""
+    """Suspend this run."""
 
     run: int
     why: Reason | Shortage
@@ -114,7 +114,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class GoOn:
-    """Let this held run continue."""
+    """Let this held run go on."""
 
     run: int
 
@@ -131,22 +131,22 @@ class Request:
 
     claim: Claim
     segment: int
-    """What it makes next."""
+    """The segment it makes next."""
     ahead: float
-    """Seconds from the nearest viewer before that."""
+    """Seconds from the nearest viewer's position to that segment."""
     urgent: bool
-    """Whether a viewer waits for what it makes."""
+    """Whether a viewer waits for its segments."""
     held: bool = False
 
     @property
     def exists(self) -> bool:
-        """Whether there is such a run already."""
+        """Whether the run exists already."""
         return not isinstance(self.claim, Start)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What is to happen where there are slots and room enough."""
+    """The actions to take if there are slots and room enough."""
 
     requests: tuple[Request, ...]
     stops: tuple[Stop, ...]
@@ -182,10 +182,10 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
 
 
 def decide(proposal: Proposal, refused: Mapping[Claim, Reason | Shortage]) -> list[Action]:
-    """Return what to do now. What a run already does needs no action, so no situation is acted on twice.
+    """Return the actions to take now. A run that already does as decided gets none, so nothing is done twice.
 
     Args:
-        proposal: what is to happen.
+        proposal: the actions to take if nothing is refused.
         refused: the claims that get no slot or no room on disk, and why.
     """
     held = {request.claim for request in proposal.requests if request.held}
@@ -213,11 +213,11 @@ def _request(situation: Situation, claim: Claim, segment: int, *, held: bool = F
 def _cover(
     situation: Situation, limits: Limits, urgent: Sequence[int], wanted: Mapping[int, int]
 ) -> tuple[list[int], list[Stop]]:
-    """See that every wanted segment is being made: by a run that is near, by a new one, or by moving an idle one.
+    """Return starts and stops so that every wanted segment is made: by a near run, a new one, or a moved idle one.
 
     A run that a viewer waits for is never moved, and one that keeps a viewer supplied is moved only for a viewer who
     waits. So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
-    Segments that will be wanted soon are seen to when nobody waits.
+    Segments that will be wanted soon are made when nobody waits.
     """
     soon = [missing for at, missing in wanted.items() if missing <= situation.cuts.reaching(at, limits.low)]
     stops: list[Stop] = []
@@ -231,7 +231,7 @@ def _cover(
             spared = waited_for if urgent else useful
             idle = [run for run in running if run.run not in spared]
             if not idle:
-                continue  # the first run that has served its viewer will move
+                continue  # the first run that has made its viewer's segment will be moved
             victim = min(idle, key=lambda run: (run.run in useful, run.used))
             running.remove(victim)
             stops.append(Stop(victim.run, Reason.MOVED))
@@ -240,13 +240,13 @@ def _cover(
 
 
 def _covering(runs: Iterable[RunState], segment: int) -> RunState | None:
-    """Return the run that will make a segment soon, the nearest one; None when none will."""
+    """Return the nearest run that will make a segment soon; None if there is none."""
     near = [run for run in runs if 0 <= segment - run.next <= REACH and segment <= run.last]
     return max(near, key=lambda run: run.next, default=None)
 
 
 def _makers(runs: Collection[RunState], segments: Iterable[int]) -> set[int]:
-    """Return the runs that are about to make any of these segments."""
+    """Return the runs that will soon make any of these segments."""
     return {run.run for segment in segments if (run := _covering(runs, segment))}
 
 
@@ -259,17 +259,17 @@ def _first_missing(situation: Situation) -> Iterator[tuple[int, int]]:
 
 
 def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) -> bool:
-    """Whether all a run would make next is there already, or is being made by a run ahead of it."""
+    """Whether the next segments of a run are on disk already, or are being made by a run ahead of it."""
     coming = range(run.next, min(run.next + REACH, run.last) + 1)
     missing = next((segment for segment in coming if segment not in situation.published), None)
     return missing is None or _covering(runs, missing) is not run
 
 
 def _pace(cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits, *, others_wait: bool) -> Reason | None:
-    """Return why a run that nobody waits for is not to go on: it is far enough ahead of its nearest viewer.
+    """Return why a run that nobody waits for is not to go on: it has no viewer, or is far enough ahead of the nearest.
 
-    It goes on when the viewer comes near. It does not go on either while a viewer waits for another run, because after
-    a seek a run at the position before would take half the processor from what is wanted now.
+    It goes on when the viewer comes near. It does not go on either while a viewer waits for another run. Otherwise,
+    after a seek, the run at the old position would take half the processor from the run at the new one.
     """
     if not followers:
         return Reason.UNWATCHED

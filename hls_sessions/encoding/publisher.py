@@ -1,4 +1,4 @@
-"""Checks what was made of one rendition, and publishes it. Lives in the session's thread."""
+"""Checks the new segments of one rendition, and publishes them. Lives in the session's thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Publisher:
-    """What is published of one rendition: its init segment, and segments that belong to that."""
+    """The published init segment of one rendition, and the segments that belong to it."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class Publisher:
         quota: SessionQuota,
         reporter: Reporter,
     ) -> None:
-        """Take over what an earlier life has published.
+        """Take over the published segments of an earlier actor.
 
-        A segment of this daemon was checked. One of an earlier daemon is checked when it is asked for.
+        A segment of this daemon was checked. A segment of an earlier daemon is checked when it is asked for.
         """
         self._id = rendition.id
         self._cuts = presentation.cuts(rendition.id)
@@ -65,26 +65,26 @@ class Publisher:
 
     @property
     def has_published(self) -> bool:
-        """Whether what comes from now on must belong to an init segment that a player may have."""
+        """Whether a player may have an init segment, to which all further segments must belong."""
         return self._track is not None
 
     @property
     def time_scale(self) -> int | None:
-        """Ticks per second of the published init segment; None while there is none."""
+        """The time scale of the published init segment, in ticks per second; None while there is none."""
         return None if self._track is None else read_time_scale(self._track)
 
     def publish_from_run(self, number: int, file: Path, *, went_on: bool, damaged: bool) -> bool:
-        """Publish a segment that a run has made; False when it cannot be judged yet.
+        """Publish a segment that a run has made; False if it cannot be judged yet.
 
         Args:
             number: the segment.
             file: the run's file, an init segment with one segment.
-            went_on: whether the run has finished it. Else the file may be cut off, because its encoder was killed, or
-                end early, because there is a hole in the source.
+            went_on: whether the run has finished it. Else the file may be cut off because its encoder was killed, or
+                end early because there is a hole in the source.
             damaged: whether its beginning is known to be missing from the source.
 
         Raises:
-            BrokenSegment, Refused: it is not what it should be.
+            BrokenSegment, Refused: it is faulty.
             OSError: it cannot be read or written.
         """
         data = file.read_bytes()
@@ -110,8 +110,8 @@ class Publisher:
             damaged: whether its beginning is known to be missing from the source.
 
         Raises:
-            BrokenSegment, Refused: it is not what it should be.
-            OSError: it cannot be read, or not be put in its place.
+            BrokenSegment, Refused: it is faulty.
+            OSError: it cannot be read or moved.
         """
         with file.open("rb") as whole, mmap.mmap(whole.fileno(), 0, prot=mmap.PROT_READ) as mapped:
             size = len(mapped)
@@ -122,10 +122,10 @@ class Publisher:
             self.cache.publish_file(number, file, size)
 
     def publish_init(self, init: bytes) -> bool:
-        """Publish the init segment of copies; False when it does not go with what is published, which is encoded.
+        """Publish the init segment of copies; False if the published segments are encoded and need another one.
 
         Raises:
-            BrokenSegment: it is none.
+            BrokenSegment: it is no init segment.
             OSError: it cannot be written.
         """
         track = read_track(init)
@@ -143,7 +143,7 @@ class Publisher:
         return True
 
     def publish_leading(self, number: int) -> Path:
-        """Publish a segment before the track's beginning, for which the init segment must be there; return its file.
+        """Publish a segment before the track's beginning, and return its file. The init segment must be there.
 
         Raises:
             OSError: it cannot be written.
@@ -151,7 +151,7 @@ class Publisher:
         return self.cache.fill(number, filler_of(number, self._cuts, self._origin, self.cache.init.read_bytes()))
 
     def _check_earlier(self, number: int, data: bytes) -> None:
-        """See that a published segment of an earlier daemon, which has no header of its own, is what it should be."""
+        """Check a published segment of an earlier daemon, which has no header of its own."""
         segment = read_segment(data, self.cache.init.read_bytes())
         check_segment(segment, number, self._cuts, self._origin, self._track)
         if is_short(segment, number, self._cuts, self._origin):

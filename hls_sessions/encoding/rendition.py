@@ -1,7 +1,7 @@
-"""One rendition of one session: what a viewer asks of it, and what it is made of. Lives in the session's thread.
+"""One rendition of one session: its requests, and the parts that answer them. Lives in the session's thread.
 
-Its viewers wait, its encoders and the session's packager make segments, and its output answers. What to do next is
-decided by the policy.
+Its viewers wait, its encoders and the session's packager make segments, and its output answers. The policy decides what
+to do next.
 """
 
 from __future__ import annotations
@@ -47,17 +47,17 @@ class SessionRendition:
         limits: Limits,
         encoder_idle_timeout: float,
     ) -> None:
-        """Take over what an earlier life has published.
+        """Take over the published segments of an earlier actor.
 
         Args:
-            rendition: which one.
-            equipment: what encoders are started with.
-            encoder: what video is encoded with, as long as it works.
-            quota: what the session may write.
-            slots: which of its encoders may run.
-            packager: what makes copied segments.
-            limits: what the rendition may spend.
-            encoder_idle_timeout: seconds a viewer's position is kept, and runs for it, without a request.
+            rendition: the rendition of the presentation.
+            equipment: the values that encoders are started with.
+            encoder: the video encoder to use as long as it works.
+            quota: the session's bytes on disk.
+            slots: the session's encoder slots.
+            packager: makes the copied segments.
+            limits: the limits of the rendition's encoders.
+            encoder_idle_timeout: seconds without a request for which a position, and the runs for it, are kept.
         """
         self.id = rendition.id
         self.kind = rendition.kind
@@ -75,12 +75,12 @@ class SessionRendition:
     # ---- asked
 
     def get_segment(self, number: int, caller: From) -> Path | None:
-        """Return a segment's file, or None and answer the caller when it is there.
+        """Return a segment's file; if it is not there, return None and answer the caller when it is.
 
         Raises:
             SegmentNotFound: the playlist has no such segment.
             SegmentImpossible: it was tried, and the file does not hold it.
-            StorageFailed: it comes before the track begins, and cannot be written.
+            StorageFailed: it is before the track's beginning, and cannot be written.
         """
         output = self._output
         if not 0 <= number < len(self.cuts):
@@ -97,10 +97,10 @@ class SessionRendition:
         return None
 
     def get_init(self, hint: int, caller: From) -> Path | None:
-        """Return the init segment's file, or None and answer the caller when it is there.
+        """Return the init segment's file; if it is not there, return None and answer the caller when it is.
 
-        It comes with any segment, so one near where the viewer will be, ``hint``, is made; again, if the init
-        segment alone was deleted.
+        It comes with any segment, so a segment near ``hint``, where the viewer will be, is made. If only the init
+        segment was deleted, that segment is made again.
         """
         if self._output.publisher.has_init:
             return self._output.cache.init
@@ -114,13 +114,13 @@ class SessionRendition:
         self._encoded.visit(number)
 
     def request(self, number: Number, file: Path) -> dict[str, Any] | None:
-        """Return what to ask a packager for; None when no viewer wants it any more."""
+        """Return the request to a packager for a segment; None if no viewer wants it any more."""
         return None if self._copied is None else self._copied.request(number, file)
 
     # ---- heard
 
     def file_closed(self, run: int, path: Path) -> None:
-        """Publish what a run has finished."""
+        """Publish the segments that a run has finished."""
         self._encoded.file_closed(run, path)
 
     def run_exited(self, run: int, exit_: Exit) -> None:
@@ -132,7 +132,7 @@ class SessionRendition:
         self._encoded.run_exited(run, exit_)
 
     def packaged(self, number: Number, file: Path, answer: Packaged) -> None:
-        """Publish what a packager has made, or count its failure.
+        """Publish the segment that a packager has made, or count its failure.
 
         Raises:
             StorageFailed: it could not be written, too often.
@@ -150,7 +150,7 @@ class SessionRendition:
         self._encoded.look_for_stalls()
 
     def reconfigure(self, limits: Limits, encoder_idle_timeout: float) -> None:
-        """Go by other limits and times from now on."""
+        """Use other limits and times from now on."""
         self._encoded.limits, self.viewers.kept_for = limits, encoder_idle_timeout
 
     # ---- doing
@@ -173,14 +173,14 @@ class SessionRendition:
         self._output.report_lack()
 
     def rest(self) -> None:
-        """Stop all runs. What is on disk stays, and viewers who wait still do."""
+        """Stop all runs. The segments on disk stay, and viewers who wait go on waiting."""
         self._encoded.rest()
         self._want_nothing()
 
     def restore(self, positions: Iterable[int], runs: Iterable[tuple[int, bool]]) -> None:
-        """Be as before a rest: viewers at these segments, runs that make these next and are held or not.
+        """Restore viewers' positions, and runs by the segment that each makes next and whether it is held.
 
-        A run whose earlier segments are no longer there is left to the policy, which starts at the first missing one.
+        A run whose earlier segments are gone is left to the policy, which starts at the first missing one.
 
         Raises:
             EncoderFailed: a run could not even be started, too often.
@@ -194,7 +194,7 @@ class SessionRendition:
         self._encoded.close(timeout)
 
     def fail_waiting(self, error: Exception) -> None:
-        """Answer all who wait with an error."""
+        """Answer all callers who wait with an error."""
         self.viewers.fail_all(error)
 
     # ---- room on disk
@@ -220,12 +220,12 @@ class SessionRendition:
 
     @property
     def given_up(self) -> tuple[str, ...]:
-        """What is not made as was meant first, and why, in sentences."""
+        """Why copying and each better method were given up, in sentences."""
         return *(self._copies.notes if self._copies else ()), *self._encoded.failures.methods_left
 
     @property
     def info(self) -> RenditionInfo:
-        """An account of it for operators."""
+        """The state of the rendition, for operators."""
         rendition = self._rendition
         is_copied = self._copies is not None and self._copies.given_up is None
         return RenditionInfo(
@@ -246,7 +246,7 @@ class SessionRendition:
     # ---- within
 
     def _refuse_what_never_fits(self) -> None:
-        """Tell viewers who wait for a segment that is larger than the budget."""
+        """Answer callers who wait for a segment that may be larger than the budget with an error."""
         for number in self.viewers.waiting:
             self._output.fail_if_larger(number, self._size_of(number))
         if self.viewers.wait_for_any and self._copies is None:

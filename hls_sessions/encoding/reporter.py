@@ -1,4 +1,4 @@
-"""What a rendition reports upwards: what was made, and what it cost. The session keeps the record."""
+"""The reports of a rendition: its segments, its failures and its costs. The session's record keeps them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from hls_sessions import segments
 
 
 class Reporter(segments.Reporter, Protocol):
-    """Hears what becomes of a session's segments and encoders. Any thread may report."""
+    """Hears of a session's segments and encoders. Any thread may report."""
 
     def replaced(self, rendition: str, segment: int, cause: str, what: str = "encoder") -> None:
-        """Hear that an encoder, or a packager, took the place of one that was lost, and to what."""
+        """Hear that an encoder or a packager replaced one that was lost, and why it was lost."""
 
     def refused(self) -> None:
         """Hear that a segment did not pass its check."""
@@ -20,4 +20,4 @@ class Reporter(segments.Reporter, Protocol):
         """Hear that an encoder or a packager failed."""
 
     def computed(self, seconds: float) -> None:
-        """Hear how many processor seconds an encoder or a packager took that has ended."""
+        """Hear how many processor seconds an encoder or a packager has used, when it has ended."""

@@ -41,15 +41,15 @@ class RunExited:
 
 
 class EncoderRun:
-    """A run from its start to its end. Made in its session's thread, so that it dies with it."""
+    """A run from its start to its end. Made in its session's thread, so that it dies with that thread."""
 
     def __init__(
         self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher, reporter: Reporter
     ) -> None:
-        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; ``reporter``, what it cost.
+        """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; ``reporter`` hears of its cost.
 
         Raises:
-            OSError: the folder cannot be watched or the process not started; nothing is left running.
+            OSError: the folder cannot be watched, or the process cannot be started; nothing is left running.
         """
         self.rendition = rendition
         self.number = number
@@ -60,13 +60,13 @@ class EncoderRun:
         self.folder = folder
         self.used = 0.0
         self.stopping = False
-        """Whether its end was asked for: what it writes from then on is not looked at."""
+        """Whether its end was asked for. The files that it writes from then on are ignored."""
         self.fault: str | None = None
-        """Why its end was asked for, when that was its own fault."""
+        """Why its end was asked for, if that was its own fault."""
         self.cause: str | None = None
         """The same in a word or two, to count by."""
         self.faulty_source = False
-        """Whether the fault was in what it made while it did its work: another run would do no better."""
+        """Whether it worked and its segment was refused, so that another run would do no better."""
         self._worked = -1, 0.0
         """How much processor time it had used when it was last seen to have used more, and when that was."""
 
@@ -83,7 +83,7 @@ class EncoderRun:
         try:
             record_process(folder, self._process.identity)
         except BaseException:
-            # A process nobody could find after a crash must not run. Its RunExited is that of an unknown run.
+            # A process that nobody could find after a crash must not run. Its RunExited is that of an unknown run.
             self._process.kill()
             self._unwatch()
             raise
@@ -99,24 +99,24 @@ class EncoderRun:
 
     @property
     def state(self) -> RunState:
-        """What the policy sees of it."""
+        """Its state, for the policy."""
         return RunState(self.number, self.next, self.last, self._process.held, self.used)
 
     @property
     def info(self) -> RunInfo:
-        """What an operator sees of it."""
+        """Its state, for operators."""
         return RunInfo(
             self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.method)
         )
 
     @property
     def seconds(self) -> float:
-        """Processor seconds it has computed for, while it runs."""
+        """Processor seconds it has used, while it runs."""
         return self._process.seconds
 
     @property
     def bytes(self) -> int:
-        """What its folder takes on disk, until it is published."""
+        """The bytes of its files that are not published."""
         sizes = 0
         with suppress(OSError):
             for file in os.scandir(self.folder):
@@ -125,13 +125,13 @@ class EncoderRun:
         return sizes
 
     def file(self, segment: int) -> Path:
-        """Return where it writes a segment."""
+        """Return the path it writes a segment to."""
         return self.folder / f"{segment}.m4s"
 
     def is_stalled(self, now: float, limit: float) -> bool:
         """Whether it was seen to do nothing for so many seconds: not read, not encode, not write.
 
-        Processor time tells, because a long segment may be in the making for a long time without a byte on disk.
+        Its processor time is compared, because it may work on a long segment for a long time without writing a byte.
         """
         used = self._process.processor_time
         if used != self._worked[0] or self.stopping or self._process.held:
@@ -139,7 +139,7 @@ class EncoderRun:
         return now - self._worked[1] >= limit
 
     def hold(self) -> None:
-        """Stop its clock."""
+        """Suspend it."""
         self._process.hold()
 
     def go_on(self) -> None:
@@ -148,17 +148,17 @@ class EncoderRun:
         self._process.go_on()
 
     def stop(self, cause: str | None = None, fault: str | None = None) -> None:
-        """Kill it, for a fault of its own if that has a cause. RunExited follows."""
+        """Kill it; ``cause`` and ``fault`` say why, if it is at fault itself. RunExited follows."""
         self.stopping = True
         self.cause = self.cause or cause
         self.fault = self.fault or fault
         self._process.kill()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until a stopped run is gone; False when that took longer than ``timeout`` seconds."""
+        """Wait until a stopped run is gone; False if that takes longer than ``timeout`` seconds."""
         return self._process.wait(timeout)
 
     def clear(self) -> None:
-        """Give back what it held on disk and in the kernel. It must have ended."""
+        """Delete its folder and end the watch on it. It must have ended."""
         self._unwatch()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,9 +1,9 @@
-"""The scheduler: which encoders of all sessions run, where more want to than there are slots. Any thread may use it.
+"""The scheduler: which encoders of all sessions run, if there are more than slots. Any thread may use it.
 
 A run that a viewer waits for always goes on. The slots that are left go to the runs that are to be started for a viewer
 who waits, the longest wait first, and then to the runs whose viewers are closest to running dry. While any viewer
-waits, a run whose viewer has enough for a while gets no slot, because the processors are for the one who waits. A run
-that has lost its slot is held by its session, which hears SlotsChanged. Copies need no slot.
+waits, a run whose viewer has enough for a while gets no slot, so that the processors work for the viewer who waits. A
+run that has lost its slot is held by its session, which hears SlotsChanged. Copies need no slot.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.policy import Claim, Request
 
 Owner: TypeAlias = tuple[str, str]
-"""A session's id and a rendition's."""
+"""The id of a session, and that of a rendition."""
 
 Key: TypeAlias = "tuple[str, str, Claim]"
-"""The same, and a run of it, or one that is to be started."""
+"""The same, and a run of the rendition, or one that is to be started."""
 
 GRACE: Final = 4.0
-"""Seconds by which a run must be closer to running dry than one that has a slot, to take it: else two would take turns
-at every segment."""
+"""Seconds by which a run must be closer to running dry than one that has a slot, to take the slot. Without them two
+runs would take turns at every segment."""
 
 COMFORT: Final = 6.0
-"""Seconds a run must be ahead of its viewer to have no slot while any viewer waits for another."""
+"""Seconds a run must be ahead of its viewer to lose its slot while any viewer waits for another run."""
 
 
 @dataclass(frozen=True, slots=True)
 class SlotsChanged:
-    """Other encoders may run now than did."""
+    """The slots were given out anew: a run of the session has got or lost one."""
 
 
 def choose(requests: Mapping[Key, Request], granted: Iterable[Key], asked: Mapping[Key, int], slots: int) -> set[Key]:
-    """Return the keys of those that run.
+    """Return the keys of the runs that get a slot.
 
     Args:
-        requests: all that want to.
-        granted: the keys of those that do now.
-        asked: the order in which a viewer began to wait for each, by number.
-        slots: how many may; runs that exist and are waited for go on even where they are more.
+        requests: all runs that want a slot.
+        granted: the keys of the runs that have one now.
+        asked: the order in which viewers began to wait for the runs, as ascending numbers.
+        slots: how many slots there are. Runs that exist and that a viewer waits for go on even if they are more.
     """
     now = frozenset(granted)
 
@@ -68,7 +68,7 @@ class Scheduler:
     def __init__(self, slots: int) -> None:
         """Let so many encoders run at once."""
         self.slots = slots
-        """How many may run; the next request goes by a new number."""
+        """How many may run. A new number counts from the next request on."""
         self._requests: dict[Key, Request] = {}
         self._granted: set[Key] = set()
         self._asked: dict[Key, int] = {}
@@ -78,7 +78,7 @@ class Scheduler:
 
     @shielded
     def open(self, session_id: str, tell: Callable[[Any], object]) -> SessionSlots:
-        """Return the slots of a session, which hears SlotsChanged; requests of an earlier life of it are forgotten."""
+        """Return the slots of a session, which hears SlotsChanged; requests of an earlier actor of it are forgotten."""
         self.close(session_id)
         with self._lock:
             self._tell[session_id] = tell
@@ -86,7 +86,7 @@ class Scheduler:
 
     @shielded
     def request(self, owner: Owner, requests: Iterable[Request]) -> set[Claim]:
-        """Note which runs of a rendition want a slot, and no others; return the claims of those that have one."""
+        """Replace the requests of a rendition by these; return the claims that have a slot."""
         with self._lock:
             self._forget(owner)
             for request in requests:
@@ -97,7 +97,7 @@ class Scheduler:
                 else:
                     self._asked.pop(key, None)
             self._asked = {key: number for key, number in self._asked.items() if key in self._requests}
-            # Another rendition of the same session is another's, too: only this one hears by the returned claims.
+            # Other renditions of the session hear SlotsChanged, too, because only this one gets the returned claims.
             concerned = {session_id for session_id, _ in self._choose() - {owner}}
             granted = {key[2] for key in self._granted if key[:2] == owner}
         self._tell_of_it(concerned)
@@ -116,7 +116,7 @@ class Scheduler:
     @property
     @shielded
     def at_work(self) -> int:
-        """How many have a slot."""
+        """How many runs have a slot."""
         with self._lock:
             return len(self._granted)
 
@@ -125,7 +125,7 @@ class Scheduler:
             del self._requests[key]
 
     def _choose(self) -> set[Owner]:
-        """Give out the slots anew, and return the renditions for which that changed something."""
+        """Give out the slots anew, and return the renditions whose slots changed."""
         chosen = choose(self._requests, self._granted, self._asked, self.slots)
         changed, self._granted = {key for key in chosen ^ self._granted if key in self._requests}, chosen
         return {key[:2] for key in changed}
@@ -144,5 +144,5 @@ class SessionSlots:
         self._session_id = session_id
 
     def request(self, rendition: str, requests: Sequence[Request]) -> set[Claim]:
-        """Note which runs of a rendition want a slot, and no others; return the claims of those that have one."""
+        """Replace the requests of a rendition by these; return the claims that have a slot."""
         return self._scheduler.request((self._session_id, rendition), requests)

@@ -1,4 +1,4 @@
-"""The viewers of one rendition: where they are, and what they wait for. Lives in the session's thread."""
+"""The viewers of one rendition: their positions, and the callers who wait. Lives in the session's thread."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ POSITIONS: Final = 8
 """How many viewers' positions are kept per rendition."""
 
 NEIGHBOURS: Final = 2
-"""A request this many segments or fewer after a viewer's position is taken to be that viewer's next."""
+"""A request this many segments or fewer after a position is taken for the next one of that viewer."""
 
 
 class Viewers:
     """Positions are segment numbers. A caller is answered once, with a file or with an error."""
 
     def __init__(self, now: Callable[[], float], kept_for: float) -> None:
-        """Begin without any.
+        """Begin without viewers.
 
         Args:
             now: the clock, in seconds.
@@ -31,15 +31,15 @@ class Viewers:
         self.kept_for = kept_for
         self._now = now
         self._positions: dict[int, float] = {}
-        """Since when a viewer is at each, the latest to ask last."""
+        """Since when a viewer is at each segment, the latest to ask last."""
         self._waiting: dict[int, list[From]] = {}
         self._waiting_for_init: list[From] = []
 
     def __len__(self) -> int:
-        """How many wait."""
+        """How many callers wait."""
         return sum(not caller.abandoned for caller in chain(self._waiting_for_init, *self._waiting.values()))
 
-    # ---- where they are
+    # ---- positions
 
     def visit(self, number: int) -> None:
         """Note that a viewer is at a segment."""
@@ -68,10 +68,10 @@ class Viewers:
 
     @property
     def next_forgotten(self) -> float | None:
-        """When the next position is forgotten, on the clock; None when there is none."""
+        """When the next position is forgotten, on the clock; None if there is none."""
         return min((since + self.kept_for for since in self._positions.values()), default=None)
 
-    # ---- what they wait for
+    # ---- waiting callers
 
     def wait(self, number: int, caller: From) -> None:
         """Have a caller wait for a segment."""
@@ -83,7 +83,7 @@ class Viewers:
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """The segments that are waited for, the longest wait first."""
+        """The segments that callers wait for, the longest wait first."""
         return tuple(self._waiting)
 
     @property
@@ -96,34 +96,34 @@ class Viewers:
         return any(not caller.abandoned for caller in self._waiting.get(number, ()))
 
     def answer(self, number: int, file: Path) -> None:
-        """Give a segment's file to all who wait for it."""
+        """Answer all callers who wait for a segment with its file."""
         for caller in self._waiting.pop(number, ()):
             caller.reply(file)
 
     def answer_init(self, file: Path) -> None:
-        """Give the init segment's file to all who wait for it."""
+        """Answer all callers who wait for the init segment with its file."""
         waiting, self._waiting_for_init = self._waiting_for_init, []
         for caller in waiting:
             caller.reply(file)
 
     def fail(self, numbers: Iterable[int], error: Exception) -> None:
-        """Answer all who wait for these segments with an error."""
+        """Answer all callers who wait for these segments with an error."""
         for caller in chain(*(self._waiting.pop(number, ()) for number in tuple(numbers))):
             caller.fail(error)
 
     def fail_init(self, error: Exception) -> None:
-        """Answer all who wait for the init segment with an error."""
+        """Answer all callers who wait for the init segment with an error."""
         waiting, self._waiting_for_init = self._waiting_for_init, []
         for caller in waiting:
             caller.fail(error)
 
     def fail_all(self, error: Exception) -> None:
-        """Answer all who wait with an error."""
+        """Answer all callers who wait with an error."""
         self.fail(self._waiting, error)
         self.fail_init(error)
 
     def forget_the_gone(self) -> None:
-        """Forget callers who no longer wait, and positions from which nothing was asked for a while."""
+        """Forget callers who no longer wait, and positions without a request for ``kept_for`` seconds."""
         now = self._now()
         self._positions = {at: since for at, since in self._positions.items() if since + self.kept_for > now}
         self._waiting_for_init = [caller for caller in self._waiting_for_init if not caller.abandoned]

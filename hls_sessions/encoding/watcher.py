@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from hls_sessions.otp import ExitReason
 
 
-# watchdog reports it as an error when a watch ends while its last event is on the way. Ours end so all the time:
-# a run's folder is given up together with its encoder.
+# watchdog logs an error when a watch ends while its last event is on the way. This happens all the time here, because
+# the watch on a run's folder ends together with its encoder.
 logging.getLogger("watchdog.observers.inotify").setLevel(logging.CRITICAL)
 
 
@@ -31,10 +31,10 @@ class Watcher:
     def __init__(self) -> None:
         self._observer: BaseObserver | None = None
         self._ends: dict[Path, Callable[[], None]] = {}
-        """What ends the watch on each folder."""
+        """The function that ends the watch on each folder."""
 
     def start(self) -> None:
-        """Begin to watch; anew, where a server that was killed could not stop it."""
+        """Begin to watch. A watcher that still runs, because its server was killed, is stopped first."""
         self.stop()
         self._observer = Observer()
         self._observer.start()
@@ -48,14 +48,14 @@ class Watcher:
             self._ends.clear()
 
     def watch(self, folder: Path, on_closed: Callable[[Path], None]) -> Callable[[], None]:
-        """Watch a folder, and return what ends that.
+        """Watch a folder, and return a function that ends the watch.
 
-        ``on_closed`` is called in the observer's thread: it must be quick. The folder is not watched recursively,
-        and must be watched before anything is written to it: then no file is missed.
+        ``on_closed`` is called in the observer's thread, so it must be quick. The folder is not watched recursively. It
+        must be watched before anything is written to it, so that no file is missed.
 
         Raises:
             OSError: the folder is gone, or the system's limit of watches is reached.
-            RuntimeError: it is being restarted, and everyone who depends on it will be.
+            RuntimeError: the watcher is being restarted. All processes that depend on it will be restarted, too.
         """
         observer = self._observer
         if observer is None:
@@ -70,7 +70,7 @@ class Watcher:
         return end
 
     def forget(self, directory: Path) -> None:
-        """Watch nothing below a directory any more: what its owner did not end when it was killed."""
+        """End all watches below a directory, because its owner may have been killed before it could."""
         for folder, end in list(self._ends.items()):
             if folder.is_relative_to(directory):
                 end()

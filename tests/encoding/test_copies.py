@@ -1,4 +1,4 @@
-"""What of a rendition is copied: as long as it can be, segment by segment."""
+"""Segments are copied as long as they can be, each for itself."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def test_a_segment_is_tried_three_times_and_then_encoded(copies):
     assert list(copies.notes) == ["copy was given up at segment 3: it is damaged."]
 
 
-def test_one_that_was_copied_after_all_begins_anew(copies):
+def test_the_failures_of_a_segment_that_was_copied_after_all_are_forgotten(copies):
     fail(copies, 3, 2)
     copies.made(3)
 
     assert fail(copies, 3) == [False, False, True]
 
 
-def test_where_none_of_three_could_be_copied_none_is_tried_any_more(copies):
+def test_when_none_of_three_segments_could_be_copied_none_is_tried_any_more(copies):
     for number in (5, 1, 9):
         assert 4 in copies
         fail(copies, number)
@@ -45,7 +45,7 @@ def test_where_none_of_three_could_be_copied_none_is_tried_any_more(copies):
     assert copies.until(1) is None
 
 
-def test_where_any_could_be_copied_the_others_are_tried_however_many_fail(copies):
+def test_when_any_segment_could_be_copied_the_others_are_tried_however_many_fail(copies):
     copies.made(0)
     for number in range(1, 50):
         fail(copies, number)
@@ -61,7 +61,7 @@ def test_without_an_init_segment_nothing_is_copied(copies):
     assert list(copies.notes) == ["copy was given up: it is damaged."]
 
 
-def test_what_is_encoded_in_the_place_of_copies_ends_where_they_go_on(copies):
+def test_a_run_that_encodes_in_the_place_of_copies_ends_before_the_next_copy(copies):
     copies.made(0)
     for number in (4, 5, 6, 9):
         fail(copies, number)
@@ -69,7 +69,7 @@ def test_what_is_encoded_in_the_place_of_copies_ends_where_they_go_on(copies):
     assert [copies.until(number) for number in (4, 5, 9)] == [6, 6, 9]
 
 
-def test_where_nothing_can_stand_in_all_stay_copies(copies):
+def test_a_rendition_that_cannot_be_encoded_is_copied_whatever_fails(copies):
     alone = Copies(has_stand_in=False)
     for number in (0, 1, 2, 3, None):
         assert fail(alone, number) == [False, False, True]

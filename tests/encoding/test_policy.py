@@ -1,6 +1,6 @@
-"""The policy, rule by rule, and what holds in every situation there can be.
+"""The policy, rule by rule, and properties that hold in every possible situation.
 
-Segments are two seconds long here and a run is held thirty seconds, fifteen segments, ahead of its viewer.
+Segments are two seconds long here. A run is held thirty seconds ahead of its viewer, which is fifteen segments.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def situation(*, on_disk=(), waiting=(), at=(), runs=()):
 
 
 def decide(now, limits, refused=()):
-    """Decide with slots and room for all, but for those that are refused."""
+    """Decide with slots and room for all claims but the refused ones."""
     return policy.decide(propose(now, limits), dict(refused))
 
 
@@ -250,7 +250,7 @@ def test_a_refusal_has_the_last_word(given_, refused, then):
     assert decide(given_, LIMITS, refused) == then
 
 
-def test_a_viewer_who_waits_for_the_init_segment_waits_for_whatever_is_made():
+def test_every_run_is_urgent_while_a_viewer_waits_for_the_init_segment():
     now = replace(situation(waiting=[10], at=[10], runs=[run(1, 40)]), any_will_do=True)
 
     assert all(request.urgent for request in propose(now, LIMITS).requests)
@@ -264,14 +264,14 @@ def test_a_run_is_stopped_before_another_takes_its_place():
     assert kinds.index(Stop) < kinds.index(Start)
 
 
-def test_one_run_at_most_means_one_run_at_most():
+def test_with_one_run_at_most_a_second_viewer_gets_none():
     wanted = situation(waiting=[10, 40], at=[40, 10])
 
     assert decide(wanted, Limits(max_runs=1)) == [Start(10)]
 
 
 @pytest.mark.parametrize(("left", "goes_on"), [(20, [GoOn(1)]), (24, [])])
-def test_when_a_held_run_goes_on_can_be_set(left, goes_on):
+def test_the_share_of_the_look_ahead_at_which_a_held_run_goes_on_can_be_set(left, goes_on):
     held = situation(at=[0], on_disk=range(left // 2), runs=[run(1, left // 2, held=True)])
 
     assert decide(held, replace(LIMITS, go_on_at=0.8)) == goes_on
@@ -283,7 +283,7 @@ def test_when_a_held_run_goes_on_can_be_set(left, goes_on):
 segments = st.integers(0, SEGMENTS - 1)
 
 SHORT = 14
-"""A film so short that whatever is drawn is near to something else."""
+"""So few segments that any that hypothesis draws are near to each other."""
 SHORT_CUTS = replace(CUTS, times=CUTS.times[: SHORT + 1])
 
 everything = settings(max_examples=500)
@@ -345,7 +345,7 @@ def missing_and_waited_for(now):
 
 @everything
 @given(situations())
-def test_every_wait_is_for_a_run_that_goes_or_for_a_place(case):
+def test_every_viewer_who_waits_has_a_run_that_goes_or_all_runs_are_waited_for(case):
     now, limits = case
 
     then = after(now, decide(now, limits))
@@ -371,7 +371,7 @@ def test_there_are_never_more_runs_than_allowed(case):
 
 @everything
 @given(situations())
-def test_a_run_that_somebody_waits_for_is_never_stopped_or_held(case):
+def test_a_run_that_a_viewer_waits_for_is_never_stopped_or_held(case):
     now, limits = case
     waited_for = {run.run for segment in missing_and_waited_for(now) if (run := maker(now.runs, segment))}
 
@@ -382,7 +382,7 @@ def test_a_run_that_somebody_waits_for_is_never_stopped_or_held(case):
 
 @everything
 @given(situations())
-def test_what_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless_somebody_waits_now(case):
+def test_a_segment_that_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless_another_waits(case):
     now, limits = case
 
     then = after(now, decide(now, limits))
@@ -410,7 +410,7 @@ def test_nothing_is_started_that_is_on_disk_or_being_made(case):
 
 @everything
 @given(situations())
-def test_a_run_is_told_one_thing_at_most(case):
+def test_a_run_gets_one_action_at_most(case):
     now, limits = case
 
     told = [action.run for action in decide(now, limits) if not isinstance(action, Start | Wait)]
@@ -438,7 +438,7 @@ def refusals(draw):
 
 @everything
 @given(refusals())
-def test_only_what_is_granted_goes(case):
+def test_only_runs_that_are_not_refused_go(case):
     now, limits, refused = case
 
     then = after(now, decide(now, limits, refused))
@@ -467,7 +467,7 @@ def test_a_refusal_of_one_changes_nothing_for_another(case):
 @given(refusals())
 def test_a_refused_decision_that_was_carried_out_is_not_changed_by_the_same_refusals(case):
     now, limits, refused = case
-    assume(all(isinstance(claim, int) for claim in refused))  # a new run has another claim than its start had
+    assume(all(isinstance(claim, int) for claim in refused))  # a run has another claim than its start had
 
     then = after(now, decide(now, limits, refused))
 
@@ -477,8 +477,8 @@ def test_a_refused_decision_that_was_carried_out_is_not_changed_by_the_same_refu
 # ---- as time goes on
 
 
-class Viewing:
-    """A rendition being watched: runs make segments when they are let, viewers ask for the next one."""
+class Playback:
+    """A rendition being watched: runs make segments when they may, viewers ask for the next one."""
 
     def __init__(self, *places, limits=LIMITS):
         self.limits = limits
@@ -494,13 +494,13 @@ class Viewing:
         return self.places[viewer] not in self.now.published
 
     def step(self, viewer):
-        """The viewer asks for the next segment, once they have this one."""
+        """The viewer asks for the next segment, once this one is there."""
         if not self.waits(viewer) and self.places[viewer] < SEGMENTS - 1:
             self.places[viewer] += 1
             self._ask(viewer)
 
     def jump(self, viewer, segment):
-        """The viewer seeks, and no longer waits for what they asked for before."""
+        """The viewer seeks, and no longer waits for the segment asked for before."""
         self.places[viewer] = segment
         self._ask(viewer)
 
@@ -535,22 +535,22 @@ STEPS = ["left asks", "right asks", "a run makes", "the other run makes"]
 
 @given(st.lists(st.sampled_from(STEPS), max_size=80))
 def test_two_viewers_far_apart_keep_a_run_each(steps):
-    viewing = Viewing(0, 40)
+    playback = Playback(0, 40)
 
     for step in steps:
         match step:
             case "left asks":
-                viewing.step(0)
+                playback.step(0)
             case "right asks":
-                viewing.step(1)
+                playback.step(1)
             case "a run makes":
-                viewing.make(0)
+                playback.make(0)
             case _:
-                viewing.make(1)
-        if max(run.next for run in viewing.now.runs) >= SEGMENTS - 1 or viewing.places[0] > 20:
+                playback.make(1)
+        if max(run.next for run in playback.now.runs) >= SEGMENTS - 1 or playback.places[0] > 20:
             break  # the film ends, or the two have come near
 
-    assert (viewing.starts, viewing.stops) == ([0, 40], [])
+    assert (playback.starts, playback.stops) == ([0, 40], [])
 
 
 @given(
@@ -558,18 +558,18 @@ def test_two_viewers_far_apart_keep_a_run_each(steps):
     st.lists(st.integers(0, 3), min_size=1, max_size=8),
     st.integers(1, 3),
 )
-def test_however_viewers_jump_about_everyone_is_served_in_the_end(moves, turns, max_runs):
-    viewing = Viewing(0, 30, 10, 50, 20, limits=replace(LIMITS, max_runs=max_runs))
+def test_however_viewers_seek_all_are_served_in_the_end(moves, turns, max_runs):
+    playback = Playback(0, 30, 10, 50, 20, limits=replace(LIMITS, max_runs=max_runs))
     for number, (viewer, segment) in enumerate(moves):
         if segment is None:
-            viewing.step(viewer)
+            playback.step(viewer)
         else:
-            viewing.jump(viewer, segment)
-        viewing.make(turns[number % len(turns)])
+            playback.jump(viewer, segment)
+        playback.make(turns[number % len(turns)])
 
     for turn in range(10 * SEGMENTS):
-        if not any(map(viewing.waits, range(5))):
+        if not any(map(playback.waits, range(5))):
             break
-        assert viewing.make(turn), "somebody waits, and nothing is being made"
+        assert playback.make(turn), "somebody waits, and nothing is being made"
 
-    assert not viewing.now.waiting
+    assert not playback.now.waiting

@@ -1,4 +1,4 @@
-"""Which encoders run where there are more than may: those whose viewers are closest to running dry."""
+"""If there are more encoders than slots, those run whose viewers are closest to running dry."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ def test_those_run_whose_viewers_are_closest_to_running_dry():
     assert chosen(2, a=ahead(20), b=ahead(5), c=ahead(12)) == {"b", "c"}
 
 
-def test_what_is_waited_for_comes_first():
+def test_runs_that_viewers_wait_for_come_first():
     assert chosen(1, granted=["a"], a=ahead(0), b=TO_BE_STARTED) == {"b"}
 
 
-def test_while_anybody_waits_those_whose_viewers_have_enough_have_no_slot():
+def test_while_a_viewer_waits_runs_whose_viewers_have_enough_have_no_slot():
     assert chosen(4, granted=["a"], a=ahead(COMFORT), b=ahead(COMFORT - 1), c=TO_BE_STARTED) == {"b", "c"}
 
 
-def test_of_those_that_are_to_be_started_the_longest_wait_comes_first():
+def test_of_the_runs_that_are_to_be_started_the_longest_wait_comes_first():
     assert chosen(1, asked=["b", "a"], a=TO_BE_STARTED, b=TO_BE_STARTED) == {"b"}
 
 
-def test_a_run_that_somebody_waits_for_goes_on_whatever_else_does():
+def test_a_run_that_a_viewer_waits_for_goes_on_even_without_a_free_slot():
     assert chosen(1, granted=["a"], asked=["a", "b", "c"], a=WAITED_FOR, b=WAITED_FOR, c=TO_BE_STARTED) == {"a", "b"}
 
 
@@ -73,7 +73,7 @@ requests = st.dictionaries(
 
 
 @given(requests, st.sets(st.sampled_from("abcdefgh").map(key)), st.integers(1, 5))
-def test_slots_are_kept_to_and_no_run_that_somebody_waits_for_is_without(requests, granted, slots):
+def test_no_more_runs_than_slots_go_but_every_run_that_a_viewer_waits_for_has_one(requests, granted, slots):
     found = choose(requests, granted, {}, slots)
 
     must = {key for key, each in requests.items() if each.exists and each.urgent}
@@ -89,7 +89,7 @@ def test_slots_are_kept_to_and_no_run_that_somebody_waits_for_is_without(request
 
 @pytest.fixture
 def told():
-    """What each session was told."""
+    """The messages that each session was told."""
     return {"a": [], "b": []}
 
 
@@ -102,7 +102,7 @@ def scheduler(told):
     return scheduler
 
 
-def test_who_loses_a_slot_and_who_gets_one_is_told(scheduler, told):
+def test_a_session_that_loses_a_slot_or_gets_one_is_told(scheduler, told):
     assert scheduler.request(("a", VIDEO), [ahead(10)]) == {1}
     assert scheduler.request(("b", VIDEO), [WAITED_FOR]) == {1}
     assert (len(told["a"]), len(told["b"])) == (1, 0)
@@ -124,7 +124,7 @@ def test_a_session_is_told_of_a_slot_that_one_of_its_renditions_leaves_to_anothe
     assert scheduler.request(("a", AUDIO), [TO_BE_STARTED]) == {Start(4)}
 
 
-def test_nobody_is_told_of_what_stays_as_it_was(scheduler, told):
+def test_no_session_is_told_when_its_slots_stay_as_they_were(scheduler, told):
     for _ in range(3):
         scheduler.request(("a", VIDEO), [ahead(1)])
         scheduler.request(("b", VIDEO), [ahead(20)])

@@ -34,7 +34,7 @@ RENDITION = "video"
 
 
 class Machine:
-    """So many slots, and a disk of so many bytes."""
+    """A number of slots, a budget of bytes, and sessions that share both."""
 
     def __init__(self, slots, budget, viewers):
         self.scheduler = Scheduler(slots)
@@ -45,7 +45,7 @@ class Machine:
         self.settle()
 
     def settle(self):
-        """Have every session hear what it was told, until nothing more is."""
+        """Have every session hear its messages, until there are none."""
         for session in self.sessions:
             session.act()
         for _ in range(1000):
@@ -56,7 +56,7 @@ class Machine:
         raise AssertionError("the sessions tell each other things for ever")
 
     def make(self, turn):
-        """One of the runs that go makes its next segment; False when none goes."""
+        """One of the runs that go makes its next segment; False if none goes."""
         going = [(session, run) for session in self.sessions for run in session.runs.values() if not run.held]
         if not going:
             return False
@@ -71,12 +71,12 @@ class Machine:
 
     @property
     def bytes(self):
-        """What is on disk, and what each run that goes writes now."""
+        """The bytes on disk, and those that each run that goes writes now."""
         return SIZE * (sum(len(session.on_disk) for session in self.sessions) + len(self.going))
 
 
 class Session:
-    """One viewer of one rendition, whose runs make segments when the machine lets them."""
+    """One viewer of one rendition. Its runs make segments when the machine lets them."""
 
     limits = Limits(max_runs=2, look_ahead=8.0)
 
@@ -116,7 +116,7 @@ class Session:
         return freed
 
     def made(self, run):
-        """A run finishes its next segment, which is published, and goes on with the one after that."""
+        """A run finishes its next segment, which is published, and goes on with the one after it."""
         if run.next not in self.on_disk:
             self.on_disk.add(run.next)
             self.quota.wrote(SIZE)
@@ -125,7 +125,7 @@ class Session:
 
     def act(self):
         for run in list(self.runs.values()):
-            if run.next > run.last:  # it has made all, and ends
+            if run.next > run.last:  # it has made all its segments, and ends
                 self.end(run.run)
         waiting = (self.at,) if self.waits else ()
         now = Situation(CUTS, frozenset(self.on_disk), waiting, (self.at,), tuple(self.runs.values()))
@@ -184,7 +184,7 @@ def play(machine, moves):
 
 @settings(max_examples=300, deadline=None)
 @given(machines, moves)
-def test_segments_never_take_more_bytes_than_there_may_be(machine, moves):
+def test_segments_never_take_more_bytes_than_the_budget(machine, moves):
     for _ in play(machine, moves):
         assert machine.bytes <= machine.quota.budget.in_all
 

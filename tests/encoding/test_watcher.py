@@ -8,7 +8,7 @@ from hls_sessions.encoding import Watcher, WatcherServer
 from hls_sessions.otp import ChildSpec, Supervisor, which_children
 
 BOUND = 10
-"""Seconds after which what did not happen counts as never."""
+"""Seconds after which an event that has not happened never will."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_file_that_is_no_longer_written_to_is_told(watcher, folder):
+def test_a_file_that_is_no_longer_written_to_is_reported(watcher, folder):
     told = SimpleQueue()
     watcher.watch(folder, told.put)
 
@@ -35,7 +35,7 @@ def test_a_file_that_is_no_longer_written_to_is_told(watcher, folder):
     assert told.get(timeout=BOUND) == folder / "0.m4s"
 
 
-def test_a_file_that_is_still_written_to_is_not_told(watcher, folder):
+def test_a_file_that_is_still_written_to_is_not_reported(watcher, folder):
     told = SimpleQueue()
     watcher.watch(folder, told.put)
 
@@ -48,7 +48,7 @@ def test_a_file_that_is_still_written_to_is_not_told(watcher, folder):
     assert told.get(timeout=BOUND) == folder / "0.m4s"
 
 
-def test_all_of_many_files_written_at_once_are_told_in_order(watcher, folder):
+def test_many_files_written_at_once_are_all_reported_in_order(watcher, folder):
     told = SimpleQueue()
     watcher.watch(folder, told.put)
     files = [folder / f"{number}.m4s" for number in range(200)]
@@ -59,7 +59,7 @@ def test_all_of_many_files_written_at_once_are_told_in_order(watcher, folder):
     assert [told.get(timeout=BOUND) for _ in files] == files
 
 
-def test_each_folder_is_told_to_its_own_watch(watcher, folder, tmp_path):
+def test_each_folder_is_reported_to_its_own_watch(watcher, folder, tmp_path):
     other = tmp_path / "run-2"
     other.mkdir()
     told, told_other = SimpleQueue(), SimpleQueue()
@@ -73,7 +73,7 @@ def test_each_folder_is_told_to_its_own_watch(watcher, folder, tmp_path):
     assert told.get(timeout=BOUND) == folder / "7.m4s"
 
 
-def test_a_watch_that_was_ended_tells_nothing(watcher, folder, tmp_path):
+def test_a_watch_that_was_ended_reports_nothing(watcher, folder, tmp_path):
     other = tmp_path / "run-2"
     other.mkdir()
     told = SimpleQueue()
@@ -126,7 +126,7 @@ def test_a_folder_that_is_not_there_cannot_be_watched(watcher, tmp_path):
         watcher.watch(tmp_path / "none", print)
 
 
-def test_what_does_not_run_watches_nothing(folder):
+def test_a_watcher_that_does_not_run_watches_nothing(folder):
     with pytest.raises(RuntimeError, match="the segment watcher is not running"):
         Watcher().watch(folder, print)
 
