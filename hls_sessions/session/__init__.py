@@ -1,4 +1,4 @@
-"""One viewing: its messages, its states, its actor, and the record of its life."""
+"""One session: its messages, its states, its actor, and its record."""
 
 from hls_sessions.session.client import Session, end_error
 from hls_sessions.session.events import (

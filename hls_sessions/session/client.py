@@ -1,4 +1,4 @@
-"""One session as a media server holds it: the messages of its actor as methods, across the actor's restarts.
+"""One session, as a media server uses it: the messages of its actor as methods, across the actor's restarts.
 
 The callbacks that answer them are in ``server.py``.
 """
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from hls_sessions.session.spec import SessionSpec
 
 TRIES = 3
-"""How often an actor may crash while it handles a request: what crashes every actor must not use up their restarts."""
+"""How often actors may crash over one request, because such a request must not use up the session's restarts."""
 
 CALL_TIMEOUT = 15.0
 """Seconds a call to a session may take, restarts included; segments have no limit of their own."""
@@ -58,8 +58,8 @@ class Session:
     """One session, as seen from outside. Any thread and any event loop may use it.
 
     A request that the session's actor could not answer because it crashed is asked again when the actor is
-    back: the one who waits notices a pause at most. It fails with SessionEnded or SessionNotFound when the
-    session has ended for good.
+    back. Its caller notices a pause at most. It fails with SessionEnded or SessionNotFound when the session has
+    ended for good.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class Session:
         self._held: set[Reply[Path]] = set()
         """Requests for files that are not answered yet."""
         self._closed: SessionError | None = None
-        """Why no file is made any more."""
+        """The error of all further requests for files; None while files are made."""
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.presentation.media.path.name!r}>"
 
-    # ---- what never changes
+    # ---- fixed properties
 
     @property
     def id(self) -> str:
@@ -89,7 +89,7 @@ class Session:
 
     @property
     def user(self) -> str | None:
-        """Who opened it; None for one that nobody shares."""
+        """The user who opened it; None for a session that is not shared."""
         return self._spec.user
 
     @property
@@ -104,7 +104,7 @@ class Session:
 
     @property
     def history(self) -> tuple[Transition, ...]:
-        """Every step of its life so far, the oldest first; also when it has ended."""
+        """Every step so far, the oldest first; also when it has ended."""
         return self._record.history
 
     # ---- asking, in a thread
@@ -129,12 +129,12 @@ class Session:
         self._soon(self.ask_heartbeat())
 
     def pause(self, position: float | None = None) -> Snapshot:
-        """Stop all encoders, and return how the session was. What is on disk can still be watched.
+        """Stop all encoders, and return a snapshot of the session. The segments on disk can still be watched.
 
         A viewer who asks for a segment that must be made resumes the session; so does ``resume``.
 
         Args:
-            position: where the viewer is, in seconds; by default where the segment asked for last begins.
+            position: the viewer's position, in seconds; by default the beginning of the segment asked for last.
 
         Raises:
             ValueError: there is no such position.
@@ -146,11 +146,11 @@ class Session:
         return snapshot
 
     def resume(self, snapshot: Snapshot | None = None) -> SessionInfo:
-        """Go on as it was at the pause, or as an earlier snapshot says.
+        """Go on from the pause, or from an earlier snapshot.
 
         Raises:
             IllegalTransition: it is not paused.
-            TypeError: the snapshot is something else.
+            TypeError: the snapshot is not a Snapshot.
             SnapshotRefused: the snapshot is not of this session's file.
             SessionEnded, SessionNotFound: it has ended; ``Supervisor.resume`` makes a new one.
             Unavailable: it did not answer in time.
@@ -174,27 +174,27 @@ class Session:
         return media_playlist(self.presentation, rendition, self._spec.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
-        """Return the file of a segment, waiting up to ``timeout`` seconds until it is there; of a text track, WebVTT.
+        """Return the file of a segment, once it is there, within ``timeout`` seconds. Segments of subtitles are WebVTT.
 
         Raises:
             RenditionNotFound, SegmentNotFound: the playlists have no such segment.
             SegmentImpossible, EncoderFailed: it cannot be made.
-            SubtitlesFailed, MediaNotFound, StorageFailed: the text cannot be read or written.
+            SubtitlesFailed, MediaNotFound, StorageFailed: the subtitles cannot be read or written.
             SessionEnded, SessionNotFound: the session has ended.
             TimeoutError: it took longer.
         """
         return self.published(rendition, segment) or _within(self.ask_segment(rendition, segment), timeout)
 
     def init(self, rendition: str, timeout: float | None = None) -> Path:
-        """Return the file of a rendition's init segment; like ``segment``. Text tracks have none."""
+        """Return the file of a rendition's init segment; like ``segment``. Subtitles have none."""
         return _within(self.ask_init(rendition), timeout)
 
     def gap(self, rendition: str, segment: int, init: Path) -> bytes:
-        """Return what keeps a player going in place of a segment that is impossible: nothing of the film, in time.
+        """Return a filler segment in place of an impossible one, so that players go on.
 
         Args:
             rendition: the rendition's id.
-            segment: one that its playlist has.
+            segment: the number of a segment in its playlist.
             init: the rendition's init segment.
 
         Raises:
@@ -208,14 +208,14 @@ class Session:
         return webvtt_segment((), self.presentation.timeline.origin, OFFSET, note=note)
 
     def stop(self) -> None:
-        """End the session, and return when everything it cost is gone. Nothing is left to do when it has ended."""
+        """End the session, and return when its encoders and files are gone. Does nothing if it has ended."""
         with suppress(SessionEnded, SessionNotFound):
             self._close(self.id)
 
     # ---- asking, from an event loop: await the reply
 
     def published(self, rendition: str, segment: int) -> Path | None:
-        """Return a segment's file if it is on disk, without asking the actor, which is only told. Never blocks.
+        """Return a segment's file if it is on disk. The actor is told but not asked, so this never blocks.
 
         Raises:
             RenditionNotFound, SegmentNotFound: the playlists have no such segment.
@@ -234,7 +234,7 @@ class Session:
         return path
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
-        """Ask for the file of a segment. Cancel the reply when the viewer has left."""
+        """Ask for the file of a segment. Cancel the reply if the viewer leaves."""
         answer = self._hold(GetSegment(rendition, index(segment)))
         answer.add_done_callback(self._count_served)
         return answer
@@ -248,7 +248,7 @@ class Session:
         return self._ask(GetInfo())
 
     def ask_peek(self) -> Reply[SessionInfo]:
-        """Ask for the session as it is now, without counting as activity. One that is idle need not even wake."""
+        """Ask for the session as it is now. Does not count as activity. The actor need not even wake if it is idle."""
         actor = self._registry.whereis(self.id)
         seen = None if actor is None else actor.peek()
         if seen is None:
@@ -272,19 +272,19 @@ class Session:
     # ---- for the supervisor
 
     def ask_reap(self) -> Reply[bool]:
-        """Have it look whether its time has run out; answered with whether it ends for that."""
+        """Have it expire if its time has run out; answered with whether it has expired."""
         return self._ask(Reap())
 
     def ask_displace(self, unwatched_after: float) -> Reply[bool]:
-        """Have it end for another's sake, if nobody was there for so many seconds; answered with whether it does."""
+        """Have it end for another session, if nobody was there for so many seconds; answered with whether it does."""
         return self._ask(Displace(unwatched_after))
 
     def ask_pause_if(self, provided: Callable[[State], bool]) -> Reply[Snapshot]:
-        """Ask for a pause in an operator's name, which is refused unless something holds when it is taken."""
+        """Ask for a pause in an operator's name, which is refused unless ``provided`` holds when it is taken."""
         return self._ask(PauseIf(provided))
 
     def reap(self) -> bool:
-        """Have it look whether its time has run out. True when it ends for that, or has.
+        """Have it expire if its time has run out. True if it has expired, now or before.
 
         Raises:
             Unavailable: it did not answer in time.
@@ -308,19 +308,19 @@ class Session:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether somebody waits for a file of it."""
+        """Whether a caller waits for a file of it."""
         return bool(self._held)
 
     def take_no_more(self, error: SessionError) -> list[Reply[Path]]:
-        """Answer who asks for a file from now on with an error, and return the requests that are not answered yet.
+        """Answer further requests for files with an error, and return the requests that are not answered yet.
 
-        What is on disk can still be had.
+        The files on disk can still be had.
         """
         self._closed = error
         return list(self._held)
 
     def ended(self, error: SessionError) -> None:
-        """Note that the session has ended for good, and answer whoever waits for its return."""
+        """Note that the session has ended for good, and answer the callers who wait for its actor to return."""
         self._end = error
         for waiting in tuple(self._waiting):
             waiting.fail(error)
@@ -335,7 +335,7 @@ class Session:
             raise Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.") from error
 
     def _serve(self, path: Path) -> bool:
-        """Count a segment as served; False when it is not there."""
+        """Count a segment as served; False if it is not there."""
         try:
             size = path.stat().st_size
         except OSError:
@@ -344,7 +344,7 @@ class Session:
         return True
 
     def _count_served(self, answer: Reply[Path]) -> None:
-        with suppress(Exception):  # who has left, or was refused, was served nothing
+        with suppress(Exception):  # a caller who has left, or was refused, was served nothing
             self._serve(answer.get(0))
 
     def _known(self, rendition: str) -> None:
@@ -358,7 +358,7 @@ class Session:
 
     def _not_ended(self) -> None:
         if self._end is not None:
-            # Without the traceback of those who were told before, which would grow with every one.
+            # Without the traceback of earlier callers, because it would grow with each.
             raise self._end.with_traceback(None)
 
     def _ask(self, request: Any) -> Reply[Any]:
@@ -386,7 +386,7 @@ class Session:
 
     def _put(self, ref: Ref, request: Any, answer: Reply[Any], tries: int) -> None:
         asked = ref.ask(request)
-        # Whoever leaves the one leaves the other; what was answered already cannot be left.
+        # Cancelling the answer cancels the request to the actor, unless it is answered already.
         answer.add_done_callback(lambda _: _leave(asked))
         asked.add_done_callback(lambda asked: self._answered(asked, request, answer, tries))
 
@@ -394,7 +394,7 @@ class Session:
         try:
             answer.set(asked.get(0))
         except (NoProcess, ServerExited) as ended:
-            # The actor died, perhaps over this request. Its supervisor brings it back, or says that it has ended.
+            # The actor died, perhaps over this request. Its supervisor restarts it, or says that the session has ended.
             crashed = isinstance(ended, ServerExited) and isinstance(ended.reason, Crash) and ended.in_hand
             if answer.done():
                 return
@@ -402,7 +402,7 @@ class Session:
                 answer.fail(Unavailable(f"Session {self.id} crashed {TRIES} times over this request."))
             else:
                 self._try(request, answer, tries - crashed)
-        except BaseException as error:  # noqa: BLE001 - whatever the answer is, it is passed on
+        except BaseException as error:  # noqa: BLE001 - every error is passed on as the answer
             answer.fail(error)
 
     def _when_running(self) -> Reply[Ref]:
@@ -422,7 +422,7 @@ class Session:
         def arrived(waiting: Reply[Ref]) -> None:
             try:
                 ref = waiting.get(0)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it is the answer
+            except BaseException as error:  # noqa: BLE001 - every error is the answer
                 answer.fail(error)
             else:
                 then(ref)
@@ -435,7 +435,7 @@ def _leave(reply: Reply[Any]) -> None:
 
 
 def end_error(record: SessionRecord) -> SessionError:
-    """Return what is answered for a session that has ended: one that its viewer ended is not there, others say why."""
+    """Return the error for a session that has ended: SessionNotFound if it was completed, else SessionEnded."""
     end = record.end
     if end is None or end.to_state == State.COMPLETED.value:
         return SessionNotFound(record.session_id)

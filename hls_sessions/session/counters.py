@@ -9,17 +9,17 @@ from hls_sessions.counters import COUNTERS, Sums
 from hls_sessions.otp import shielded
 
 ACTOR: Final = "actor"
-"""What is restarted when a session's own actor has crashed."""
+"""The name of a restart of a session's own actor, after a crash."""
 
 DAEMON: Final = "daemon"
-"""What is restarted when a session goes on in another daemon. All other restarts are of encoders, by their cause."""
+"""The name of a restart by which a session goes on in another daemon. All others are of encoders, by their cause."""
 
 
 class Counters:
     """One session's counters. Any thread may add to them."""
 
     def __init__(self, sums: Sums | None = None) -> None:
-        """Go on from what an earlier daemon has counted; by default, begin."""
+        """Go on from the sums of an earlier daemon; by default, begin with zero."""
         sums = sums or Sums()
         self._values: dict[str, float] = {counter.name: getattr(sums, counter.name) for counter in COUNTERS}
         self._restarts = dict(sums.restarts)

@@ -1,4 +1,4 @@
-"""What happens in the lives of sessions, for whoever wants to hear of it. All values are frozen."""
+"""The events of sessions, for subscribers. All values are frozen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hls_sessions.session.snapshot import Snapshot  # noqa: TC001 - the same
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Anything that happens. ``name`` is a stable word for programs."""
+    """An event. ``name`` is a stable word for programs."""
 
     name: ClassVar[str] = "event"
 
@@ -42,7 +42,7 @@ class StateChanged(Event):
     by: str
     reason: str
     snapshot: Snapshot | None = None
-    """How the session was, when it was paused."""
+    """The snapshot, if the step is a pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class SegmentReady(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restarted(Event):
-    """What had failed is at work again: a session's actor, an encoder, a packager, or the daemon."""
+    """A part that had failed works again: a session's actor, an encoder, a packager, or the daemon."""
 
     name: ClassVar[str] = "restarted"
 
@@ -68,12 +68,12 @@ class Restarted(Event):
     cause: str
     rendition: str | None = None
     segment: int | None = None
-    """Where the new one begins."""
+    """The segment that the new one begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evicted(Event):
-    """A segment that was on disk is there no more: it made room, or was deleted. It is made again for whoever asks."""
+    """A segment is no longer on disk: it made room, or was deleted. It is made again when a viewer asks for it."""
 
     name: ClassVar[str] = "evicted"
 
@@ -92,7 +92,7 @@ class Updated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconfigured(Event):
-    """The supervisor's settings were changed. It is of no session: the id is empty."""
+    """The supervisor's settings were changed. No session is meant, so the id is empty."""
 
     name: ClassVar[str] = "reconfigured"
 

@@ -1,4 +1,4 @@
-"""What a session can be asked, and what it can hear. All values are frozen and valid from birth."""
+"""The messages of a session's actor: its requests, and those it hears. All values are frozen and valid from birth."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class GetInfo:
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """Ask for a SessionInfo without being taken for a viewer: listing sessions must not keep them alive."""
+    """Ask for a SessionInfo. Does not count as activity, because listing sessions must not keep them alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reap:
-    """Ask to look at once whether its time has run out; answered with whether it expires. Is no activity."""
+    """Ask to expire if its time has run out; answered with whether it expires. Is no activity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Displace:
-    """Ask to end, for another's sake, if nobody watches; answered with whether it does. Is no activity."""
+    """Ask to end for another session, if nobody watches; answered with whether it does. Is no activity."""
 
     unwatched_after: float
-    """Seconds without anything after which nobody counts as watching."""
+    """Seconds without a request after which nobody counts as watching."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Heartbeat:
 class GetSegment:
     """Ask for the file of a segment; answered with its path once it is there.
 
-    Refused with RenditionNotFound, SegmentNotFound, SegmentImpossible or EncoderFailed; of a text track, with
+    Refused with RenditionNotFound, SegmentNotFound, SegmentImpossible or EncoderFailed; for subtitles, with
     SubtitlesFailed, MediaNotFound or StorageFailed.
     """
 
@@ -69,10 +69,10 @@ class GetInit:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Ask for a rest; answered with a Snapshot when no encoder runs any more. Refused with IllegalTransition."""
+    """Ask for a pause; answered with a Snapshot when no encoder runs any more. Refused with IllegalTransition."""
 
     position: float | None = None
-    """Where the viewer is, in seconds; None for where the segment asked for last begins."""
+    """The viewer's position, in seconds; None for the beginning of the segment asked for last."""
 
     def __post_init__(self) -> None:
         if self.position is not None and not 0 <= self.position < inf:
@@ -81,15 +81,15 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class PauseIf:
-    """Ask for a rest in an operator's name; answered and refused like Pause. Is no activity."""
+    """Ask for a pause in an operator's name; answered and refused like Pause. Is no activity."""
 
     provided: Callable[[State], bool]
-    """What must hold when it is taken."""
+    """The condition that must hold when the step is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Ask to go on, as it was at the pause or as a snapshot says; answered with a SessionInfo.
+    """Ask to go on from the pause or from a snapshot; answered with a SessionInfo.
 
     Refused with IllegalTransition or SnapshotRefused.
     """
@@ -97,7 +97,7 @@ class Resume:
     snapshot: Snapshot | None = None
 
     def __post_init__(self) -> None:
-        # Here, because the actor would crash over it. A snapshot kept as JSON is read by Snapshot.model_validate.
+        # Checked here, or the actor would crash over it. A snapshot kept as JSON is read by Snapshot.model_validate.
         if not isinstance(self.snapshot, Snapshot | None):
             raise TypeError(f"A snapshot is a Snapshot, not a {type(self.snapshot).__name__}.")
 
@@ -107,7 +107,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A segment was served from disk without asking: the viewer is there and this far."""
+    """A segment was served from disk without asking the actor. This is the viewer's position."""
 
     rendition: str
     segment: int
@@ -118,14 +118,14 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigure:
-    """The settings have changed: from now on the session goes by these services."""
+    """The settings have changed: use these services from now on."""
 
     services: Services
 
 
 @dataclass(frozen=True, slots=True)
 class IdleCheck:
-    """A reminder, its own or the reaper's, to see whether anybody is still there."""
+    """A reminder, its own or the reaper's, to check whether its time has run out."""
 
 
 # Answered.
@@ -151,26 +151,26 @@ class SessionInfo(Sums):
     last_activity_at: datetime
     idle_timeout: float
     expires_in: float
-    """Seconds until it expires if nothing more is asked of it."""
+    """Seconds until it expires without any further request."""
     subscriber_count: int
-    """How many listen to its events."""
+    """How many subscribers listen to its events."""
     last_subscriber_left_at: datetime | None
-    """When the last of them left; None while there is one, and before there was any."""
+    """When the last subscriber left; None while there is one, and before there was any."""
     viewers_waiting: int
     in_vain_for: float
-    """For how long nothing has come for those who wait; 0 when nobody does."""
+    """Seconds for which viewers have waited without any new segment; 0 if nobody waits."""
     first_segment_after: float | None
-    """How long the first segment took, from the first request for one."""
+    """Seconds from the first request for a segment to the first segment made."""
     position: float
-    """Where its viewer last was, in seconds from the beginning."""
+    """The last position of its viewer, in seconds from the beginning."""
     seconds_in: dict[str, float]
     """Seconds spent in each state that is not final."""
     renditions: tuple[RenditionInfo, ...]
     runs: tuple[RunInfo, ...]
     bytes_on_disk: int = 0
-    """Of its segments now."""
+    """Bytes of its segments now."""
     packager: int | None = None
-    """The process id of what makes its copied segments, while it runs."""
+    """The process id of its packager, while it runs."""
     notes: tuple[str, ...] = ()
     reason: str | None = None
-    """Why it ended, when it did."""
+    """Why it ended, if it has."""

@@ -1,7 +1,7 @@
-"""The record of one session: its state, every step it took, and what it has made. It outlives its actors.
+"""The record of one session: its state, its steps, and its counters. It outlives its actors.
 
-The actor writes most of it, its handle and its supervisor the rest, each from a thread of their own; so every
-method may be called from any thread, and no crash of an actor loses anything.
+The actor writes most of it, the client and the supervisor the rest, each from its own thread. So every method may be
+called from any thread. A crash of an actor loses nothing.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from hls_sessions.session.snapshot import Snapshot
 
 REMEMBERED = 1000
-"""Steps that are kept of one life, the latest ones. Only a session that is paused and resumed hundreds of times takes
-more."""
+"""How many steps of one session are kept, the latest ones. Only a session that is paused and resumed hundreds of times
+takes more."""
 
 CHANGE = "change"
-"""What is refused where a session's settings cannot be changed: it is no step."""
+"""The name of a refused change of a session's settings, in place of a step."""
 
 QUIET = Circumstances()
 """Nobody waits, and nothing is overdue."""
@@ -47,7 +47,7 @@ class Transition:
     from_state: str
     to_state: str
     by: str
-    """Who asked for it: ``viewer``, ``session``, ``reaper`` or ``supervisor``."""
+    """The asker: ``viewer``, ``session``, ``reaper`` or ``supervisor``."""
     reason: str
 
 
@@ -64,11 +64,11 @@ class Earlier:
     cause: str
     """Why the earlier daemon left it."""
     snapshot: Snapshot | None = None
-    """How it was, when it is paused."""
+    """Its snapshot, if it is paused."""
     own: tuple[float | None, float | None] = None, None
-    """The times it was given of its own, as ``Presence.own`` says them."""
+    """Its own times, as in ``Presence.own``."""
     had_subscribers: bool = False
-    """Whether somebody listened to it."""
+    """Whether it had subscribers."""
 
 
 class SessionRecord:
@@ -86,7 +86,7 @@ class SessionRecord:
         subscriber_ttl: float = 90.0,
         start_at: float = 0.0,
     ) -> None:
-        """Begin a session, which is pending. ``tell`` hears of all that happens in it, and must be quick."""
+        """Begin the record of a pending session. ``tell`` gets all its events, and must be quick."""
         self.session_id = session_id
         self.presence = Presence(clock, idle_timeout, subscriber_ttl)
         self._tell = tell
@@ -94,11 +94,11 @@ class SessionRecord:
         self._is_told_of_the_end = False
         self.counters = Counters()
         self.position = start_at
-        """Where its viewer last was, in seconds from the beginning."""
+        """The last position of its viewer, in seconds from the beginning."""
         self.paused_by: object = None
         """The request that last paused it."""
         self.first_segment_after: float | None = None
-        """How many seconds the first segment took, from the first request for one."""
+        """Seconds from the first request for a segment to the first segment made."""
         self._clock = clock
         self._state = State.PENDING
         self._since = clock.monotonic()
@@ -121,19 +121,18 @@ class SessionRecord:
         snapshot: Snapshot | None = None,
         provided: Callable[[State], bool] | None = None,
     ) -> Transition:
-        """Take one step, and return its record. Of many who ask at once, one after the other is judged.
+        """Take one step, and return it as recorded. Simultaneous calls are judged one after the other.
 
         Args:
-            step: what is to be done.
-            by: who asks for it.
+            step: the step.
+            by: the asker.
             reason: why, in words.
-            now: what the table's guards judge.
-            snapshot: how it was, for a pause.
-            provided: what must hold at that very moment, beyond the table. It must be quick, and not ask this life.
+            now: the circumstances that the table's guards judge.
+            snapshot: the snapshot of a pause.
+            provided: a further condition that must hold at this moment. It must be quick, and not ask this record.
 
         Raises:
-            IllegalTransition: the table does not allow it, or what was to be provided does not hold; nothing has
-                changed.
+            IllegalTransition: the table does not allow it, or ``provided`` does not hold; nothing has changed.
         """
         with self._lock:
             self._judge(step.value, provided)
@@ -146,7 +145,7 @@ class SessionRecord:
             self._snapshot = snapshot
             if snapshot is not None:
                 self.position = snapshot.position
-            # Within the lock, so that the steps are told of in their order.
+            # Within the lock, so that the events come in the order of the steps.
             self._tell(
                 StateChanged(
                     session_id=self.session_id,
@@ -169,7 +168,7 @@ class SessionRecord:
         """Give it settings of its own, by the names of ``Presence.change``. All are changed, or none.
 
         Raises:
-            IllegalTransition: it has ended, or what was to be provided does not hold.
+            IllegalTransition: it has ended, or ``provided`` does not hold.
         """
         with self._lock:
             if self._state.is_final:
@@ -185,7 +184,7 @@ class SessionRecord:
             raise IllegalTransition(self._state.value, step, "The session is no longer one of those that were meant.")
 
     def go_on(self, earlier: Earlier) -> None:
-        """Go on from the record of an earlier daemon. Before anybody else knows of this one."""
+        """Go on from the record of an earlier daemon. Must be called before this one is shared."""
         self.counters = Counters(earlier.sums)
         self.position, self.first_segment_after = earlier.position, earlier.first_segment_after
         self.presence.was_last_here(earlier.last_activity_at, had_subscribers=earlier.had_subscribers)
@@ -200,7 +199,7 @@ class SessionRecord:
         self.counters.restarted(DAEMON)
         self._tell(Restarted(**self._now(), what=DAEMON, cause=earlier.cause))
 
-    # ---- what happens in it
+    # ---- events
 
     def made(self, rendition: str, segment: int, size: int) -> None:
         """Note that a segment of so many bytes was published."""
@@ -208,11 +207,11 @@ class SessionRecord:
         self._tell(SegmentReady(**self._now(), rendition=rendition, segment=segment, size=size))
 
     def evicted(self, rendition: str, segment: int) -> None:
-        """Note that a segment that was published is on disk no more."""
+        """Note that a published segment is no longer on disk."""
         self._tell(Evicted(**self._now(), rendition=rendition, segment=segment))
 
     def replaced(self, rendition: str, segment: int, cause: str, what: str = "encoder") -> None:
-        """Note that an encoder, or a packager, took the place of one that was lost, and to what."""
+        """Note that an encoder or a packager replaced one that was lost, and why it was lost."""
         self.counters.restarted(cause)
         self._tell(Restarted(**self._now(), what=what, cause=cause, rendition=rendition, segment=segment))
 
@@ -225,7 +224,7 @@ class SessionRecord:
         self.counters.add(encoder_failures=1)
 
     def computed(self, seconds: float) -> None:
-        """Note the processor seconds of an encoder or a packager that has ended."""
+        """Count the processor seconds of an encoder or a packager that has ended."""
         self.counters.add(encoder_seconds=seconds)
 
     def came_back(self, cause: str) -> None:
@@ -236,7 +235,7 @@ class SessionRecord:
 
     @shielded
     def over(self) -> None:
-        """Note that nothing more will happen: it has ended, and its encoders are gone."""
+        """Note that the session has ended and its encoders are gone, so that no event follows."""
         end = self.end
         with self._lock:
             told, self._is_told_of_the_end = self._is_told_of_the_end, True
@@ -245,26 +244,26 @@ class SessionRecord:
             ended = Ended(**self._now(), state=end.to_state, reason=end.reason, seconds_in=seconds, sums=sums)
             self._tell(ended)
 
-    # ---- what is known of it
+    # ---- reading
 
     @property
     def state(self) -> State:
-        """Where it is."""
+        """Its state."""
         return self._state
 
     @property
     def snapshot(self) -> Snapshot | None:
-        """How it was when it was paused; None when it is not."""
+        """Its snapshot, if it is paused; else None."""
         return self._snapshot
 
     @property
     def started_at(self) -> datetime | None:
-        """When it became playable; None when it never has."""
+        """When it became playable; None if it never has."""
         return self._started_at
 
     @shielded
     def recount(self, tell: Callable[[tuple[Transition, ...]], None]) -> None:
-        """Tell of all steps so far, before any other is taken."""
+        """Call ``tell`` with all steps so far, before any other is taken."""
         with self._lock:
             tell(tuple(self._history))
 
@@ -277,7 +276,7 @@ class SessionRecord:
 
     @property
     def end(self) -> Transition | None:
-        """The step that ended it; None while it lives."""
+        """The step that ended it; None if it has not ended."""
         history = self.history
         return history[-1] if history and State(history[-1].to_state).is_final else None
 
@@ -296,7 +295,7 @@ class SessionRecord:
 
 
 class Moment(TypedDict):
-    """What every event says: in whose life, and when."""
+    """The fields of every event."""
 
     session_id: str
     at: datetime

@@ -1,7 +1,7 @@
-"""The session actor: one viewing, from its directory's first file to its last.
+"""The session actor: one session, from its directory's first file to its last.
 
-It decides nothing about encoders itself: each rendition asks the policy. The actor keeps the state, the clock and the
-answers.
+It decides nothing about encoders itself, because each rendition asks the policy. The actor keeps the state, the timers
+and the answers.
 """
 
 from __future__ import annotations
@@ -69,19 +69,19 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STALL_CHECK = 2.5
-"""Seconds between two looks at encoders that somebody waits for."""
+"""Seconds between two checks of encoders that a viewer waits for."""
 
 ROOM_CHECK = 2.0
-"""Seconds between two looks whether a disk that was too full still is."""
+"""Seconds between two checks of a disk that was too full."""
 
 NO_ROOM = {
     Shortage.SHARED: "The disk is full, or as much of it as segments may take: encoders are held until there is room.",
     Shortage.OWN: "There is as much on disk as one session may take: encoders are held until its viewer goes on.",
 }
-"""What a session says of itself then."""
+"""The notes of a session whose reservations are refused."""
 
 SOONEST = 0.05
-"""Seconds between two looks whether encoders are still wanted, at least, where nobody is there."""
+"""The least seconds between two checks of idle encoders, if no viewer has a position."""
 
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
@@ -89,40 +89,40 @@ KILL_TIMEOUT = 2.0
 
 @dataclass(frozen=True, slots=True)
 class GoThere:
-    """A new session's own reminder to begin where an earlier one was."""
+    """A new session's own reminder to begin at the positions of an earlier one."""
 
     snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdleCheck:
-    """The session's own reminder to see whether its encoders are still wanted."""
+    """The session's own reminder to check whether its encoders are still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class StallCheck:
-    """The session's own reminder, while somebody waits, to see whether the encoders work."""
+    """The session's own reminder, while a viewer waits, to check whether the encoders work."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomCheck:
-    """The session's own reminder, while the disk is too full for it, to see whether it still is."""
+    """The session's own reminder, while the disk is too full for it, to check the disk again."""
 
 
 class SessionServer(GenServer):
-    """One viewing. A restart finds its directory and goes on with what is there."""
+    """The actor of one session. After a restart it goes on with the files in its directory."""
 
     refusals = (SessionError,)
 
     def init(self, spec: SessionSpec, services: Services, record: SessionRecord) -> None:
-        """Open the directory and take over what is in it; and the life, where an earlier actor left off."""
+        """Open the directory, and go on with the files and the record of an earlier actor, if there was one."""
         self._spec = spec
         self._services = services
         self._record = record
         self._waits = Waits(services.clock.monotonic, record.counters.sums.segments_made, record.first_segment_after)
         self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
-        # A crashed life has given back its runs; one that was killed, or whose thread was stuck, may not have.
+        # A crashed actor has ended its runs. An actor that was killed, or whose thread was stuck, may not have.
         services.watcher.forget(spec.directory)
         end_processes(self._directory)
         self._directory.clear_runs()
@@ -179,7 +179,7 @@ class SessionServer(GenServer):
             if spec.resumed_from is not None:
                 self.ref.send(GoThere(spec.resumed_from))
         self._pausing: list[tuple[From, Snapshot]] = []
-        """Who waits for the last encoder to be gone."""
+        """The callers who wait for the last encoder to be gone, and their snapshots."""
         self._looks_for_stalls = False
         self._looks_for_room = False
         self._idle_timer = self._remind(IdleCheck(), record.presence.due_in)
@@ -189,7 +189,7 @@ class SessionServer(GenServer):
         return f"<Session {self._spec.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
 
     def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer what can be asked. All but Peek, Reap, Displace and PauseIf counts as activity."""
+        """Answer a request. All but Peek, Reap, Displace and PauseIf count as activity."""
         if not isinstance(request, Peek | Reap | Displace | PauseIf):
             self._record.presence.touch()
         answer: Any = None
@@ -224,7 +224,7 @@ class SessionServer(GenServer):
         return answer
 
     def handle_peek(self) -> SessionInfo:
-        """Say how it is, as Peek does."""
+        """Return the session as it is now, as Peek does."""
         return self._info()
 
     def handle_cast(self, message: Any) -> None:
@@ -243,7 +243,7 @@ class SessionServer(GenServer):
                 super().handle_cast(message)
 
     def handle_info(self, message: Any) -> None:
-        """Hear of the runs' files and ends, and of time passing."""
+        """Hear of files, of processes that have ended, of other sessions, and of timers."""
         match message:
             case FileClosed(id_, run, path):
                 rendition = self._renditions[id_]
@@ -269,9 +269,9 @@ class SessionServer(GenServer):
                 super().handle_info(message)
 
     def terminate(self, reason: ExitReason) -> None:
-        """Give everything back. The directory is left to the next life, unless there will be none."""
-        for text in self._subtitles.values():
-            text.close()
+        """End all processes. The directory is left to the next actor, unless the session has ended."""
+        for track in self._subtitles.values():
+            track.close()
         for rendition in self._renditions.values():
             rendition.close(KILL_TIMEOUT)
         self._packager.close(KILL_TIMEOUT)
@@ -289,7 +289,7 @@ class SessionServer(GenServer):
             raise RenditionNotFound(self._spec.session_id, id_) from None
 
     def _reconfigure(self, services: Services) -> None:
-        """Go by other limits and times from now on."""
+        """Use other limits and times from now on."""
         self._services = services
         for each in self._renditions.values():
             each.reconfigure(services.limits, services.encoder_idle_timeout)
@@ -299,7 +299,7 @@ class SessionServer(GenServer):
         self._expire_if_idle()
 
     def _segment_near(self, rendition: SessionRendition) -> int:
-        """Guess where a viewer who asks for an init segment will be: where one last was in a rendition of that kind."""
+        """Guess a viewer's next segment from the latest position in any rendition of the same kind."""
         same = (other for other in self._renditions.values() if other.kind == rendition.kind)
         visits = [(since, number, other) for other in same for number, since in other.viewers.positions.items()]
         if not visits:
@@ -349,7 +349,7 @@ class SessionServer(GenServer):
     def _pause(self, request: Pause | PauseIf, caller: From) -> Any:
         """Stop all encoders, and answer when they are gone."""
         if request is self._record.paused_by and self._record.snapshot is not None:
-            return self._record.snapshot  # the actor that took the step crashed before it could say so
+            return self._record.snapshot  # the actor that took the step crashed before it could answer
         if isinstance(request, Pause):
             snapshot, why, provided = self._snapshot(request.position), "its viewer asked for a pause", None
         else:
@@ -386,7 +386,7 @@ class SessionServer(GenServer):
             for run in rendition.runs
             if not run.stopping
         ]
-        # Not validated: these are our own values, and a path may hold bytes that are no text.
+        # Not validated, because these are our own values, and a path may hold bytes that are not UTF-8.
         return Snapshot.model_construct(
             session_id=spec.session_id,
             user=spec.user,
@@ -401,7 +401,7 @@ class SessionServer(GenServer):
         )
 
     def _resume(self, snapshot: Snapshot | None) -> None:
-        """Be again as at the pause, or as an earlier snapshot of this session says."""
+        """Go on from the pause, or from an earlier snapshot of this session."""
         if snapshot is not None:
             self._is_of_this_session(snapshot)
         wanted = snapshot or self._record.snapshot
@@ -420,9 +420,9 @@ class SessionServer(GenServer):
         judge_numbers(snapshot, spec.presentation)
 
     def _go_there(self, snapshot: Snapshot) -> None:
-        """Begin where an earlier session was, with nothing on disk: the policy starts an encoder at each place."""
+        """Begin at the positions of an earlier session. Nothing is on disk: the policy starts an encoder at each."""
         for id_, rendition in self._renditions.items():
-            # A time was rounded when it was written down; half a frame more is surely within its segment.
+            # The time was rounded when it was written; half a frame later is surely within its segment.
             slack = float(rendition.cuts.slack)
             rendition.restore([rendition.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
             self._act(rendition)
@@ -439,16 +439,16 @@ class SessionServer(GenServer):
             self._act(rendition)
 
     def _serve(self, rendition: SessionRendition, path: Path | None, wanted: str) -> Any:
-        """Answer a viewer with a file, or see that it is made."""
+        """Answer a viewer with a file, or have it made."""
         if path is None and self._record.state is State.PAUSED:
-            # A player that gets nothing gives up, and cannot know that it must resume first.
-            with suppress(IllegalTransition):  # ended a moment ago: who waits will be told
+            # A player cannot know that it must resume first, and gives up if it gets nothing.
+            with suppress(IllegalTransition):  # it ended a moment ago: the callers will be answered
                 self._record.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {rendition.id}")
         self._act(rendition)
         return NO_REPLY if path is None else path
 
     def _note_position(self, rendition: SessionRendition, number: int) -> None:
-        """Note where the viewer is: where the picture is, if there is one, because sound is fetched ahead of it."""
+        """Note the viewer's position. If there is video, audio does not count, because it is fetched ahead of video."""
         presentation = self._spec.presentation
         if rendition.kind == "video" or not presentation.video:
             self._record.position = float(rendition.cuts.times[number] - presentation.timeline.origin)
@@ -470,7 +470,7 @@ class SessionServer(GenServer):
             self._remind(StallCheck(), STALL_CHECK)
 
     def _look_at_encoders(self, message: EncoderIdleCheck | StallCheck) -> None:
-        """See whether the encoders are still wanted, or whether they work."""
+        """Check whether the encoders are still wanted, or whether they work."""
         is_for_stalls = isinstance(message, StallCheck)
         if is_for_stalls:
             self._looks_for_stalls = False
@@ -488,7 +488,7 @@ class SessionServer(GenServer):
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
 
     def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged) -> None:
-        """Make room on the disk for another session, and see what may be done now that others leave more or less."""
+        """Make room on the disk for another session, and act, because others leave more or fewer slots and bytes."""
         match message:
             case MakeRoom(size, urgent):
                 self._quota.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
@@ -499,7 +499,7 @@ class SessionServer(GenServer):
             self._act(rendition)
 
     def _spare(self, size: int, *, urgent: bool = False) -> int:
-        """Delete segments of so many bytes, those first that are least likely to be asked for; return how many.
+        """Evict segments of so many bytes, first those least likely to be asked for; return how many bytes.
 
         ``urgent`` says that a viewer waits for the room, of this session or another.
         """
@@ -518,9 +518,9 @@ class SessionServer(GenServer):
         return (*self._renditions.values(), *self._subtitles.values())
 
     @property
-    def _faults_of_texts(self) -> dict[str, None]:
-        """Why texts cannot be had, each reason once: all are read together."""
-        return dict.fromkeys(text.fault for text in self._subtitles.values() if text.fault is not None)
+    def _subtitle_faults(self) -> dict[str, None]:
+        """Why subtitles cannot be had, each reason once, because all tracks are read together."""
+        return dict.fromkeys(track.fault for track in self._subtitles.values() if track.fault is not None)
 
     @property
     def _waiting(self) -> int:
@@ -534,14 +534,14 @@ class SessionServer(GenServer):
 
     @property
     def _expecting(self) -> int:
-        """How many of them wait for what is being made. In a pause nothing is: they wait for its end."""
+        """How many viewers wait for a segment that is being made. In a pause none is made, so it is 0."""
         return 0 if self._record.state is State.PAUSED else self._waiting
 
     def _remind(self, message: Any, seconds: float) -> Timer:
         return self._services.timers.send_after(self.ref, message, seconds)
 
     def _encoders_idle_in(self) -> float:
-        """Return in how many seconds the next viewer's place is forgotten. A later one is kept for longer."""
+        """Return the seconds until the next position is forgotten, or the unused packager is to be ended."""
         moments = (
             *(rendition.viewers.next_forgotten for rendition in self._renditions.values()),
             self._packager.unused_at(self._services.encoder_idle_timeout),
@@ -554,7 +554,7 @@ class SessionServer(GenServer):
     def _expire_if_idle(self) -> None:
         presence, waiting = self._record.presence, self._expecting
         if waiting:
-            presence.touch()  # who waits is there
+            presence.touch()  # a viewer who waits is there
         why = presence.overdue
         self._services.timers.cancel(self._idle_timer)
         if why is None:
@@ -564,7 +564,7 @@ class SessionServer(GenServer):
             self._end(Step.EXPIRE, Who.REAPER, why, now)
 
     def _ends_for(self, request: Reap | Displace) -> bool:
-        """End if its time has run out or, for the sake of another session, if nobody watches. Whether it does."""
+        """End if its time has run out or, for another session, if nobody watches. Return whether it does."""
         if isinstance(request, Displace):
             idle = self._record.presence.idle
             now = Circumstances(viewers_waiting=self._expecting, watched=idle < request.unwatched_after)
@@ -618,7 +618,7 @@ class SessionServer(GenServer):
             notes=(
                 *spec.presentation.notes,
                 *(f"{rendition.id}: {why}" for rendition in renditions for why in rendition.given_up),
-                *self._faults_of_texts,
+                *self._subtitle_faults,
                 *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),
             ),
             reason=None if end is None else end.reason,

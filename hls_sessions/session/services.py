@@ -1,4 +1,4 @@
-"""What all sessions share."""
+"""The services that all sessions share."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions share."""
+    """The services and limits that all sessions share."""
 
     binary: Binary
     encoder: Encoder
-    """What pictures are encoded with, as long as it works."""
+    """The video encoder to use as long as it works."""
     watcher: Watcher
     subtitles: SubtitleReader
     workers: Workers
-    """What packagers come from."""
+    """The source of packager processes."""
     clock: Clock
     timers: Timers
     limits: Limits
     quota: Quota
     scheduler: Scheduler
     encoder_idle_timeout: float
-    """Seconds without a segment request after which a rendition's encoders are stopped."""
+    """Seconds without a request for a segment after which a rendition's encoders are stopped."""
     home: Path | None = None
-    """The state folder from which sessions go on in the next daemon; None where they do not."""
+    """The state folder from which sessions go on in the next daemon; None if they do not."""

@@ -1,7 +1,7 @@
-"""How a session was when it was paused: small, and enough to go on from, here or in a later daemon.
+"""The snapshot of a paused session: small, and enough to go on from, here or in a later daemon.
 
-A snapshot goes out and comes back from outside, so it is checked twice: its form by pydantic, and then whether it is
-of this file.
+A snapshot is handed out and comes back from outside. So it is checked twice: pydantic checks its form, and
+``judge_file`` whether it can be of this file.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from hls_sessions.media import Presentation
 
 TOLERANCE = 1.0
-"""Seconds by which a file may have been taken to be longer, before all of it was read."""
+"""Seconds by which a file may have been estimated to be longer, before all of it was read."""
 
 MANY = 1024
-"""Places or runs a snapshot may name: more than a session keeps."""
+"""How many positions or runs a snapshot may name: more than a session keeps."""
 
 Number = Annotated[int, Field(ge=0, le=10**9)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -34,13 +34,13 @@ class _Value(BaseModel):
 
 
 class Place(_Value):
-    """Where a viewer was in a rendition in use."""
+    """A viewer's position in a rendition."""
 
     rendition: Name
     segment: Number
-    """The segment they asked for last."""
+    """The segment asked for last."""
     time: Seconds
-    """When it begins, in seconds: what holds where the file is cut differently."""
+    """When it begins, in seconds, which holds even if the file is cut differently."""
 
 
 class PausedRun(_Value):
@@ -54,7 +54,7 @@ class PausedRun(_Value):
 
 
 class SessionSettings(_Value):
-    """The settings of a session that its segments or its life depend on. Seconds."""
+    """The settings that a session's segments or its expiry depend on. Seconds."""
 
     segment_length: Annotated[float, Field(ge=1, le=12)]
     idle_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -64,21 +64,21 @@ class Snapshot(_Value):
     """One paused session."""
 
     version: Literal[1] = 1
-    """Of this form."""
+    """The version of this form."""
     session_id: Annotated[str, Field(min_length=1, max_length=64)]
     user: Name | None
     media: Annotated[str, Field(min_length=1, max_length=4096)]
     """The file's path."""
     taken_at: datetime
     position: Seconds
-    """Seconds from the beginning: where the viewer said they were, else where the segment asked for last begins."""
+    """Seconds from the beginning: the position the viewer gave, else the beginning of the segment asked for last."""
     renditions: Annotated[tuple[Place, ...], Field(max_length=MANY)]
-    """The renditions in use; one twice where two viewers are apart, the latest to ask last."""
+    """The positions of all viewers, by rendition, the latest to ask last."""
     runs: Annotated[tuple[PausedRun, ...], Field(max_length=MANY)]
     settings: SessionSettings
 
     def places(self, rendition: str) -> list[Place]:
-        """Return where viewers were in a rendition, the latest to ask last."""
+        """Return the positions of viewers in a rendition, the latest to ask last."""
         return [place for place in self.renditions if place.rendition == rendition]
 
     def paused(self, rendition: str) -> list[PausedRun]:
@@ -87,7 +87,7 @@ class Snapshot(_Value):
 
 
 def judge_file(snapshot: Snapshot, presentation: Presentation) -> None:
-    """See whether a snapshot can be of a file. How the file is cut may have changed, so its times alone count.
+    """Check that a snapshot can be of a file. Its times alone count, because the file may be cut differently now.
 
     Raises:
         SnapshotRefused: it cannot.
@@ -99,7 +99,7 @@ def judge_file(snapshot: Snapshot, presentation: Presentation) -> None:
 
 
 def judge_numbers(snapshot: Snapshot, presentation: Presentation) -> None:
-    """See whether a snapshot's renditions and segments are those of a session.
+    """Check that a session has the renditions and segments of a snapshot.
 
     Raises:
         SnapshotRefused: they are not.

@@ -1,4 +1,4 @@
-"""What makes a session this one: who watches what. It stays when the session's actor is restarted."""
+"""The spec of a session: its user, its file and its settings. It stays when the session's actor is restarted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SessionSpec:
-    """Who watches what: all that makes a session this one, and stays when its actor is restarted."""
+    """The values that a session is opened with, and that stay when its actor is restarted."""
 
     session_id: str
     user: str | None
@@ -23,12 +23,12 @@ class SessionSpec:
     directory: Path
     created_at: datetime
     idle_timeout: float
-    """Seconds without anything after which it expires, as it was opened; its presence knows what it is now."""
+    """Seconds without a request after which it expires, when it was opened; its presence has the current value."""
     segment_length: float = 2.0
     """The wanted length of a segment, in seconds."""
     copy_streams: bool = True
-    """Whether pictures and sounds may be offered as they are in the file."""
+    """Whether video and audio may be offered as they are in the file."""
     start_at: float = 0.0
-    """Seconds from the beginning at which its viewer wants to begin."""
+    """The position at which its viewer wants to begin, in seconds from the beginning."""
     resumed_from: Snapshot | None = None
-    """How an earlier session was that this one goes on from."""
+    """The snapshot of an earlier session, from which this one goes on."""

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class State(Enum):
-    """Where a session is in its life."""
+    """The state of a session."""
 
     PENDING = "pending"
     """Accepted; not yet playable."""
     ACTIVE = "active"
     """Playable."""
     PAUSED = "paused"
-    """Its viewer asked for a rest: no encoder runs, what is on disk stays, and a snapshot says how it was."""
+    """Paused by its viewer: no encoder runs, the segments on disk stay, and a snapshot is kept."""
     COMPLETED = "completed"
     """Stopped by its user, an operator or the daemon's end."""
     FAILED = "failed"
     """Gave up; the reason says why."""
     EXPIRED = "expired"
-    """Nobody asked anything of it for too long, or it made room for another while nobody did."""
+    """Nothing was asked of it for too long, or it was displaced by another while nobody watched."""
 
     @property
     def is_final(self) -> bool:
@@ -38,7 +38,7 @@ class State(Enum):
 
 
 class Step(Enum):
-    """What can be done with a session, in the word of the sentence that refuses it."""
+    """A step of a session. Its value is the verb in the sentence of its refusal."""
 
     START = "start"
     PAUSE = "pause"
@@ -46,25 +46,25 @@ class Step(Enum):
     COMPLETE = "complete"
     FAIL = "fail"
     EXPIRE = "expire"
-    DISPLACE = "yield"  # as it is called in histories that are written already
+    DISPLACE = "yield"  # the word in the histories that are already written
 
 
 class Who(Enum):
-    """Who may ask for a step."""
+    """The asker of a step."""
 
     VIEWER = "viewer"
-    """Who watches, and whoever acts for them: a player, a media server, an operator."""
+    """The viewer, or an agent of the viewer: a player, a media server, an operator."""
     SESSION = "session"
     """The session's own actor."""
     REAPER = "reaper"
-    """The rule that ends what nobody wants any more."""
+    """The rule that ends sessions that nobody uses any more."""
     SUPERVISOR = "supervisor"
-    """What starts the sessions and ends them all."""
+    """The supervisor, which starts the sessions and ends them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a guard judges: how it is around a session when a step is asked for."""
+    """The circumstances of a session that guards judge when a step is asked for."""
 
     viewers_waiting: int = 0
     """Viewers who wait for a segment at this moment."""
@@ -84,7 +84,7 @@ class Guard:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Where a step leads, who may ask for it, and what must hold."""
+    """The state that a step leads to, its allowed askers, and its conditions."""
 
     to: State
     by: tuple[Who, ...]
@@ -118,7 +118,7 @@ TABLE: Mapping[tuple[State, Step], Rule] = {
     (State.PAUSED, Step.EXPIRE): _EXPIRE,
     (State.PAUSED, Step.DISPLACE): _DISPLACE,
 }
-"""Every step there is. Whatever is not here is refused."""
+"""Every legal step. All others are refused."""
 
 _LEFT = frozenset(state for state, _ in TABLE)
 """The states out of which a step leads."""
@@ -128,7 +128,7 @@ def follow(state: State, step: Step, by: Who, reason: str, now: Circumstances) -
     """Return the state a step leads to.
 
     Raises:
-        IllegalTransition: the table has no such step, who asks may not ask for it, a guard does not hold, or no
+        IllegalTransition: the table has no such step, the asker may not ask for it, a guard does not hold, or no
             reason is given.
     """
     rule = TABLE.get((state, step))

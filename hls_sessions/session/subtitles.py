@@ -1,7 +1,7 @@
-"""One subtitle track of one session: what is on disk, and who waits. Lives in the session's thread.
+"""One subtitle track of one session: its segments, and its viewers. Lives in the session's thread.
 
-There is nothing to decide: subtitles are read once per file for all sessions, and a segment is written when the cues in
-it are known.
+There is nothing to decide. Subtitles are read once per file for all sessions. A segment is written when its cues are
+known.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class SubtitlesRead:
     rendition: str
     segment: int
     cues: Reply[list[Cue]]
-    """It is done."""
+    """A reply that is done."""
 
 
 class SessionSubtitles:
@@ -49,15 +49,15 @@ class SessionSubtitles:
         now: Callable[[], float],
         kept_for: float,
     ) -> None:
-        """Take over what an earlier life has published.
+        """Take over the published segments of an earlier actor.
 
         Args:
             rendition: the track.
-            presentation: what is offered of the file.
-            directory: where the session's files are.
-            reader: what reads the file.
+            presentation: the file's presentation.
+            directory: the session's directory.
+            reader: reads the file.
             owner: hears SubtitlesRead for every segment that was asked for.
-            quota: what the session has on disk.
+            quota: the session's bytes on disk.
             reporter: hears of segments that come and go.
             now: the clock, in seconds.
             kept_for: seconds a viewer's position is kept without a request.
@@ -65,7 +65,7 @@ class SessionSubtitles:
         self.rendition = rendition
         self.viewers = Viewers(now, kept_for)
         self.fault: str | None = None
-        """Why the last segment could not be had; None once one could."""
+        """Why the last segment could not be had; None if it could."""
         self._cuts = presentation.cuts(rendition.id)
         self._presentation = presentation
         self._directory = directory
@@ -75,7 +75,7 @@ class SessionSubtitles:
         self._asked: dict[int, Reply[list[Cue]]] = {}
 
     def get_segment(self, number: int, caller: From) -> Path | None:
-        """Return a segment's file, or None and answer the caller when it is there.
+        """Return a segment's file; if it is not there, return None and answer the caller when it is.
 
         Raises:
             SegmentNotFound: the playlist has no such segment.
@@ -95,7 +95,7 @@ class SessionSubtitles:
         self.viewers.visit(number)
 
     def read(self, number: int, cues: Reply[list[Cue]]) -> None:
-        """Publish a segment and answer all who wait for it."""
+        """Publish a segment and answer all callers who wait for it."""
         if self._asked.pop(number, None) is None:
             return
         try:
@@ -111,13 +111,13 @@ class SessionSubtitles:
             self.viewers.answer(number, file)
 
     def close(self) -> None:
-        """Ask for nothing any more."""
+        """Cancel all requests to the reader."""
         asked, self._asked = self._asked, {}
         for reply in asked.values():
             reply.cancel()
 
     def fail_waiting(self, error: Exception) -> None:
-        """Answer all who wait with an error."""
+        """Answer all callers who wait with an error."""
         self.viewers.fail_all(error)
 
     def evictable(self, *, urgent: bool) -> Iterator[tuple[Likelihood, int]]:
@@ -131,7 +131,7 @@ class SessionSubtitles:
 
     @property
     def info(self) -> RenditionInfo:
-        """An account of it for operators."""
+        """The state of the track, for operators."""
         rendition = self.rendition
         return RenditionInfo(
             id=rendition.id,
@@ -146,7 +146,7 @@ class SessionSubtitles:
     # ---- within
 
     def _ask(self, number: int) -> None:
-        # What is said before the first segment or after the last belongs to those: nothing else would show it.
+        # Cues before the first segment or after the last one are put into these, because no other would show them.
         start = self._cuts.times[number] if number else None
         end = None if self._cuts.is_last(number) else self._cuts.end(number)
         asked = self._asked[number] = self._reader.ask(self._presentation.media, self.rendition.track.index, start, end)

@@ -1,4 +1,4 @@
-"""How long a session's viewers wait: how long for the first segment, and how long in vain now."""
+"""How long a session's viewers waited for the first segment, and how long they have waited in vain now."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ class Waits:
     """The waits of one session's viewers, in seconds of its clock."""
 
     def __init__(self, now: Callable[[], float], made: int = 0, first: float | None = None) -> None:
-        """Begin with nobody waiting, and with what is known already: how many were made, how long the first took."""
+        """Begin with nobody waiting. ``made`` segments were made before, and ``first`` is the first wait, if known."""
         self.first = first
-        """How long the first segment took, from the first request for one; None while there is none."""
+        """Seconds from the first request for a segment to the first segment made; None while there is none."""
         self._now = now
         self._asked: float | None = None
         self._made = made
         self._last_news = now()
 
     def asked(self, *, waiting: bool) -> None:
-        """Note a request for a segment, before it joins those that wait already, if any do."""
+        """Note a request for a segment. ``waiting`` says whether others wait already."""
         if self._asked is None:
             self._asked = self._now()
         if not waiting:
@@ -36,5 +36,5 @@ class Waits:
             self.first = self._last_news - self._asked
 
     def in_vain(self, waiting: int) -> float:
-        """Return for how long nothing has come for those who wait; 0 when nobody does."""
+        """Return the seconds for which viewers have waited without any new segment; 0 if nobody waits."""
         return self._now() - self._last_news if waiting else 0.0

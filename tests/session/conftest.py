@@ -9,7 +9,7 @@ from hls_sessions.media.segment_check import PRIMING, TOLERANCE
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
-"""Seconds after which what did not happen counts as never."""
+"""Seconds after which an event that has not happened never will."""
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def long_film(hls_clip):
 
 @pytest.fixture
 def is_right():
-    """Tell whether a file is the segment of that number: made whole, and cut where the timeline says."""
+    """Tell whether a file is the segment of that number: whole, and cut at the boundaries of the timeline."""
 
     def is_right(session, rendition, number, path):
         cuts = session.presentation.cuts(rendition)

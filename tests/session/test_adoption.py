@@ -1,4 +1,4 @@
-"""What an earlier daemon has published: shown again after the check, or made again."""
+"""The segments of an earlier daemon: published again after the check, or made again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hls_sessions.testing import actor_of, crash, runs_of
 VIDEO, AUDIO, TEXT = "video-90p", "audio-0", "subtitles-0"
 BOUND = 30
 EARLIER = str(ProcessId(pid=1, started=1, boot_id=boot_id()))
-"""A daemon that is gone, though the machine was not."""
+"""A daemon that is gone, though the machine was not restarted."""
 TALK = "1\n00:00:01,000 --> 00:00:02,000\nGood morning\n"
 
 
 @pytest.fixture
 def counted(double):
-    """An ffmpeg that makes what it is asked for, and counts its runs."""
+    """An ffmpeg that works, and counts its runs."""
     return double(":")
 
 
@@ -41,7 +41,7 @@ def session(hls_supervisor, film, counted, until):
 
 @pytest.fixture
 def change_hands(until):
-    """Give a session another actor, to which all that is on disk is an earlier daemon's."""
+    """Give a session another actor, which takes all files for those of an earlier daemon."""
 
     def change_hands(session):
         (session.directory / "owner").write_text(EARLIER)
@@ -65,7 +65,9 @@ def test_whole_segments_are_shown_again_and_nothing_is_made(session, change_hand
     assert runs_of(counted) == made
 
 
-def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session, change_hands, hls_supervisor):
+def test_segments_that_are_not_checked_yet_are_counted_and_evicted_like_all_others(
+    session, change_hands, hls_supervisor
+):
     on_disk = session.info().bytes_on_disk
     change_hands(session)
     assert session.info().bytes_on_disk == on_disk > 0
@@ -78,7 +80,7 @@ def test_what_is_not_checked_yet_is_counted_and_makes_room_like_all_else(session
     assert session.segment(VIDEO, 2, BOUND).exists()
 
 
-def test_what_is_made_again_on_the_way_to_what_is_missing_is_kept_once(session, change_hands, until):
+def test_a_segment_made_again_on_the_way_to_a_missing_one_is_kept_once(session, change_hands, until):
     for number in (1, 4):
         (session.directory / VIDEO / f"{number}.m4s").unlink()
     change_hands(session)
@@ -139,7 +141,7 @@ def test_without_its_init_segment_a_rendition_is_made_again(session, change_hand
     assert session.segment(AUDIO, 0, BOUND).exists()
 
 
-def test_what_has_no_business_in_a_session_directory_is_cleared_away(session, change_hands):
+def test_files_that_do_not_belong_in_a_session_directory_are_deleted(session, change_hands):
     audio = session.directory / AUDIO
     shutil.rmtree(audio)
     audio.write_text("a file in the place of a folder")
@@ -152,7 +154,7 @@ def test_what_has_no_business_in_a_session_directory_is_cleared_away(session, ch
     assert not (session.directory / VIDEO / "3.m4s.part").exists()
 
 
-def test_a_directory_of_somebody_else_is_not_touched(session, monkeypatch):
+def test_a_directory_of_another_user_is_not_touched(session, monkeypatch):
     (session.directory / "owner").write_text(EARLIER)
     before = sorted(session.directory.rglob("*"))
     with monkeypatch.context() as other:
@@ -164,7 +166,7 @@ def test_a_directory_of_somebody_else_is_not_touched(session, monkeypatch):
     assert sorted(session.directory.rglob("*")) == before
 
 
-def test_what_was_not_looked_at_in_one_life_is_there_in_the_next(session, change_hands, counted):
+def test_segments_that_one_actor_has_not_checked_are_there_for_the_next(session, change_hands, counted):
     made = runs_of(counted)
     change_hands(session)
     session.segment(VIDEO, 0, BOUND)
@@ -176,7 +178,7 @@ def test_what_was_not_looked_at_in_one_life_is_there_in_the_next(session, change
     assert runs_of(counted) == made
 
 
-def test_an_encoder_does_not_make_what_is_there_already(session, change_hands, counted):
+def test_an_encoder_does_not_make_segments_that_are_there_already(session, change_hands, counted):
     (session.directory / VIDEO / "1.m4s").unlink()
     made = runs_of(counted)
     change_hands(session)
@@ -188,7 +190,7 @@ def test_an_encoder_does_not_make_what_is_there_already(session, change_hands, c
 
 
 @pytest.mark.parametrize("damage", [None, b"", b"WEBVTT\n\0\0\0\n"])
-def test_a_text_is_shown_again_when_it_is_whole(hls_supervisor, hls_clip, change_hands, damage):
+def test_a_segment_of_subtitles_is_published_again_if_it_is_whole(hls_supervisor, hls_clip, change_hands, damage):
     session = hls_supervisor().open(hls_clip(seconds=4, size="160x90", container="mkv", subtitles=(TALK,)))
     text = session.segment(TEXT, 1, BOUND).read_text()
     if damage is not None:
@@ -222,7 +224,7 @@ def test_copies_that_an_ffmpeg_has_made_for_an_earlier_version_are_made_again(
 
     new, init = session.segment("video-copy", 0, BOUND).read_bytes(), session.init("video-copy", BOUND).read_bytes()
     assert init != old[0][0]
-    # Players that hold the init segment of before play on, and those that come now have the same segments.
+    # Players that have the earlier init segment play on, with the same segments as players that come now.
     for head in (old[0][0], init):
         shown = [
             read_segment(data, head) for data in (new, session.segment("video-copy", 1, BOUND).read_bytes(), third)

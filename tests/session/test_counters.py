@@ -1,4 +1,4 @@
-"""What a session says of itself: when it began, where its time went, what it made, served and cost."""
+"""The info of a session: its beginning, its time in each state, and its counters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def peek(session):
     return session.ask_peek().get(BOUND)
 
 
-def test_it_says_when_it_began_and_where_its_time_went(hls_supervisor, film, hls_clock):
+def test_it_says_when_it_began_and_how_long_it_was_in_each_state(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film)
     hls_clock.advance(12)
 
@@ -29,19 +29,19 @@ def test_it_says_when_it_began_and_where_its_time_went(hls_supervisor, film, hls
     assert info.seconds_in == {"pending": 0, "active": 12, "paused": 0}
 
 
-def test_every_segment_that_is_served_counts_from_disk_or_newly_made(hls_supervisor, film):
+def test_every_served_segment_counts_whether_from_disk_or_newly_made(hls_supervisor, film):
     session = hls_supervisor().open(film)
 
     made = session.segment(VIDEO, 0, BOUND)
     session.segment(VIDEO, 0, BOUND)
-    sound = session.segment(AUDIO, 0, BOUND)
+    audio = session.segment(AUDIO, 0, BOUND)
 
     info = peek(session)
     assert info.segments_served == 3
-    assert info.bytes_served == 2 * made.stat().st_size + sound.stat().st_size
+    assert info.bytes_served == 2 * made.stat().st_size + audio.stat().st_size
 
 
-def test_who_has_left_was_served_nothing(hls_supervisor, film, tmp_path):
+def test_a_viewer_who_has_left_was_served_nothing(hls_supervisor, film, tmp_path):
     session = hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path))).open(film)
 
     session.ask_segment(VIDEO, 0).cancel()
@@ -49,7 +49,7 @@ def test_who_has_left_was_served_nothing(hls_supervisor, film, tmp_path):
     assert peek(session).segments_served == 0
 
 
-def test_what_was_made_is_what_lies_on_disk(hls_supervisor, film, until):
+def test_the_made_segments_are_those_on_disk(hls_supervisor, film, until):
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 0, BOUND)
     until(lambda: not peek(session).runs)
@@ -152,7 +152,7 @@ def test_the_history_tells_how_it_ended(hls_supervisor, film, hls_clock):
     assert idle.history == supervisor.history(idle.id)
 
 
-def test_the_end_of_the_supervisor_completes_what_still_lives(hls_supervisor, film):
+def test_the_end_of_the_supervisor_completes_the_sessions_that_are_left(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
 
@@ -188,7 +188,7 @@ def test_the_history_of_an_ended_session_is_forgotten_after_a_while(hls_supervis
         supervisor.history(session.id)
 
 
-def test_the_history_of_a_living_session_is_not_forgotten(hls_supervisor, film, hls_clock):
+def test_the_history_of_a_session_that_has_not_ended_is_not_forgotten(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock, keep_anything=100)
     session = supervisor.open(film)
 

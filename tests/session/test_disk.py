@@ -1,7 +1,7 @@
-"""What a viewer notices of a disk that is too small: nothing, or a wait, and never an end.
+"""If the disk is too small, a viewer notices nothing, or waits; no session ends because of it.
 
-What an encoder is about to write is reserved before it may. What can be spared is deleted, and made again for whoever
-asks.
+The next segment of an encoder is reserved before it is written. Segments can be evicted, and are made again when a
+viewer asks for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VIDEO, AUDIO = "video-90p", "audio-0"
 NO_ROOM, OWN_FULL = SAYINGS[Shortage.SHARED], SAYINGS[Shortage.OWN]
 BOUND = 30
 PIECE = 160_000
-"""Bytes, a little more than one run of the long film is let write before it is looked at again."""
+"""A little more than the bytes that one run of the long film may write before the next decision."""
 PLENTY = 10**9
 
 
@@ -37,7 +37,7 @@ def segments_of(session):
 
 
 def bytes_of(session):
-    """Return what is on disk of a session, published or not."""
+    """Return the bytes of a session on disk, published or not."""
     return sum(map(size_of, files_of(session)))
 
 
@@ -57,15 +57,15 @@ def files_of(session):
 def watch(session, numbers):
     for number in numbers:
         session.segment(VIDEO, number, BOUND)
-    peek(session)  # what was served from disk was only told; now it is heard, before the clock goes on
+    peek(session)  # the actor was only told of segments served from disk; it hears of them before the clock goes on
 
 
 @pytest.fixture
 def disk(hls_supervisor, hls_clock, paced):
     """Start a supervisor whose disk has as much room as the test says: ``disk.free``.
 
-    Its encoders take 125 ms for a segment, which for so small a picture is slow: what one writes between the last byte
-    that it may and its being held is no matter of these tests.
+    Its encoders take 125 ms for a segment, which is slow for so small a video. The bytes that a run writes after its
+    last reserved one, until it is held, are no matter of these tests.
     """
     slow = paced(16)
 
@@ -78,13 +78,13 @@ def disk(hls_supervisor, hls_clock, paced):
 
 @pytest.fixture
 def copied_film(hls_clip):
-    """The path of a film of 32 seconds whose picture is copied, in segments of two seconds."""
+    """The path of a film of 32 seconds whose video is copied, in segments of two seconds."""
     return hls_clip(seconds=32, size="320x180", rate="10", pixels="yuv420p", gop=20, audio=None)
 
 
 @pytest.fixture
 def evicted():
-    """Return what notes the segments that are evicted, by session."""
+    """Return a function that begins a list of the evicted segments, by session."""
 
     def listen(supervisor):
         told = []
@@ -111,7 +111,7 @@ def test_a_film_larger_than_its_budget_plays_to_the_end_within_it(disk, long_fil
     assert peek(session).encoder_failures == 0
 
 
-def test_what_was_evicted_is_said_and_made_again_for_who_asks(disk, long_film, evicted, is_right):
+def test_an_evicted_segment_is_an_event_and_is_made_again_on_request(disk, long_film, evicted, is_right):
     supervisor = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=4)
     told = evicted(supervisor)
     session = supervisor.open(long_film)
@@ -124,7 +124,7 @@ def test_what_was_evicted_is_said_and_made_again_for_who_asks(disk, long_film, e
     assert (session.id, 0) in told
 
 
-def test_what_is_within_the_look_ahead_of_a_viewer_stays(disk, long_film):
+def test_segments_within_the_look_ahead_of_a_viewer_stay(disk, long_film):
     session = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=4).open(long_film)
 
     for number in range(33):
@@ -140,7 +140,7 @@ def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_
     hls_clock.advance(60)
     peek(idle)  # its viewer is forgotten
     watch(later, range(8))
-    # What is behind its viewer may go when the idle one has nothing left.
+    # Segments behind its viewer may be evicted when the idle session has none left.
     ahead = {segment for segment in segments_of(later) if segment >= 7}
 
     watch(watched, range(20))
@@ -161,7 +161,7 @@ def test_a_copy_needs_no_more_room_than_the_segment_that_is_asked_for(disk, copi
         assert bytes_of(session) <= supervisor.settings.session_disk_budget
 
 
-def test_a_viewer_who_seeks_gets_the_room_of_the_place_they_left(disk, long_film):
+def test_a_viewer_who_seeks_gets_the_room_of_the_position_before(disk, long_film):
     session = disk.supervisor(session_disk_budget=2 * PIECE, look_ahead=30).open(long_film)
     watch(session, range(3))
 
@@ -170,7 +170,7 @@ def test_a_viewer_who_seeks_gets_the_room_of_the_place_they_left(disk, long_film
     assert bytes_of(session) <= 2 * PIECE
 
 
-def test_who_waits_gets_the_room_of_what_is_only_ahead_of_the_viewer_of_another_session(disk, copied_film):
+def test_a_viewer_who_waits_gets_the_room_of_segments_ahead_of_another_sessions_viewer(disk, copied_film):
     supervisor = disk.supervisor(look_ahead=8, ffmpeg=None)
     ahead, waits = supervisor.open(copied_film), supervisor.open(copied_film)
     for number in reversed(range(5)):
@@ -184,7 +184,7 @@ def test_who_waits_gets_the_room_of_what_is_only_ahead_of_the_viewer_of_another_
     assert sum(map(bytes_of, (ahead, waits))) <= budget
 
 
-def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
+def test_a_viewer_who_waits_for_a_segment_that_never_fits_gets_an_error(disk, long_film):
     supervisor = disk.supervisor(session_disk_budget=PIECE // 2)
     session = supervisor.open(long_film)
 
@@ -195,7 +195,7 @@ def test_who_waits_for_more_than_there_can_ever_be_is_told_so(disk, long_film):
     assert session.segment(VIDEO, 3, BOUND).exists()
 
 
-def test_only_who_waits_for_the_segment_that_never_fits_is_told_so(disk, hls_clip):
+def test_a_viewer_who_waits_for_a_smaller_segment_gets_no_error(disk, hls_clip):
     cuts = ("-force_key_frames", "0,2,4,14,16,18", "-sc_threshold", "0")
     film = hls_clip(seconds=20, size="320x180", rate="10", pixels="yuv420p", gop=10_000, audio=None, options=cuts)
     supervisor = disk.supervisor(ffmpeg=None)
@@ -211,7 +211,7 @@ def test_only_who_waits_for_the_segment_that_never_fits_is_told_so(disk, hls_cli
     assert session.segment("video-copy", 4, BOUND).exists()
 
 
-def test_a_session_that_has_all_that_one_may_says_so_and_is_no_concern(disk, long_film, until):
+def test_a_session_at_its_own_limit_says_so_and_health_does_not(disk, long_film, until):
     supervisor = disk.supervisor(session_disk_budget=2 * PIECE)
     session = supervisor.open(long_film)
     session.segment(VIDEO, 0, BOUND)
@@ -241,21 +241,21 @@ def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(dis
     assert segments_of(other) == kept[1]
 
 
-def test_texts_are_counted(disk, hls_clip):
+def test_subtitles_are_counted(disk, hls_clip):
     film = hls_clip(seconds=6, subtitles=("1\n00:00:01,000 --> 00:00:02,000\nGood morning\n",), audio=None)
     session = disk.supervisor().open(film)
 
-    text = session.segment("subtitles-0", 0, BOUND)
+    subtitles = session.segment("subtitles-0", 0, BOUND)
 
-    assert peek(session).bytes_on_disk == text.stat().st_size
+    assert peek(session).bytes_on_disk == subtitles.stat().st_size
 
 
-def test_a_sound_gets_the_room_that_its_picture_leaves(disk, film):
+def test_audio_gets_the_room_that_the_video_leaves(disk, film):
     supervisor = disk.supervisor()
     offered = supervisor.probe(film)
-    # A picture is let write two segments, and then there is no room for the sound's.
-    picture = ceil(2 * offered.renditions[VIDEO].peak / 8 * offered.cuts(VIDEO).longest())
-    supervisor.reconfigure(session_disk_budget=picture + 1)
+    # A video run may write two segments, and then there is no room for the audio.
+    video = ceil(2 * offered.renditions[VIDEO].peak / 8 * offered.cuts(VIDEO).longest())
+    supervisor.reconfigure(session_disk_budget=video + 1)
     session = supervisor.open(film)
 
     asked = [session.ask_segment(rendition, 0) for rendition in (VIDEO, AUDIO)]
@@ -267,7 +267,7 @@ def test_a_session_that_ends_makes_room(disk, long_film, until):
     supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE)
     first, second = supervisor.open(long_film), supervisor.open(long_film)
     first.segment(VIDEO, 0, BOUND)
-    until(lambda: NO_ROOM in peek(first).notes)  # it is 30 s ahead, or as far as it may
+    until(lambda: NO_ROOM in peek(first).notes)  # it is 30 s ahead, or as far as the budget allows
     supervisor.reconfigure(disk_budget=PIECE + 1)
     waiting = second.ask_segment(VIDEO, 0)
     until(lambda: NO_ROOM in peek(second).notes)
@@ -277,18 +277,18 @@ def test_a_session_that_ends_makes_room(disk, long_film, until):
     assert waiting.get(BOUND).exists()
 
 
-def test_what_a_crashed_actor_left_is_counted_by_the_next(disk, hls_clock, long_film, until):
+def test_the_segments_of_a_crashed_actor_are_counted_by_the_next(disk, hls_clock, long_film, until):
     supervisor = disk.supervisor()
     session = supervisor.open(long_film)
     watch(session, range(5))
     is_back = crash(session)
-    # No faster than its threads can follow, or it has expired before it is back.
+    # No faster than its threads can follow, or it would expire before it is back.
     until(lambda: hls_clock.advance(0.1) or is_back())
 
     assert peek(session).bytes_on_disk == sum(file.stat().st_size for file in (session.directory / VIDEO).glob("*.m4s"))
 
 
-def test_what_has_ended_is_counted_no_more(disk, long_film):
+def test_a_session_that_has_ended_is_no_longer_counted(disk, long_film):
     supervisor = disk.supervisor()
     session = supervisor.open(long_film)
     watch(session, range(3))
@@ -393,7 +393,7 @@ def test_an_encoder_that_finds_no_room_is_started_again_later_and_is_no_failure(
     assert peek(session).encoder_failures == 0
 
 
-def test_what_is_on_disk_plays_on_while_the_disk_is_full(disk, long_film, hls_clock, until):
+def test_segments_on_disk_play_on_while_the_disk_is_full(disk, long_film, hls_clock, until):
     session = disk.supervisor(look_ahead=4).open(long_film)
     watch(session, range(3))
     until(lambda: [run.held for run in peek(session).runs] == [True])

@@ -1,4 +1,4 @@
-"""A card that works when it is tried, and fails at run time: software goes on, and says why."""
+"""A graphics card that works when it is tried, and fails at run time: software goes on, and says why."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_why_the_card_was_given_up_is_shown(open_with):
     assert f"{VIDEO}: {why}" in session.info().notes
 
 
-def test_a_card_that_fails_in_the_middle_of_a_run_leaves_what_it_made_and_the_rest_is_softwares(open_with, is_right):
+def test_a_card_that_fails_in_the_middle_of_a_run_leaves_its_segments_and_software_makes_the_rest(open_with, is_right):
     session = open_with(works=0, frames=40)  # which is not enough for segment 2
 
     for number in range(5):
@@ -86,7 +86,7 @@ def test_the_whole_film_plays_across_the_change_there_and_back(open_with, film):
     assert judge.times(init + b"".join(segments)) == judge.source_times(film)
 
 
-def test_a_session_that_crashes_afterwards_goes_on_with_what_both_have_made(hls_supervisor, film, tmp_path, is_right):
+def test_a_session_that_crashes_afterwards_goes_on_with_the_segments_of_both(hls_supervisor, film, tmp_path, is_right):
     ffmpeg = nvenc_ffmpeg(tmp_path, works=1)
     supervisor = hls_supervisor(ffmpeg=str(ffmpeg), encoder="auto", look_ahead=1)
     session = supervisor.open(film)

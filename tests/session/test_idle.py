@@ -1,8 +1,8 @@
 """A session stops itself: its encoders after a minute without a segment request, itself after half an hour.
 
-And it stops an encoder that does nothing, for ten seconds, while somebody waits.
+It also stops an encoder that does nothing for ten seconds while a viewer waits.
 
-The clock stands still but where a test advances it.
+The clock stands still unless a test advances it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ A_MOMENT = 0.001
 
 
 def peek(session):
-    """Look at a session without being taken for a viewer, once it has heard all that came before."""
+    """Return the session's info without counting as activity, once it has heard all messages before."""
     return session.ask_peek().get(BOUND)
 
 
@@ -114,7 +114,7 @@ def test_every_request_counts_as_activity(hls_supervisor, film, hls_clock, act):
     hls_clock.advance(1000)
 
     act(session)
-    peek(session)  # what was only told is heard before the clock goes on
+    peek(session)  # it hears all earlier messages before the clock goes on
     hls_clock.advance(1800 - A_MOMENT)
     assert is_alive(session)
     hls_clock.advance(A_MOMENT)
@@ -133,7 +133,7 @@ def test_opening_again_counts_as_activity(hls_supervisor, film, hls_clock):
     assert is_alive(session)
 
 
-def test_looking_on_does_not_count_as_activity(hls_supervisor, film, hls_clock):
+def test_a_peek_does_not_count_as_activity(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film, user="anna")
 
     hls_clock.advance(1000)
@@ -244,7 +244,7 @@ def test_encoders_go_on_while_a_viewer_waits_for_them(hanging, film, hls_clock):
     assert peek(session).runs == runs
 
 
-def test_what_was_made_stays_when_the_encoders_are_stopped(hls_supervisor, film, hls_clock):
+def test_segments_stay_when_the_encoders_are_stopped(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film)
     session.segment(VIDEO, 0, BOUND)
 
@@ -270,12 +270,12 @@ def test_the_next_request_after_the_encoders_were_stopped_starts_one(hanging, fi
 # ---- encoders that do nothing
 
 LOOK = 2.5
-"""Seconds between two looks at an encoder that somebody waits for."""
+"""Seconds between two checks of an encoder that a viewer waits for."""
 
 
 @pytest.fixture
 def pass_time(hls_clock):
-    """Let seconds pass, so slowly that a session hears of each of its looks, until it has ended."""
+    """Let seconds pass, so slowly that a session makes each of its checks, until it has ended."""
 
     def pass_time(session, seconds):
         for _ in range(int(seconds / LOOK)):
@@ -333,7 +333,7 @@ def test_an_encoder_that_works_is_given_the_time_it_needs(hls_supervisor, film, 
     assert not waiting.done()
 
 
-def test_nobody_minds_an_encoder_that_does_nothing_when_nobody_waits(hanging, film, pass_time):
+def test_an_encoder_that_does_nothing_goes_on_while_nobody_waits(hanging, film, pass_time):
     session = hanging().open(film)
     left = session.ask_segment(VIDEO, 1)
     runs = peek(session).runs

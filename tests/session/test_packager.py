@@ -1,4 +1,4 @@
-"""Copies: one packager for all of a session, which makes what is asked for and nothing else; and what replaces it."""
+"""Copies: one packager for all renditions of a session makes the requested segments alone; and its replacement."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def film(hls_clip):
 
 @pytest.fixture
 def open_(hls_supervisor, hls_clock, film, tmp_path):
-    """Return what opens the film, where any encoder would hang."""
+    """Return a function that opens the film, where any encoder would hang."""
 
     def open_(**settings):
         supervisor = hls_supervisor(clock=hls_clock, ffmpeg=str(hanging_ffmpeg(tmp_path)), **settings)
@@ -39,7 +39,7 @@ def peek(session):
 
 @pytest.fixture
 def packager(until):
-    """Return what waits for a session's packager, and returns its pid."""
+    """Return a function that waits for a session's packager, and returns its pid."""
 
     def packager(session):
         until(lambda: peek(session).packager is not None)
@@ -50,7 +50,7 @@ def packager(until):
 
 @pytest.fixture
 def stop(until):
-    """Return what stops a process's clock, as soon as it has stopped."""
+    """Return a function that suspends a process, and returns when it is suspended."""
 
     def stop(pid):
         os.kill(pid, signal.SIGSTOP)
@@ -61,7 +61,7 @@ def stop(until):
 
 @pytest.fixture
 def gone(until):
-    """Return what waits until a process is gone."""
+    """Return a function that waits until a process is gone."""
     return lambda pid: until(lambda: not Path(f"/proc/{pid}").exists())
 
 
@@ -69,10 +69,10 @@ def segments_of(session, rendition):
     return sorted(int(file.stem) for file in (session.directory / rendition).glob("*.m4s"))
 
 
-# ---- what is made
+# ---- the requested segments
 
 
-def test_nothing_is_made_but_what_is_asked_for(open_):
+def test_no_other_segment_is_made_than_the_requested_one(open_):
     session = open_()
 
     session.segment(COPY, 3, BOUND)
@@ -91,18 +91,18 @@ def test_all_copied_renditions_of_a_session_are_made_by_one_process(hls_supervis
     maps = ("-map", "0:v", *("-map", "1:a") * 20)
     film = hls_clip(seconds=4, size="160x90", rate="10", gop=20, pixels="yuv420p", options=maps)
     session = hls_supervisor().open(film)
-    sounds = [f"audio-{number}" for number in range(20)]
+    audio = [f"audio-{number}" for number in range(20)]
     session.segment(COPY, 0, BOUND)
     before = child_processes()
 
-    waiting = [session.ask_segment(sound, 0) for sound in sounds]
+    waiting = [session.ask_segment(rendition, 0) for rendition in audio]
 
     assert all(reply.get(BOUND).exists() for reply in waiting)
     assert child_processes() == before
     assert peek(session).packager is not None
 
 
-def test_who_has_waited_longest_is_answered_first_and_who_has_left_is_passed_over(open_, packager, stop, until):
+def test_the_longest_wait_is_answered_first_and_a_viewer_who_has_left_is_passed_over(open_, packager, stop, until):
     session = open_()
     session.segment(COPY, 0, BOUND)
     stop(pid := packager(session))
@@ -120,7 +120,7 @@ def test_who_has_waited_longest_is_answered_first_and_who_has_left_is_passed_ove
     assert segments_of(session, COPY) == [0, 1, 2, 4]
 
 
-def test_what_it_costs_is_counted(open_, packager):
+def test_its_processor_time_is_counted(open_, packager):
     session = open_()
     session.segment(COPY, 0, BOUND)
 
@@ -159,7 +159,7 @@ def test_a_pause_ends_it_before_it_is_answered(open_, packager):
     assert session.segment(COPY, 1, BOUND).exists()
 
 
-def test_who_waits_over_a_pause_is_answered_after_it(open_, packager, stop):
+def test_a_viewer_who_waits_over_a_pause_is_answered_after_it(open_, packager, stop):
     session = open_()
     session.segment(COPY, 0, BOUND)
     stop(packager(session))
@@ -172,7 +172,7 @@ def test_who_waits_over_a_pause_is_answered_after_it(open_, packager, stop):
     assert waiting.get(BOUND).exists()
 
 
-def test_it_is_written_down_which_process_it_is_as_long_as_it_runs(open_, packager, until):
+def test_its_process_is_recorded_on_disk_as_long_as_it_runs(open_, packager, until):
     session = open_()
     session.segment(COPY, 0, BOUND)
     pid = packager(session)
@@ -194,10 +194,10 @@ def test_it_is_ended_with_its_session(open_, packager):
     assert not Path(f"/proc/{pid}").exists()
 
 
-# ---- what goes wrong
+# ---- failures
 
 
-def test_one_that_is_killed_while_a_viewer_waits_is_replaced_and_nothing_is_held_against_it(
+def test_a_packager_that_is_killed_while_a_viewer_waits_is_replaced_and_counts_no_failure(
     open_, packager, stop, hls_supervisor
 ):
     session = open_()
@@ -231,7 +231,7 @@ def test_its_replacement_is_an_event(hls_supervisor, film, packager, stop):
     assert (event.what, event.cause, event.rendition, event.segment) == ("packager", "killed", COPY, 1)
 
 
-def test_one_that_is_killed_again_and_again_is_tried_after_ever_longer_waits(packager_double, open_, hls_clock, until):
+def test_a_packager_that_is_killed_again_and_again_is_restarted_with_backoff(packager_double, open_, hls_clock, until):
     packager_double('if asked == "video-copy-1.m4s": os.kill(os.getpid(), signal.SIGKILL)')
     session = open_()
     session.segment(COPY, 0, BOUND)
@@ -240,7 +240,7 @@ def test_one_that_is_killed_again_and_again_is_tried_after_ever_longer_waits(pac
 
     # It is then encoded: by an encoder that hangs, in this test.
     def is_encoded():
-        hls_clock.advance(0.1)  # by little, or one that is only just at work would count as hanging
+        hls_clock.advance(0.1)  # in small steps, or a packager that has just begun would count as hanging
         return [run.rendition for run in peek(session).runs] == [COPY]
 
     until(is_encoded)
@@ -248,7 +248,7 @@ def test_one_that_is_killed_again_and_again_is_tried_after_ever_longer_waits(pac
     waiting.cancel()
 
 
-def test_one_that_hangs_is_replaced(packager_double, open_, hls_clock, until, tmp_path):
+def test_a_packager_that_hangs_is_replaced(packager_double, open_, hls_clock, until, tmp_path):
     once = tmp_path / "once"
     packager_double(f"""
 if asked == "video-copy-1.m4s" and not os.path.exists({str(once)!r}):
@@ -269,7 +269,7 @@ if asked == "video-copy-1.m4s" and not os.path.exists({str(once)!r}):
     assert peek(session).restarts == {"stalled": 1}
 
 
-def test_one_that_hangs_is_no_matter_of_other_sessions(packager_double, hls_supervisor, film):
+def test_a_packager_that_hangs_does_not_concern_other_sessions(packager_double, hls_supervisor, film):
     packager_double('if asked == "video-copy-1.m4s": signal.pause()')
     supervisor = hls_supervisor()
     hanging, other = supervisor.open(film), supervisor.open(film)
@@ -280,7 +280,7 @@ def test_one_that_hangs_is_no_matter_of_other_sessions(packager_double, hls_supe
     waiting.cancel()
 
 
-def test_what_three_have_crashed_over_is_encoded(packager_double, open_, until):
+def test_a_segment_that_three_packagers_have_crashed_over_is_encoded(packager_double, open_, until):
     packager_double('if asked == "video-copy-1.m4s": os.abort()')
     session = open_()
     waiting = session.ask_segment(COPY, 1)
@@ -292,9 +292,7 @@ def test_what_three_have_crashed_over_is_encoded(packager_double, open_, until):
     waiting.cancel()
 
 
-def test_a_picture_for_which_nothing_can_stand_in_is_a_gap_where_it_cannot_be_copied(
-    packager_double, hls_supervisor, hls_clip
-):
+def test_video_that_can_only_be_copied_has_a_gap_where_it_cannot_be(packager_double, hls_supervisor, hls_clip):
     packager_double('if asked == "video-copy-1.m4s": return self.refuse("it is spoilt")')
     options = ("-x265-params", "log-level=none:open-gop=0:keyint=20", "-preset", "ultrafast", "-tag:v", "hvc1")
     film = hls_clip(seconds=8, size="160x90", rate="10", gop=20, pixels="yuv420p", video="libx265", options=options)

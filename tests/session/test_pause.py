@@ -1,4 +1,4 @@
-"""A pause stops the encoders and nothing else; going on is as if nothing had been, here or in a later daemon."""
+"""A pause stops the encoders and nothing else; a session goes on as before, here or in a later daemon."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_viewer_knows_best_where_they_are(hls_supervisor, film):
             supervisor.open(film).pause(position=wrong)
 
 
-def test_pausing_twice_and_resuming_what_is_not_paused_is_refused_and_changes_nothing(hls_supervisor, film):
+def test_pausing_twice_or_resuming_without_a_pause_is_refused_and_changes_nothing(hls_supervisor, film):
     session = hls_supervisor().open(film)
 
     with pytest.raises(IllegalTransition, match=r"^A session that is active cannot resume\.$"):
@@ -110,7 +110,7 @@ def test_pausing_twice_and_resuming_what_is_not_paused_is_refused_and_changes_no
     assert [step for step, _ in steps(session)] == ["start", "pause"]
 
 
-def test_a_paused_session_starts_no_encoder_for_what_is_on_disk(hls_supervisor, film, until):
+def test_a_paused_session_starts_no_encoder_for_segments_on_disk(hls_supervisor, film, until):
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 0, BOUND)
     session.init(VIDEO, BOUND)
@@ -124,7 +124,7 @@ def test_a_paused_session_starts_no_encoder_for_what_is_on_disk(hls_supervisor, 
     assert peek(session).state == "paused"
 
 
-def test_a_viewer_who_asks_for_what_must_be_made_resumes_the_session(hls_supervisor, film, is_right):
+def test_a_viewer_who_asks_for_a_missing_segment_resumes_the_session(hls_supervisor, film, is_right):
     session = hls_supervisor().open(film)
     session.pause()
 
@@ -136,7 +136,7 @@ def test_a_viewer_who_asks_for_what_must_be_made_resumes_the_session(hls_supervi
     ]
 
 
-def test_the_init_segment_that_must_be_made_resumes_too(hls_supervisor, film):
+def test_a_request_for_a_missing_init_segment_resumes_too(hls_supervisor, film):
     session = hls_supervisor().open(film)
     session.pause()
 
@@ -154,7 +154,7 @@ def test_a_segment_that_does_not_exist_resumes_nothing(hls_supervisor, film):
     assert peek(session).state == "paused"
 
 
-def test_who_waited_at_the_pause_is_served_after_it(hls_supervisor, film, tmp_path, until, is_right):
+def test_a_viewer_who_waited_at_the_pause_is_served_after_it(hls_supervisor, film, tmp_path, until, is_right):
     ffmpeg = hanging_ffmpeg(tmp_path, times=1)
     session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
     waiting = session.ask_segment(VIDEO, 2)
@@ -215,7 +215,7 @@ def test_heartbeats_keep_a_paused_session(hls_supervisor, film, hls_clock):
 # ---- going on
 
 
-def test_going_on_restores_the_encoders_the_places_and_what_was_held(hls_supervisor, long_film, slow_ffmpeg, is_right):
+def test_going_on_restores_encoders_held_or_not_and_positions(hls_supervisor, long_film, slow_ffmpeg, is_right):
     session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=2).open(long_film)
     session.segment(VIDEO, 1, BOUND)
     while not (before := peek(session).runs)[0].held:
@@ -335,7 +335,7 @@ def test_a_snapshot_of_a_session_that_is_there_goes_on_in_it(hls_supervisor, fil
 
     assert supervisor.resume_or_open(snapshot) == (session, False)
     assert peek(session).state == "active"
-    assert supervisor.resume(snapshot) is session  # asked twice is asked once
+    assert supervisor.resume(snapshot) is session  # asking twice opens one session
 
 
 def test_a_snapshot_of_an_expired_session_goes_on_in_a_new_one_and_again_in_that(hls_supervisor, film, hls_clock):
@@ -354,7 +354,7 @@ def test_a_snapshot_of_an_expired_session_goes_on_in_a_new_one_and_again_in_that
     assert peek(later).state == "active"
 
 
-def test_a_snapshot_of_nobodys_session_that_is_asked_for_twice_makes_one(hls_supervisor, film):
+def test_resuming_a_snapshot_without_a_user_twice_makes_one_session(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     snapshot = session.pause()
@@ -422,7 +422,7 @@ def test_a_snapshot_of_a_longer_film_is_refused_and_leaves_nothing(hls_superviso
     assert list(hls_segments_dir.iterdir()) == []
 
 
-def test_where_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor, film, hanging):
+def test_if_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor, film, hanging):
     supervisor = hanging()
     session = supervisor.open(film)
     session.ask_segment(VIDEO, 2)
@@ -438,7 +438,7 @@ def test_where_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor
     assert [(run.rendition, run.first) for run in peek(resumed).runs] == [(VIDEO, 3)]
 
 
-def test_what_is_no_snapshot_is_refused_and_crashes_nobody(hls_supervisor, film):
+def test_a_value_that_is_no_snapshot_is_refused_and_crashes_no_actor(hls_supervisor, film):
     session = hls_supervisor().open(film)
     snapshot = session.pause()
 

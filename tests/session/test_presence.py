@@ -1,4 +1,4 @@
-"""When a session that nobody wants any more expires."""
+"""When a session that nobody uses any more expires."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_without_subscribers_only_the_idle_time_counts(presence, clock):
     assert presence.overdue == "nothing was asked of it for 1800 seconds"
 
 
-def test_whatever_is_asked_begins_it_anew(presence, clock):
+def test_any_request_begins_the_idle_time_anew(presence, clock):
     clock.advance(1000)
     presence.touch()
 
@@ -42,7 +42,7 @@ def test_whatever_is_asked_begins_it_anew(presence, clock):
     assert presence.last_activity_at == now(clock)
 
 
-def test_who_listens_is_there(presence, clock):
+def test_a_session_with_a_subscriber_is_never_overdue(presence, clock):
     presence.subscriber_came()
     clock.advance(10 * IDLE)
 
@@ -51,7 +51,7 @@ def test_who_listens_is_there(presence, clock):
     assert (presence.subscribers, presence.last_subscriber_left_at) == (1, None)
 
 
-def test_when_the_last_has_left_little_time_is_left(presence, clock):
+def test_when_the_last_subscriber_has_left_a_shorter_time_counts(presence, clock):
     presence.subscriber_came()
     presence.subscriber_came()
     clock.advance(IDLE)
@@ -65,7 +65,7 @@ def test_when_the_last_has_left_little_time_is_left(presence, clock):
     assert presence.overdue == "nothing was asked of it for 90 seconds after its last subscriber left"
 
 
-def test_a_new_subscriber_clears_it(presence, clock):
+def test_a_new_subscriber_ends_the_shorter_time(presence, clock):
     presence.subscriber_came()
     presence.subscriber_left()
     clock.advance(TTL - 1)
@@ -76,7 +76,7 @@ def test_a_new_subscriber_clears_it(presence, clock):
     assert presence.overdue is None
 
 
-def test_other_activity_holds_it_off_as_long_again(presence, clock):
+def test_a_request_begins_the_shorter_time_anew(presence, clock):
     presence.subscriber_came()
     presence.subscriber_left()
     left = presence.last_subscriber_left_at

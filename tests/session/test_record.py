@@ -1,4 +1,4 @@
-"""The book of one session's life: whatever is asked of it, by however many at once, it keeps the table's rules."""
+"""The record of one session keeps the rules of the table, whatever steps are asked for, from any number of threads."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Lives(RuleBasedStateMachine):
 TestLives = Lives.TestCase
 
 
-def test_of_many_who_end_a_session_at_once_one_does():
+def test_of_many_simultaneous_ends_of_a_session_one_is_taken():
     record = SessionRecord("7f3a", ManualClock())
     record.take(Step.START, Who.SESSION, "begun")
     ends = [(Step.COMPLETE, Who.VIEWER), (Step.FAIL, Who.SESSION), (Step.EXPIRE, Who.REAPER)] * 8
@@ -158,7 +158,7 @@ def test_the_time_after_the_end_is_not_counted(ends):
     assert record.seconds == {"pending": 0, "active": 7, "paused": 0}
 
 
-def test_a_life_of_which_no_step_is_known_any_more_goes_on():
+def test_a_session_of_which_no_step_is_known_any_more_goes_on():
     clock = ManualClock()
     record, now = SessionRecord("7f3a", clock), datetime.fromtimestamp(clock.time(), UTC)
 
@@ -168,7 +168,7 @@ def test_a_life_of_which_no_step_is_known_any_more_goes_on():
     assert (record.position, [step.step for step in record.history]) == (7.0, ["complete"])
 
 
-def test_what_is_changed_when_it_has_ended_stays_as_it_is():
+def test_a_session_that_has_ended_cannot_be_changed():
     record = SessionRecord("7f3a", ManualClock(), idle_timeout=1800)
     record.take(Step.COMPLETE, Who.SUPERVISOR, "over")
 

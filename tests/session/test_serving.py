@@ -1,4 +1,4 @@
-"""What a viewer is served: any segment, in any order, by as few encoders as that takes."""
+"""A viewer is served any segment, in any order, by as few encoders as possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def peek(session):
 
 @pytest.fixture
 def counting(tmp_path):
-    """An ffmpeg like any other, that counts its runs."""
+    """An ffmpeg that works, and counts its runs."""
     return failing_ffmpeg(tmp_path, times=0)
 
 
@@ -38,7 +38,7 @@ def hanging(hls_supervisor, tmp_path):
     return hanging
 
 
-# ---- what needs no encoder
+# ---- requests that need no encoder
 
 
 def test_opening_starts_no_encoder(hls_supervisor, film, counting):
@@ -106,7 +106,7 @@ def test_any_segment_may_be_asked_for_in_any_order(hls_supervisor, film, renditi
         assert is_right(session, rendition, number, session.segment(rendition, number, BOUND))
 
 
-def test_one_encoder_makes_what_is_watched_from_the_beginning_to_the_end(hls_supervisor, film, counting, is_right):
+def test_a_film_watched_from_the_beginning_to_the_end_is_made_by_one_encoder(hls_supervisor, film, counting, is_right):
     session = hls_supervisor(ffmpeg=str(counting)).open(film)
 
     for number in range(5):
@@ -124,7 +124,7 @@ def test_the_init_segment_may_be_asked_for_first(hls_supervisor, film, counting)
     assert runs_of(counting) == 1
 
 
-def test_who_asks_for_the_init_segment_first_is_given_one_from_where_they_begin(hanging, long_film):
+def test_a_viewer_who_asks_for_the_init_segment_first_gets_it_from_an_encoder_at_the_start_position(hanging, long_film):
     session = hanging().open(long_film, start_at=40.0)
 
     session.ask_init(VIDEO)
@@ -163,7 +163,7 @@ def test_renditions_are_made_by_encoders_of_their_own(hanging, film):
     assert [(run.rendition, run.first) for run in peek(session).runs] == [(VIDEO, 1), (AUDIO, 2)]
 
 
-def test_who_waits_longer_than_they_said_gets_a_timeout_and_waits_no_more(hanging, film):
+def test_a_caller_that_waits_longer_than_its_timeout_gets_an_error_and_waits_no_more(hanging, film):
     session = hanging().open(film)
 
     with pytest.raises(TimeoutError, match=r"The segment was not there after 0\.01 seconds"):
@@ -293,7 +293,7 @@ def test_nothing_but_segments_is_left_of_encoders_that_have_ended(hls_supervisor
 
 @pytest.fixture
 def cut_off(hls_clip, tmp_path):
-    """Make a film whose index promises eight seconds, and whose data ends after a share of that."""
+    """Make a film whose index promises eight seconds, and whose data ends after a share of them."""
 
     def cut_off(share):
         whole = hls_clip(seconds=8, size="160x90", audio=None, gop=5, options=("-movflags", "+faststart"))
@@ -323,7 +323,7 @@ def test_the_init_segment_is_made_where_the_film_holds_something(hls_supervisor,
     assert session.init(VIDEO, BOUND).exists()
 
 
-def test_a_segment_that_encoders_end_before_is_impossible_and_the_session_goes_on(
+def test_a_segment_after_the_end_of_the_data_is_impossible_and_the_session_goes_on(
     hls_supervisor, film, double, is_right
 ):
     session = hls_supervisor(ffmpeg=str(double("exit 0", times=3))).open(film)
@@ -341,7 +341,9 @@ def test_an_init_segment_that_nothing_brings_is_an_error(hls_supervisor, film, d
         session.init(VIDEO, BOUND)
 
 
-def test_a_viewer_who_went_back_and_changes_the_size_is_met_where_they_are_now(hls_supervisor, hls_clip, hls_clock):
+def test_a_viewer_who_went_back_and_changes_the_size_is_served_at_the_current_position(
+    hls_supervisor, hls_clip, hls_clock
+):
     session = hls_supervisor(clock=hls_clock).open(hls_clip(seconds=40, size="852x480", rate="10", audio=None))
     session.segment("video-480p", 15, BOUND)
     hls_clock.advance(1)

@@ -19,7 +19,7 @@ def at_work(*sessions):
     return [run.rendition for session in sessions for run in peek(session).runs if not run.held]
 
 
-def test_a_run_is_not_started_until_there_is_a_place(hls_supervisor, film, tmp_path):
+def test_a_run_is_not_started_until_there_is_a_slot(hls_supervisor, film, tmp_path):
     supervisor = hls_supervisor(max_encoders=2, ffmpeg=str(hanging_ffmpeg(tmp_path)))
     first, second, third = (supervisor.open(film) for _ in range(3))
     waiting = [session.ask_segment(VIDEO, 0) for session in (first, second, third)]
@@ -33,7 +33,7 @@ def test_a_run_is_not_started_until_there_is_a_place(hls_supervisor, film, tmp_p
         reply.cancel()
 
 
-def test_who_waits_is_served_though_there_is_one_place_and_others_are_watching(hls_supervisor, long_film, is_right):
+def test_all_viewers_who_wait_are_served_with_one_slot(hls_supervisor, long_film, is_right):
     supervisor = hls_supervisor(max_encoders=1)
     sessions = [supervisor.open(long_film) for _ in range(4)]
 
@@ -62,7 +62,7 @@ def test_a_run_that_is_ahead_is_held_for_a_viewer_who_waits_and_goes_on_after(
     assert peek(ahead_).encoder_failures == peek(new).encoder_failures == 0
 
 
-def test_who_waits_for_what_precedes_a_late_track_waits_for_its_beginning_to_be_made(
+def test_a_viewer_who_waits_for_a_segment_before_a_late_track_has_its_beginning_made(
     hls_supervisor, hls_clip, tmp_path, until
 ):
     clip = hls_clip(seconds=14, size="160x90", gop=25)
@@ -82,7 +82,7 @@ def test_who_waits_for_what_precedes_a_late_track_waits_for_its_beginning_to_be_
     waiting.cancel()
 
 
-def test_a_copy_takes_no_place(hls_supervisor, hls_clip, tmp_path):
+def test_a_copy_takes_no_slot(hls_supervisor, hls_clip, tmp_path):
     copied = hls_clip(seconds=8, size="160x90", pixels="yuv420p", gop=25, audio=None)
     supervisor = hls_supervisor(max_encoders=1, ffmpeg=str(hanging_ffmpeg(tmp_path)))
     session, other = supervisor.open(copied), supervisor.open(copied)

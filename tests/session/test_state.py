@@ -38,14 +38,14 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "hls_sessions" / "guide" / "states.md"
 
 
-def test_the_table_is_what_was_wanted():
+def test_the_table_has_the_wanted_steps_and_no_others():
     assert {(state, step): rule.to for (state, step), rule in TABLE.items()} == {
         (state, step): to for state, step, to in LEGAL
     }
 
 
 @pytest.mark.parametrize(("state", "step", "to"), LEGAL)
-def test_a_step_of_the_table_is_taken_by_those_who_may_ask_and_by_nobody_else(state, step, to):
+def test_a_step_of_the_table_is_taken_for_its_allowed_askers_and_for_nobody_else(state, step, to):
     for who in Who:
         if who in MAY[step]:
             assert follow(state, step, who, "a reason", OVERDUE) is to
@@ -71,7 +71,7 @@ def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, step):
         (QUIET, "before its time without a viewer has run out"),
     ],
 )
-def test_a_session_does_not_expire_under_a_viewer(state, now, unless):
+def test_a_session_with_a_viewer_does_not_expire(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot expire {unless}\.$"):
         follow(state, Step.EXPIRE, Who.REAPER, "nobody came", now)
 
@@ -84,7 +84,7 @@ def test_a_session_does_not_expire_under_a_viewer(state, now, unless):
         (Circumstances(watched=True), "while a viewer is there"),
     ],
 )
-def test_a_session_does_not_make_room_under_a_viewer(state, now, unless):
+def test_a_session_with_a_viewer_is_not_displaced(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot yield {unless}\.$"):
         follow(state, Step.DISPLACE, Who.SUPERVISOR, "another wants its place", now)
 

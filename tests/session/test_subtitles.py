@@ -1,4 +1,4 @@
-"""Texts of a session: served like other segments, read once for all sessions, and never a reason to end one."""
+"""Subtitles of a session: served like other segments, read once for all sessions, and never a reason to end one."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def hanging(monkeypatch, tmp_path):
     monkeypatch.setattr(subtitles, "READ_SUBTITLES", "hanging_double:serve")
 
 
-def texts(session, rendition=TEXT) -> list[str]:
+def subtitles_of(session, rendition=TEXT) -> list[str]:
     count = len(session.presentation.cuts(rendition))
     return [session.segment(rendition, number, BOUND).read_text() for number in range(count)]
 
 
-def test_each_segment_has_the_texts_that_are_shown_while_it_plays(hls_supervisor, film):
-    found = texts(hls_supervisor().open(film))
+def test_each_segment_has_the_cues_that_are_shown_while_it_plays(hls_supervisor, film):
+    found = subtitles_of(hls_supervisor().open(film))
 
     assert all(text.startswith("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:22500,LOCAL:00:00:00.000\n") for text in found)
     assert ["First" in text for text in found] == [False, True, True, False, False]
@@ -71,16 +71,16 @@ def test_each_segment_has_the_texts_that_are_shown_while_it_plays(hls_supervisor
     assert "00:00:07.000 --> 00:00:20.000" in found[4]
 
 
-def test_a_text_after_the_last_segment_is_in_the_last(hls_supervisor, hls_clip):
+def test_a_cue_after_the_last_segment_is_in_the_last(hls_supervisor, hls_clip):
     talk = "1\n00:00:08,500 --> 00:00:09,000\nAfter the end\n"
     film = hls_clip(seconds=8, size="160x90", container="mkv", sound_seconds=10, subtitles=(talk,))
 
-    assert "After the end" in texts(hls_supervisor().open(film))[-1]
+    assert "After the end" in subtitles_of(hls_supervisor().open(film))[-1]
 
 
-def test_no_encoder_runs_for_a_text(hls_supervisor, film):
+def test_no_encoder_runs_for_subtitles(hls_supervisor, film):
     session = hls_supervisor().open(film)
-    texts(session)
+    subtitles_of(session)
 
     info = session.info()
 
@@ -92,11 +92,11 @@ def test_a_file_is_read_once_for_all_its_tracks_and_sessions(hls_supervisor, fil
     one, other = supervisor.open(film, "anna"), supervisor.open(film, "ben")
     assert runs() == 0
 
-    assert texts(one, "subtitles-0") == texts(one, "subtitles-1") == texts(other)
+    assert subtitles_of(one, "subtitles-0") == subtitles_of(one, "subtitles-1") == subtitles_of(other)
     assert runs() == 1
 
 
-def test_info_lists_the_texts_and_how_much_of_them_was_made(hls_supervisor, film):
+def test_info_lists_the_subtitles_and_how_many_segments_were_made(hls_supervisor, film):
     session = hls_supervisor().open(film)
     session.segment(TEXT, 1, BOUND)
     session.segment(TEXT, 2, BOUND)
@@ -116,7 +116,7 @@ def test_a_segment_that_was_deleted_is_made_again(hls_supervisor, film):
     assert session.segment(TEXT, 1, BOUND).read_text() == before
 
 
-def test_a_text_has_no_init_segment(hls_supervisor, film):
+def test_subtitles_have_no_init_segment(hls_supervisor, film):
     with pytest.raises(RenditionNotFound):
         hls_supervisor().open(film).init(TEXT, BOUND)
 
@@ -132,7 +132,7 @@ def test_a_segment_past_the_end_is_not_found(hls_supervisor, film):
         session.segment("subtitles-2", 0, BOUND)
 
 
-def test_asking_for_a_text_counts_as_activity(hls_supervisor, film, hls_clock):
+def test_asking_for_subtitles_counts_as_activity(hls_supervisor, film, hls_clock):
     session = hls_supervisor(clock=hls_clock).open(film)
     session.segment(TEXT, 0, BOUND)
     hls_clock.advance(1700)
@@ -142,7 +142,7 @@ def test_asking_for_a_text_counts_as_activity(hls_supervisor, film, hls_clock):
     assert session.info().state == "active"
 
 
-def test_who_waits_for_a_text_is_counted_until_they_leave(hls_supervisor, film, hanging):
+def test_a_viewer_who_waits_for_subtitles_is_counted_until_leaving(hls_supervisor, film, hanging):
     session = hls_supervisor().open(film)
     waiting = [session.ask_segment(TEXT, 0), session.ask_segment(TEXT, 1)]
     assert session.info().viewers_waiting == 2
@@ -152,7 +152,9 @@ def test_who_waits_for_a_text_is_counted_until_they_leave(hls_supervisor, film, 
     assert session.info().viewers_waiting == 0
 
 
-def test_who_waits_for_a_text_is_told_when_it_cannot_be_read_and_the_session_goes_on(hls_supervisor, film, hanging):
+def test_a_viewer_who_waits_gets_an_error_when_subtitles_cannot_be_read_and_the_session_goes_on(
+    hls_supervisor, film, hanging
+):
     session = hls_supervisor(subtitle_timeout=0.1).open(film)
 
     with pytest.raises(SubtitlesFailed):
@@ -164,7 +166,7 @@ def test_who_waits_for_a_text_is_told_when_it_cannot_be_read_and_the_session_goe
     assert session.segment("video-90p", 0, BOUND).exists()
 
 
-def test_who_waits_for_a_text_is_told_when_the_session_ends(hls_supervisor, film, hanging):
+def test_a_viewer_who_waits_for_subtitles_gets_an_error_when_the_session_ends(hls_supervisor, film, hanging):
     session = hls_supervisor().open(film)
     waiting = session.ask_segment(TEXT, 0)
     session.stop()
@@ -173,7 +175,7 @@ def test_who_waits_for_a_text_is_told_when_the_session_ends(hls_supervisor, film
         waiting.get(BOUND)
 
 
-def test_a_text_that_cannot_be_written_is_refused_and_the_session_goes_on(hls_supervisor, film):
+def test_subtitles_that_cannot_be_written_are_refused_and_the_session_goes_on(hls_supervisor, film):
     session = hls_supervisor().open(film)
     (session.directory / TEXT).write_text("in the way")
 
@@ -185,7 +187,7 @@ def test_a_text_that_cannot_be_written_is_refused_and_the_session_goes_on(hls_su
     assert not any("subtitles" in note for note in session.info().notes)
 
 
-def test_a_session_that_crashes_comes_back_to_its_texts(hls_supervisor, film, runs, monkeypatch):
+def test_a_session_that_crashes_comes_back_to_its_subtitles(hls_supervisor, film, runs, monkeypatch):
     session = hls_supervisor().open(film)
     session.segment(TEXT, 0, BOUND)
     crashes = iter([RuntimeError("a fault of ours")])

@@ -1,4 +1,4 @@
-"""What a session survives, and how it gives up: encoders that die, a broken disk, crashes of its own."""
+"""A session survives encoders that die, a broken disk and crashes of its own, or gives up with a reason."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
     os.kill(run.pid, signal.SIGKILL)
 
     assert is_right(session, VIDEO, 1, waiting.get(BOUND))
-    # Where the segment was whole when it was killed, it is served before the end is heard.
+    # If the segment was whole when the encoder was killed, it is served before the end is heard of.
     until(lambda: not (session.directory / VIDEO / f"run-{run.run}").exists())
 
 
@@ -301,7 +301,7 @@ def test_a_crashed_session_serves_the_next_request(hls_supervisor, film, is_righ
     assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))
 
 
-def test_who_waits_while_the_session_crashes_gets_the_right_segment(stuck, film, is_right, ends):
+def test_a_viewer_who_waits_while_the_session_crashes_gets_the_right_segment(stuck, film, is_right, ends):
     _, session, waiting, run = stuck(film, segment=2)
 
     crash(session)
@@ -310,7 +310,7 @@ def test_who_waits_while_the_session_crashes_gets_the_right_segment(stuck, film,
     assert is_right(session, VIDEO, 2, waiting.get(BOUND))
 
 
-def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_life(
+def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_actor(
     hls_supervisor, film, monkeypatch, is_right
 ):
     session = hls_supervisor().open(film)
@@ -335,13 +335,13 @@ def test_a_session_that_was_killed_hears_of_the_segments_its_next_encoder_makes(
     actor_of(session).kill()
     waiting.get(BOUND)
 
-    [run] = peek(session).runs  # which is far from its end, where it would have been heard of at last
+    [run] = peek(session).runs  # which is far from its end, when its exit would be heard of in any case
     assert run.run == before.run
     assert run.pid != before.pid
 
 
 @pytest.mark.parametrize("method", ["file_closed", "run_exited", "act"])
-def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(hls_supervisor, film, monkeypatch, is_right, method):
+def test_a_crash_over_an_encoders_message_costs_the_viewer_a_pause(hls_supervisor, film, monkeypatch, is_right, method):
     session = hls_supervisor().open(film)
     original, first = getattr(SessionRendition, method), iter([True])
 
@@ -356,7 +356,7 @@ def test_a_crash_over_what_an_encoder_did_costs_the_viewer_a_pause(hls_superviso
         assert is_right(session, VIDEO, number, session.segment(VIDEO, number, BOUND))
 
 
-def test_a_killed_session_comes_back_and_serves_who_waits(stuck, film, is_right, ends):
+def test_a_killed_session_comes_back_and_serves_the_viewer_who_waits(stuck, film, is_right, ends):
     _, session, waiting, run = stuck(film, segment=2)
 
     actor_of(session).kill()
@@ -414,8 +414,8 @@ def test_crashes_far_apart_are_forgiven(hls_supervisor, film, hls_clock, is_righ
 
     for _ in range(6):
         is_back = crash(session)
-        # Its backoff begins when the crash is heard of. Were the clock advanced without a pause, the half hour after
-        # which a session expires could be over first.
+        # Its backoff begins when the crash is heard of. If the clock were advanced without a pause, the half hour
+        # after which a session expires could be over first.
         until(lambda: hls_clock.advance(0.01) or is_back())  # noqa: B023 - it is called at once
         hls_clock.advance(61)
 
@@ -447,7 +447,7 @@ def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg
     assert ends(run.pid)
 
 
-def test_who_waits_for_a_session_that_is_closed_is_answered(hanging, film):
+def test_a_viewer_who_waits_for_a_session_that_is_closed_is_answered(hanging, film):
     session = hanging().open(film)
     waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
     peek(session)

@@ -42,7 +42,7 @@ def test_there_is_no_first_wait_before_the_first_segment(waits, hls_clock):
     assert waits.first is None
 
 
-def test_who_waits_and_gets_nothing_waits_in_vain(waits, hls_clock):
+def test_a_viewer_who_waits_and_gets_nothing_waits_in_vain(waits, hls_clock):
     hls_clock.advance(100)
     waits.asked(waiting=0)
     hls_clock.advance(7)
@@ -50,14 +50,14 @@ def test_who_waits_and_gets_nothing_waits_in_vain(waits, hls_clock):
     assert waits.in_vain(waiting=1) == 7
 
 
-def test_nobody_waits_in_vain_where_nobody_waits(waits, hls_clock):
+def test_without_a_viewer_who_waits_nobody_waits_in_vain(waits, hls_clock):
     waits.asked(waiting=0)
     hls_clock.advance(7)
 
     assert waits.in_vain(waiting=0) == 0
 
 
-def test_one_who_comes_while_another_waits_does_not_hide_how_long_that_is(waits, hls_clock):
+def test_a_second_viewer_does_not_hide_how_long_the_first_has_waited(waits, hls_clock):
     waits.asked(waiting=0)
     hls_clock.advance(7)
     waits.asked(waiting=1)
@@ -66,7 +66,7 @@ def test_one_who_comes_while_another_waits_does_not_hide_how_long_that_is(waits,
     assert waits.in_vain(waiting=2) == 8
 
 
-def test_a_segment_for_one_is_news_for_all(waits, hls_clock):
+def test_a_segment_for_one_viewer_begins_the_vain_wait_of_all_anew(waits, hls_clock):
     waits.asked(waiting=0)
     hls_clock.advance(7)
     waits.made(1)
