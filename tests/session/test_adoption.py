@@ -170,7 +170,6 @@ def test_segments_that_one_actor_has_not_checked_are_there_for_the_next(session,
     made = runs_of(counted)
     change_hands(session)
     session.segment(VIDEO, 0, BOUND)
-    session._record.tally._restarts.clear()
     change_hands(session)
 
     assert session.segment(VIDEO, 4, BOUND).exists()
