@@ -192,7 +192,7 @@ class Quota:
     def __init__(self, budget: Budget, free: Callable[[], int | None] = lambda: None) -> None:
         """Keep to a budget, and to what is free on the disk."""
         self.budget = budget
-        """The budget in force; ``follow`` changes it."""
+        """The budget in force; ``reconfigure`` changes it."""
         self._free = free
         self._sessions: dict[str, SessionQuota] = {}
         # The sums of all sessions are kept, because there may be hundreds, and something is written all the time.
@@ -222,7 +222,7 @@ class Quota:
             self._sessions[session_id] = session
         return session
 
-    def follow(self, budget: Budget) -> None:
+    def reconfigure(self, budget: Budget) -> None:
         """Keep to another budget. Each session above its limit makes room; then, if needed, the ones idle longest."""
         self.budget = budget
         self.look_again()

@@ -79,7 +79,7 @@ class Presence:
             self._own_subscriber_ttl = subscriber_ttl or self._own_subscriber_ttl
 
     @shielded
-    def follow(self, idle_timeout: float, subscriber_ttl: float) -> None:
+    def set_defaults(self, idle_timeout: float, subscriber_ttl: float) -> None:
         """Use other times where it has none of its own."""
         with self._lock:
             self._default_idle_timeout, self._default_subscriber_ttl = idle_timeout, subscriber_ttl

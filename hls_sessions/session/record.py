@@ -17,7 +17,7 @@ from hls_sessions.otp import shielded
 from hls_sessions.session.counters import ACTOR, DAEMON, Counters
 from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
 from hls_sessions.session.presence import Presence
-from hls_sessions.session.state import Circumstances, State, Step, Who, follow
+from hls_sessions.session.state import Circumstances, State, Step, Who, next_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,7 +136,7 @@ class SessionRecord:
         """
         with self._lock:
             self._judge(step.value, provided)
-            to = follow(self._state, step, by, reason, now)
+            to = next_state(self._state, step, by, reason, now)
             taken = Transition(_date(self._clock), step.value, self._state.value, to.value, by.value, reason)
             moment = self._clock.monotonic()
             self._seconds[self._state] += moment - self._since

@@ -124,7 +124,7 @@ _LEFT = frozenset(state for state, _ in TABLE)
 """The states out of which a step leads."""
 
 
-def follow(state: State, step: Step, by: Who, reason: str, now: Circumstances) -> State:
+def next_state(state: State, step: Step, by: Who, reason: str, now: Circumstances) -> State:
     """Return the state a step leads to.
 
     Raises:

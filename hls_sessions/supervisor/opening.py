@@ -204,7 +204,7 @@ class Opening:
 
     def _begin(self, entry: Entry) -> None:
         self._table.add(entry)
-        self._factory.follow(entry)  # the settings may have changed since it was made
+        self._factory.update(entry)  # the settings may have changed since it was made
         self._recorder.opened(entry.spec, entry.record)
         try:
             self._tree.begin(entry)

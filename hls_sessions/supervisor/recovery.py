@@ -173,7 +173,7 @@ class Recovery:
         entry.record.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.record)
         self._table.add(entry)
-        self._factory.follow(entry)
+        self._factory.update(entry)
         try:
             self._tree.begin(entry)
         except StartError as error:

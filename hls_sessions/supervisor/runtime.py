@@ -202,7 +202,7 @@ class Runtime:
         self.factory.reconfigure(settings, self.table.all())
         services = self.tree.services
         services.scheduler.slots = _slots(settings)
-        services.quota.follow(_budget(settings))
+        services.quota.reconfigure(_budget(settings))
         idle = settings.encoder_idle_timeout
         self.tree.reconfigure(replace(services, limits=_limits(settings), encoder_idle_timeout=idle))
 

@@ -86,15 +86,15 @@ class SessionFactory:
         record.presence.change(idle_timeout=idle_timeout)
         return Entry(spec, record, Session(spec, record, self._registry, self._close))
 
-    def follow(self, entry: Entry) -> None:
+    def update(self, entry: Entry) -> None:
         """Have an entry go by the settings, which may have changed since it was made."""
-        entry.record.presence.follow(self._settings.idle_timeout, self._settings.subscriber_ttl)
+        entry.record.presence.set_defaults(self._settings.idle_timeout, self._settings.subscriber_ttl)
 
     def reconfigure(self, settings: Settings, entries: Iterable[Entry]) -> None:
         """Make entries by other settings from now on, and have the existing ones go by them too."""
         self._settings = settings
         for entry in entries:
-            self.follow(entry)
+            self.update(entry)
 
 
 class SessionTable:

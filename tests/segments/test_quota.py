@@ -199,7 +199,7 @@ def test_a_lower_budget_is_kept_to_though_the_session_idle_longest_has_nothing_t
     sparing("later", 1, 30.0)
     sparing("latest", 3, 10.0)
 
-    quota.follow(Budget(in_all=700))
+    quota.reconfigure(Budget(in_all=700))
 
     assert asked == [("idle", 200), ("later", 200), ("latest", 100)]
     assert quota.bytes == 500

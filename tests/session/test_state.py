@@ -10,7 +10,7 @@ import pytest
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.session.record import QUIET
-from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who, follow
+from hls_sessions.session.state import TABLE, Circumstances, State, Step, Who, next_state
 
 ALWAYS = {"complete": "completed", "fail": "failed", "expire": "expired", "yield": "expired"}
 WANTED = {
@@ -48,16 +48,16 @@ def test_the_table_has_the_wanted_steps_and_no_others():
 def test_a_step_of_the_table_is_taken_for_its_allowed_askers_and_for_nobody_else(state, step, to):
     for who in Who:
         if who in MAY[step]:
-            assert follow(state, step, who, "a reason", OVERDUE) is to
+            assert next_state(state, step, who, "a reason", OVERDUE) is to
         else:
             with pytest.raises(IllegalTransition, match=rf"A session does not {step.value} for its {who.value}, only"):
-                follow(state, step, who, "a reason", OVERDUE)
+                next_state(state, step, who, "a reason", OVERDUE)
 
 
 @pytest.mark.parametrize(("state", "step"), ILLEGAL)
 def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, step):
     with pytest.raises(IllegalTransition) as refused:
-        follow(state, step, next(iter(MAY[step])), "a reason", OVERDUE)
+        next_state(state, step, next(iter(MAY[step])), "a reason", OVERDUE)
 
     assert str(refused.value) == f"A session that is {state.value} cannot {step.value}."
     assert refused.value.facts() == {"state": state.value, "step": step.value}
@@ -73,7 +73,7 @@ def test_a_step_the_table_does_not_have_is_refused_with_a_sentence(state, step):
 )
 def test_a_session_with_a_viewer_does_not_expire(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot expire {unless}\.$"):
-        follow(state, Step.EXPIRE, Who.REAPER, "nobody came", now)
+        next_state(state, Step.EXPIRE, Who.REAPER, "nobody came", now)
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.ACTIVE, State.PAUSED])
@@ -86,13 +86,13 @@ def test_a_session_with_a_viewer_does_not_expire(state, now, unless):
 )
 def test_a_session_with_a_viewer_is_not_displaced(state, now, unless):
     with pytest.raises(IllegalTransition, match=rf"^A session that is {state.value} cannot yield {unless}\.$"):
-        follow(state, Step.DISPLACE, Who.SUPERVISOR, "another wants its place", now)
+        next_state(state, Step.DISPLACE, Who.SUPERVISOR, "another wants its place", now)
 
 
 @pytest.mark.parametrize("reason", ["", " ", "\n"])
 def test_every_step_has_a_reason(reason):
     with pytest.raises(IllegalTransition, match=r"^A session does not pause without a reason\.$"):
-        follow(State.ACTIVE, Step.PAUSE, Who.VIEWER, reason, QUIET)
+        next_state(State.ACTIVE, Step.PAUSE, Who.VIEWER, reason, QUIET)
 
 
 @pytest.mark.parametrize("state", State)
