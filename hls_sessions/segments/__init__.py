@@ -2,7 +2,8 @@
 
 from hls_sessions.segments.budget import Budget, Estimate, Likelihood, dispensable
 from hls_sessions.segments.cache import Reporter, SegmentCache
-from hls_sessions.segments.directory import SegmentDirectory, end_processes, orphans, record_process
+from hls_sessions.segments.directory import SegmentDirectory, end_processes, record_process
+from hls_sessions.segments.orphans import orphans
 from hls_sessions.segments.quota import MakeRoom, Quota, RoomMade, SessionQuota, Shortage, free_bytes
 
 __all__ = [

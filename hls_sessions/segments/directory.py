@@ -25,7 +25,6 @@ import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from hls_sessions.errors import StorageFailed
 from hls_sessions.ffmpeg import ProcessId, boot_id
@@ -62,7 +61,7 @@ class SegmentDirectory:
             StorageFailed: it cannot be made, or is another user's.
         """
         try:
-            owner = _read_identity(self.path / OWNER)
+            owner = read_identity(self.path / OWNER)
             if _is_anything(self.path) and owner != ProcessId.of(os.getpid()):
                 self._set_back(whole=owner is not None and owner.boot_id == boot_id())
             self._make()
@@ -182,15 +181,15 @@ class SegmentDirectory:
         Raises:
             OSError: it cannot be done, or the directory is another user's.
         """
-        if not _is_own(self.path):
+        if not is_own(self.path):
             if self.path.lstat().st_uid != os.geteuid():
                 raise PermissionError(0, "it is another user's")
             self.path.unlink()  # a file of ours in its place
             return
         for rendition in self.path.iterdir():
-            if _is_own(rendition) and rendition.name == OWNER:
+            if is_own(rendition) and rendition.name == OWNER:
                 shutil.rmtree(rendition)
-            elif _is_own(rendition):
+            elif is_own(rendition):
                 _set_back(rendition, whole=whole)
             elif rendition.name != OWNER:
                 rendition.unlink()
@@ -219,24 +218,13 @@ def end_processes(directory: SegmentDirectory) -> int:
     """Kill the processes recorded in the folders of a directory's runs; return how many still ran."""
     killed = 0
     for folder in directory.runs():
-        identity = _read_identity(folder / PID)
+        identity = read_identity(folder / PID)
         killed += identity is not None and identity.kill()
     return killed
 
 
-def orphans(segments_dir: Path) -> Iterator[SegmentDirectory]:
-    """Yield the session directories whose daemon is gone. Other directories are never touched."""
-    try:
-        found = [path for path in segments_dir.iterdir() if _is_session_id(path.name) and _is_own(path)]
-    except OSError:
-        return
-    for path in found:
-        owner = _read_identity(path / OWNER)
-        if owner is not None and not owner.is_running():
-            yield SegmentDirectory(path)
-
-
-def _read_identity(file: Path) -> ProcessId | None:
+def read_identity(file: Path) -> ProcessId | None:
+    """Return the process that a file names; None when it names none, or cannot be read."""
     try:
         return ProcessId.parse(file.read_bytes().partition(b"\n")[0].decode())
     except (OSError, UnicodeDecodeError):
@@ -245,11 +233,11 @@ def _read_identity(file: Path) -> ProcessId | None:
 
 def _set_back(rendition: Path, *, whole: bool) -> None:
     earlier = rendition / EARLIER
-    if _is_anything(earlier) and not _is_own(earlier):
+    if _is_anything(earlier) and not is_own(earlier):
         earlier.unlink()
     earlier.mkdir(exist_ok=True)
     for file in rendition.iterdir():
-        if _is_own(file):
+        if is_own(file):
             if file != earlier and not file.match("run-*"):
                 shutil.rmtree(file)
         elif whole and stat.S_ISREG(file.lstat().st_mode) and _is_published(file.name):
@@ -279,14 +267,7 @@ def _is_anything(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _is_session_id(name: str) -> bool:
-    try:
-        return str(UUID(name)) == name
-    except ValueError:
-        return False
-
-
-def _is_own(path: Path) -> bool:
+def is_own(path: Path) -> bool:
     """Whether a path is a directory of this user's. In /tmp anyone can make one, and write pids to be killed in it."""
     try:
         status = path.lstat()
