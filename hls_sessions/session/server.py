@@ -52,7 +52,7 @@ from hls_sessions.session.messages import (
     SessionInfo,
 )
 from hls_sessions.session.record import QUIET
-from hls_sessions.session.snapshot import PausedRun, Place, SessionSettings, Snapshot, judge_numbers
+from hls_sessions.session.snapshot import PausedRun, SessionSettings, Snapshot, ViewerPosition, judge_numbers
 from hls_sessions.session.state import Circumstances, State, Step, Who
 from hls_sessions.session.subtitles import SessionSubtitles, SubtitlesRead
 from hls_sessions.session.waits import Waits
@@ -375,8 +375,8 @@ class SessionServer(GenServer):
         spec, renditions = self._spec, self._renditions.values()
         if position is None:
             position = self._record.position
-        places = [
-            Place(rendition=id_, segment=at, time=float(rendition.cuts.times[at] - rendition.cuts.times[0]))
+        positions = [
+            ViewerPosition(rendition=id_, segment=at, time=float(rendition.cuts.times[at] - rendition.cuts.times[0]))
             for id_, rendition in self._renditions.items()
             for at in rendition.viewers.positions
         ]
@@ -393,7 +393,7 @@ class SessionServer(GenServer):
             media=str(spec.presentation.media.path),
             taken_at=datetime.fromtimestamp(self._services.clock.time(), UTC),
             position=min(position, float(spec.presentation.media.duration)),
-            renditions=tuple(places),
+            renditions=tuple(positions),
             runs=tuple(runs),
             settings=SessionSettings(
                 segment_length=spec.segment_length, idle_timeout=self._record.presence.idle_timeout
@@ -424,15 +424,15 @@ class SessionServer(GenServer):
         for id_, rendition in self._renditions.items():
             # The time was rounded when it was written; half a frame later is surely within its segment.
             slack = float(rendition.cuts.slack)
-            rendition.restore([rendition.cuts.at(place.time + slack) for place in snapshot.places(id_)], ())
+            rendition.restore([rendition.cuts.at(position.time + slack) for position in snapshot.positions(id_)], ())
             self._act(rendition)
 
     def _restore(self, snapshot: Snapshot) -> None:
         self._record.position = snapshot.position
         try:
             for id_, rendition in self._renditions.items():
-                places = [place.segment for place in snapshot.places(id_)]
-                rendition.restore(places, ((run.next, run.held) for run in snapshot.paused(id_)))
+                positions = [position.segment for position in snapshot.positions(id_)]
+                rendition.restore(positions, ((run.next, run.held) for run in snapshot.paused(id_)))
         except (EncoderFailed, StorageFailed) as error:
             self._fail(error)
         for rendition in self._renditions.values():

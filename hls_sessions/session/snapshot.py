@@ -33,7 +33,7 @@ class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Place(_Value):
+class ViewerPosition(_Value):
     """A viewer's position in a rendition."""
 
     rendition: Name
@@ -72,12 +72,12 @@ class Snapshot(_Value):
     taken_at: datetime
     position: Seconds
     """Seconds from the beginning: the position the viewer gave, else the beginning of the segment asked for last."""
-    renditions: Annotated[tuple[Place, ...], Field(max_length=MANY)]
+    renditions: Annotated[tuple[ViewerPosition, ...], Field(max_length=MANY)]
     """The positions of all viewers, by rendition, the latest to ask last."""
     runs: Annotated[tuple[PausedRun, ...], Field(max_length=MANY)]
     settings: SessionSettings
 
-    def places(self, rendition: str) -> list[Place]:
+    def positions(self, rendition: str) -> list[ViewerPosition]:
         """Return the positions of viewers in a rendition, the latest to ask last."""
         return [place for place in self.renditions if place.rendition == rendition]
 

@@ -5,9 +5,9 @@ one process), ``schema.py`` (the tables), ``damage.py`` and ``database.py`` (a f
 ``journal.py`` (rows yet to be written), ``writer.py`` (the thread that writes them), ``store.py`` (the public API).
 """
 
-from hls_sessions.store.place import default_state_dir
 from hls_sessions.store.retention import Retention
 from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
+from hls_sessions.store.state_folder import default_state_dir
 from hls_sessions.store.store import Condition, Forgotten, Store, usable
 
 __all__ = [

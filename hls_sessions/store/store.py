@@ -15,8 +15,8 @@ from hls_sessions.errors import StateUnusable
 from hls_sessions.store import schema
 from hls_sessions.store.damage import is_damage
 from hls_sessions.store.database import Database, sentence
-from hls_sessions.store.place import Place
 from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
+from hls_sessions.store.state_folder import StateFolder
 from hls_sessions.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Name the folder; None for memory."""
-        self._place = None if folder is None else Place(folder)
-        self._database = Database(None if self._place is None else self._place.database)
+        self._state_folder = None if folder is None else StateFolder(folder)
+        self._database = Database(None if self._state_folder is None else self._state_folder.database)
         self.when_begun_anew: Callable[[], AbstractSet[str]] = frozenset
         """Called in the writer's thread when a database was lost and another begun. It records the sessions that are
         still known, and returns the ids of those whose steps it has recorded completely."""
@@ -118,8 +118,8 @@ class Store:
         Raises:
             StateUnusable: the folder cannot be written to, or another process uses it.
         """
-        if self._place is not None:
-            self._place.take()
+        if self._state_folder is not None:
+            self._state_folder.take()
         try:
             self._database.open()
         except BaseException:
@@ -225,8 +225,8 @@ class Store:
     # ---- within
 
     def _leave(self) -> None:
-        if self._place is not None:
-            self._place.leave()
+        if self._state_folder is not None:
+            self._state_folder.leave()
 
     def _is_sound(self, row: SessionRow) -> bool:
         """Return whether a row can be used; log one that cannot, once."""
@@ -269,9 +269,9 @@ class Store:
     def _begin_anew(self, batch: Batch) -> None:
         """Begin an empty database, and queue all that is still known; take the steps of that out of the batch."""
         self._database.close()
-        if self._place is not None:
-            self._place.leave()
-            self._place.take()
+        if self._state_folder is not None:
+            self._state_folder.leave()
+            self._state_folder.take()
         self._database.open()
         again = self.when_begun_anew()
         for key, row in list(batch.items()):

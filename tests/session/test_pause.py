@@ -15,7 +15,7 @@ from hls_sessions.errors import (
     SnapshotRefused,
 )
 from hls_sessions.session import SessionServer
-from hls_sessions.session.snapshot import PausedRun, Place
+from hls_sessions.session.snapshot import PausedRun, ViewerPosition
 from hls_sessions.testing import crash, hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -264,7 +264,7 @@ def test_going_on_from_an_earlier_snapshot_goes_back(hanging, film):
 
     session.resume(earlier)
 
-    assert earlier.renditions == (Place(rendition=VIDEO, segment=1, time=1.0),)
+    assert earlier.renditions == (ViewerPosition(rendition=VIDEO, segment=1, time=1.0),)
     assert later.renditions[-1].segment == 4
     assert session.pause().renditions == earlier.renditions
 
@@ -428,12 +428,12 @@ def test_if_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor, f
     session.ask_segment(VIDEO, 2)
     snapshot = session.pause()
     session.stop()
-    places = [
+    positions = [
         {"rendition": VIDEO, "segment": 77, "time": 4.0},
         {"rendition": "a copy that is not offered", "segment": 1, "time": 4.0},
     ]
 
-    resumed = supervisor.resume(changed(snapshot, renditions=places))
+    resumed = supervisor.resume(changed(snapshot, renditions=positions))
 
     assert [(run.rendition, run.first) for run in peek(resumed).runs] == [(VIDEO, 3)]
 
@@ -478,9 +478,9 @@ def test_a_snapshot_with_more_encoders_than_allowed_starts_no_more(hanging, film
     supervisor = hanging(max_runs=2)
     session = supervisor.open(film)
     snapshot = session.pause()
-    places = [{"rendition": VIDEO, "segment": number, "time": 0} for number in range(5)]
+    positions = [{"rendition": VIDEO, "segment": number, "time": 0} for number in range(5)]
     runs = [{"rendition": VIDEO, "next": number, "held": False} for number in range(5)] * 20
 
-    session.resume(changed(snapshot, renditions=places, runs=runs))
+    session.resume(changed(snapshot, renditions=positions, runs=runs))
 
     assert len(peek(session).runs) <= 2

@@ -22,7 +22,7 @@ def default_state_dir() -> Path:
     return base / "hls_sessions"
 
 
-class Place:
+class StateFolder:
     """One state folder."""
 
     def __init__(self, folder: Path) -> None:
