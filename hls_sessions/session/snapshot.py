@@ -79,7 +79,7 @@ class Snapshot(_Value):
 
     def positions(self, rendition: str) -> list[ViewerPosition]:
         """Return the positions of viewers in a rendition, the latest to ask last."""
-        return [place for place in self.renditions if place.rendition == rendition]
+        return [position for position in self.renditions if position.rendition == rendition]
 
     def paused(self, rendition: str) -> list[PausedRun]:
         """Return a rendition's runs."""
@@ -93,7 +93,7 @@ def judge_file(snapshot: Snapshot, presentation: Presentation) -> None:
         SnapshotRefused: it cannot.
     """
     length = float(presentation.media.duration)
-    latest = max(snapshot.position, *(place.time for place in snapshot.renditions), 0.0)
+    latest = max(snapshot.position, *(position.time for position in snapshot.renditions), 0.0)
     if latest > length + TOLERANCE:
         raise SnapshotRefused(f"it is at {latest:g} s, and the file ends at {length:g} s")
 
@@ -113,7 +113,7 @@ def judge_numbers(snapshot: Snapshot, presentation: Presentation) -> None:
 
 
 def _named(snapshot: Snapshot) -> Iterator[tuple[str, int]]:
-    for place in snapshot.renditions:
-        yield place.rendition, place.segment
+    for position in snapshot.renditions:
+        yield position.rendition, position.segment
     for run in snapshot.runs:
         yield run.rendition, run.next

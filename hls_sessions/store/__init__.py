@@ -1,6 +1,6 @@
 """Durable rows in SQLite: sessions, their transitions, probed files. One writer, many readers; recording never waits.
 
-In reading order: ``rows.py`` (the rows), ``retention.py`` (how long they are kept), ``place.py`` (the folder, locked by
+In reading order: ``rows.py`` (the rows), ``retention.py`` (how long they are kept), ``state_folder.py`` (the folder, locked by
 one process), ``schema.py`` (the tables), ``damage.py`` and ``database.py`` (a file of tables, and damaged ones),
 ``journal.py`` (rows yet to be written), ``writer.py`` (the thread that writes them), ``store.py`` (the public API).
 """
