@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncodedSegments:
-    """What an encoder run left, before anything was checked: whole files by number."""
+    """The unchecked files of an encoder run, whole, by segment number."""
 
     presentation: Presentation
     video: dict[int, Path]

@@ -1,4 +1,4 @@
-"""The filler: what a player is given in place of a segment that cannot be made."""
+"""The filler, which a player is given in place of a segment that cannot be made."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def test_a_filler_says_how_long_it_lasts(encoded):
 
 
 @pytest.fixture
-def sound(tmp_path):
-    """Make a sound as an encoder is told to, and return its init segment."""
+def encode_audio(tmp_path):
+    """Return a function that encodes audio with some options, and returns its init segment."""
 
-    def sound(*options):
-        path = tmp_path / "sound.mp4"
+    def encode_audio(*options):
+        path = tmp_path / "audio.mp4"
         fragmented = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer")
         source = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=0.1")
         subprocess.run([find(), "-v", "error", *source, *options, *fragmented, path], check=True)
         return init_of(path)
 
-    return sound
+    return encode_audio
 
 
 @pytest.mark.parametrize("channels", ["1", "2", "6"])
-def test_the_filler_of_audio_is_silence_from_its_beginning_to_its_end(sound, tmp_path, channels):
-    init = sound("-ac", channels)
+def test_the_filler_of_audio_is_silence_from_its_beginning_to_its_end(encode_audio, tmp_path, channels):
+    init = encode_audio("-ac", channels)
     path = tmp_path / "filler.mp4"
 
     path.write_bytes(init + filler_segment(init, START, END))
@@ -68,13 +68,13 @@ def test_the_filler_of_audio_is_silence_from_its_beginning_to_its_end(sound, tmp
 
 
 @pytest.mark.parametrize("options", [("-ac", "3"), ("-c:a", "mp2"), ("-c:a", "alac")])
-def test_the_filler_of_audio_whose_silence_is_not_known_holds_no_sample(sound, options):
-    init = sound(*options)
+def test_the_filler_of_audio_whose_silence_is_not_known_holds_no_sample(encode_audio, options):
+    init = encode_audio(*options)
 
     with pytest.raises(BrokenSegment, match="it holds no sample"):
         read_segment(init + filler_segment(init, START, END))
 
 
-def test_nothing_can_be_put_after_what_is_no_init_segment():
+def test_no_filler_can_be_made_for_bytes_that_are_no_init_segment():
     with pytest.raises(BrokenSegment):
         filler_segment(b"no boxes", START, END)

@@ -1,4 +1,4 @@
-"""What is read of a segment before it is published: a whole one is understood, anything else is refused."""
+"""The reading of a segment before it is published: a whole one is understood, anything else is refused."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_whole_segment_is_read_as_pyav_reads_it(encoded, kind):
         assert segment.starts_with_keyframe == keyframe
 
 
-def test_a_segment_that_begins_inside_a_group_of_pictures_does_not_start_with_a_keyframe(encoded):
+def test_a_segment_that_begins_inside_a_gop_does_not_start_with_a_keyframe(encoded):
     data = bytearray(encoded.video[1].read_bytes())
     trun = data.index(b"trun")
     assert struct.unpack_from(">I", data, trun + 4)[0] & 0x4, "its first sample has flags of its own"
@@ -77,7 +77,7 @@ def test_the_track_of_an_init_segment_is_the_one_its_segments_repeat(encoded):
     assert read_track(data[: segment.head]) == segment.track
 
 
-def test_picture_and_sound_are_different_tracks(encoded):
+def test_video_and_audio_are_different_tracks(encoded):
     video, audio = (read_segment(of[0].read_bytes()) for of in (encoded.video, encoded.audio))
 
     assert video.track != audio.track
@@ -92,7 +92,7 @@ def test_the_track_names_the_codec_that_the_playlist_tells(encoded):
     assert encoded.presentation.video[0].codecs == f"avc1.{profile:02x}{constraints:02x}{level:02x}"
 
 
-# What is not whole
+# Segments that are not whole
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
@@ -116,7 +116,7 @@ def refused(data: bytes) -> bool:
     [b"", b"\0", b"ffmpeg", b"\0" * 1000, b"\xff" * 1000, b"#EXTM3U\n", b"\0\0\0\x08ftyp", b"\0\0\0\x08moof"],
     ids=repr,
 )
-def test_what_is_no_segment_is_refused(data):
+def test_bytes_that_are_no_segment_are_refused(data):
     with pytest.raises(BrokenSegment):
         read_segment(data)
 
@@ -177,12 +177,12 @@ def test_a_box_whose_size_needs_64_bits_is_read(encoded):
 
 
 @pytest.mark.parametrize("init", [b"", b"\0" * 64, b"\0\0\0\x08ftyp\0\0\0\x08moov"], ids=repr)
-def test_what_is_no_init_segment_has_no_track(init):
+def test_bytes_that_are_no_init_segment_have_no_track(init):
     with pytest.raises(BrokenSegment):
         read_track(init)
 
 
-# What a hostile or torn file may say
+# Hostile and torn files
 
 
 def fragment(
@@ -193,7 +193,7 @@ def fragment(
     mdhd: bytes = struct.pack(">IIIII", 0, 0, 0, 1000, 0),
     data: bytes = b"data",
 ) -> bytes:
-    """A segment of the fewest bytes that is whole, but for what is given."""
+    """A whole segment of the fewest bytes, but for the parts that are given."""
     moov = box(b"moov", track(mdhd))
     traf = box(b"traf", box(b"tfhd", tfhd), box(b"tfdt", tfdt), box(b"trun", trun))
     return box(b"ftyp") + moov + box(b"moof", traf) + box(b"mdat", data)
@@ -218,11 +218,11 @@ def test_a_box_too_short_for_its_fields_is_refused_and_its_neighbour_not_read(pa
             read_segment(fragment(**{part: whole[:length]}))
 
 
-# What another init segment may stand for
+# When one init segment may stand for another
 
 
 def in_band(data: bytes, **how) -> bool:
-    """Whether a segment with this first picture is found to bring its parameter sets."""
+    """Whether a segment with this first frame is found to bring its parameter sets."""
     traf = box(
         b"traf",
         box(b"tfhd", struct.pack(">II", 0x02_0000, 1)),
@@ -240,12 +240,12 @@ def test_a_segment_brings_its_parameter_sets_when_both_are_before_its_first_slic
     assert in_band(units(*kinds)) is brings
 
 
-def test_parameter_sets_are_found_whatever_the_length_of_a_length():
+def test_parameter_sets_are_found_whatever_the_size_of_a_nal_units_length():
     assert in_band(units(7, 8, 5, length=2), nal_length=2)
 
 
 @pytest.mark.parametrize("data", [b"\0", bytes(4), bytes(64), b"\xff" * 64], ids=repr)
-def test_a_picture_that_is_no_nal_units_brings_nothing(data):
+def test_a_frame_that_is_no_nal_units_brings_no_parameter_sets(data):
     assert not in_band(data)
 
 
@@ -267,11 +267,11 @@ def test_tracks_that_differ_in_their_parameter_sets_have_one_form():
     ],
     ids=["its size", "its lengths", "its time scale", "its codec"],
 )
-def test_tracks_that_differ_in_more_than_their_parameter_sets_have_not(other):
+def test_tracks_that_differ_in_more_than_their_parameter_sets_have_two_forms(other):
     assert not same_form(picture(), other)
 
 
-def test_sounds_that_differ_in_their_configuration_have_not_one_form():
+def test_audio_tracks_that_differ_in_their_configuration_have_two_forms():
     assert not same_form(track(MDHD, b"mp4a", b"one"), track(MDHD, b"mp4a", b"other"))
 
 
@@ -354,31 +354,31 @@ def test_a_segment_with_damage_is_understood_or_refused(encoded, kind, data):
 
 
 @pytest.fixture
-def sound_track(tmp_path):
-    """Encode a sound as an encoder is told to, and return its trak box."""
+def audio_track(tmp_path):
+    """Return a function that encodes audio with some options, and returns its trak box."""
 
-    def sound_track(*options):
-        path = tmp_path / "sound.mp4"
+    def audio_track(*options):
+        path = tmp_path / "audio.mp4"
         fragmented = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+skip_trailer")
         source = ("-f", "lavfi", "-i", "sine=sample_rate=44100:duration=0.1")
         subprocess.run([find(), "-v", "error", "-y", *source, *options, *fragmented, path], check=True)
         return read_segment(path.read_bytes()).track
 
-    return sound_track
+    return audio_track
 
 
-def test_aac_of_another_bit_rate_is_the_same_sound(sound_track):
-    one, other = sound_track("-b:a", "64k"), sound_track("-b:a", "128k")
+def test_aac_of_another_bit_rate_is_the_same_audio(audio_track):
+    one, other = audio_track("-b:a", "64k"), audio_track("-b:a", "128k")
 
     assert one != other
     assert same_audio(one, other)
 
 
 @pytest.mark.parametrize("options", [("-ac", "2"), ("-ar", "48000"), ("-c:a", "alac"), ("-c:a", "mp2")])
-def test_a_sound_of_other_channels_another_rate_or_codec_is_another_sound(sound_track, options):
-    assert not same_audio(sound_track(), sound_track(*options))
-    assert not same_audio(sound_track("-c:a", "alac"), sound_track("-c:a", "alac"))
+def test_audio_of_other_channels_another_rate_or_codec_is_other_audio(audio_track, options):
+    assert not same_audio(audio_track(), audio_track(*options))
+    assert not same_audio(audio_track("-c:a", "alac"), audio_track("-c:a", "alac"))
 
 
-def test_what_is_no_track_is_no_sound():
+def test_bytes_that_are_no_track_are_no_audio():
     assert not same_audio(b"no", b"boxes")

@@ -14,7 +14,7 @@ LIMIT = 1000
 
 
 class Damaged(ValueError):
-    """What these tests have raised."""
+    """The error that these tests pass to be raised."""
 
 
 class CountingFile(io.BytesIO):

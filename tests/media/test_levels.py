@@ -51,7 +51,7 @@ def test_each_level_holds_all_that_the_one_before_holds():
 
 
 @pytest.mark.parametrize(
-    ("picture", "name"),
+    ("video", "name"),
     [
         ((352, 288, 30, 500_000), "1.3"),
         ((352, 288, 30, 961_000), "2.1"),
@@ -65,8 +65,8 @@ def test_each_level_holds_all_that_the_one_before_holds():
         ((7680, 4320, 60, 100_000_000), "6.2"),
     ],
 )
-def test_the_lowest_level_that_holds_size_rate_and_bits_is_told(picture, name):
-    width, height, rate, bits = picture
+def test_the_lowest_level_that_holds_size_rate_and_bits_is_told(video, name):
+    width, height, rate, bits = video
 
     assert level_for(width, height, Fraction(rate), bits).name == name
 
@@ -81,7 +81,7 @@ def test_a_wide_strip_needs_a_level_whose_rows_are_that_long():
     assert level_for(16, 4096, Fraction(25), 500_000).name == "4.0"
 
 
-def test_what_no_level_holds_is_told_as_the_highest():
+def test_video_that_no_level_holds_is_told_as_the_highest():
     assert level_for(16_384, 16_384, Fraction(60), 10**9).name == "6.2"
 
 

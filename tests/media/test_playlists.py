@@ -27,7 +27,7 @@ ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
 """One attribute of a list (RFC 8216, 4.2)."""
 
 
-def picture(seconds=10, rate=Fraction(25), *, start=0) -> VideoTrack:
+def video_track(seconds=10, rate=Fraction(25), *, start=0) -> VideoTrack:
     base = Fraction(1, 90_000)
     ticks = [round((start + number / rate) / base) for number in range(int(seconds * rate) + 1)]
     return VideoTrack(
@@ -43,11 +43,11 @@ def picture(seconds=10, rate=Fraction(25), *, start=0) -> VideoTrack:
     )
 
 
-def sound(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
+def audio_track(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
     return AudioTrack(1, "aac", 2, 48_000, Fraction(0), end, language, title, default)
 
 
-def text(title=None, language=None, **flags) -> SubtitleTrack:
+def subtitle_track(title=None, language=None, **flags) -> SubtitleTrack:
     return SubtitleTrack(2, "subrip", language, title, **flags)
 
 
@@ -98,9 +98,9 @@ def segments(text: str) -> list[tuple[Decimal, str]]:
 # Every playlist
 
 
-@pytest.fixture(params=["master", "video", "sound"])
+@pytest.fixture(params=["master", "video", "audio"])
 def playlist(request) -> str:
-    shown = offer(picture(), sound("Original", "eng"))
+    shown = offer(video_track(), audio_track("Original", "eng"))
     if request.param == "master":
         return master_playlist(shown)
     return media_playlist(shown, "video-720p" if request.param == "video" else "audio-0")
@@ -120,7 +120,7 @@ def test_a_playlist_is_lines_that_end_with_a_line_feed_and_none_is_blank(playlis
 
 
 def test_a_media_playlist_is_whole_from_the_start():
-    text = media_playlist(offer(picture()), "video-720p")
+    text = media_playlist(offer(video_track()), "video-720p")
 
     assert value(text, "#EXT-X-PLAYLIST-TYPE") == "VOD"
     assert value(text, "#EXT-X-MEDIA-SEQUENCE") == "0"
@@ -128,14 +128,14 @@ def test_a_media_playlist_is_whole_from_the_start():
 
 
 def test_the_init_segment_is_named_once_before_the_first_segment():
-    text = media_playlist(offer(picture()), "video-720p")
+    text = media_playlist(offer(video_track()), "video-720p")
 
     assert attributes(*tags(text, "#EXT-X-MAP")) == {"URI": '"init.mp4"'}
     assert text.index("#EXT-X-MAP") < text.index("#EXTINF")
 
 
 def test_segments_are_named_by_their_numbers_in_order():
-    shown = offer(picture())
+    shown = offer(video_track())
 
     uris = [uri for _, uri in segments(media_playlist(shown, "video-720p"))]
     assert uris == [f"{number}.m4s" for number in range(len(shown.cuts("video-720p")))]
@@ -143,7 +143,7 @@ def test_segments_are_named_by_their_numbers_in_order():
 
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "24000/1001", "1/3"])
 def test_each_segment_has_its_true_length(rate):
-    shown = offer(picture(21, Fraction(rate)), sound(end=Fraction(21)))
+    shown = offer(video_track(21, Fraction(rate)), audio_track(end=Fraction(21)))
 
     for rendition in shown.renditions:
         told = [Fraction(length) for length, _ in segments(media_playlist(shown, rendition))]
@@ -151,13 +151,13 @@ def test_each_segment_has_its_true_length(rate):
 
 
 def test_the_lengths_add_up_to_the_film():
-    text = media_playlist(offer(picture(3600, Fraction(30_000, 1001))), "video-720p")
+    text = media_playlist(offer(video_track(3600, Fraction(30_000, 1001))), "video-720p")
 
     assert float(sum(length for length, _ in segments(text))) == pytest.approx(3600, abs=0.034)
 
 
 def test_all_playlists_of_a_file_tell_one_target_duration():
-    shown = offer(picture(10), sound(end=Fraction(10)), sound(end=Fraction("3.7")))
+    shown = offer(video_track(10), audio_track(end=Fraction(10)), audio_track(end=Fraction("3.7")))
 
     assert len({value(media_playlist(shown, name), "#EXT-X-TARGETDURATION") for name in shown.renditions}) == 1
 
@@ -169,7 +169,7 @@ def test_all_playlists_of_a_file_tell_one_target_duration():
 )
 def test_every_length_rounded_is_at_most_the_target_duration(video, audio, length):
     still = VideoTrack(0, "h264", 320, 180, Fraction(1, 10**7), Fraction(0), video, 1 / video)
-    shown = offer(still, sound(end=audio), length=length)
+    shown = offer(still, audio_track(end=audio), length=length)
 
     for rendition in shown.renditions:
         text = media_playlist(shown, rendition)
@@ -180,43 +180,43 @@ def test_every_length_rounded_is_at_most_the_target_duration(video, audio, lengt
 
 
 def test_a_viewer_who_wants_to_begin_later_is_told_where_exactly():
-    text = media_playlist(offer(picture()), "video-720p", start_at=4.25)
+    text = media_playlist(offer(video_track()), "video-720p", start_at=4.25)
 
     assert attributes(*tags(text, "#EXT-X-START")) == {"TIME-OFFSET": "4.250000", "PRECISE": "YES"}
 
 
-def test_who_begins_at_the_beginning_is_told_nothing():
-    assert not tags(media_playlist(offer(picture()), "video-720p"), "#EXT-X-START")
+def test_a_viewer_who_begins_at_the_beginning_is_told_nothing():
+    assert not tags(media_playlist(offer(video_track()), "video-720p"), "#EXT-X-START")
 
 
 def test_a_rendition_that_is_not_offered_has_no_playlist():
     with pytest.raises(KeyError):
-        media_playlist(offer(picture()), "video-1080p")
+        media_playlist(offer(video_track()), "video-1080p")
 
 
 # The master playlist
 
 
 def test_the_master_playlist_names_every_video_rendition():
-    text = master_playlist(offer(picture(), sound()))
+    text = master_playlist(offer(video_track(), audio_track()))
 
     assert list(variants(text)) == [f"video-{height}p/index.m3u8" for height in (720, 480, 360)]
 
 
 def test_every_segment_can_be_decoded_alone():
-    assert "#EXT-X-INDEPENDENT-SEGMENTS" in master_playlist(offer(picture())).splitlines()
+    assert "#EXT-X-INDEPENDENT-SEGMENTS" in master_playlist(offer(video_track())).splitlines()
 
 
 @given(st.integers(16, 4096), st.integers(16, 2304), st.sampled_from(["24000/1001", "25", "60"]))
 def test_a_variant_tells_a_bandwidth_at_least_its_average(width, height, rate):
     track = VideoTrack(0, "h264", width, height, Fraction(1, 90_000), Fraction(0), Fraction(10), Fraction(rate))
 
-    for variant in variants(master_playlist(offer(track, sound()))).values():
+    for variant in variants(master_playlist(offer(track, audio_track()))).values():
         assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) > 0
 
 
-def test_a_variants_bandwidth_counts_the_sound_that_plays_with_it():
-    alone, together = (variants(master_playlist(offer(picture(), *audio))) for audio in [(), (sound(),)])
+def test_a_variants_bandwidth_counts_the_audio_that_plays_with_it():
+    alone, together = (variants(master_playlist(offer(video_track(), *audio))) for audio in [(), (audio_track(),)])
 
     for uri, variant in together.items():
         assert int(variant["BANDWIDTH"]) >= int(alone[uri]["BANDWIDTH"]) + 128_000
@@ -224,23 +224,25 @@ def test_a_variants_bandwidth_counts_the_sound_that_plays_with_it():
 
 
 def test_a_variant_tells_its_size_rate_and_codecs():
-    variant = variants(master_playlist(offer(picture(rate=Fraction(30_000, 1001)), sound())))["video-480p/index.m3u8"]
+    variant = variants(master_playlist(offer(video_track(rate=Fraction(30_000, 1001)), audio_track())))[
+        "video-480p/index.m3u8"
+    ]
 
     assert variant["RESOLUTION"] == "854x480"
     assert variant["FRAME-RATE"] == "29.970"
     assert variant["CODECS"] == '"avc1.64001f,mp4a.40.2"'
 
 
-def test_the_sounds_are_one_group_that_every_variant_names():
-    text = master_playlist(offer(picture(), sound("Original", "eng"), sound("Commentary", "eng")))
+def test_the_audio_renditions_are_one_group_that_every_variant_names():
+    text = master_playlist(offer(video_track(), audio_track("Original", "eng"), audio_track("Commentary", "eng")))
 
     assert {group["GROUP-ID"] for group in groups(text)} == {'"audio"'}
     assert {variant["AUDIO"] for variant in variants(text).values()} == {'"audio"'}
     assert [group["URI"] for group in groups(text)] == ['"audio-0/index.m3u8"', '"audio-1/index.m3u8"']
 
 
-def test_a_sound_tells_its_name_language_and_channels():
-    (group,) = groups(master_playlist(offer(picture(), sound("Director, later", "eng"))))
+def test_an_audio_rendition_tells_its_name_language_and_channels():
+    (group,) = groups(master_playlist(offer(video_track(), audio_track("Director, later", "eng"))))
 
     assert group["TYPE"] == "AUDIO"
     assert group["NAME"] == '"Director, later"'
@@ -248,21 +250,21 @@ def test_a_sound_tells_its_name_language_and_channels():
     assert group["CHANNELS"] == '"2"'
 
 
-def test_a_sound_of_no_language_tells_none():
-    (group,) = groups(master_playlist(offer(picture(), sound())))
+def test_an_audio_rendition_without_a_language_tells_none():
+    (group,) = groups(master_playlist(offer(video_track(), audio_track())))
 
     assert "LANGUAGE" not in group
 
 
-def test_exactly_one_sound_is_the_default():
-    text = master_playlist(offer(picture(), sound(), sound(default=True), sound()))
+def test_exactly_one_audio_rendition_is_the_default():
+    text = master_playlist(offer(video_track(), audio_track(), audio_track(default=True), audio_track()))
 
     assert [group["DEFAULT"] for group in groups(text)] == ["NO", "YES", "NO"]
     assert {group["AUTOSELECT"] for group in groups(text)} == {"YES"}
 
 
-def test_a_silent_film_names_no_sound():
-    text = master_playlist(offer(picture()))
+def test_a_silent_film_names_no_audio():
+    text = master_playlist(offer(video_track()))
 
     assert not groups(text)
     for variant in variants(text).values():
@@ -270,8 +272,8 @@ def test_a_silent_film_names_no_sound():
         assert "mp4a" not in variant["CODECS"]
 
 
-def test_each_track_of_sound_alone_is_a_variant_without_a_picture():
-    text = master_playlist(offer(None, sound("One"), sound("Two")))
+def test_each_track_of_audio_alone_is_a_variant_without_video():
+    text = master_playlist(offer(None, audio_track("One"), audio_track("Two")))
 
     assert list(variants(text)) == ["audio-0/index.m3u8", "audio-1/index.m3u8"]
     assert not groups(text)
@@ -281,21 +283,21 @@ def test_each_track_of_sound_alone_is_a_variant_without_a_picture():
         assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) >= 128_000
 
 
-def test_of_sounds_alone_the_default_comes_first_because_players_begin_with_it():
-    text = master_playlist(offer(None, sound("One"), sound("Two", default=True)))
+def test_of_audio_alone_the_default_comes_first_because_players_begin_with_it():
+    text = master_playlist(offer(None, audio_track("One"), audio_track("Two", default=True)))
 
     assert list(variants(text)) == ["audio-1/index.m3u8", "audio-0/index.m3u8"]
 
 
 def test_every_uri_of_the_master_playlist_is_a_rendition_with_a_playlist():
-    shown = offer(picture(), sound(), sound())
+    shown = offer(video_track(), audio_track(), audio_track())
     text = master_playlist(shown)
 
     uris = [*variants(text), *(group["URI"].strip('"') for group in groups(text))]
     assert sorted(uris) == sorted(f"{name}/index.m3u8" for name in shown.renditions)
 
 
-# What a file says of itself
+# Titles and languages
 
 hostile = st.one_of(
     st.text(),
@@ -316,10 +318,10 @@ hostile = st.one_of(
 
 
 @given(hostile, hostile, st.booleans())
-def test_no_title_or_language_adds_a_line_or_an_attribute(title, language, with_picture):
-    video = picture(1) if with_picture else None
-    plain = master_playlist(offer(video, sound("a title", "eng")))
-    text = master_playlist(offer(video, sound(title, language)))
+def test_no_title_or_language_adds_a_line_or_an_attribute(title, language, with_video):
+    video = video_track(1) if with_video else None
+    plain = master_playlist(offer(video, audio_track("a title", "eng")))
+    text = master_playlist(offer(video, audio_track(title, language)))
 
     assert len(text.splitlines()) == len(plain.splitlines())
     for line, expected in zip(text.splitlines(), plain.splitlines(), strict=True):
@@ -333,30 +335,32 @@ def test_no_title_or_language_adds_a_line_or_an_attribute(title, language, with_
 
 @given(hostile, hostile)
 def test_a_playlist_can_always_be_sent_as_utf_8_without_control_characters(title, language):
-    text = master_playlist(offer(picture(1), sound(title, language)))
+    text = master_playlist(offer(video_track(1), audio_track(title, language)))
 
     assert text.encode().decode() == text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", text)
 
 
 def test_a_language_that_cannot_be_written_is_told_as_none():
-    (group,) = groups(master_playlist(offer(picture(), sound("A", "\n"))))
+    (group,) = groups(master_playlist(offer(video_track(), audio_track("A", "\n"))))
 
     assert "LANGUAGE" not in group
 
 
-# Text
+# Subtitles
 
 
 def subtitles_of(*tracks, video=None, audio=()) -> list[dict[str, str]]:
     """Return the attributes of all subtitle renditions in the master playlist."""
-    master = master_playlist(offer(video or picture(), *audio, subtitles=tracks))
+    master = master_playlist(offer(video or video_track(), *audio, subtitles=tracks))
     media = [attributes(line) for line in tags(master, "#EXT-X-MEDIA")]
     return [found for found in media if found["TYPE"] == "SUBTITLES"]
 
 
-def test_every_text_track_is_a_rendition_that_every_variant_names():
-    master = master_playlist(offer(picture(), sound(), subtitles=[text(language="eng"), text(language="ger")]))
+def test_every_subtitle_track_is_a_rendition_that_every_variant_names():
+    master = master_playlist(
+        offer(video_track(), audio_track(), subtitles=[subtitle_track(language="eng"), subtitle_track(language="ger")])
+    )
     renditions = [line for line in tags(master, "#EXT-X-MEDIA") if "TYPE=SUBTITLES" in line]
 
     assert [attributes(line)["URI"] for line in renditions] == [
@@ -367,55 +371,61 @@ def test_every_text_track_is_a_rendition_that_every_variant_names():
     assert {attributes(line)["GROUP-ID"] for line in renditions} == {'"subs"'}
 
 
-def test_sound_alone_has_its_texts_too():
-    master = master_playlist(offer(None, sound("one"), sound("two"), subtitles=[text()]))
+def test_audio_alone_has_its_subtitles_too():
+    master = master_playlist(offer(None, audio_track("one"), audio_track("two"), subtitles=[subtitle_track()]))
 
     assert [attributes(line)["SUBTITLES"] for line in tags(master, "#EXT-X-STREAM-INF")] == ['"subs"', '"subs"']
 
 
-def test_a_film_without_texts_names_none():
-    assert "SUBTITLES" not in master_playlist(offer(picture(), sound()))
+def test_a_film_without_subtitles_names_none():
+    assert "SUBTITLES" not in master_playlist(offer(video_track(), audio_track()))
 
 
-def test_a_text_is_called_by_its_title_its_language_or_its_number_and_never_as_another():
-    found = subtitles_of(text("Full", "eng"), text("Full", "eng"), text(None, "eng"), text())
+def test_subtitles_are_named_by_title_language_or_number_and_no_two_alike():
+    found = subtitles_of(
+        subtitle_track("Full", "eng"), subtitle_track("Full", "eng"), subtitle_track(None, "eng"), subtitle_track()
+    )
 
     assert [rendition["NAME"] for rendition in found] == ['"Full"', '"Full (2)"', '"eng"', '"Subtitles 4"']
     assert [rendition.get("LANGUAGE") for rendition in found] == ['"eng"', '"eng"', '"eng"', None]
 
 
-def test_one_text_at_most_is_shown_unasked_and_none_that_is_forced():
+def test_one_subtitle_track_at_most_is_the_default_and_none_that_is_forced():
     found = subtitles_of(
-        text(language="eng", forced=True, default=True),
-        text(language="eng", default=True),
-        text(language="ger", default=True),
+        subtitle_track(language="eng", forced=True, default=True),
+        subtitle_track(language="eng", default=True),
+        subtitle_track(language="ger", default=True),
     )
 
     assert [rendition["DEFAULT"] for rendition in found] == ["NO", "YES", "NO"]
     assert [rendition.get("FORCED") for rendition in found] == ["YES", None, None]
 
 
-def test_of_texts_that_players_cannot_tell_apart_they_choose_the_first():
-    found = subtitles_of(text(language="eng"), text("Commentary", "eng"), text(language="eng", hearing_impaired=True))
+def test_of_subtitles_that_players_cannot_tell_apart_they_choose_the_first():
+    found = subtitles_of(
+        subtitle_track(language="eng"),
+        subtitle_track("Commentary", "eng"),
+        subtitle_track(language="eng", hearing_impaired=True),
+    )
 
     assert [rendition["AUTOSELECT"] for rendition in found] == ["YES", "NO", "YES"]
 
 
-def test_a_text_for_the_hard_of_hearing_says_so():
-    plain, sdh = subtitles_of(text(language="eng"), text(language="eng", hearing_impaired=True))
+def test_subtitles_for_the_hard_of_hearing_say_so():
+    plain, sdh = subtitles_of(subtitle_track(language="eng"), subtitle_track(language="eng", hearing_impaired=True))
 
     assert "CHARACTERISTICS" not in plain
     assert "public.accessibility.transcribes-spoken-dialog" in sdh["CHARACTERISTICS"]
 
 
-@pytest.mark.parametrize("video", [picture(), None], ids=["with a picture", "sound alone"])
-def test_a_text_is_cut_where_what_it_belongs_to_is(video):
-    presentation = offer(video, sound(), subtitles=[text()])
-    texts, others = (
+@pytest.mark.parametrize("video", [video_track(), None], ids=["with video", "audio alone"])
+def test_subtitles_are_cut_where_the_video_is_or_audio_alone(video):
+    presentation = offer(video, audio_track(), subtitles=[subtitle_track()])
+    subtitles, others = (
         media_playlist(presentation, rendition) for rendition in ("subtitles-0", "video-720p" if video else "audio-0")
     )
 
-    assert tags(texts, "#EXTINF") == tags(others, "#EXTINF")
-    assert tags(texts, "#EXT-X-TARGETDURATION") == tags(others, "#EXT-X-TARGETDURATION")
-    assert tags(texts, "#EXT-X-MAP") == []
-    assert [line for line in texts.splitlines() if not line.startswith("#")][:2] == ["0.vtt", "1.vtt"]
+    assert tags(subtitles, "#EXTINF") == tags(others, "#EXTINF")
+    assert tags(subtitles, "#EXT-X-TARGETDURATION") == tags(others, "#EXT-X-TARGETDURATION")
+    assert tags(subtitles, "#EXT-X-MAP") == []
+    assert [line for line in subtitles.splitlines() if not line.startswith("#")][:2] == ["0.vtt", "1.vtt"]

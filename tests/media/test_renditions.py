@@ -1,4 +1,4 @@
-"""What is offered of a file: sizes, bit rates, names."""
+"""The renditions that are offered of a file: sizes, bit rates, names."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ sizes = st.tuples(st.integers(1, 8192), st.integers(1, 4320))
 rates = st.sampled_from([Fraction(rate) for rate in ("1/10", "24000/1001", "25", "30000/1001", "60", "120")])
 
 
-def picture(width=1920, height=1080, rate=Fraction(25)) -> VideoTrack:
+def video_track(width=1920, height=1080, rate=Fraction(25)) -> VideoTrack:
     return VideoTrack(
         index=0,
         codec="h264",
@@ -32,7 +32,7 @@ def picture(width=1920, height=1080, rate=Fraction(25)) -> VideoTrack:
     )
 
 
-def sound(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
+def audio_track(title=None, language=None, *, default=False, end=Fraction(10)) -> AudioTrack:
     return AudioTrack(1, "aac", 2, 48_000, Fraction(0), end, language, title, default)
 
 
@@ -41,7 +41,7 @@ def offer(video: VideoTrack | None = None, *audio: AudioTrack) -> Presentation:
 
 
 def sizes_of(width, height):
-    return [(rendition.width, rendition.height) for rendition in offer(picture(width, height)).video]
+    return [(rendition.width, rendition.height) for rendition in offer(video_track(width, height)).video]
 
 
 # The ladder
@@ -66,7 +66,7 @@ def test_a_portrait_keeps_its_shape():
     assert sizes_of(1080, 1920) == [(1080, 1920), (608, 1080), (404, 720), (270, 480), (202, 360)]
 
 
-def test_a_scope_picture_keeps_its_shape():
+def test_a_scope_film_keeps_its_shape():
     assert sizes_of(1920, 800) == [(1920, 800), (1728, 720), (1152, 480), (864, 360)]
 
 
@@ -79,7 +79,7 @@ def test_a_height_one_above_a_step_is_not_offered_twice():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 8), (3, 1), (8000, 2)])
-def test_a_tiny_picture_is_offered_at_the_smallest_even_size(size):
+def test_tiny_video_is_offered_at_the_smallest_even_size(size):
     ((width, height),) = sizes_of(*size)
 
     assert width == max(2, size[0] // 2 * 2)
@@ -110,14 +110,14 @@ def test_no_size_is_offered_twice_and_sizes_go_down(size):
 
 @given(sizes, rates)
 def test_ids_are_unique_and_can_stand_in_a_url(size, rate):
-    ids = list(offer(picture(*size, rate), sound(), sound()).renditions)
+    ids = list(offer(video_track(*size, rate), audio_track(), audio_track()).renditions)
 
     assert len(ids) == len(set(ids))
     assert all(part.isalnum() for name in ids for part in name.split("-"))
 
 
-def test_video_comes_first_then_the_sounds_in_the_order_of_the_file():
-    shown = offer(picture(640, 480), sound(), sound())
+def test_video_comes_first_then_audio_in_the_order_of_the_file():
+    shown = offer(video_track(640, 480), audio_track(), audio_track())
 
     assert list(shown.renditions) == ["video-480p", "video-360p", "audio-0", "audio-1"]
 
@@ -126,31 +126,31 @@ def test_video_comes_first_then_the_sounds_in_the_order_of_the_file():
 
 
 @given(sizes, rates)
-def test_a_smaller_picture_never_asks_for_more_bits(size, rate):
-    rungs = offer(picture(*size, rate)).video
+def test_smaller_video_never_asks_for_more_bits(size, rate):
+    rungs = offer(video_track(*size, rate)).video
 
     assert [rung.max_rate for rung in rungs] == sorted((rung.max_rate for rung in rungs), reverse=True)
 
 
 @given(sizes, rates)
 def test_the_peak_is_at_least_the_average_and_holds_a_full_buffer(size, rate):
-    for rung in offer(picture(*size, rate), sound()).video:
+    for rung in offer(video_track(*size, rate), audio_track()).video:
         assert rung.peak >= rung.max_rate + rung.buffer > rung.max_rate > 0
 
 
 def test_720p_at_30_frames_may_use_three_megabits():
-    (rung, *_) = offer(picture(1280, 720, Fraction(30))).video
+    (rung, *_) = offer(video_track(1280, 720, Fraction(30))).video
 
     assert rung.max_rate == pytest.approx(3_000_000, rel=0.05)
 
 
-def test_a_tiny_picture_still_gets_200_kilobits():
-    assert offer(picture(16, 16)).video[0].max_rate == 200_000
+def test_tiny_video_still_gets_200_kilobits():
+    assert offer(video_track(16, 16)).video[0].max_rate == 200_000
 
 
 @given(sizes, rates)
-def test_the_level_holds_the_picture_it_is_told_for(size, rate):
-    for rung in offer(picture(*size, rate)).video:
+def test_the_level_holds_the_video_it_is_told_for(size, rate):
+    for rung in offer(video_track(*size, rate)).video:
         across, down = (rung.width + 15) // 16, (rung.height + 15) // 16
         assume(across * down * rate <= 16_711_680)
         assert across * down <= rung.level.macroblocks
@@ -172,32 +172,32 @@ def test_the_level_holds_the_picture_it_is_told_for(size, rate):
     ],
 )
 def test_codecs_name_the_high_profile_and_the_level(size, rate, codecs):
-    assert offer(picture(*size, Fraction(rate))).video[0].codecs == codecs
+    assert offer(video_track(*size, Fraction(rate))).video[0].codecs == codecs
 
 
-# Sounds
+# Audio
 
 
-def test_a_sound_is_named_by_its_title_else_its_language_else_its_place():
-    shown = offer(None, sound("Commentary", "eng"), sound(None, "fra"), sound())
+def test_an_audio_track_is_named_by_its_title_else_its_language_else_its_number():
+    shown = offer(None, audio_track("Commentary", "eng"), audio_track(None, "fra"), audio_track())
 
     assert [rendition.name for rendition in shown.audio] == ["Commentary", "fra", "Sound 3"]
 
 
-def test_sounds_of_one_name_are_numbered():
-    shown = offer(None, sound("Stereo"), sound("Stereo"), sound("Stereo"))
+def test_audio_tracks_of_one_name_are_numbered():
+    shown = offer(None, audio_track("Stereo"), audio_track("Stereo"), audio_track("Stereo"))
 
     assert [rendition.name for rendition in shown.audio] == ["Stereo", "Stereo (2)", "Stereo (3)"]
 
 
 def test_a_title_that_looks_numbered_does_not_collide():
-    shown = offer(None, sound("Stereo"), sound("Stereo"), sound("Stereo (2)"))
+    shown = offer(None, audio_track("Stereo"), audio_track("Stereo"), audio_track("Stereo (2)"))
 
     assert len({rendition.name for rendition in shown.audio}) == 3
 
 
 def test_a_title_without_a_character_that_can_be_written_counts_as_none():
-    assert offer(None, sound("\n\x00\u200b", "eng")).audio[0].name == "eng"
+    assert offer(None, audio_track("\n\x00\u200b", "eng")).audio[0].name == "eng"
 
 
 titles = st.one_of(
@@ -209,7 +209,7 @@ titles = st.one_of(
 
 @given(st.lists(st.tuples(titles, titles), max_size=6))
 def test_names_are_never_empty_and_unique_as_a_playlist_writes_them(labels):
-    shown = offer(picture(), *(sound(title, language) for title, language in labels))
+    shown = offer(video_track(), *(audio_track(title, language) for title, language in labels))
 
     names = [rendition.name for rendition in shown.audio]
     assert len(set(names)) == len(labels)
@@ -218,13 +218,13 @@ def test_names_are_never_empty_and_unique_as_a_playlist_writes_them(labels):
 
 
 @pytest.mark.parametrize(("defaults", "chosen"), [("nn", 0), ("ny", 1), ("yn", 0), ("yy", 0), ("nyy", 1)])
-def test_one_sound_is_the_default_the_first_that_the_file_says_or_the_first(defaults, chosen):
-    shown = offer(picture(), *(sound(default=letter == "y") for letter in defaults))
+def test_one_audio_track_is_the_default_the_first_that_the_file_marks_or_the_first(defaults, chosen):
+    shown = offer(video_track(), *(audio_track(default=letter == "y") for letter in defaults))
 
     assert [rendition.default for rendition in shown.audio] == [n == chosen for n in range(len(defaults))]
 
 
-def test_every_sound_is_offered_as_stereo():
+def test_every_audio_track_is_offered_as_stereo():
     surround = AudioTrack(1, "ac3", 6, 48_000, Fraction(0), Fraction(10))
 
     (rendition,) = offer(None, surround).audio
@@ -235,13 +235,13 @@ def test_every_sound_is_offered_as_stereo():
 
 
 def test_all_video_renditions_are_cut_at_the_same_times():
-    shown = offer(picture())
+    shown = offer(video_track())
 
     assert len({shown.cuts(rendition.id).times for rendition in shown.video}) == 1
 
 
-def test_each_sound_is_cut_on_its_own_grid():
-    shown = offer(picture(), sound(end=Fraction(10)), sound(end=Fraction(5)))
+def test_each_audio_track_is_cut_on_its_own_grid():
+    shown = offer(video_track(), audio_track(end=Fraction(10)), audio_track(end=Fraction(5)))
 
     assert shown.cuts("audio-0") is shown.timeline.audio[0]
     assert shown.cuts("audio-1") is shown.timeline.audio[1]
@@ -250,7 +250,7 @@ def test_each_sound_is_cut_on_its_own_grid():
 @pytest.mark.parametrize("rendition", ["video-1081p", "audio-1", "", "../video-720p"])
 def test_a_rendition_that_is_not_offered_is_a_key_error(rendition):
     with pytest.raises(KeyError):
-        offer(picture(), sound()).cuts(rendition)
+        offer(video_track(), audio_track()).cuts(rendition)
 
 
 @pytest.mark.parametrize(
@@ -263,16 +263,16 @@ def test_the_target_duration_is_the_longest_segment_as_it_is_written_rounded(end
     assert offer(still).target_duration == target
 
 
-# What it takes
+# Memory
 
 
-def test_what_a_long_film_takes_in_memory_is_told_to_a_fifth():
+def test_the_memory_that_a_long_film_takes_is_told_to_a_fifth():
     tracemalloc.start()
     try:
         copy = VideoCopy("avc1.64001f", array("q", range(0, 92_160_000, 25_600)), array("q", range(3600)))
         times = array("q", range(0, 92_160_000, 512))
-        film = replace(picture(), end=Fraction(7200), frame_times=times, copy=copy)
-        presentation = offer(film, sound(end=Fraction(7200)), sound(end=Fraction(7200)))
+        film = replace(video_track(), end=Fraction(7200), frame_times=times, copy=copy)
+        presentation = offer(film, audio_track(end=Fraction(7200)), audio_track(end=Fraction(7200)))
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

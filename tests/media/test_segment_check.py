@@ -1,4 +1,4 @@
-"""What a run's file must be to become a segment. Boundaries are two seconds apart, at 25 frames a second."""
+"""Which files of a run become segments. Boundaries are two seconds apart, at 25 frames a second."""
 
 from __future__ import annotations
 

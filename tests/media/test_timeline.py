@@ -18,8 +18,8 @@ AAC = Fraction(1024, 48_000)
 """Seconds in one AAC frame at 48 kHz."""
 
 
-def picture(times, time_base=Fraction(1, 12_800), *, end=None, rate=Fraction(25), indexed=True) -> VideoTrack:
-    """A picture whose frames begin at these ticks; the last is shown as long as the one before it."""
+def video_track(times, time_base=Fraction(1, 12_800), *, end=None, rate=Fraction(25), indexed=True) -> VideoTrack:
+    """Video whose frames begin at these ticks; the last is shown as long as the one before it."""
     end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1) if end is None else end
     return VideoTrack(
         index=0,
@@ -35,14 +35,14 @@ def picture(times, time_base=Fraction(1, 12_800), *, end=None, rate=Fraction(25)
 
 
 def steady(rate: str, seconds: float, *, start: Fraction = Fraction(0), indexed=True) -> VideoTrack:
-    """A picture of a constant frame rate, each frame at its own tick of 1/90000 s."""
+    """Video of a constant frame rate, each frame at its own tick of 1/90000 s."""
     fps, base = Fraction(rate), Fraction(1, 90_000)
     frames = max(1, int(Fraction(seconds) * fps))
     times = [int(start / base) + round(number / fps / base) for number in range(frames + 1)]
-    return picture(times[:-1], base, end=times[-1], rate=fps, indexed=indexed)
+    return video_track(times[:-1], base, end=times[-1], rate=fps, indexed=indexed)
 
 
-def sound(start=Fraction(0), end=Fraction(10)) -> AudioTrack:
+def audio_track(start=Fraction(0), end=Fraction(10)) -> AudioTrack:
     return AudioTrack(index=1, codec="aac", channels=2, sample_rate=44_100, start=start, end=end)
 
 
@@ -77,8 +77,8 @@ def test_a_file_that_begins_later_on_its_own_clock_is_cut_the_same_from_there():
     assert seconds(cuts) == [100, 101, 102, 104, 105]
 
 
-def test_sound_alone_is_cut_at_the_same_steps():
-    (cuts,) = timeline(film(None, sound(end=Fraction(5)))).audio
+def test_audio_alone_is_cut_at_the_same_steps():
+    (cuts,) = timeline(film(None, audio_track(end=Fraction(5)))).audio
 
     assert [float(time) for time in cuts.times] == pytest.approx([0, 1, 2, 4, 5], abs=float(AAC))
 
@@ -118,18 +118,18 @@ def test_boundaries_are_exact_in_the_ticks_of_the_file():
 
 def test_irregular_frames_are_cut_at_the_ones_nearest_to_the_grid():
     hundredths = Fraction(1, 100)
-    video = picture([0, 30, 95, 130, 190, 380, 395, 420, 590, 640], hundredths)
+    video = video_track([0, 30, 95, 130, 190, 380, 395, 420, 590, 640], hundredths)
 
     assert seconds(timeline(film(video)).video) == [0, 0.95, 1.9, 3.95, 5.9, 6.9]
 
 
-def test_a_picture_that_stands_still_for_long_is_one_long_segment():
-    video = picture([0, 25, 50, 1000, 1025], Fraction(1, 25), rate=Fraction(25))
+def test_a_frame_that_is_shown_for_long_makes_one_long_segment():
+    video = video_track([0, 25, 50, 1000, 1025], Fraction(1, 25), rate=Fraction(25))
 
     assert seconds(timeline(film(video)).video) == [0, 1, 2, 40, 42]
 
 
-def test_a_frame_shown_longer_than_a_segment_is_cut_only_where_frames_begin():
+def test_frames_shown_for_longer_than_a_segment_are_cut_only_where_they_begin():
     cuts = timeline(film(steady("1/5", 20))).video
 
     assert seconds(cuts) == [0, 5, 10, 15, 20]
@@ -137,14 +137,14 @@ def test_a_frame_shown_longer_than_a_segment_is_cut_only_where_frames_begin():
 
 
 def test_a_film_of_one_frame_is_one_segment():
-    cuts = timeline(film(picture([0], end=512))).video
+    cuts = timeline(film(video_track([0], end=512))).video
 
     assert cuts.times == (0, Fraction(1, 25))
     assert cuts.counts == (1,)
 
 
 def test_a_film_of_one_frame_without_an_index_is_one_segment():
-    cuts = timeline(film(picture([0], end=512, indexed=False))).video
+    cuts = timeline(film(video_track([0], end=512, indexed=False))).video
 
     assert cuts.times == (0, Fraction(1, 25))
     assert cuts.counts is None
@@ -161,38 +161,38 @@ def test_a_last_piece_that_is_not_worth_a_request_joins_the_one_before_it():
 
 @pytest.mark.parametrize(("shortest", "ticks"), [(1, 0.25), (2, 0.25), (4, 1.25), (10, 4.25)])
 def test_a_cut_is_asked_for_less_than_half_the_shortest_frame_early_and_at_no_tick(shortest, ticks):
-    video = picture([0, 10, 40, 50, 50 + shortest, 100, 230], Fraction(1, 100))
+    video = video_track([0, 10, 40, 50, 50 + shortest, 100, 230], Fraction(1, 100))
 
     assert timeline(film(video)).video.slack * 100 == ticks
 
 
-# Sound
+# Audio
 
 
-def test_sound_is_cut_at_the_first_aac_frame_at_or_after_each_cut_of_the_picture():
-    cut = timeline(film(steady("25", 10), sound()))
+def test_audio_is_cut_at_the_first_aac_frame_at_or_after_each_cut_of_the_video():
+    cut = timeline(film(steady("25", 10), audio_track()))
 
     for boundary, time in zip(cut.video.times[1:-1], cut.audio[0].times[1:-1], strict=True):
         assert 0 <= time - boundary < AAC
         assert (time / AAC).denominator == 1
 
 
-def test_the_grid_of_a_sound_counts_from_its_first_sample():
+def test_the_grid_of_audio_counts_from_its_first_sample():
     start = Fraction(1001, 48_000)
 
-    (cuts,) = timeline(film(steady("25", 10), sound(start=start))).audio
+    (cuts,) = timeline(film(steady("25", 10), audio_track(start=start))).audio
 
     assert {((time - start) / AAC).denominator for time in cuts.times[1:-1]} == {1}
 
 
-def test_a_sound_that_starts_between_two_samples_counts_from_the_nearest():
-    (cuts,) = timeline(film(None, sound(start=Fraction(23, 1000)), sound())).audio[:1]
+def test_audio_that_starts_between_two_samples_counts_from_the_nearest():
+    (cuts,) = timeline(film(None, audio_track(start=Fraction(23, 1000)), audio_track())).audio[:1]
 
     assert cuts.first == Fraction(1104, 48_000)
 
 
-def test_what_precedes_a_late_sound_is_cut_like_the_rest_and_the_sound_begins_a_segment():
-    cut = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20))))
+def test_the_time_before_late_audio_is_cut_like_the_rest_and_the_audio_begins_a_segment():
+    cut = timeline(film(steady("25", 20), audio_track(start=Fraction(7), end=Fraction(20))))
 
     (cuts,) = cut.audio
     assert cuts.leading == 5
@@ -203,15 +203,15 @@ def test_what_precedes_a_late_sound_is_cut_like_the_rest_and_the_sound_begins_a_
     assert cuts.longest() < 2 + AAC
 
 
-def test_the_first_segment_of_a_late_sound_holds_no_priming():
-    (late,) = timeline(film(steady("25", 20), sound(start=Fraction(7), end=Fraction(20)))).audio
+def test_the_first_segment_of_late_audio_holds_no_priming():
+    (late,) = timeline(film(steady("25", 20), audio_track(start=Fraction(7), end=Fraction(20)))).audio
 
     assert late.counts[: late.leading] == (0,) * late.leading
     assert late.counts[late.leading] == (late.times[late.leading + 1] - late.first) / AAC
 
 
-def test_the_first_segment_of_a_late_picture_lasts_until_it_begins_and_the_sound_is_cut_all_the_same():
-    cut = timeline(film(steady("25", 10, start=Fraction(3)), sound(end=Fraction(13))))
+def test_the_first_segment_of_late_video_lasts_until_it_begins_and_audio_is_cut_all_the_same():
+    cut = timeline(film(steady("25", 10, start=Fraction(3)), audio_track(end=Fraction(13))))
 
     assert cut.video.leading == 0
     assert cut.video.start(0) == 3
@@ -220,49 +220,49 @@ def test_the_first_segment_of_a_late_picture_lasts_until_it_begins_and_the_sound
 
 
 def test_a_track_that_is_hardly_late_has_no_segment_before_it():
-    (cuts,) = timeline(film(steady("25", 20), sound(start=Fraction(1, 3), end=Fraction(20)))).audio
+    (cuts,) = timeline(film(steady("25", 20), audio_track(start=Fraction(1, 3), end=Fraction(20)))).audio
 
     assert cuts.leading == 0
     assert cuts.first == cuts.start(0) == Fraction(1, 3)
 
 
-def test_a_sound_that_ends_early_has_fewer_segments():
-    cut = timeline(film(steady("25", 20), sound(end=Fraction(5))))
+def test_audio_that_ends_early_has_fewer_segments():
+    cut = timeline(film(steady("25", 20), audio_track(end=Fraction(5))))
 
     assert len(cut.audio[0]) == 4
     assert cut.audio[0].times[-1] == 5
 
 
-def test_a_picture_that_the_sound_outlasts_is_cut_as_if_it_were_alone():
+def test_video_that_the_audio_outlasts_is_cut_as_if_it_were_alone():
     alone = timeline(film(steady("25", 5))).video
 
-    assert timeline(film(steady("25", 5), sound(end=Fraction(13)))).video == alone
+    assert timeline(film(steady("25", 5), audio_track(end=Fraction(13)))).video == alone
 
 
-def test_a_sound_that_outlasts_the_picture_is_cut_in_even_steps_to_its_end():
-    cut = timeline(film(steady("25", 5), sound(end=Fraction(13))))
+def test_audio_that_outlasts_the_video_is_cut_in_even_steps_to_its_end():
+    cut = timeline(film(steady("25", 5), audio_track(end=Fraction(13))))
 
     assert [int(time) for time in cut.audio[0].times] == [0, 1, 2, 4, 6, 8, 10, 12, 13]
 
 
-def test_a_last_piece_of_sound_shorter_than_two_frames_joins_the_one_before():
-    (cuts,) = timeline(film(None, sound(end=4 + 2 * AAC))).audio
+def test_a_last_piece_of_audio_shorter_than_two_frames_joins_the_one_before():
+    (cuts,) = timeline(film(None, audio_track(end=4 + 2 * AAC))).audio
 
     assert len(cuts) == 3
     assert cuts.times[-1] == 4 + 2 * AAC
 
 
-def test_a_sound_shorter_than_an_aac_frame_is_one_segment():
-    (cuts,) = timeline(film(None, sound(end=Fraction(1, 100)))).audio
+def test_audio_shorter_than_an_aac_frame_is_one_segment():
+    (cuts,) = timeline(film(None, audio_track(end=Fraction(1, 100)))).audio
 
     assert cuts.times == (0, Fraction(1, 100))
 
 
-def test_a_segment_of_sound_says_how_many_aac_frames_it_holds():
-    (cuts,) = timeline(film(None, sound())).audio
+def test_a_segment_of_audio_says_how_many_aac_frames_it_holds():
+    (cuts,) = timeline(film(None, audio_track())).audio
 
     grid = [round(time / AAC) for time in cuts.times[:-1]]
-    # The first also holds the encoder's priming, and the last is as long as the sound turns out to be.
+    # The first also holds the encoder's priming, and the last is as long as the audio turns out to be.
     assert cuts.counts == (grid[1] + 1, *(after - before for before, after in pairwise(grid[1:])), 0)
 
 
@@ -315,11 +315,11 @@ def test_a_segment_ends_where_the_next_begins():
     assert all(cuts.end(number) == cuts.start(number + 1) for number in range(len(cuts) - 1))
 
 
-# What holds for every file
+# Properties of every file
 
 
 @st.composite
-def pictures(draw) -> VideoTrack:
+def video_tracks(draw) -> VideoTrack:
     base = draw(st.sampled_from([Fraction(1, n) for n in (25, 600, 1000, 12_800, 30_000, 90_000)]))
     steps = st.integers(1, int(8 / base))
     steady_step = draw(steps)
@@ -328,21 +328,21 @@ def pictures(draw) -> VideoTrack:
     times = [draw(st.integers(0, 10**6))]
     for gap in gaps:
         times.append(times[-1] + gap)
-    # What a container announces as its frame rate need not be true.
+    # The frame rate that a container announces need not be true.
     rate = draw(st.one_of(st.just(1 / (steady_step * base)), st.fractions(Fraction(1, 10), 240, max_denominator=1001)))
-    return picture(times, base, end=times[-1] + draw(steps), rate=rate, indexed=draw(st.booleans()))
+    return video_track(times, base, end=times[-1] + draw(steps), rate=rate, indexed=draw(st.booleans()))
 
 
 @st.composite
-def sounds(draw) -> AudioTrack:
+def audio_tracks(draw) -> AudioTrack:
     start = draw(st.fractions(0, 50, max_denominator=90_000))
-    return sound(start, start + draw(st.fractions(Fraction(1, 1000), 60, max_denominator=90_000)))
+    return audio_track(start, start + draw(st.fractions(Fraction(1, 1000), 60, max_denominator=90_000)))
 
 
 @st.composite
 def films(draw) -> Media:
-    video = draw(st.one_of(st.none(), pictures()))
-    return film(video, *draw(st.lists(sounds(), min_size=0 if video else 1, max_size=2)))
+    video = draw(st.one_of(st.none(), video_tracks()))
+    return film(video, *draw(st.lists(audio_tracks(), min_size=0 if video else 1, max_size=2)))
 
 
 lengths = st.fractions(1, 12, max_denominator=1000)
@@ -373,7 +373,7 @@ def test_the_lengths_of_a_tracks_segments_add_up_to_its_duration(media, length):
         assert max(cuts.lengths()) == cuts.longest() <= cut.longest
 
 
-@given(pictures().filter(lambda video: video.frame_times), lengths)
+@given(video_tracks().filter(lambda video: video.frame_times), lengths)
 def test_every_frame_is_in_exactly_one_segment_and_every_segment_has_frames(video, length):
     cuts = timeline(film(video), length).video
 
@@ -384,7 +384,7 @@ def test_every_frame_is_in_exactly_one_segment_and_every_segment_has_frames(vide
     assert sum(cuts.counts) == len(frames)
 
 
-@given(pictures().filter(lambda video: video.frame_times), lengths)
+@given(video_tracks().filter(lambda video: video.frame_times), lengths)
 def test_every_segment_begins_with_a_real_frame(video, length):
     cuts = timeline(film(video), length).video
 
@@ -392,7 +392,7 @@ def test_every_segment_begins_with_a_real_frame(video, length):
     assert {cuts.start(number) for number in range(len(cuts))} <= frames
 
 
-@given(pictures().filter(lambda video: video.frame_times), lengths)
+@given(video_tracks().filter(lambda video: video.frame_times), lengths)
 def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length):
     cuts = timeline(film(video), length).video
 
@@ -405,7 +405,7 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
 
 
 @given(films(), lengths)
-def test_every_cut_of_a_sound_is_on_its_own_grid_of_aac_frames(media, length):
+def test_every_cut_of_audio_is_on_its_own_grid_of_aac_frames(media, length):
     for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
         assert abs(cuts.first - track.start) <= Fraction(1, 96_000)
         own = cuts.times[cuts.leading + 1 :]
@@ -414,7 +414,7 @@ def test_every_cut_of_a_sound_is_on_its_own_grid_of_aac_frames(media, length):
 
 
 @given(films().filter(lambda media: media.video and media.audio), lengths)
-def test_no_sound_is_cut_before_the_picture_is_within_the_picture(media, length):
+def test_no_audio_is_cut_before_the_video_is_while_both_last(media, length):
     cut = timeline(media, length)
 
     for cuts in cut.audio:
@@ -423,7 +423,7 @@ def test_no_sound_is_cut_before_the_picture_is_within_the_picture(media, length)
 
 
 @given(st.integers(1, 10), st.fractions(Fraction(1), Fraction(120), max_denominator=1001))
-def test_a_steady_picture_has_no_segment_longer_than_wanted_by_more_than_a_frame(length, rate):
+def test_steady_video_has_no_segment_longer_than_wanted_by_more_than_a_frame(length, rate):
     cuts = timeline(film(steady(str(rate), 30)), Fraction(length)).video
 
     assert cuts.longest() <= length + 1 / rate + Fraction(1, 90_000)

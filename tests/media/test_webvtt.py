@@ -1,4 +1,4 @@
-"""What is shown of a text, and when: always WebVTT, whatever the text is."""
+"""How subtitles are shown, and when: always valid WebVTT, whatever their text is."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def segment(*cues, origin=0, offset=Fraction(1, 4)):
     ],
     ids=ascii,
 )
-def test_of_a_text_what_players_can_show_is_shown(said, shown):
+def test_the_parts_of_a_text_that_players_can_show_are_shown(said, shown):
     assert cue_text(said) == shown
 
 
@@ -88,7 +88,7 @@ def test_every_segment_is_valid(cues):
     assert [start for start, *_ in shown] == sorted(start for start, *_ in shown)
 
 
-def test_a_segment_without_texts_has_its_header():
+def test_a_segment_without_cues_has_its_header():
     assert segment() == (["WEBVTT", "X-TIMESTAMP-MAP=MPEGTS:22500,LOCAL:00:00:00.000"], [])
 
 
@@ -99,19 +99,19 @@ def test_times_count_from_where_the_presentation_begins():
     assert (shown, below) == ([(2000, 4000, "late")], [(1500, 2500, "early")])
 
 
-def test_the_map_holds_what_is_added_to_all_written_times():
+def test_the_map_holds_the_offset_that_is_added_to_all_written_times():
     header, _ = segment(offset=Fraction(10))
 
     assert header[1] == "X-TIMESTAMP-MAP=MPEGTS:900000,LOCAL:00:00:00.000"
 
 
-def test_a_text_that_was_there_before_the_beginning_is_shown_from_the_beginning():
+def test_a_cue_that_began_before_the_presentation_is_shown_from_its_beginning():
     _, shown = segment(Cue(SECOND, 6 * SECOND, "on"), Cue(SECOND, 2 * SECOND, "gone"), origin=5)
 
     assert shown == [(0, 1000, "on")]
 
 
-def test_texts_may_overlap():
+def test_cues_may_overlap():
     _, shown = segment(Cue(2 * SECOND, 4 * SECOND, "second"), Cue(SECOND, 3 * SECOND, "first"))
 
     assert shown == [(1000, 3000, "first"), (2000, 4000, "second")]
@@ -123,5 +123,5 @@ def test_a_film_of_a_hundred_hours_has_its_hours():
     assert shown == [(360_000_000, 360_001_000, "late")]
 
 
-def test_a_note_is_no_text():
+def test_a_note_is_no_cue():
     assert webvtt_segment((), Fraction(0), Fraction(0), note="why\n\n1 --> 2").endswith("\n\nNOTE why\n1 --&gt; 2\n")
