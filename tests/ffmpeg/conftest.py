@@ -40,7 +40,7 @@ class CountedWorkers(Workers):
 
 @pytest.fixture
 def workers(monkeypatch, tmp_path):
-    """What worker processes come from: their parent is there already, and finds doubles in the test's own folder."""
+    """Start worker processes from a parent that is there already, and finds doubles in the test's own folder."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     counted = CountedWorkers()
     counted.start(PROBE).end()
@@ -51,7 +51,7 @@ def workers(monkeypatch, tmp_path):
 
 @pytest.fixture
 def make_prober(workers):
-    """Return what makes a prober that is closed after the test."""
+    """Return a function that makes a prober, which is closed after the test."""
     made = []
 
     def make(**options):
@@ -77,7 +77,7 @@ def nameless(tmp_path):
 
 
 class Track(NamedTuple):
-    """What a whole file shows of one track when every packet of it is read."""
+    """The facts of one track, found by reading every packet of the file."""
 
     frames: list[int]
     """When each frame is shown, in ticks, in order."""
@@ -87,7 +87,7 @@ class Track(NamedTuple):
 
 @pytest.fixture
 def demux():
-    """Return what reads a file from its first packet to its last, as far as it can be read."""
+    """Return a function that reads a file from its first packet to its last, as far as it can be read."""
 
     def read(path, index):
         with av.open(f"file:{path}") as container:

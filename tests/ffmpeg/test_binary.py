@@ -1,4 +1,4 @@
-"""Which ffmpeg is used, and what it can do."""
+"""Which ffmpeg is used, and its abilities."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_without_one_on_path_the_wheel_is_used(tmp_path, monkeypatch, wheel):
     assert find() == wheel
 
 
-def test_without_any_all_that_was_tried_is_named(tmp_path, monkeypatch, no_wheel):
+def test_without_any_all_names_that_were_tried_are_told(tmp_path, monkeypatch, no_wheel):
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(FfmpegNotFound, match=r"tried: PATH, the imageio-ffmpeg wheel") as missing:
@@ -89,7 +89,7 @@ def test_a_setting_that_names_a_file_that_does_not_run_is_an_error(tmp_path):
         find(str(tmp_path / "ffmpeg"))
 
 
-# What it is
+# Version and encoders
 
 
 def test_a_binary_tells_its_version(binary):
@@ -121,19 +121,19 @@ def test_a_binary_is_asked_once(binary):
     assert inspect_binary(binary.path) is binary
 
 
-# What segment times count from
+# The origin of segment times
 
 
 def test_up_to_5_segment_times_count_from_zero_and_from_7_on_from_the_first_packet(binary):
     major = binary.version.lstrip("n").partition(".")[0]
     if not major.isdecimal() or major == "6":
-        pytest.skip(f"what version {binary.version} does is for the other tests to find out")
+        pytest.skip(f"version {binary.version} is left to the other tests")
 
     assert binary.absolute_segment_times == (int(major) <= 5)
 
 
-def test_what_was_found_out_about_segment_times_is_what_it_does(binary, tmp_path):
-    # Ten seconds that begin at 100, cut at what the binary is said to call 104.
+def test_segment_times_count_as_was_found_out(binary, tmp_path):
+    # Ten seconds that begin at 100, cut at the time that this binary is said to take for 104.
     cut = "104" if binary.absolute_segment_times else "4"
     source = ("-itsoffset", "100", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono:d=10", "-c:a", "pcm_s16le")
     how = ("-f", "segment", "-segment_format", "wav", "-segment_times", cut)
@@ -144,7 +144,7 @@ def test_what_was_found_out_about_segment_times_is_what_it_does(binary, tmp_path
     assert sizes == pytest.approx([4, 6], abs=0.2)
 
 
-# What is no ffmpeg
+# Programs that are no ffmpeg
 
 
 @pytest.mark.parametrize("program", ["true", "false", "cat"])
@@ -183,7 +183,7 @@ def test_a_binary_that_is_gone_is_no_ffmpeg(tmp_path):
         inspect_binary(str(tmp_path / "ffmpeg"))
 
 
-def test_what_was_no_ffmpeg_is_asked_again(tmp_path):
+def test_a_binary_that_was_no_ffmpeg_is_asked_again(tmp_path):
     path = script(tmp_path / "ffmpeg", "exit 1")
     with pytest.raises(FfmpegNotFound):
         inspect_binary(path)

@@ -1,4 +1,4 @@
-"""The command lines, as properties: what can be said of every one of them without running it."""
+"""The command lines, as properties: rules that hold for every one of them, without running it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDER = Path("/tmp/one/video-180p/run-0")
 
 
 def film(seconds=60, *, path="/films/one.mp4", container="mov,mp4,m4a", start=Fraction(0)) -> Presentation:
-    """A film at 29.97 frames per second, with sound; indexed, as an MP4 is."""
+    """A film at 29.97 frames per second, with audio; indexed, as an MP4 is."""
     base = Fraction(1, 30_000)
     ticks = array("q", (int(start / base) + 1001 * number for number in range(int(seconds * 30_000 / 1001))))
     end = (ticks[-1] + 1001) * base
@@ -40,8 +40,8 @@ def film(seconds=60, *, path="/films/one.mp4", container="mov,mp4,m4a", start=Fr
         frame_rate=Fraction(30_000, 1001),
         frame_times=ticks,
     )
-    sound = AudioTrack(index=1, codec="aac", channels=2, sample_rate=44_100, start=start, end=end)
-    return Presentation.of(Media(Path(path), container, start, video, (sound,)))
+    audio = AudioTrack(index=1, codec="aac", channels=2, sample_rate=44_100, start=start, end=end)
+    return Presentation.of(Media(Path(path), container, start, video, (audio,)))
 
 
 FILM = film()
@@ -66,7 +66,7 @@ def times(argv, name) -> list[Fraction]:
     return [Fraction(time) for time in option(argv, name).split(",")]
 
 
-# What holds for every command
+# Rules for every command
 
 
 @given(renditions, st.integers(0, SEGMENTS - 1), binaries)
@@ -120,7 +120,7 @@ def test_a_percent_sign_of_the_folder_is_not_the_segments_number(rendition, name
 
 
 @given(renditions, st.integers(0, SEGMENTS - 1), binaries)
-def test_nothing_of_the_films_own_text_is_written(rendition, segment, binary):
+def test_no_metadata_of_the_film_is_written(rendition, segment, binary):
     argv = plan(FILM, rendition, segment, binary=binary).argv
 
     assert option(argv, "-map_metadata") == option(argv, "-map_chapters") == "-1"
@@ -132,7 +132,7 @@ def test_a_run_says_what_it_will_make(rendition, segment, binary):
 
     assert made.first == segment
     assert made.last == len(FILM.cuts(rendition)) - 1
-    # A sound's pre-roll is a file of its own, one number lower.
+    # The pre-roll of audio is a file of its own, one number lower.
     preroll = rendition == "audio-0" and segment > 0
     assert int(option(made.argv, "-segment_start_number")) == segment - preroll
 
@@ -204,7 +204,7 @@ def test_a_run_of_the_last_segment_alone_is_not_cut():
 
 
 def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_it_and_cuts_at_every_keyframe():
-    shown = pictures_of(FILM, frame_times=None)
+    shown = with_video(FILM, frame_times=None)
 
     old, new = (plan(shown, "video-180p", 3, binary=binary).argv for binary in (OLD, NEW))
 
@@ -216,7 +216,7 @@ def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_i
 # When it decodes
 
 
-def pictures_of(shown, **changes) -> Presentation:
+def with_video(shown, **changes) -> Presentation:
     return Presentation.of(replace(shown.media, video=replace(shown.media.video, **changes)))
 
 
@@ -228,7 +228,7 @@ def test_decode_times_of_even_frames_are_left_alone(segment):
 def test_a_run_begins_to_decode_late_where_frames_are_shown_for_longer_than_before():
     # Half a frame's time each up to a second, then a frame's time each, in 1/30,000 s.
     ticks = array("q", [*range(0, 30_000, 500), *range(30_000, 120_000, 1000)])
-    shown = pictures_of(FILM, frame_times=ticks, end=Fraction(4))
+    shown = with_video(FILM, frame_times=ticks, end=Fraction(4))
 
     late = {n: "-bsf:v" in plan(shown, "video-180p", n).argv for n in range(len(shown.cuts("video-180p")))}
 
@@ -262,7 +262,7 @@ def test_a_seek_counts_from_the_beginning_of_the_container(segment, start):
 
 
 @given(st.integers(1, SEGMENTS - 1), st.sampled_from(["mov,mp4", "matroska,webm", "mpegts"]))
-def test_what_precedes_the_wanted_frame_is_left_out_wherever_the_seek_lands(segment, container):
+def test_all_before_the_wanted_frame_is_left_out_wherever_the_seek_lands(segment, container):
     shown = film(container=container)
 
     trim = re.search(r"trim=start=([\d.]+)", option(plan(shown, "video-180p", segment).argv, "-filter_complex"))

@@ -1,4 +1,4 @@
-"""What ffmpeg is told of each encoder; what hardware makes of it shows on hardware alone, in its trial."""
+"""The options that ffmpeg gets for each encoder. Only a trial on hardware shows the result of hardware."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERYWHERE = {"b:v", "maxrate", "bufsize", "profile:v", "level:v", "bf", "g", "s
 """Options of all encoders, which ffmpeg's help of one does not name."""
 HARDWARE = [encoder for encoder in ENCODERS if isinstance(encoder, Hardware)]
 
-PICTURE = VideoTrack(
+VIDEO = VideoTrack(
     index=0,
     codec="h264",
     width=1280,
@@ -28,7 +28,7 @@ PICTURE = VideoTrack(
     end=Fraction(60),
     frame_rate=Fraction(30_000, 1001),
 )
-FILM = Presentation.of(Media(Path("/films/one.mp4"), "mov,mp4", Fraction(0), PICTURE, ()))
+FILM = Presentation.of(Media(Path("/films/one.mp4"), "mov,mp4", Fraction(0), VIDEO, ()))
 RENDITION = FILM.video[0]
 
 
@@ -110,7 +110,7 @@ def test_hardware_makes_no_b_frames_and_is_labelled_as_the_playlist_says(encoder
 
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=str)
-def test_parameter_sets_go_into_the_pictures_where_there_are_several_ways_after_all_else(encoder):
+def test_parameter_sets_go_into_the_frames_where_there_are_several_methods_after_all_else(encoder):
     alone, several = (option(command(encoder, in_band=in_band), "-bsf:v") for in_band in (False, True))
 
     assert several == ",".join(filter(None, (alone, "dump_extra=freq=keyframe")))
@@ -149,12 +149,12 @@ def test_videotoolbox_is_not_to_fall_back_to_its_own_software():
     assert (option(argv, "-allow_sw"), option(argv, "-level:v")) == ("0", None)
 
 
-def test_software_is_the_one_way_unless_hardware_was_chosen():
+def test_software_is_the_only_method_unless_hardware_was_chosen():
     assert methods(RENDITION) == methods(RENDITION, SOFTWARE) == (Method("libx264", SOFTWARE),)
 
 
 @pytest.mark.parametrize("encoder", HARDWARE, ids=str)
-def test_hardware_is_the_first_way_and_software_the_last_and_neither_reorders_frames(encoder):
+def test_hardware_is_the_first_method_and_software_the_last_and_neither_reorders_frames(encoder):
     assert methods(RENDITION, encoder) == (
         Method(encoder.name, encoder, b_frames=False, in_band=True),
         Method("libx264", SOFTWARE, b_frames=False, in_band=True),
@@ -163,7 +163,7 @@ def test_hardware_is_the_first_way_and_software_the_last_and_neither_reorders_fr
 
 
 @pytest.mark.parametrize("encoder", HARDWARE, ids=str)
-def test_what_cannot_be_copied_is_encoded_in_software(encoder):
-    copied = CopiedVideo("video-copy", PICTURE, 1280, 720, "avc1.64001f", 1, 1, RENDITION)
+def test_segments_that_cannot_be_copied_are_encoded_in_software(encoder):
+    copied = CopiedVideo("video-copy", VIDEO, 1280, 720, "avc1.64001f", 1, 1, RENDITION)
 
     assert methods(copied, encoder) == (Method("libx264", SOFTWARE, in_band=True),)

@@ -38,14 +38,14 @@ FILMS = {
     "VP9 in WebM": Clip(
         **PLAYABLE, video="libvpx-vp9", audio=None, container="webm", options=("-cpu-used", "8"), b_frames=0
     ),
-    "sound alone": Clip(seconds=6.0, video=None, container="m4a"),
-    "sound that begins late": Clip(**PLAYABLE, container="mkv", options=("-output_ts_offset", "7")),
+    "audio alone": Clip(seconds=6.0, video=None, container="m4a"),
+    "audio that begins late": Clip(**PLAYABLE, container="mkv", options=("-output_ts_offset", "7")),
 }
 
 
 @pytest.fixture(scope="module")
 def workers():
-    """What packagers come from: their parent is there before the first test."""
+    """Start packagers from a parent that is there before the first test."""
     shared = Workers()
     shared.start(PACKAGE).end()
     yield shared
@@ -63,7 +63,7 @@ def shown(request, hls_clip_folder, workers):
 
 
 class Packaging:
-    """A packager that is asked by hand."""
+    """A packager without a session: a test asks it."""
 
     def __init__(self, workers, presentation, folder):
         self.worker = workers.start(PACKAGE)
@@ -85,7 +85,7 @@ class Packaging:
         return init, self._file.read_bytes()
 
     def why(self, rendition, number):
-        """Why a segment cannot be made. Nothing of it is left."""
+        """Return why a segment cannot be made; see that no file of it is left."""
         body, _ = self.ask(rendition, number)
         assert not self._file.exists()
         return body["error"]
@@ -93,7 +93,7 @@ class Packaging:
 
 @pytest.fixture
 def package(workers, tmp_path):
-    """Return what starts a packager of a film."""
+    """Return a function that starts a packager of a film."""
     started = []
 
     def package(presentation):
@@ -159,7 +159,9 @@ def test_decoding_goes_on_without_a_break_over_every_cut(package, shown):
         ticks = decoded(made)
 
         assert all(before.dts < after.dts for before, after in pairwise(ticks))
-        if rendition.kind == "video" and rendition.track.codec != "vp9":  # whose parser knows better than the file
+        if (
+            rendition.kind == "video" and rendition.track.codec != "vp9"
+        ):  # because the parser of VP9 knows better than the file
             assert all(before.dts + before.duration == after.dts for before, after in pairwise(ticks))
 
 
@@ -226,18 +228,18 @@ def test_films_that_were_joined_are_copied_over_the_seam(package, workers, hls_c
         assert all(before.dts < after.dts for before, after in pairwise(decoded(made)))
 
 
-# What cannot be copied
+# Segments that cannot be copied
 
 
-def damaged_sound(film, into):
-    """Damage some packets of a film's sound."""
+def damaged_audio(film, into):
+    """Damage some packets of a film's audio."""
     noise = ("-bsf:a", "noise=amount='if(between(n\\,100\\,103)\\,1\\,0)'")
     subprocess.run([find(), "-v", "error", "-nostdin", "-i", film, "-map", "0", "-c", "copy", *noise, into], check=True)
     return into
 
 
-def test_a_sound_with_damaged_packets_is_refused_where_they_are(package, workers, hls_clip, tmp_path):
-    shown = offered(workers, damaged_sound(hls_clip(**PLAYABLE, audio_rate=48_000), tmp_path / "damaged.mp4"))
+def test_audio_with_damaged_packets_is_refused_where_they_are(package, workers, hls_clip, tmp_path):
+    shown = offered(workers, damaged_audio(hls_clip(**PLAYABLE, audio_rate=48_000), tmp_path / "damaged.mp4"))
     packager, rendition = package(shown), shown.audio[0]
     bad = next(n for n in range(9) if shown.cuts(rendition.id).times[n + 1] > 100 * Fraction(1024, 48_000))
 
@@ -292,7 +294,7 @@ def test_a_film_that_ends_before_its_index_says_so_and_plays_to_there(package, w
     assert packager.why(rendition, last) == "the file holds nothing of it"
 
 
-def test_what_cannot_be_written_says_so_with_the_systems_number(package, workers, hls_clip, tmp_path):
+def test_a_segment_that_cannot_be_written_is_told_with_the_systems_error_number(package, workers, hls_clip, tmp_path):
     shown = offered(workers, hls_clip(**PLAYABLE))
     packager = package(shown)
     packager._file = tmp_path / "missing" / "segment.m4s"
@@ -302,7 +304,7 @@ def test_what_cannot_be_written_says_so_with_the_systems_number(package, workers
     assert body["errno"] == 2
 
 
-def test_whoever_asks_a_packager_that_was_killed_is_told(package, workers, hls_clip):
+def test_a_caller_whose_packager_was_killed_is_told(package, workers, hls_clip):
     shown = offered(workers, hls_clip(**PLAYABLE))
     packager = package(shown)
     packager.segment(shown.video[0], 0)

@@ -28,7 +28,7 @@ def kept():
 
 @pytest.fixture
 def probe(make_prober, workers, kept):
-    """Probe with a prober of its own, as a daemon does that has just started; say how many worker processes it took."""
+    """Probe with a new prober, as a daemon that has just started does; also return how many workers that took."""
 
     def probe(path):
         prober, before = make_prober(timeout=60, cache=kept), workers.started
@@ -40,7 +40,7 @@ def probe(make_prober, workers, kept):
 
 
 @pytest.mark.parametrize("like", [{}, {"container": "mkv", "rate": "24000/1001"}, {"video": None, "container": "m4a"}])
-def test_what_is_recalled_is_what_was_read(hls_clip, probe, like):
+def test_the_facts_that_are_recalled_equal_those_that_were_read(hls_clip, probe, like):
     film = hls_clip(seconds=2, size="160x90", **like)
 
     read, recalled = probe(film), probe(film)
@@ -57,7 +57,7 @@ def test_a_changed_file_is_read_again(hls_clip, probe):
     assert probe(film)[1] == 1
 
 
-def test_what_is_not_playable_is_not_kept(tmp_path, make_prober, kept):
+def test_a_file_that_is_not_playable_is_not_kept(tmp_path, make_prober, kept):
     (tmp_path / "text.mp4").write_text("To be, or not to be.\n" * 100)
 
     with pytest.raises(NotPlayable):

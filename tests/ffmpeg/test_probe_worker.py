@@ -1,4 +1,4 @@
-"""The facts of a file, compared with what it was made as and with a reading of all its packets."""
+"""The facts of a file, compared with the options it was made with and with a reading of all its packets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def remux(path, *options, source=()) -> None:
     subprocess.run([find(), "-v", "error", "-nostdin", *source, "-c", "copy", *options, path], check=True)
 
 
-# Each container tells when its picture begins and ends
+# Each container tells when its video begins and ends
 
 CLIPS = {
     "mp4": {"container": "mp4"},
@@ -60,7 +60,7 @@ CLIPS = {
 
 
 @pytest.mark.parametrize("like", CLIPS.values(), ids=CLIPS)
-def test_a_picture_begins_and_ends_as_its_packets_do(probe, hls_clip, demux, like):
+def test_video_begins_and_ends_as_its_packets_do(probe, hls_clip, demux, like):
     path = hls_clip(**SMALL | like)
 
     video = probe(path).video
@@ -70,7 +70,7 @@ def test_a_picture_begins_and_ends_as_its_packets_do(probe, hls_clip, demux, lik
 
 
 @pytest.mark.parametrize("like", CLIPS.values(), ids=CLIPS)
-def test_a_picture_is_told_as_it_was_made(probe, hls_clip, like):
+def test_video_is_told_as_it_was_made(probe, hls_clip, like):
     media = probe(hls_clip(**SMALL | like))
 
     assert (media.video.width, media.video.height) == (160, 90)
@@ -95,7 +95,7 @@ def test_a_container_without_a_whole_index_tells_no_frames(probe, hls_clip, name
     assert probe(hls_clip(**SMALL | CLIPS[name])).video.frame_times is None
 
 
-SOUNDS = {
+AUDIO = {
     "m4a": {"container": "m4a"},
     "mp3": {"container": "mp3", "audio": "libmp3lame"},
     "flac": {"container": "flac", "audio": "flac"},
@@ -105,26 +105,26 @@ SOUNDS = {
 }
 
 
-@pytest.mark.parametrize("like", SOUNDS.values(), ids=SOUNDS)
-def test_sound_alone_has_no_picture(probe, hls_clip, like):
+@pytest.mark.parametrize("like", AUDIO.values(), ids=AUDIO)
+def test_audio_alone_has_no_video(probe, hls_clip, like):
     media = probe(hls_clip(video=None, **like))
 
     assert media.video is None
-    (sound,) = media.audio
-    assert (sound.sample_rate, sound.channels) == (44_100, 1)
-    # Coded sound is whole frames, and a container need not say how much of the last one counts.
-    assert abs(sound.end - sound.start - 6) < 2 * AAC
+    (audio,) = media.audio
+    assert (audio.sample_rate, audio.channels) == (44_100, 1)
+    # Coded audio is whole frames, and a container need not say how much of the last one counts.
+    assert abs(audio.end - audio.start - 6) < 2 * AAC
 
 
-def test_the_priming_of_a_sound_is_before_its_start(probe, hls_clip):
-    (sound,) = probe(hls_clip(video=None, container="m4a")).audio
+def test_the_priming_of_audio_is_before_its_start(probe, hls_clip):
+    (audio,) = probe(hls_clip(video=None, container="m4a")).audio
 
-    assert (sound.start, sound.end) == (0, 6)
+    assert (audio.start, audio.end) == (0, 6)
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize("seconds", [4.0, 8.0])
-def test_a_sound_that_ends_elsewhere_than_the_picture_has_its_own_end(probe, hls_clip, container, seconds):
+def test_audio_that_ends_elsewhere_than_the_video_has_its_own_end(probe, hls_clip, container, seconds):
     media = probe(hls_clip(**SMALL, container=container, sound_seconds=seconds))
 
     assert abs(media.video.end - media.video.start - 6) < Fraction(1, 25)
@@ -140,8 +140,8 @@ def test_a_track_that_starts_late_has_its_own_start(probe, hls_clip, tmp_path, c
 
     media = probe(path)
 
-    (sound,) = media.audio
-    first, last = (sound, media.video) if late == "video" else (media.video, sound)
+    (audio,) = media.audio
+    first, last = (audio, media.video) if late == "video" else (media.video, audio)
     assert abs(last.start - first.start - 3) < Fraction(1, 10)
     assert (media.start, media.end) == (first.start, last.end)
 
@@ -230,16 +230,16 @@ def test_a_film_that_an_edit_list_ends_early_has_the_frames_that_are_shown(probe
         assert list(video.frame_times) == demux(path, 0).frames
 
 
-# What is shown
+# Size and choice of tracks
 
 
-def test_pixels_that_are_not_square_make_the_picture_wider(probe, hls_clip):
+def test_pixels_that_are_not_square_make_the_video_wider(probe, hls_clip):
     media = probe(hls_clip(**SMALL, seconds=1.0, options=("-vf", "setsar=2")))
 
     assert (media.video.width, media.video.height) == (320, 90)
 
 
-def test_a_picture_that_lies_on_its_side_is_told_upright(probe, hls_clip, tmp_path):
+def test_video_that_lies_on_its_side_is_told_upright(probe, hls_clip, tmp_path):
     path = tmp_path / "turned.mp4"
     bsf = "h264_metadata=display_orientation=insert:rotate=90"
     remux(path, "-bsf:v", bsf, source=("-i", hls_clip(**SMALL, seconds=1.0)))
@@ -249,7 +249,7 @@ def test_a_picture_that_lies_on_its_side_is_told_upright(probe, hls_clip, tmp_pa
     assert (media.video.width, media.video.height) == (90, 160)
 
 
-def test_a_cover_is_no_picture(probe, hls_clip, tmp_path):
+def test_a_cover_is_no_video(probe, hls_clip, tmp_path):
     song, path = hls_clip(video=None, container="m4a"), tmp_path / "song.m4a"
     cover = hls_clip(
         container="jpg", video="mjpeg", audio=None, seconds=0.04, options=("-update", "1", "-strict", "-1")
@@ -262,7 +262,7 @@ def test_a_cover_is_no_picture(probe, hls_clip, tmp_path):
     assert len(media.audio) == 1
 
 
-def test_of_two_pictures_the_default_plays(probe, hls_clip, tmp_path):
+def test_of_two_video_tracks_the_default_plays(probe, hls_clip, tmp_path):
     one, two = hls_clip(**SMALL, seconds=1.0), hls_clip(size="320x180", seconds=1.0)
     path = tmp_path / "two.mkv"
     which = ("-map", "0:v", "-map", "1:v", "-disposition:v:0", "0", "-disposition:v:1", "default")
@@ -271,8 +271,8 @@ def test_of_two_pictures_the_default_plays(probe, hls_clip, tmp_path):
     assert probe(path).video.width == 320
 
 
-def test_sounds_are_told_with_title_language_and_which_is_the_default(probe, hls_clip, tmp_path):
-    film, path = hls_clip(**SMALL, seconds=1.0), tmp_path / "sounds.mkv"
+def test_audio_tracks_are_told_with_title_language_and_which_is_the_default(probe, hls_clip, tmp_path):
+    film, path = hls_clip(**SMALL, seconds=1.0), tmp_path / "two-audio-tracks.mkv"
     said = (
         "-metadata:s:a:0",
         "language=eng",
@@ -351,7 +351,7 @@ def test_of_a_recording_whose_clock_jumps_the_longest_part_is_found(probe, hls_c
     assert abs(media.duration - 20) < Fraction(1, 2)
     start, end = media.part
     assert start == 0
-    # The first packet of the next recording is the first that tells its time; what precedes it are tables.
+    # The first packet of the next recording is the first that tells its time; those before it are tables.
     assert 0 <= end - sizes[0] <= 5 * 188
     assert media.notes == (f"its clock jumps: the longest of its {len(parts)} parts is played, bytes 0 to {end}",)
 
@@ -424,14 +424,14 @@ def test_a_track_that_holds_nothing_is_left_out_and_told(probe, hls_clip, tmp_pa
     assert any("is left out" in note for note in media.notes)
 
 
-# What is no film
+# Files that are no film
 
 
 @pytest.mark.parametrize(
     ("codec", "muxer", "name"),
     [("libx264", "h264", "h264"), ("libx265", "hevc", "hevc"), ("mpeg2video", "mpeg2video", "mpegvideo")],
 )
-def test_a_raw_stream_of_pictures_is_refused_with_a_sentence(probe, tmp_path, codec, muxer, name):
+def test_a_raw_video_stream_is_refused_with_a_sentence(probe, tmp_path, codec, muxer, name):
     film = tmp_path / "raw"
     source = ("-f", "lavfi", "-i", "testsrc2=size=160x90:duration=2", "-c:v", codec, "-f", muxer)
     subprocess.run([find(), "-v", "quiet", "-nostdin", *source, film], check=True)

@@ -40,7 +40,7 @@ def refusal(probe, path) -> str:
     return refused.value.reason
 
 
-# What cannot be played
+# Files that cannot be played
 
 
 def test_a_file_that_is_not_there_is_not_found(probe, tmp_path):
@@ -86,7 +86,7 @@ def test_random_bytes_are_invalid(probe, tmp_path):
     assert refusal(probe, tmp_path / "noise.mp4")
 
 
-def test_subtitles_alone_are_neither_picture_nor_sound(probe, tmp_path):
+def test_subtitles_alone_are_neither_video_nor_audio(probe, tmp_path):
     (tmp_path / "film.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nTo be.\n")
 
     assert refusal(probe, tmp_path / "film.srt") == "it holds neither picture nor sound"
@@ -94,11 +94,11 @@ def test_subtitles_alone_are_neither_picture_nor_sound(probe, tmp_path):
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "bmp"])
 @pytest.mark.parametrize("named", ["as it is", "mp4"])
-def test_a_still_picture_is_not_a_film(probe, hls_clip, tmp_path, kind, named):
+def test_a_still_image_is_not_a_film(probe, hls_clip, tmp_path, kind, named):
     codec = {"jpg": "mjpeg", "png": "png", "bmp": "bmp"}[kind]
     only = ("-frames:v", "1", "-update", "1", "-strict", "unofficial")
-    picture = hls_clip(container=kind, video=codec, audio=None, seconds=1.0, options=only)
-    path = copy(picture, tmp_path / f"picture.{kind if named == 'as it is' else named}")
+    image = hls_clip(container=kind, video=codec, audio=None, seconds=1.0, options=only)
+    path = copy(image, tmp_path / f"picture.{kind if named == 'as it is' else named}")
 
     assert refusal(probe, path) == "it is a still picture"
 
@@ -219,7 +219,7 @@ def test_a_file_is_probed_once(probe, film):
     assert probe(film) is probe(film)
 
 
-def test_many_who_ask_at_once_get_one_answer(probe, film, tmp_path):
+def test_many_callers_at_once_get_one_answer(probe, film, tmp_path):
     path = copy(film, tmp_path / "film.mp4")
 
     with ThreadPoolExecutor(16) as askers:
@@ -228,7 +228,7 @@ def test_many_who_ask_at_once_get_one_answer(probe, film, tmp_path):
     assert {id(answer) for answer in answers} == {id(answers[0])}
 
 
-def test_many_who_ask_at_once_for_what_cannot_be_played_all_hear_why(probe, tmp_path):
+def test_many_callers_at_once_all_hear_why_a_file_cannot_be_played(probe, tmp_path):
     path = tmp_path / "text.mp4"
     path.write_text("To be, or not to be.\n")
 
@@ -347,7 +347,7 @@ def test_a_worker_that_hung_is_gone(single_prober, worker, another, monkeypatch)
 
 
 def is_handed_something(worker):
-    """Whether something waits for a worker to read it: its end of the socket is the one that holds bytes."""
+    """Whether a message waits for a worker: its end of the socket holds bytes."""
     descriptors = Path(f"/proc/{worker}/fd")
     sockets = [fd for fd in descriptors.iterdir() if str(fd.readlink()).startswith("socket:")]
     for number in (int(fd.name) for fd in sockets):
@@ -373,9 +373,9 @@ def pidfd_getfd(pid, number):
 
 
 def kill_in_the_middle(prober, worker, path, until):
-    """Kill a worker that was handed a file; return what its caller hears."""
+    """Kill a worker that was handed a file; return the exception that its caller got, if any."""
     os.kill(worker, signal.SIGSTOP)
-    # One that has not stopped yet might still take what it is handed.
+    # A worker that has not stopped yet might still read its file.
     until(lambda: Path(f"/proc/{worker}/stat").read_text().rpartition(") ")[2][0] == "T")
     with ThreadPoolExecutor(1) as asker:
         heard = asker.submit(prober.probe, path)
@@ -459,7 +459,7 @@ def test_a_prober_can_be_closed_twice(make_prober, film):
     prober.close()
 
 
-def test_who_waits_for_a_prober_that_is_closed_is_told(single_prober, worker, film, tmp_path, until):
+def test_a_caller_that_waits_for_a_prober_that_is_closed_is_told(single_prober, worker, film, tmp_path, until):
     paths = [copy(film, tmp_path / f"{number}.mp4") for number in range(4)]
     os.kill(worker, signal.SIGSTOP)
 

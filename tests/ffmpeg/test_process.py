@@ -16,7 +16,7 @@ from hls_sessions.ffmpeg import Exit, Process, ProcessId
 
 @pytest.fixture
 def start():
-    """Return what starts a shell command as a process that is killed after the test."""
+    """Return a function that starts a shell command as a process, which is killed after the test."""
     started = []
 
     def run(command, on_exit=lambda _: None) -> Process:
@@ -31,7 +31,7 @@ def start():
 
 
 def end_of(start, command) -> Exit:
-    """Run a command to its end, and return what was heard of it: exactly one exit."""
+    """Run a command to its end, and return its exit, which was told exactly once."""
     heard = []
     assert start(command, heard.append).wait(10)
     (told,) = heard
@@ -103,7 +103,7 @@ def test_the_cause_is_the_first_lament_where_there_is_nothing_else_and_empty_whe
 
 
 @pytest.mark.parametrize(("code", "killed"), [(-9, True), (-15, True), (-11, False), (0, False), (1, False)])
-def test_only_who_was_ended_by_somebody_was_killed(code, killed):
+def test_only_a_process_that_something_else_ended_was_killed(code, killed):
     assert Exit(code, ()).was_killed is killed
 
 
@@ -140,13 +140,13 @@ def test_a_line_that_never_ends_does_not_fill_the_memory(start):
     assert all(len(line) <= 400 for line in told.log)
 
 
-def test_what_it_has_said_can_be_read_while_it_runs(start, until):
+def test_its_log_can_be_read_while_it_runs(start, until):
     process = start("echo begun >&2; exec sleep 60")
 
     until(lambda: process.log == ("begun",))
 
 
-def test_what_it_writes_elsewhere_is_not_kept_and_does_not_block_it(start):
+def test_its_standard_output_is_not_kept_and_does_not_block_it(start):
     assert end_of(start, "head -c 1000000 /dev/zero")[:2] == (0, ())
 
 
@@ -244,7 +244,7 @@ def test_a_held_process_is_killed_without_going_on(start, until):
     assert heard[0].code == -signal.SIGKILL
 
 
-def test_what_a_held_process_started_is_held_too(start, until):
+def test_the_children_of_a_held_process_are_held_too(start, until):
     process = start("sleep 60 & echo $! >&2; wait")
     until(lambda: process.log)
 
@@ -262,7 +262,7 @@ SLEEP = "echo begun >&2; exec sleep 60"
 
 @pytest.fixture
 def owned(start, until):
-    """Return what starts a process in a thread of its own, and what ends that thread."""
+    """Return two functions: one starts a process in a thread of its own, one ends that thread."""
     done = threading.Event()
     threads = []
 
@@ -313,7 +313,7 @@ def test_the_end_of_another_thread_is_nothing_to_it(owned, until):
     other.start()
     other.join()
 
-    # What can be stopped is alive.
+    # A process that can be stopped is alive.
     process.hold()
     until(lambda: state(process.pid) == "T")
 
@@ -324,7 +324,7 @@ def test_it_has_a_group_of_its_own_so_that_a_terminals_interrupt_is_for_the_daem
     assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
 
 
-# Who it is
+# Its identity
 
 
 def test_a_process_is_known_by_its_pid_and_start(start):
@@ -345,7 +345,7 @@ def test_an_identity_can_be_written_down_and_read_again(start):
     "text",
     ["", " ", "1", "1 ", "x y", "1 2 3", "-1 5", "1.5 2", "None", "\0", f"1 {'9' * 5000}", f"{'9' * 5000} 1"],
 )
-def test_what_is_no_identity_is_none(text):
+def test_text_that_is_no_identity_is_none(text):
     assert ProcessId.parse(text) is None
 
 
@@ -385,7 +385,7 @@ def test_a_pid_that_another_process_has_now_is_not_killed(start, until):
 
     assert not before.is_running()
     assert before.kill() is False
-    # What can be stopped is alive.
+    # A process that can be stopped is alive.
     process.hold()
     until(lambda: state(process.pid) == "T")
 

@@ -1,4 +1,4 @@
-"""The one idea: a segment does not care which run made it. With real ffmpegs, and files they write."""
+"""A segment does not depend on the run that made it: real ffmpegs, and the files that they write."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ CLIPS = {
     "irregular mp4": Clip(
         seconds=5.0, size="160x90", options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")
     ),
-    "sound that ends later": Clip(seconds=3.0, size="160x90", sound_seconds=6.0),
-    "what stands in for a copy": Clip(**PLAYABLE, rate="30000/1001"),
-    "what stands in for a copy of an mkv": Clip(**PLAYABLE, rate="24000/1001", container="mkv"),
-    "sound to be encoded": Clip(seconds=5.0, size="160x90", audio="libmp3lame", container="mkv"),
+    "audio that ends later": Clip(seconds=3.0, size="160x90", sound_seconds=6.0),
+    "in place of a copy": Clip(**PLAYABLE, rate="30000/1001"),
+    "in place of a copy of an mkv": Clip(**PLAYABLE, rate="24000/1001", container="mkv"),
+    "audio to be encoded": Clip(seconds=5.0, size="160x90", audio="libmp3lame", container="mkv"),
 }
 
 MILLISECOND = Fraction(1, 1000)
@@ -60,7 +60,7 @@ def runs_from_the_beginning() -> dict:
 
 @pytest.fixture
 def whole(binary, shown, rendition, encode, runs_from_the_beginning):
-    """Return what the run from the beginning makes."""
+    """Return the segments of the run from the beginning."""
     key = (binary.path, shown.media.path, rendition.id)
     if key not in runs_from_the_beginning:
         runs_from_the_beginning[key] = encode(0)
@@ -69,7 +69,7 @@ def whole(binary, shown, rendition, encode, runs_from_the_beginning):
 
 @pytest.fixture
 def encode(binary, shown, rendition, tmp_path_factory):
-    """Return what makes a rendition from a segment on: the segments that were read, by number."""
+    """Return a function that makes a rendition from a segment on, and returns its segments by number."""
 
     def make_from(segment):
         folder = tmp_path_factory.mktemp("run")
@@ -120,7 +120,7 @@ def assert_same(shown, rendition, again, whole, number):
     assert again[number].starts_with_keyframe
     assert abs(again[number].first - whole[number].first) <= MILLISECOND / 10
     assert abs(again[number].end - whole[number].end) <= MILLISECOND
-    # How many frames the last piece of a sound has is the encoder's to say.
+    # The encoder decides how many frames the last piece of audio has.
     if not (rendition.kind == "audio" and shown.cuts(rendition.id).is_last(number)):
         assert again[number].samples == whole[number].samples
 
@@ -149,7 +149,7 @@ def test_a_run_ends_by_itself_after_the_last_segment_it_was_planned_for(shown, r
 
 
 @pytest.mark.parametrize("several", [True, False])
-def test_a_run_writes_parameter_sets_into_the_pictures_when_there_are_several_methods(
+def test_a_run_writes_parameter_sets_into_the_frames_when_there_are_several_methods(
     binary, hls_clip, tmp_path, make_prober, several
 ):
     offered = Presentation.of(make_prober().probe(hls_clip(seconds=5.0, size="160x90")))
@@ -160,7 +160,7 @@ def test_a_run_writes_parameter_sets_into_the_pictures_when_there_are_several_me
 
 
 def samples(*files: bytes) -> list[float]:
-    """The sound of segments of one rendition, decoded one after the other."""
+    """Return the audio of segments of one rendition, decoded one after the other."""
     heads = [read_segment(data).head for data in files]
     joined = files[0][: heads[0]] + b"".join(data[head:] for data, head in zip(files, heads, strict=True))
     with av.open(BytesIO(joined)) as container:

@@ -1,4 +1,4 @@
-"""Texts are read once per file, for all who ask, by a process that may crash or hang."""
+"""Subtitles are read once per file, for all callers, by a process that may crash or hang."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hls_sessions.media import SubtitleTrack
 
 BOUND = 30
 PRIMING = 0.03
-"""Seconds by which a muxer may move a file in which the encoder of a sound begins before its first sample."""
+"""Seconds by which a muxer may move a file whose audio encoder begins before its first sample."""
 TALK = """1
 00:00:01,000 --> 00:00:02,500
 First
@@ -44,7 +44,7 @@ Dialogue: 0,0:00:01.00,0:00:03.00,Default,,0,0,0,,{\pos(1,2)}{\i1}One{\i0}\N\Ntw
 Dialogue: 0,0:00:02.00,0:00:02.00,Default,,0,0,0,,never shown
 Dialogue: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,{\p1}m 0 0 l 100 0{\p0}
 """
-PICTURES = b"".join(
+IMAGES = b"".join(
     b"PG" + struct.pack(">IIBH", time, 0, kind, len(data)) + data
     for time in (90_000, 180_000)
     for kind, data in ((0x16, struct.pack(">HHBHBBBB", 320, 180, 16, 1, 128, 0, 0, 0)), (0x80, b""))
@@ -53,7 +53,7 @@ PICTURES = b"".join(
 
 @pytest.fixture
 def make_reader(workers):
-    """Return what makes a reader that is closed after the test."""
+    """Return a function that makes a reader, which is closed after the test."""
     made = []
 
     def make(**options):
@@ -72,12 +72,12 @@ def reader(make_reader):
 
 @pytest.fixture
 def film(hls_clip, make_prober):
-    """Make a film with texts, and return its facts."""
+    """Return a function that makes a film with subtitles, and returns its facts."""
 
-    def film(*texts, container="mkv", **like):
+    def film(*tracks, container="mkv", **like):
         # Silent, because an encoder's priming would move everything by some milliseconds.
         made = hls_clip(
-            **{"seconds": 8, "size": "160x90", "audio": None, "container": container, "subtitles": texts} | like
+            **{"seconds": 8, "size": "160x90", "audio": None, "container": container, "subtitles": tracks} | like
         )
         return make_prober(timeout=60).probe(made)
 
@@ -86,7 +86,7 @@ def film(hls_clip, make_prober):
 
 @pytest.fixture
 def double(monkeypatch, tmp_path):
-    """Have another worker read the files; return what counts its runs."""
+    """Return a function that has a double read the files, and returns a counter of its runs."""
     runs = tmp_path / "runs"
     runs.touch()
 
@@ -100,7 +100,7 @@ def double(monkeypatch, tmp_path):
 
 @pytest.fixture
 def reading(tmp_path):
-    """Return what tells which doubles still run."""
+    """Return a function that lists the doubles that still run."""
     return lambda: [pid for pid in (tmp_path / "runs").read_text().split() if Path("/proc", pid).exists()]
 
 
@@ -119,16 +119,16 @@ signal.pause()
 
 
 def shown(reader, media, track=0, start=None, end=None):
-    """Return what is shown between two times, in seconds: (start, end, text)."""
+    """Return the cues between two times, in seconds: (start, end, text)."""
     times = [time if time is None else Fraction(time) for time in (start, end)]
     cues = reader.ask(media, media.subtitles[track].index, *times).get(BOUND)
     return [(cue.start / 1e6, cue.end / 1e6, cue.text) for cue in cues]
 
 
-# What a file says of its tracks
+# Tracks
 
 
-def test_of_each_text_track_it_is_known_what_it_is_for(film):
+def test_the_purpose_of_each_subtitle_track_is_known(film):
     about = ("-metadata:s:s:0", "language=eng", "-metadata:s:s:0", "title=Signs", "-disposition:s:0", "forced")
     about += ("-metadata:s:s:1", "language=und", "-disposition:s:1", "default+hearing_impaired")
 
@@ -141,17 +141,17 @@ def test_of_each_text_track_it_is_known_what_it_is_for(film):
     assert media.notes == ()
 
 
-def test_pictures_are_noted_as_not_offered(film):
-    media = film(PICTURES, TALK, options=("-metadata:s:s:0", "language=ger"))
+def test_images_are_noted_as_not_offered(film):
+    media = film(IMAGES, TALK, options=("-metadata:s:s:0", "language=ger"))
 
     assert [track.codec for track in media.subtitles] == ["subrip"]
     assert media.notes == ("the subtitles #1 (hdmv_pgs_subtitle, ger) are pictures and are not offered",)
 
 
-# What is read
+# Cues
 
 
-def test_every_text_is_shown_at_its_time(reader, film):
+def test_every_cue_is_shown_at_its_time(reader, film):
     assert shown(reader, film(TALK)) == [
         (1, 2.5, "First"),
         (2, 4, "Second, <i>over</i> the first"),
@@ -160,7 +160,7 @@ def test_every_text_is_shown_at_its_time(reader, film):
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4", "webm"])
-def test_texts_are_read_from_any_container(reader, film, container):
+def test_subtitles_are_read_from_any_container(reader, film, container):
     sorts = {"video": "libvpx", "audio": "libopus"} if container == "webm" else {"audio": "aac"}
     said = "WEBVTT\n\n00:01.000 --> 00:02.500\nFirst\n\n00:02.000 --> 00:04.000\nSecond\n"
     said = (
@@ -169,14 +169,14 @@ def test_texts_are_read_from_any_container(reader, film, container):
         else "1\n00:00:01,000 --> 00:00:02,500\nFirst\n\n2\n00:00:03,000 --> 00:00:04,000\nSecond\n"
     )
 
-    texts = shown(reader, film(said, container=container, **sorts))
+    cues = shown(reader, film(said, container=container, **sorts))
 
-    assert [text for *_, text in texts] == ["First", "Second"]
-    assert abs(texts[0][0] - 1) < PRIMING
+    assert [text for *_, text in cues] == ["First", "Second"]
+    assert abs(cues[0][0] - 1) < PRIMING
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
-def test_texts_are_on_the_clock_of_their_file(reader, film, container):
+def test_subtitles_are_on_the_clock_of_their_file(reader, film, container):
     talk = TALK.partition("3\n")[0]
     media = film(talk, container=container, audio="aac", options=("-output_ts_offset", "5"))
 
@@ -186,7 +186,7 @@ def test_texts_are_on_the_clock_of_their_file(reader, film, container):
     assert abs(media.start - 5) < PRIMING
 
 
-def test_of_styling_only_what_is_text_is_left(reader, film):
+def test_of_styling_only_text_is_left(reader, film):
     assert shown(reader, film(STYLED)) == [(1, 3, "<i>One</i>\ntwo, {three, a --&gt; b")]
 
 
@@ -197,7 +197,7 @@ def test_all_tracks_are_read_at_once(reader, film):
     assert len(shown(reader, media, 1)) == 1
 
 
-def test_what_is_shown_between_two_times_is_all_that_overlaps_them(reader, film):
+def test_all_cues_that_overlap_two_times_are_shown_between_them(reader, film):
     media = film(TALK)
 
     assert [text for *_, text in shown(reader, media, start=0, end=1)] == []
@@ -210,7 +210,7 @@ def test_what_is_shown_between_two_times_is_all_that_overlaps_them(reader, film)
     assert shown(reader, media, start=4, end=6) == []
 
 
-def test_a_track_without_texts_is_empty(reader, film):
+def test_a_track_without_text_is_empty(reader, film):
     nothing = "1\n00:00:01,000 --> 00:00:02,000\n{\\an8}\n"
 
     assert shown(reader, film(nothing)) == []
@@ -225,7 +225,7 @@ def test_a_track_without_texts_is_empty(reader, film):
         ("eng", "utf-8", "“Hi” 🎬"),
     ],
 )
-def test_a_text_is_read_as_its_language_was_written(reader, film, language, encoding, said):
+def test_text_is_decoded_as_its_language_was_written(reader, film, language, encoding, said):
     raw = f"1\n00:00:01,000 --> 00:00:02,000\n{said}\n".encode(encoding).decode(errors="surrogateescape")
 
     media = film(raw, options=("-metadata:s:s:0", f"language={language}"))
@@ -237,19 +237,19 @@ def test_lines_may_end_as_in_windows(reader, film):
     assert shown(reader, film(TALK.replace("\n", "\r\n").replace("First", "First\r\nline")))[0][2] == "First\nline"
 
 
-def test_a_file_that_is_cut_off_says_what_it_still_has(reader, film, make_prober, tmp_path):
+def test_a_file_that_is_cut_off_has_the_cues_before_that(reader, film, make_prober, tmp_path):
     whole = film(TALK).path.read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
 
-    texts = shown(reader, make_prober(timeout=60).probe(tmp_path / "cut.mkv"))
+    cues = shown(reader, make_prober(timeout=60).probe(tmp_path / "cut.mkv"))
 
-    assert texts[0] == (1, 2.5, "First")
+    assert cues[0] == (1, 2.5, "First")
 
 
 # Once per file
 
 
-def test_a_file_is_read_once_whoever_asks(reader, film, double):
+def test_a_file_is_read_once_for_all_callers(reader, film, double):
     runs = double('say("cue", 1, 1000000, 2000000, "First")\nsay("end")')
     media = film(TALK)
 
@@ -257,14 +257,14 @@ def test_a_file_is_read_once_whoever_asks(reader, film, double):
     assert runs() == 1
 
 
-def test_nothing_is_read_before_somebody_asks(reader, film, double):
+def test_nothing_is_read_before_a_caller_asks(reader, film, double):
     runs = double('say("end")')
     film(TALK)
 
     assert runs() == 0
 
 
-def test_a_text_is_there_as_soon_as_the_reading_has_passed_it(reader, film, double):
+def test_a_cue_is_there_as_soon_as_the_reading_has_passed_it(reader, film, double):
     double(FIRST_AND_HANG)
     media = film(TALK)
 
@@ -272,7 +272,7 @@ def test_a_text_is_there_as_soon_as_the_reading_has_passed_it(reader, film, doub
     assert not reader.ask(media, 1, Fraction(5), Fraction(6)).done()
 
 
-def test_silence_is_there_as_soon_as_the_reading_has_passed_it(reader, film, double):
+def test_the_absence_of_cues_is_known_as_soon_as_the_reading_has_passed_it(reader, film, double):
     double('say("at", 3000000)\nsignal.pause()')
     media = film(TALK)
 
@@ -292,20 +292,20 @@ def test_a_file_that_was_changed_is_read_anew(reader, film, make_prober, tmp_pat
     assert len(shown(reader, before)) == 3
 
 
-def test_what_is_remembered_is_bounded(reader, film, double, reading, monkeypatch, until):
+def test_the_memory_of_cues_is_bounded(reader, film, double, reading, monkeypatch, until):
     runs = double('say("cue", 1, 0, 1000000, "a" * 5000)\nsay("end")')
     monkeypatch.setattr(subtitles, "KEPT", 12_000)
     one, other = film(TALK), film(STYLED)
 
     for media in (one, other, one, one):
         shown(reader, media)
-        # Not only its process must have ended: what is too much is forgotten just after.
+        # Cues above the bound are forgotten just after the process has ended.
         until(lambda: not reading() and sum(each.size for each in reader._known.values()) <= subtitles.KEPT)
 
     assert runs() == 3
 
 
-# What goes wrong
+# Failures
 
 
 def why(reader, media) -> str:
@@ -324,7 +324,7 @@ def why(reader, media) -> str:
         ('say("error", "Input/output error")', "Input/output error"),
         ('while True: say("cue", 1, 0, 1, "a" * 100000)', "they are more than 32 MiB"),
     ],
-    ids=["crash", "no answer", "no end", "endless text", "error", "endless texts"],
+    ids=["crash", "no answer", "no end", "endless message", "error", "endless cues"],
 )
 def test_a_reading_that_fails_says_why_and_leaves_nothing_running(reader, film, double, reading, until, script, reason):
     double(script)
@@ -383,7 +383,7 @@ def test_a_process_that_is_killed_fails_the_reading(reader, film, double, tmp_pa
         waiting.get(BOUND)
 
 
-def test_closing_ends_what_is_read_and_whoever_waits_is_told(reader, film, double, reading):
+def test_closing_ends_the_readings_and_tells_the_callers_that_wait(reader, film, double, reading):
     double(FIRST_AND_HANG)
     media = film(TALK)
     waiting = reader.ask(media, 1, None, None)

@@ -26,9 +26,9 @@ NVENC, QSV, *_ = ENCODERS
 
 @pytest.fixture
 def card(tmp_path):
-    """An ffmpeg whose h264_nvenc works; in shell, a trial of it can do something else before, with $folder to write to.
+    """Return a function that makes an ffmpeg whose h264_nvenc works, but for some shell code that its trial runs first.
 
-    What is left of it is called "$@".
+    The code writes to $folder, and may change the arguments "$@".
     """
 
     def card(before=":"):
@@ -52,7 +52,7 @@ def fault(binary):
     return tried.fault
 
 
-def test_an_encoder_that_makes_what_it_is_asked_for_works(card):
+def test_an_encoder_that_makes_segments_as_asked_works(card):
     assert fault(card()) is None
 
 
@@ -76,7 +76,7 @@ case "$*" in *-encoders*) {real} "$@" | grep -v nvenc ;; *) exec {real} "$@" ;; 
 
 
 FAULTS = {
-    "ffmpeg's own words, without what came of it": (
+    "the cause in ffmpeg's own words": (
         'echo "[h264_nvenc @ 0x5f] No capable devices found" >&2; echo "Conversion failed!" >&2; exit 1',
         "No capable devices found",
     ),
@@ -103,7 +103,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("before", "says"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_told_as(card, before, says):
+def test_a_fault_is_told_in_a_sentence(card, before, says):
     assert fault(card(before)) == says
 
 
@@ -141,7 +141,7 @@ def test_the_one_that_is_named_must_work():
         best_encoder([Trial(NVENC, "no card"), Trial(QSV, None)], "h264_nvenc")
 
 
-# What a supervisor takes
+# The choice of a supervisor
 
 
 def test_a_card_that_works_is_taken(card):
@@ -162,7 +162,7 @@ def test_a_name_that_no_encoder_has_is_an_error_that_names_them_all(card, name):
         choose_encoder(card(), name)
 
 
-def test_a_supervisor_starts_with_what_works_and_finds_out_anew_each_time(hls_supervisor, card, tmp_path):
+def test_a_supervisor_starts_with_an_encoder_that_works_and_tries_anew_each_time(hls_supervisor, card, tmp_path):
     supervisor = hls_supervisor(ffmpeg=card(f"test ! -e {tmp_path}/gone || exit 1").path, encoder="auto")
     assert supervisor.encoder is NVENC
     supervisor.stop()

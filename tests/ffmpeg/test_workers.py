@@ -19,7 +19,7 @@ BOUND = 30.0
 
 @pytest.fixture
 def start(tmp_path, workers):
-    """Return what starts a worker that runs some Python, in which ``channel`` is what it is talked to through."""
+    """Return a function that starts a worker, which runs some Python with its end of the ``channel``."""
     number = 0
 
     def start(script, heard=None):
@@ -36,7 +36,7 @@ def start(tmp_path, workers):
 ECHO = "while True:\n    said = channel.receive()\n    channel.send(said.body, said.payload)"
 
 
-# What is said
+# Messages
 
 
 def test_an_answer_comes_back_with_its_payload(start):
@@ -53,7 +53,7 @@ def test_a_message_of_many_megabytes_arrives_whole(start):
     worker.end()
 
 
-def test_what_is_sent_before_the_worker_has_started_is_not_lost():
+def test_a_message_that_is_sent_before_the_worker_has_started_is_not_lost():
     fresh = Workers()
     try:
         worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
@@ -87,7 +87,7 @@ def test_half_an_answer_is_no_answer():
 @pytest.mark.parametrize(
     "script", ["channel._socket.send(b'\\xff' * 64)", "channel._socket.send(bytes([0, 0, 0, 1, 0, 0, 0, 0]) + b'{')"]
 )
-def test_what_is_no_message_is_a_failure(start, script):
+def test_bytes_that_are_no_message_are_a_failure(start, script):
     worker = start(f"{script}\nsignal.pause()")
 
     with pytest.raises(WorkerFailed):
@@ -132,7 +132,7 @@ def test_an_exception_in_a_worker_is_told(start):
     worker.close()
 
 
-def test_what_it_computed_for_is_known(start):
+def test_the_processor_time_of_a_worker_is_known(start):
     worker = start("import time\nwhile time.process_time() < 0.2: pass")
 
     assert worker.wait(BOUND).seconds >= 0.2
@@ -148,7 +148,7 @@ def test_a_worker_whose_channel_is_closed_ends_by_itself(start):
     assert worker.wait(BOUND).code == 0
 
 
-def test_killing_a_worker_takes_along_what_it_has_started(start, ends):
+def test_killing_a_worker_kills_its_children(start, ends):
     worker = start("child = os.fork()\nif child == 0: signal.pause()\nchannel.send(child)\nsignal.pause()")
     child = worker.receive(BOUND).body
 
@@ -165,10 +165,10 @@ def test_a_worker_that_has_ended_cannot_be_killed_any_more(start):
     worker.end()
 
 
-# What nobody waits for
+# Workers that nobody waits for
 
 
-def test_all_that_is_said_is_told_and_the_end_comes_last(start):
+def test_all_messages_are_told_and_the_end_comes_last(start):
     told, over = [], threading.Event()
 
     def ended(how):
@@ -181,7 +181,7 @@ def test_all_that_is_said_is_told_and_the_end_comes_last(start):
     assert told == [*range(100), 3]
 
 
-def test_which_process_it_is_is_told_when_it_has_started(start, until):
+def test_the_process_of_a_worker_is_told_when_it_has_started(start, until):
     told, over = [], threading.Event()
     worker = start(ECHO, (told.append, print, lambda _: over.set()))
 
@@ -191,7 +191,7 @@ def test_which_process_it_is_is_told_when_it_has_started(start, until):
     assert over.wait(BOUND)
 
 
-def test_a_worker_that_says_what_is_no_message_is_ended(start):
+def test_a_worker_that_sends_no_valid_message_is_ended(start):
     over = threading.Event()
 
     worker = start("channel._socket.send(b'\\xff' * 64)\nsignal.pause()", (print, print, lambda _: over.set()))
@@ -205,7 +205,7 @@ def test_a_worker_that_says_what_is_no_message_is_ended(start):
 
 @pytest.fixture
 def parent_of(until):
-    """Return what tells the pid of a worker's parent, as soon as it is known which process the worker is."""
+    """Return a function that returns the pid of a worker's parent, as soon as the worker's process is known."""
 
     def parent_of(worker):
         until(lambda: worker.pid is not None)
@@ -218,7 +218,7 @@ def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1])
 
 
-def test_where_the_parent_dies_its_workers_die_and_the_next_has_another(start, parent_of, ends):
+def test_workers_die_with_their_parent_and_the_next_worker_has_another(start, parent_of, ends):
     worker = start(ECHO)
     worker.ask("hello", BOUND)
     before = parent_of(worker)
