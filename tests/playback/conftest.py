@@ -27,14 +27,14 @@ def ffmpeg(request) -> str:
 
 @pytest.fixture(scope="session")
 def soak_end(request) -> float | None:
-    """When a soak is over, on the monotonic clock; None when this is none."""
+    """When a soak is over, on the monotonic clock; None when this run is no soak."""
     seconds = request.config.getoption("--soak")
     return None if seconds is None else time.monotonic() + seconds
 
 
 @pytest.fixture
 def open_with_card(ffmpeg, start_daemon, hls_clip, tmp_path):
-    """Start a daemon on a machine whose card works for so many runs, and open a film of 16 seconds."""
+    """Return a function that starts a daemon with a card that works for some runs, and opens a film of 16 seconds."""
 
     def open_with_card(works):
         (folder := tmp_path / f"works {works}").mkdir()
@@ -50,15 +50,15 @@ def open_with_card(ffmpeg, start_daemon, hls_clip, tmp_path):
 
 @pytest.fixture
 def all_hardware(open_with_card):
-    """A daemon and its session: a card makes all of it."""
+    """Return a daemon and its session, all of which a card makes."""
     return open_with_card(-1)
 
 
 @pytest.fixture
 def half_hardware(open_with_card):
-    """A daemon and its session: a card made the init segment and what is shown from 6 to 10 s, then it failed.
+    """Return a daemon and its session: a card made the init segment and the segments from 6 to 10 s, then it failed.
 
-    Software has made all before and after.
+    Software has made the segments before and after.
     """
     daemon, session = open_with_card(1)
 
@@ -70,7 +70,7 @@ def half_hardware(open_with_card):
     for number in (6, 7, 8):
         Path(session["directory"], "video-180p", f"{number}.m4s").unlink()
     fetch([8, 7, 6, 3, 2, 1, 0])
-    [picture, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
-    assert picture["encoder"] == "libx264"
-    assert "h264_nvenc was given up" in picture["given_up"][0]
+    [video, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
+    assert video["encoder"] == "libx264"
+    assert "h264_nvenc was given up" in video["given_up"][0]
     return daemon, session

@@ -54,7 +54,7 @@ SHOWN = "Array.from(document.querySelector('video').textTracks[0]?.activeCues ||
 SEEKING = "document.querySelector('video').seeking"
 READ = "Array.from(document.querySelector('video').textTracks[0]?.cues || [], (cue) => cue.text).join()"
 PLAYS_ON_TO = PLAYS_ON_FROM.replace("if (position > 0) video.currentTime = position;", "")
-"""The same without a seek: through all that is before."""
+"""The same without a seek: it plays through all that is before."""
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ LEVEL = "document.querySelector('video').hls.currentLevel"
 
 
 @needs_hls_js
-def test_a_viewer_changes_between_what_is_copied_and_what_is_encoded(daemon, hls_clip, page):
+def test_a_viewer_changes_between_copied_and_encoded_variants(daemon, hls_clip, page):
     session = daemon.open(hls_clip(**PLAYABLE))
     page.goto(f"{daemon.url}{session['player_url']}?player=hls.js")
     page.evaluate(PLAYS_ON_FROM, 0)
@@ -139,7 +139,7 @@ def test_a_viewer_changes_between_what_is_copied_and_what_is_encoded(daemon, hls
 @pytest.mark.parametrize(
     "like", [{}, {"container": "mkv", "audio": "ac3", "options": ("-ac", "6")}], ids=["mp4", "mkv, 5.1"]
 )
-def test_a_viewer_plays_and_seeks_in_what_is_copied(daemon, hls_clip, page, player, like):
+def test_a_viewer_plays_and_seeks_in_a_copied_variant(daemon, hls_clip, page, player, like):
     session = daemon.open(hls_clip(**PLAYABLE, **like))
 
     page.goto(f"{daemon.url}{session['player_url']}?player={player}")
@@ -167,7 +167,7 @@ SHOWN_UNASKED = ("-disposition:s:0", "default")
 @needs_hls_js
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
 @pytest.mark.parametrize("start", ["0", "5"], ids=["from zero", "from five seconds"])
-def test_a_viewer_reads_each_text_at_its_time(daemon, hls_clip, page, until, container, start):
+def test_a_viewer_reads_each_cue_at_its_time(daemon, hls_clip, page, until, container, start):
     options = (*SHOWN_UNASKED, "-output_ts_offset", start)
     film = hls_clip(seconds=20, size="320x180", container=container, subtitles=(TALK,), options=options)
     session = daemon.open(film)
@@ -176,7 +176,7 @@ def test_a_viewer_reads_each_text_at_its_time(daemon, hls_clip, page, until, con
     page.evaluate("document.querySelector('video').pause()")
     until(lambda: "welcome" in page.evaluate(READ))
 
-    # hls.js counts from the first decoding, and so shows pictures and texts alike a few frames late.
+    # hls.js counts from the first decoding, and so shows video and subtitles alike a few frames late.
     first, second = "Good <i>morning</i> &amp; welcome", "In the middle"
     for position, text in [(3, first), (1.9, ""), (2.2, first), (3.9, first), (4.2, ""), (13, second), (12.4, "")]:
         page.evaluate("(position) => { document.querySelector('video').currentTime = position; }", position)
@@ -187,7 +187,7 @@ def test_a_viewer_reads_each_text_at_its_time(daemon, hls_clip, page, until, con
 
 
 @needs_hls_js
-def test_a_film_whose_texts_cannot_be_read_is_shown_without(start_daemon, hls_clip, page):
+def test_a_film_whose_subtitles_cannot_be_read_is_shown_without(start_daemon, hls_clip, page):
     daemon = start_daemon(HLS_SESSIONS_SUBTITLE_TIMEOUT="0.000001")
     film = hls_clip(seconds=20, size="320x180", container="mkv", subtitles=(TALK,), options=SHOWN_UNASKED)
     session = daemon.open(film)
@@ -203,9 +203,9 @@ def test_a_film_whose_texts_cannot_be_read_is_shown_without(start_daemon, hls_cl
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-def test_a_viewer_sees_a_film_whose_sound_begins_late_from_its_beginning(daemon, hls_clip, page, player):
+def test_a_viewer_sees_a_film_whose_audio_begins_late_from_its_beginning(daemon, hls_clip, page, player):
     clip = hls_clip(seconds=14, size="320x180", gop=25)
-    film = clip.with_name("late-sound-in-a-browser.mp4")
+    film = clip.with_name("late-audio-in-a-browser.mp4")
     inputs = ("-i", str(clip), "-itsoffset", "9", "-i", str(clip))
     maps = ("-map", "0:v", "-map", "1:a", "-t", "14", "-c", "copy")
     subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(film)], check=True)
@@ -219,7 +219,7 @@ def test_a_viewer_sees_a_film_whose_sound_begins_late_from_its_beginning(daemon,
     assert real(page.complaints) == []
 
 
-PICTURE_AT = """async (position) => {
+FRAME_AT = """async (position) => {
     const video = document.querySelector("video");
     video.pause();
     const shown = new Promise((resolve) => {
@@ -239,18 +239,18 @@ PICTURE_AT = """async (position) => {
 
 
 @pytest.mark.parametrize("player", PLAYERS)
-def test_a_viewer_sees_the_right_pictures_across_changes_between_hardware_and_software(
+def test_a_viewer_sees_the_right_frames_across_changes_between_hardware_and_software(
     half_hardware, all_hardware, page, player
 ):
     seen = []
     for daemon, session in (half_hardware, all_hardware):
         page.goto(f"{daemon.url}{session['player_url']}?player={player}")
         assert page.evaluate(PLAYS_ON_FROM, 0) >= 1
-        # From software's to hardware's, and on to software's.
+        # From segments of software to those of hardware, and on to software.
         assert page.evaluate(PLAYS_ON_FROM, 5.5) >= 6.5
         assert page.evaluate(PLAYS_ON_FROM, 9.5) >= 10.5
-        # Forth and back, from one's to the other's.
-        seen.append([page.evaluate(PICTURE_AT, position) for position in (3.05, 9.05, 13.05, 7.05, 0.55)])
+        # Back and forth between segments of the two.
+        seen.append([page.evaluate(FRAME_AT, position) for position in (3.05, 9.05, 13.05, 7.05, 0.55)])
 
     for changed, same in zip(*seen, strict=True):
         assert sum(abs(a - b) for a, b in zip(changed, same, strict=True)) / len(same) < 4  # of 255
@@ -269,7 +269,7 @@ PLAYS_AT = """(goal) => new Promise((resolve) => {
     events.forEach((e) => video.addEventListener(e, look));
     look();
 })"""
-"""Whatever goes wrong on the way."""
+"""The same, and stalls and pauses on the way do not matter."""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -311,7 +311,7 @@ def test_the_page_of_an_unknown_session_says_so(daemon, page):
 
 
 def make_hole(whole):
-    """Make a film of another, a quarter of which, from the middle on, is lost."""
+    """Make a copy of a film, in which a quarter from the middle on is lost."""
     film = whole.with_name(f"hole-{whole.name}")
     data = bytearray(whole.read_bytes())
     middle, hole = len(data) // 2, len(data) // 4
@@ -321,5 +321,5 @@ def make_hole(whole):
 
 
 def real(complaints: list[str]) -> list[str]:
-    """Leave out what a player does on purpose: a seek drops the requests before it; a browser asks for an icon."""
+    """Leave out complaints that are no faults: a seek drops earlier requests; a browser asks for an icon."""
     return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c]

@@ -1,4 +1,4 @@
-"""Pictures and sounds that are offered as they are in the file, beside what is encoded."""
+"""Video and audio that are offered as they are in the file, beside encoded renditions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def film(request, hls_clip_folder):
 
 @pytest.fixture(scope="module")
 def seen(ffmpeg, film, tmp_path_factory):
-    """What is offered, and all of it, fetched in random order: (presentation, {rendition: (init, segments)})."""
+    """Return a presentation, and all its files, fetched in random order: {rendition: (init, segments)}."""
     folder = tmp_path_factory.mktemp("segments")
     with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
         session = supervisor.open(film)
@@ -52,7 +52,7 @@ def fetched(session, rendition):
     return session.init(rendition, timeout=60).read_bytes(), [segments[number] for number in sorted(segments)]
 
 
-def test_a_copied_picture_has_every_frame_of_the_source_once_and_at_its_time(seen, film):
+def test_copied_video_has_every_frame_of_the_source_once_and_at_its_time(seen, film):
     _, files = seen
     init, segments = files["video-copy"]
     source = judge.source_times(film)
@@ -75,7 +75,7 @@ def test_every_copied_segment_begins_with_a_keyframe_and_decodes_on_its_own(seen
         assert judge.frames(init + segment) == len(packets)
 
 
-def test_an_encoded_picture_is_cut_wherever_the_copied_one_is(seen):
+def test_encoded_video_is_cut_wherever_the_copied_one_is(seen):
     presentation, _ = seen
     encoded = [video.id for video in presentation.video if not video.copied]
 
@@ -132,7 +132,7 @@ def test_a_segment_that_cannot_be_copied_is_encoded_and_the_next_is_copied_again
 
 
 @pytest.mark.parametrize("order", ["forwards", "backwards"])
-def test_a_picture_of_which_nothing_can_be_copied_is_encoded_in_its_stead(
+def test_video_of_which_nothing_can_be_copied_is_encoded_in_its_stead(
     packager_double, ffmpeg, hls_clip, hls_supervisor, order
 ):
     film = hls_clip(**PLAYABLE)
@@ -148,9 +148,7 @@ def test_a_picture_of_which_nothing_can_be_copied_is_encoded_in_its_stead(
     assert {rendition.id: rendition.encoder for rendition in session.info().renditions}["video-copy"] == "libx264"
 
 
-def test_a_picture_whose_init_segment_cannot_be_made_either_is_encoded(
-    packager_double, ffmpeg, hls_clip, hls_supervisor
-):
+def test_video_whose_init_segment_cannot_be_made_either_is_encoded(packager_double, ffmpeg, hls_clip, hls_supervisor):
     film = hls_clip(**PLAYABLE)
     packager_double('return self.refuse("it is spoilt")')
     session = hls_supervisor(ffmpeg=ffmpeg).open(film)
@@ -160,9 +158,7 @@ def test_a_picture_whose_init_segment_cannot_be_made_either_is_encoded(
     assert judge.frames(init + b"".join(segments)) == len(judge.source_times(film))
 
 
-def test_a_damaged_packet_of_sound_costs_its_own_segment_the_copy_and_no_other(
-    ffmpeg, hls_clip, hls_supervisor, tmp_path
-):
+def test_for_a_damaged_packet_of_audio_its_own_segment_alone_is_encoded(ffmpeg, hls_clip, hls_supervisor, tmp_path):
     film, damaged = hls_clip(**PLAYABLE, audio_rate=48_000), tmp_path / "damaged.mp4"
     noise = ("-bsf:a", "noise=amount='if(between(n\\,130\\,133)\\,1\\,0)'")
     subprocess.run(
@@ -173,9 +169,9 @@ def test_a_damaged_packet_of_sound_costs_its_own_segment_the_copy_and_no_other(
     init, segments = fetched(session, "audio-0")
 
     assert judge.frames(init + b"".join(segments)) == len(judge.packets(init + b"".join(segments)))
-    sound = next(rendition for rendition in session.info().renditions if rendition.id == "audio-0")
-    assert sound.encoder == "copy"
-    [reason] = sound.given_up
+    audio = next(rendition for rendition in session.info().renditions if rendition.id == "audio-0")
+    assert audio.encoder == "copy"
+    [reason] = audio.given_up
     assert reason.startswith("copy was given up at segment 2: a packet of it cannot be decoded")
     assert session.segment("video-copy", 2, timeout=60).exists()
 
@@ -185,7 +181,7 @@ def fetched_in_order(session, numbers):
     return session.init("video-copy", timeout=60).read_bytes(), [segments[number] for number in sorted(segments)]
 
 
-# What is not copied
+# Video that is not copied
 
 
 @pytest.mark.parametrize(
@@ -201,7 +197,7 @@ def fetched_in_order(session, numbers):
         "MPEG-TS": ({"container": "ts"}, "MP4 does"),
     }.values(),
 )
-def test_why_a_picture_is_not_copied_is_told(hls_clip, hls_supervisor, like, why):
+def test_the_reason_why_video_is_not_copied_is_told(hls_clip, hls_supervisor, like, why):
     session = hls_supervisor().open(hls_clip(**PLAYABLE | {"size": "160x90"} | like))
 
     assert "video-copy" not in session.presentation.renditions
@@ -221,7 +217,7 @@ def test_open_gops_are_not_copied(hls_clip, hls_supervisor, container):
 
 
 @pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_keyframes_that_look_back_over_themselves_are_no_cuts(hls_clip, hls_supervisor, container):
+def test_a_keyframe_is_no_cut_when_frames_after_it_refer_to_frames_before_it(hls_clip, hls_supervisor, container):
     options = ("-flags", "-cgop", "-sc_threshold", "0")
     film = hls_clip(**PLAYABLE | {"size": "160x90", "seconds": 2.7, "gop": 19}, container=container, options=options)
     session = hls_supervisor().open(film)
@@ -262,16 +258,16 @@ def test_copying_can_be_switched_off(hls_clip, hls_supervisor):
     assert any("the settings do not allow it" in note for note in session.info().notes)
 
 
-# Sound
+# Audio
 
 
-def test_a_sound_of_5_1_channels_is_offered_as_such_and_as_stereo(ffmpeg, tmp_path, hls_supervisor):
+def test_audio_of_5_1_channels_is_offered_as_such_and_as_stereo(ffmpeg, tmp_path, hls_supervisor):
     film = tmp_path / "surround.mkv"
     source = "sine=frequency=440:duration=5:sample_rate=48000,aformat=channel_layouts=5.1(side)"
     subprocess.run([find(), "-v", "error", "-nostdin", "-f", "lavfi", "-i", source, "-c:a", "ac3", film], check=True)
     session = hls_supervisor(media=[tmp_path], ffmpeg=ffmpeg).open(film)
 
-    assert {sound.id: sound.channels for sound in session.presentation.renditions.values()} == {
+    assert {audio.id: audio.channels for audio in session.presentation.renditions.values()} == {
         "audio-0": 2,
         "audio-0-surround": 6,
     }

@@ -18,7 +18,7 @@ FILMS = {
     "23.976 fps": {"rate": "24000/1001"},
     "23.976 fps in Matroska": {"rate": "24000/1001", "container": "mkv"},
     "25 fps in MPEG-TS": {"rate": "25", "container": "ts"},
-    "encoded sound": {"rate": "25", "audio": "ac3"},
+    "encoded audio": {"rate": "25", "audio": "ac3"},
 }
 
 
@@ -29,7 +29,7 @@ def film(request, hls_clip_folder):
 
 @pytest.fixture(scope="module")
 def copies(ffmpeg, film, tmp_path_factory):
-    """Every segment of every rendition, fetched in random order, from two sessions: {rendition: [(init, segments)]}."""
+    """All segments of all renditions, fetched in random order from two sessions: {rendition: [(init, segments)]}."""
     order = random.Random(str(film))
     folder = tmp_path_factory.mktemp("segments")
     with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
@@ -47,18 +47,18 @@ def fetched(session, rendition, order):
 
 
 @pytest.fixture(scope="module")
-def pictures(copies):
+def video(copies):
     return copies["video-180p"]
 
 
 @pytest.fixture(scope="module")
-def sounds(copies):
+def audio(copies):
     return copies["audio-0"]
 
 
-def test_every_frame_of_the_source_is_there_once_and_at_its_time(pictures, film):
+def test_every_frame_of_the_source_is_there_once_and_at_its_time(video, film):
     source = judge.source_times(film)
-    for init, segments in pictures:
+    for init, segments in video:
         moments = judge.times(init + b"".join(segments))
 
         assert len(moments) == len(source)
@@ -66,16 +66,16 @@ def test_every_frame_of_the_source_is_there_once_and_at_its_time(pictures, film)
         assert judge.worst_deviation(moments, source) <= judge.MILLISECOND
 
 
-def test_both_sessions_have_the_same_init_segment_and_the_same_times_in_every_segment(pictures):
-    (init, segments), (other_init, other_segments) = pictures
+def test_both_sessions_have_the_same_init_segment_and_the_same_times_in_every_segment(video):
+    (init, segments), (other_init, other_segments) = video
 
     assert init == other_init
     for ours, theirs in zip(segments, other_segments, strict=True):
         assert judge.times(init + ours) == judge.times(init + theirs)
 
 
-def test_every_segment_begins_with_a_keyframe_and_decodes_on_its_own(pictures):
-    [(init, segments), _] = pictures
+def test_every_segment_begins_with_a_keyframe_and_decodes_on_its_own(video):
+    [(init, segments), _] = video
     for segment in segments:
         packets = judge.packets(init + segment)
 
@@ -84,19 +84,19 @@ def test_every_segment_begins_with_a_keyframe_and_decodes_on_its_own(pictures):
         assert judge.frames(init + segment) == len(packets)
 
 
-def test_segments_of_two_sessions_may_be_mixed_without_a_missing_or_repeated_frame(pictures, film):
-    (init, ours), (_, theirs) = pictures
+def test_segments_of_two_sessions_may_be_mixed_without_a_missing_or_repeated_frame(video, film):
+    (init, ours), (_, theirs) = video
     mixed = [pair[number % 2] for number, pair in enumerate(zip(ours, theirs, strict=True))]
 
     assert judge.frames(init + b"".join(mixed)) == len(judge.source_times(film))
 
 
-def test_sound_goes_on_over_every_join_without_a_gap_or_an_overlap(sounds, film):
+def test_audio_goes_on_over_every_join_without_a_gap_or_an_overlap(audio, film):
     encoded = film.suffix == ".ts" or judge.codec(film, "audio") != "aac"
     frame = Fraction(1024, 48_000 if encoded else 44_100)
     # Matroska's times are whole milliseconds.
     apart = judge.MILLISECOND if film.suffix == ".mkv" else 0
-    (init, ours), (other_init, theirs) = sounds
+    (init, ours), (other_init, theirs) = audio
     mixed = [pair[number % 2] for number, pair in enumerate(zip(ours, theirs, strict=True))]
 
     assert init == other_init
@@ -105,14 +105,14 @@ def test_sound_goes_on_over_every_join_without_a_gap_or_an_overlap(sounds, film)
         assert all(abs(after - before - frame) <= apart for before, after in pairwise(moments))
 
 
-def test_picture_and_sound_stay_together(pictures, sounds, film):
-    picture, sound = judge.source_times(film, "video"), judge.source_times(film, "audio")
-    [(video_init, videos), _], [(audio_init, audios), _] = pictures, sounds
-    apart = picture[0] - sound[0]
+def test_video_and_audio_stay_together(video, audio, film):
+    source_video, source_audio = judge.source_times(film, "video"), judge.source_times(film, "audio")
+    [(video_init, videos), _], [(audio_init, audios), _] = video, audio
+    apart = source_video[0] - source_audio[0]
 
-    first_picture = judge.times(video_init + videos[0])[0]
+    first_frame = judge.times(video_init + videos[0])[0]
     # The encoder's own priming precedes the first sample by one frame.
-    first_sound = judge.times(audio_init + audios[0])[0] + Fraction(1024, 48000)
+    first_sample = judge.times(audio_init + audios[0])[0] + Fraction(1024, 48000)
 
     # An encoder's priming is also in the source, as packets before the first sample that a container announces.
-    assert abs((first_picture - first_sound) - apart) <= judge.MILLISECOND + Fraction(1024, 44100)
+    assert abs((first_frame - first_sample) - apart) <= judge.MILLISECOND + Fraction(1024, 44100)

@@ -1,4 +1,4 @@
-"""ffmpeg itself as the player: another's reading of the same playlists."""
+"""ffmpeg itself as the player: an independent reading of the same playlists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plays_whole(daemon, session, film):
 
 
 def with_a_hole(hls_clip):
-    """Make a film a quarter of which, from the middle on, is lost."""
+    """Make a film in which a quarter from the middle on is lost."""
     whole = hls_clip(seconds=16, size="320x180", gop=25)
     film = whole.with_name("hole-for-ffmpeg.mp4")
     data = bytearray(whole.read_bytes())
@@ -70,8 +70,8 @@ def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
         timeout=60,
     )
 
-    picture, *_ = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
-    assert picture["gaps"]
+    video, *_ = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
+    assert video["gaps"]
     rows = [line.split(",") for line in played.stdout.splitlines() if not line.startswith("#")]
     last = max(int(row[2]) for row in rows if row[0].strip() == "0")
     bases = [line for line in played.stdout.splitlines() if line.startswith("#tb 0:")]
@@ -79,9 +79,9 @@ def test_ffmpeg_passes_over_a_hole_and_plays_on_to_the_end(daemon, hls_clip):
     assert last * numerator / denominator > 15.5
 
 
-def test_verify_finds_nothing_wrong_with_a_sound_that_begins_late(daemon, hls_clip):
+def test_verify_finds_nothing_wrong_with_audio_that_begins_late(daemon, hls_clip):
     clip = hls_clip(seconds=14, size="160x90", gop=25)
-    film = clip.with_name("late-sound.mp4")
+    film = clip.with_name("late-audio.mp4")
     inputs = ("-i", str(clip), "-itsoffset", "7", "-i", str(clip))
     maps = ("-map", "0:v", "-map", "1:a", "-t", "14", "-c", "copy")
     subprocess.run([find(), "-v", "error", "-y", *inputs, *maps, str(film)], check=True)
@@ -100,5 +100,5 @@ def test_verify_says_where_the_holes_of_a_film_are_and_why(daemon, hls_clip):
     gaps = [finding.sentence for finding in report.findings if finding.rule == "gap"]
     assert gaps
     assert all("off its boundary" in sentence for sentence in gaps)
-    # A segment whose beginning alone is lost is shorter than it was announced to be.
+    # A segment that has lost only its beginning is shorter than the playlist announces.
     assert {finding.rule for finding in report.findings} <= {"gap", "4.3.2.1"}

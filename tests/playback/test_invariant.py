@@ -28,7 +28,7 @@ FEW = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 MANY = settings(FEW, max_examples=25, derandomize=False)
-"""One round of a soak: short, because what a round finds is found again by its whole round."""
+"""One round of a soak. It is short, because a failure is found again by repeating its whole round."""
 
 AAC_FRAME = Fraction(1024, 48_000)
 
@@ -39,7 +39,7 @@ class TimeOver(BaseException):
 
 @dataclass(slots=True)
 class Tally:
-    """What was tried, and the worst that was seen, in seconds."""
+    """How much was tried, and the worst differences that were seen, in seconds."""
 
     films: int = 0
     segments: int = 0
@@ -50,7 +50,7 @@ class Tally:
     def __str__(self) -> str:
         return (
             f"{self.films} films, {self.segments} segments, {self.killed} encoders killed; worst packet"
-            f" {float(self.packet * 1000):.3f} ms off, worst sound {float(self.skew * 1000):.3f} ms off its picture"
+            f" {float(self.packet * 1000):.3f} ms off, worst audio {float(self.skew * 1000):.3f} ms off its video"
         )
 
 
@@ -69,15 +69,15 @@ FOUND = {
         Order("reverse"),
     ),
 }
-"""What broke the promise once, and the smallest film and order that did."""
+"""Faults that broke the promise once, each with the smallest film and order that did."""
 
 
-def test_every_packet_is_there_once_at_its_time_whatever_the_film_and_whoever_asks_in_whatever_order(tries, holds):
+def test_every_packet_is_there_once_at_its_time_for_any_film_any_viewers_and_any_order(tries, holds):
     tries(holds)
 
 
 @pytest.mark.parametrize(("film", "order"), FOUND.values(), ids=FOUND.keys())
-def test_what_once_broke_the_promise_keeps_it(film, order, holds):
+def test_a_film_and_order_that_once_broke_the_promise_keep_it(film, order, holds):
     holds(film, order)
 
 
@@ -88,7 +88,7 @@ def tally() -> Tally:
 
 @pytest.fixture
 def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
-    """Return what makes a film, has it watched in an order, and judges what the viewers got."""
+    """Return a function that makes a film, has it watched in an order, and judges the segments that viewers got."""
 
     def holds(film, order):
         path = film.make(hls_clip_folder)
@@ -111,7 +111,7 @@ def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
 
 @pytest.fixture
 def tries(request, soak_end, tally):
-    """Return what tries a property: on few examples; in a soak, on many until its share of the time is over."""
+    """Return a function that tries a property: on few examples; in a soak, on many until its share of time is over."""
     say = request.config.pluginmanager.get_plugin("terminalreporter").write_line
 
     def tries(holds):
@@ -132,7 +132,7 @@ def tries(request, soak_end, tally):
             try:
                 holds(film, order)
             except Exception:
-                failed = True  # it is then shrunk, for as long as that takes
+                failed = True  # hypothesis then shrinks it, for as long as that takes
                 raise
 
         for number in count(request.config.getoption("--soak-seed")):
@@ -150,7 +150,7 @@ def tries(request, soak_end, tally):
 
 
 def judge_session(screening: Screening, session: int, film, tally: Tally) -> None:
-    """Hold all that the viewers of one session got against the source."""
+    """Compare all segments that the viewers of one session got with the source."""
     presentation = screening.presentation
     late = {"video": [], "audio": []}
     for id_, rendition in presentation.renditions.items():
@@ -165,8 +165,8 @@ def judge_session(screening: Screening, session: int, film, tally: Tally) -> Non
             judge_packets(found, judge.source_times(film), presentation, tally)
             late["video"] += differences(judge.flashes(data), judge.flashes(film), presentation)
         else:
-            late["audio"] += judge_sound(found, data, film, presentation, rendition.track, tally)
-    skew = max(abs(sound - picture) for sound in late["audio"] for picture in late["video"])
+            late["audio"] += judge_audio(found, data, film, presentation, rendition.track, tally)
+    skew = max(abs(audio - video) for audio in late["audio"] for video in late["video"])
     tally.skew = max(tally.skew, skew)
     assert skew <= judge.MILLISECOND
     seen = [time for each in zigzag(presentation) for time in judge.times(screening.piece(session, *each))]
@@ -182,7 +182,7 @@ def judge_packets(found, source, presentation, tally: Tally) -> None:
 
 
 def judge_cuts(pieces, cuts, origin) -> None:
-    """See that each segment of a picture begins at its boundary with a keyframe, and decodes on its own."""
+    """See that each segment of video begins at its boundary with a keyframe, and decodes on its own."""
     for number, piece in enumerate(pieces):
         packets = judge.packets(piece)
         first = min(packet.time for packet in packets)
@@ -196,11 +196,11 @@ def judge_cuts(pieces, cuts, origin) -> None:
             assert judge.frames(piece) == len(packets)
 
 
-def judge_sound(found, data, film, presentation, track, tally: Tally) -> list[Fraction]:
-    """See that a sound goes on from the source's first sample to its last; return how late each click is."""
+def judge_audio(found, data, film, presentation, track, tally: Tally) -> list[Fraction]:
+    """See that audio goes on from the source's first sample to its last; return how late each click is."""
     (clicks, end), (source_clicks, source_end) = judge.hear(data), judge.hear(film)
     if {after - before for before, after in pairwise(found)} != {AAC_FRAME}:
-        # It is no encoder's, so it must be a copy. What is heard counts, not the priming that may precede it.
+        # No encoder made it, so it must be a copy. Audible packets count, not the priming that may precede them.
         heard = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
         source = [time for time in judge.source_times(film, "audio") if time >= track.start - judge.MILLISECOND]
         judge_packets(heard, source, presentation, tally)

@@ -1,4 +1,4 @@
-"""Films that are not ordinary play too: without sound, without picture, several sounds, odd lengths, a late start."""
+"""Films that are not ordinary play too: without audio or video, several audio tracks, odd lengths, a late start."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hls_sessions.ffmpeg import find
 
 @pytest.fixture
 def play(hls_supervisor, ffmpeg):
-    """Open a film and fetch all of it; return each rendition's init segment and segments, joined."""
+    """Return a function that opens a film, and returns the session and each rendition, joined from its segments."""
     supervisor = hls_supervisor(ffmpeg=ffmpeg)
 
     def play_(film):
@@ -40,7 +40,7 @@ def test_a_silent_film_plays(play, hls_clip):
     assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
 
 
-def test_sound_alone_plays(play, hls_clip):
+def test_audio_alone_plays(play, hls_clip):
     film = hls_clip(seconds=5, video=None, container="m4a")
 
     session, made = play(film)
@@ -51,8 +51,8 @@ def test_sound_alone_plays(play, hls_clip):
     assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(5, abs=0.1)
 
 
-def test_every_sound_is_a_rendition(play, hls_clip, tmp_path, hls_clip_folder):
-    film = hls_clip_folder / "two-sounds.mkv"
+def test_every_audio_track_is_a_rendition(play, hls_clip, tmp_path, hls_clip_folder):
+    film = hls_clip_folder / "two-audio-tracks.mkv"
     source = hls_clip(seconds=5, size="160x90")
     tracks = ("-map", "0:v", "-map", "0:a", "-map", "0:a", "-c", "copy")
     names = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=fra", "-metadata:s:a:1", 'title=Le "son"')
@@ -74,14 +74,14 @@ def test_a_very_short_film_plays_to_its_last_frame(play, hls_clip, seconds):
     assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
 
 
-@pytest.mark.parametrize(("picture", "sound"), [(3, 8), (8, 3)])
-def test_picture_and_sound_of_different_lengths_play_to_their_own_ends(play, hls_clip, picture, sound):
-    film = hls_clip(seconds=picture, sound_seconds=sound, size="160x90")
+@pytest.mark.parametrize(("video", "audio"), [(3, 8), (8, 3)])
+def test_video_and_audio_of_different_lengths_play_to_their_own_ends(play, hls_clip, video, audio):
+    film = hls_clip(seconds=video, sound_seconds=audio, size="160x90")
 
     _, made = play(film)
 
     assert judge.frames(made["video-90p"]) == len(judge.source_times(film))
-    assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(sound, abs=0.1)
+    assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(audio, abs=0.1)
 
 
 @pytest.mark.parametrize("container", ["mkv", "ts"])
@@ -109,7 +109,7 @@ def test_of_two_recordings_that_were_joined_the_longer_plays_to_its_last_frame(p
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
-def test_a_film_whose_clock_begins_below_zero_plays_what_has_a_time(play, hls_clip, container):
+def test_of_a_film_whose_clock_begins_below_zero_the_packets_with_a_time_play(play, hls_clip, container):
     below = ("-output_ts_offset", "-3", "-avoid_negative_ts", "disabled")
     film = hls_clip(seconds=8, size="160x90", gop=25, container=container, options=below)
 
@@ -121,10 +121,10 @@ def test_a_film_whose_clock_begins_below_zero_plays_what_has_a_time(play, hls_cl
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
-def test_a_sound_with_one_picture_plays_to_its_end_as_a_sound_with_a_cover_does(play, hls_clip, container):
-    picture, sound = hls_clip(seconds=0.04, size="160x90", audio=None), hls_clip(seconds=6, video=None)
-    film = picture.with_name(f"album.{container}")
-    inputs = ("-i", str(picture), "-i", str(sound))
+def test_audio_with_a_single_image_plays_to_its_end_as_audio_with_a_cover_does(play, hls_clip, container):
+    video, audio = hls_clip(seconds=0.04, size="160x90", audio=None), hls_clip(seconds=6, video=None)
+    film = video.with_name(f"album.{container}")
+    inputs = ("-i", str(video), "-i", str(audio))
     subprocess.run(
         [find(), "-v", "error", "-y", *inputs, "-map", "0", "-map", "1", "-c", "copy", str(film)], check=True
     )
@@ -138,7 +138,7 @@ def test_a_sound_with_one_picture_plays_to_its_end_as_a_sound_with_a_cover_does(
 
 
 def late(hls_clip, kind, container):
-    """Make a film whose picture or sound begins seven seconds after the other."""
+    """Make a film whose video or audio begins seven seconds after the other."""
     clip = hls_clip(seconds=14, size="160x90", gop=25)
     film = clip.with_name(f"late {kind}.{container}")
     first, second = ("1:v", "0:a") if kind == "video" else ("0:v", "1:a")
@@ -174,7 +174,7 @@ def test_few_and_many_frames_per_second_play(play, hls_clip, rate):
     assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
 
 
-def test_the_largest_picture_is_offered_smaller_too(play, hls_clip):
+def test_large_video_is_offered_smaller_too(play, hls_clip):
     session, made = play(hls_clip(seconds=2, size="854x480"))
 
     assert list(made) == ["video-480p", "video-360p", "audio-0"]
@@ -195,7 +195,7 @@ def test_a_film_that_is_cut_off_plays_as_far_as_it_goes_and_says_where_it_ends(h
 
 
 @pytest.mark.parametrize("container", ["mkv", "mp4"])
-def test_a_film_with_a_hole_plays_around_it_in_sight_and_sound(hls_supervisor, hls_clip, container):
+def test_video_and_audio_of_a_film_with_a_hole_play_around_it(hls_supervisor, hls_clip, container):
     whole = hls_clip(seconds=16, size="320x180", gop=25, container=container)
     film = whole.with_name(f"hole.{container}")
     data = bytearray(whole.read_bytes())
@@ -219,9 +219,9 @@ def test_a_film_with_a_hole_plays_around_it_in_sight_and_sound(hls_supervisor, h
     assert session.info().state == "active"
 
 
-def test_a_copied_sound_with_damaged_packets_is_one_that_every_player_decodes(hls_supervisor, hls_clip, ffmpeg):
+def test_every_player_decodes_copied_audio_with_damaged_packets(hls_supervisor, hls_clip, ffmpeg):
     whole = hls_clip(seconds=16, size="320x180", gop=25)
-    film = whole.with_name("damaged-sound.mp4")
+    film = whole.with_name("damaged-audio.mp4")
     data = bytearray(whole.read_bytes())
     middle, hole = len(data) // 2, len(data) // 8
     data[middle : middle + hole] = bytes(hole)

@@ -1,4 +1,4 @@
-"""What the playlists promise is what the segments are."""
+"""The segments are as the playlists promise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hls_sessions.testing import Clip, make
 
 @pytest.fixture(scope="module", params=["yuv422p", "yuv420p"], ids=["encoded", "copied"])
 def made(request, ffmpeg, hls_clip_folder, tmp_path_factory):
-    """A presentation, and everything of it: {rendition: (init, segments)}."""
+    """Return a presentation, and all its files: {rendition: (init, segments)}."""
     film = make(Clip(seconds=6, size="852x480", rate="30000/1001", pixels=request.param), hls_clip_folder)
     folder = tmp_path_factory.mktemp("segments")
     with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
@@ -36,7 +36,7 @@ def test_extinf_is_the_true_length_of_every_segment(made):
     for rendition, (init, segments) in files.items():
         playlist = media_playlist(presentation, rendition)
         announced = [Fraction(length) for length in re.findall(r"#EXTINF:([\d.]+),", playlist)]
-        # What comes before the first sample is the encoder's priming.
+        # The packet before the first sample is the encoder's priming.
         starts = [max(Fraction(0), judge.times(init + segment)[0]) for segment in segments]
         lengths = [after - before for before, after in pairwise(starts)]
 

@@ -1,4 +1,4 @@
-"""Whatever the picture is like, it is shown upright, square, progressive and in ordinary colours, frame for frame."""
+"""Any video is shown upright, square, progressive and in ordinary colours, frame for frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hls_sessions.ffmpeg import find
 
 @pytest.fixture
 def shown(hls_supervisor, ffmpeg):
-    """Play a film's largest rendition; return the session, its bytes and its first picture."""
+    """Return a function that plays a film's largest rendition, and returns the session and the first frame."""
     supervisor = hls_supervisor(ffmpeg=ffmpeg)
 
     def shown_(film):
@@ -24,35 +24,35 @@ def shown(hls_supervisor, ffmpeg):
         segments = [session.segment(rendition, number, timeout=60).read_bytes() for number in range(count)]
         data = session.init(rendition, timeout=60).read_bytes() + b"".join(segments)
         with av.open(io.BytesIO(data)) as container:
-            picture = next(container.decode(video=0))
+            frame = next(container.decode(video=0))
         assert judge.frames(data) == len(judge.source_times(film))
         assert judge.worst_deviation(judge.times(data), judge.source_times(film)) <= judge.MILLISECOND
-        assert picture.format.name == "yuv420p"
-        return session, picture
+        assert frame.format.name == "yuv420p"
+        return session, frame
 
     return shown_
 
 
-def test_a_high_dynamic_range_is_shown_as_an_ordinary_one(shown, hls_clip):
+def test_a_high_dynamic_range_is_shown_as_a_standard_one(shown, hls_clip):
     colours = "setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
     film = hls_clip(seconds=3, size="160x90", options=("-pix_fmt", "yuv420p10le", "-vf", colours))
 
-    session, picture = shown(film)
+    session, frame = shown(film)
 
-    assert (int(picture.color_trc), int(picture.colorspace)) == (1, 1)  # BT.709, both
+    assert (int(frame.color_trc), int(frame.colorspace)) == (1, 1)  # BT.709, both
     assert "the picture is HDR (smpte2084) and is shown as SDR" in session.info().notes
 
 
-def test_an_interlaced_picture_is_deinterlaced(shown, hls_clip):
+def test_interlaced_video_is_deinterlaced(shown, hls_clip):
     film = hls_clip(seconds=3, size="160x96", rate="50", options=("-vf", "interlace", "-flags", "+ildct+ilme"))
 
-    session, picture = shown(film)
+    session, frame = shown(film)
 
-    assert not picture.interlaced_frame
+    assert not frame.interlaced_frame
     assert "the picture is interlaced and is shown deinterlaced" in session.info().notes
 
 
-def test_a_rotated_picture_is_shown_upright(shown, hls_clip, hls_clip_folder):
+def test_rotated_video_is_shown_upright(shown, hls_clip, hls_clip_folder):
     lying = hls_clip(seconds=3, size="160x90")
     film = hls_clip_folder / "rotated.mp4"
     with av.open(str(lying)) as source, av.open(str(film), "w") as target:
@@ -63,9 +63,9 @@ def test_a_rotated_picture_is_shown_upright(shown, hls_clip, hls_clip_folder):
                 packet.stream = streams[packet.stream]
                 target.mux(packet)
 
-    session, picture = shown(film)
+    session, frame = shown(film)
 
-    assert (picture.width, picture.height) == (90, 160)
+    assert (frame.width, frame.height) == (90, 160)
     assert "RESOLUTION=90x160" in session.master_playlist()
 
 
@@ -83,13 +83,13 @@ def test_a_rotated_picture_is_shown_upright(shown, hls_clip, hls_clip_folder):
 def test_any_size_and_format_is_shown_square_even_and_ordinary(shown, hls_clip, size, options, expected):
     film = hls_clip(seconds=3, size=size, container="mkv", audio=None, options=options)
 
-    session, picture = shown(film)
+    session, frame = shown(film)
 
-    assert (picture.width, picture.height) == expected
+    assert (frame.width, frame.height) == expected
     assert f"RESOLUTION={expected[0]}x{expected[1]}" in session.master_playlist()
 
 
-def test_a_picture_with_alpha_is_shown_without(shown, hls_clip):
+def test_video_with_alpha_is_shown_without(shown, hls_clip):
     film = hls_clip(seconds=3, size="160x90", container="mov", video="qtrle", b_frames=0, options=("-pix_fmt", "argb"))
 
     shown(film)
@@ -111,12 +111,12 @@ def test_frames_at_any_distance_in_matroska_are_shown_at_their_times(shown, hls_
 
 
 def test_cover_art_is_no_film(hls_supervisor, hls_clip, hls_clip_folder):
-    sound, cover = hls_clip(seconds=3, video=None, container="m4a"), hls_clip_folder / "cover.png"
+    audio, cover = hls_clip(seconds=3, video=None, container="m4a"), hls_clip_folder / "cover.png"
     film = hls_clip_folder / "cover.m4a"
     draw = ("-f", "lavfi", "-i", "testsrc2=size=64x64", "-frames:v", "1", str(cover))
     subprocess.run([find(), "-v", "error", "-y", *draw], check=True)
     mapped = ("-map", "0", "-map", "1", "-c", "copy", "-disposition:v", "attached_pic")
-    subprocess.run([find(), "-v", "error", "-y", "-i", str(sound), "-i", str(cover), *mapped, str(film)], check=True)
+    subprocess.run([find(), "-v", "error", "-y", "-i", str(audio), "-i", str(cover), *mapped, str(film)], check=True)
 
     session = hls_supervisor().open(film)
 
