@@ -127,7 +127,7 @@ def test_no_metadata_of_the_film_is_written(rendition, segment, binary):
 
 
 @given(renditions, st.integers(0, SEGMENTS - 1), binaries)
-def test_a_run_says_what_it_will_make(rendition, segment, binary):
+def test_a_run_says_which_segments_it_will_make(rendition, segment, binary):
     made = plan(FILM, rendition, segment, binary=binary)
 
     assert made.first == segment

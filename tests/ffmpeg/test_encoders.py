@@ -88,7 +88,7 @@ def test_every_option_is_one_that_ffmpeg_knows_of_the_encoder(binary):
 
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=str)
-def test_an_encoder_keeps_to_its_renditions_rate_and_profile_and_forces_what_was_forced(encoder):
+def test_an_encoder_keeps_to_its_renditions_rate_and_profile_and_forces_the_same_keyframes(encoder):
     argv = command(encoder)
 
     assert option(argv, "-c:v") == encoder.name

@@ -126,7 +126,9 @@ def assert_same(shown, rendition, again, whole, number):
 
 
 @pytest.mark.parametrize("where", ["the second", "the middle", "the last"])
-def test_a_run_from_a_segment_on_makes_what_the_run_from_the_beginning_made(shown, rendition, encode, whole, where):
+def test_a_run_from_a_later_segment_on_makes_the_same_as_the_run_from_the_beginning(
+    shown, rendition, encode, whole, where
+):
     last = len(whole) - 1
     segment = {"the second": 1, "the middle": last // 2 + 1, "the last": last}[where]
 

@@ -14,7 +14,7 @@ PATIENCE = 10.0
 
 @pytest.fixture
 def start():
-    """Starts servers that the test need not stop."""
+    """Return a function that starts a server, which is stopped after the test."""
     refs = []
 
     def start(server, *args, **kwargs):
@@ -27,7 +27,7 @@ def start():
 
 
 class Mailbox:
-    """Lets a test receive what a server would."""
+    """Gives a test the messages of a server, which keeps them for it."""
 
     def __init__(self, queue, ref):
         self._queue = queue
@@ -41,7 +41,7 @@ class Mailbox:
         return self._queue.empty()
 
     def do(self, verb, *args):
-        """Has the server call one of its own methods, such as monitor."""
+        """Have the server call one of its own methods, such as monitor."""
         return self.ref.call((verb, *args))
 
 
@@ -81,9 +81,9 @@ def trapping_mailbox(start):
 class Moment:
     """A moment of one thread, the first being number 0, at which it is paused while the test does something.
 
-    CPython switches threads, and raises what one thread has raised in another, only after a call of C code and when a
-    Python function begins (and at the end of a loop's turn). Those are the moments, so a test that tries each of them
-    has seen every race that can happen.
+    CPython switches threads only after a call of C code, when a Python function begins, and at the end of a loop's
+    turn. An exception that one thread raises in another comes at the same points. Those are the moments, so a test
+    that tries each of them has seen every race that can happen.
     """
 
     def __init__(self, number):
@@ -93,12 +93,12 @@ class Moment:
         self._news, self._resume = SimpleQueue(), SimpleQueue()
 
     def begin(self):
-        """Counts the moments of the calling thread from here on."""
+        """Count the moments of the calling thread from here on."""
         self._thread = threading.current_thread()
         sys.setprofile(self._count)
 
     def end(self, *_):
-        """Tells the test that there are no more."""
+        """Tell the test that there are no more."""
         sys.setprofile(None)
         self._news.put(False)
 
@@ -108,7 +108,7 @@ class Moment:
         self.end()
 
     def comes(self):
-        """Waits until the thread is paused; False when it ended before."""
+        """Wait until the thread is paused; return False when it ended before."""
         return self._news.get(timeout=PATIENCE)
 
     def goes(self):
@@ -151,7 +151,7 @@ def watched():
 
 @pytest.fixture
 def moments():
-    """All moments, to be tried one after the other until one does not come."""
-    gc.disable()  # or callbacks of the collector would be moments too, now here and now there
+    """Return all moments, to be tried one after the other until one does not come."""
+    gc.disable()  # or callbacks of the collector would be moments too, at other points each time
     yield lambda: (Moment(number) for number in count())
     gc.enable()

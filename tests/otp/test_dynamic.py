@@ -282,7 +282,7 @@ def test_a_child_that_cannot_be_restarted_is_given_up_with_that_reason(start):
     assert count_children(supervisor).specs == 0
 
 
-def test_whoever_listens_for_children_given_up_cannot_crash_the_supervisor(start, caplog):
+def test_a_listener_for_children_given_up_cannot_crash_the_supervisor(start, caplog):
     def breaks(*_):
         raise ValueError("in the listener")
 
@@ -342,7 +342,7 @@ def test_a_terminated_child_that_takes_too_long_is_killed(start, caplog):
     release.set()
 
 
-def test_what_only_a_static_supervisor_can_do_is_refused(start):
+def test_a_request_that_only_a_static_supervisor_can_meet_is_refused(start):
     supervisor = start(DynamicSupervisor)
     start_child(supervisor, child(1))
     with pytest.raises(NotSupported):
@@ -398,7 +398,7 @@ def test_children_of_a_killed_supervisor_end(start):
     assert ref.wait(PATIENCE) is KILLED
 
 
-def test_who_waits_for_a_child_to_end_is_answered_when_the_supervisor_ends(start):
+def test_a_caller_that_waits_for_a_child_to_end_is_answered_when_the_supervisor_ends(start):
     leaving, release = Queue(), threading.Event()
     supervisor = start(DynamicSupervisor)
     start_child(supervisor, ChildSpec(1, lambda: LeavesWhenReleased.start_link(leaving, release)))

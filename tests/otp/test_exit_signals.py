@@ -278,7 +278,7 @@ def test_an_exit_signal_overtakes_the_messages(start):
     assert handled == ["first"]
 
 
-# ---- hearing of the end without a server
+# ---- callbacks on the end
 
 
 def test_on_exit_is_called_once_with_the_reason(start):

@@ -17,7 +17,7 @@ class RefusalError(Exception):
 
 
 class Obeys(GenServer):
-    """Does what it is told, and keeps a diary."""
+    """Runs the functions that it is sent, and keeps a diary."""
 
     refusals = (RefusalError,)
 
@@ -105,7 +105,7 @@ def test_terminate_does_not_run_when_init_failed(diary):
     assert [verb for verb, _ in diary.entries()] == ["init"]
 
 
-def test_a_server_that_failed_to_start_is_dead_when_the_starter_hears_of_it():
+def test_a_server_that_failed_to_start_is_dead_when_its_starter_is_told():
     refs = []
 
     class FailsToStart(GenServer):
@@ -162,7 +162,7 @@ def test_start_link_outside_a_server_is_an_error():
 # ---- call, cast, info
 
 
-def test_what_handle_call_returns_is_the_reply(start):
+def test_the_return_value_of_handle_call_is_the_reply(start):
     assert start(Obeys).call(lambda *_: 42) == 42
 
 
@@ -306,7 +306,7 @@ def test_questions_that_were_not_reached_fail_when_the_server_ends(start):
         outcomes.get(timeout=PATIENCE).get()
 
 
-def test_a_server_sees_that_the_asker_has_left(start):
+def test_a_server_sees_that_its_caller_has_left(start):
     ref = start(Obeys)
     callers = Queue()
     reply = ref.ask(lambda _, caller: callers.put(caller) or NO_REPLY)
@@ -345,7 +345,7 @@ def test_stop_waits_until_terminate_has_run(start, diary):
     assert not ref.is_alive()
 
 
-def test_what_was_sent_before_a_stop_is_handled_before_it(start, diary):
+def test_messages_sent_before_a_stop_are_handled_before_it(start, diary):
     ref = start(Obeys, diary)
     ref.send("first")
     ref.stop()
@@ -468,7 +468,7 @@ def test_an_orderly_end_is_not_logged(start, caplog):
 def test_a_crash_does_not_keep_the_variables_of_the_dead_server(start):
     class Holds(Obeys):
         def handle_cast(self, message):
-            treasure = object()  # noqa: F841 - it is what must not be kept
+            treasure = object()  # noqa: F841 - this variable must not be kept
             raise ValueError
 
     ref = start(Holds)
@@ -481,7 +481,7 @@ def test_a_crash_does_not_keep_the_variables_of_the_dead_server(start):
     assert "treasure" not in names
 
 
-# ---- the lone timer
+# ---- handle_wake
 
 
 def test_handle_wake_is_called_when_its_time_has_come(start):

@@ -9,7 +9,7 @@ from hls_sessions.otp.messages import WAKE, Envelope
 from hls_sessions.otp.reasons import NORMAL
 
 
-def test_what_was_put_first_is_got_first():
+def test_the_first_message_that_was_put_is_got_first():
     inbox = Inbox()
     first, second = Envelope(1), Envelope(2)
     inbox.put(first)
@@ -30,7 +30,7 @@ def test_closing_answers_the_questions_inside():
         reply.get(0)
 
 
-def test_closing_wakes_who_waits_for_a_message():
+def test_closing_wakes_a_thread_that_waits_for_a_message():
     inbox, woken = Inbox(), Queue()
     threading.Thread(target=lambda: woken.put(inbox.get())).start()
     inbox.close("the owner", NORMAL)

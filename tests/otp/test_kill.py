@@ -16,7 +16,7 @@ needs_a_signal = pytest.mark.skipif(
 
 
 class Acts(GenServer):
-    """Does what it is told in a cast, and says when it has begun."""
+    """Runs a function that it is cast, and says when it has begun."""
 
     def init(self):
         self.begun = threading.Event()
@@ -31,7 +31,7 @@ class Acts(GenServer):
 
 @pytest.fixture
 def begin(start):
-    """Starts a server that does something, and returns when it is doing it."""
+    """Return a function that starts a server with an action, and returns when the server has begun it."""
 
     def begin(action):
         ref = start(Acts)
@@ -51,7 +51,7 @@ def works_for_ever():
 @needs_a_signal
 def test_a_kill_ends_a_thread_that_works_for_ever(begin):
     begin(works_for_ever).kill()
-    # The fixture that looks for threads left behind does the rest.
+    # The fixture that looks for leftover threads checks the rest.
 
 
 @needs_a_signal
@@ -95,7 +95,7 @@ def test_a_kill_does_not_wait_for_a_thread_that_is_stuck(begin):
     release.set()
 
 
-def test_everyone_who_waits_is_answered_although_the_thread_is_stuck(start):
+def test_all_callers_that_wait_are_answered_although_the_thread_is_stuck(start):
     release, begun = threading.Event(), threading.Event()
 
     class GetsStuck(GenServer):
@@ -147,7 +147,7 @@ def test_a_killed_server_that_goes_on_cannot_reach_others(begin, mailbox, verb):
 
 
 def swallowing(action):
-    """Acts again after the first KillSignal, as code that catches everything would."""
+    """Act again after the first KillSignal, as code that catches everything would."""
     try:
         action()
     except KillSignal:
@@ -173,7 +173,7 @@ def test_a_killed_server_cannot_answer_any_more(start):
 
 
 class Shared:
-    """What servers share, and what one of them may be doing with it when it is killed."""
+    """Objects that servers share. Each method is a use of them during which a server may be killed."""
 
     def __init__(self, ref):
         self.ref, self.registry, self.timers, self.reply = ref, Registry(), Timers(ManualClock()), Reply()
@@ -213,8 +213,8 @@ class Shared:
 
 @needs_a_signal
 @pytest.mark.parametrize("verb", [verb for verb in vars(Shared) if not verb.startswith("_")])
-def test_what_servers_share_survives_a_kill_at_any_moment(start, mailbox, moments, verb):
-    """A lock that a killed server left held would hang the next one that does the same."""
+def test_objects_that_servers_share_survive_a_kill_at_any_moment(start, mailbox, moments, verb):
+    """Try each use again after the kill: it would hang on a lock that the killed server still held."""
     act = getattr(Shared(mailbox.ref), verb)
     for moment in moments():
         victim = start(Acts)

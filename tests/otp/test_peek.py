@@ -14,7 +14,7 @@ BOUND = 30
 
 
 class Sum(GenServer):
-    """Adds up what it is told; a peek returns the sum, and the thread it is read in."""
+    """Adds up the numbers that it is cast; a peek returns the sum, and the thread that reads it."""
 
     def init(self, at_work=None, go_on=None):
         self.sum = 0
@@ -67,7 +67,7 @@ def test_a_peek_at_a_busy_server_is_none(start, until):
     assert ref.peek()[0] == 1
 
 
-def test_what_was_sent_before_a_peek_has_been_handled(start):
+def test_messages_sent_before_a_peek_have_been_handled(start):
     ref = start()
     seen = []
 

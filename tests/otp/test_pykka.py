@@ -1,4 +1,4 @@
-"""What pykka does to its own actors and must not do to servers."""
+"""Effects of pykka on its own actors, which it must not have on servers."""
 
 import logging
 

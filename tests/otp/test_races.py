@@ -1,4 +1,4 @@
-"""Races, of which every outcome is tried: what happens in one thread happens at every moment of the other."""
+"""Races, with every outcome tried: an act of one thread comes at each moment of the other in turn."""
 
 import threading
 from functools import partial
@@ -15,13 +15,13 @@ PATIENCE = 10.0
 
 @pytest.fixture(autouse=True)
 def _no_log(monkeypatch):
-    """A thread that is paused while it logs would hold the lock of the log."""
+    """Log nothing, because a thread that is paused while it logs would hold the lock of the log."""
     for module in (genserver, process):
         monkeypatch.setattr(module.logger, "disabled", True)
 
 
 class Acts(GenServer):
-    """Does what it is told in a cast; answers some questions at once, and some only by ending."""
+    """Runs a function that it is cast; answers some questions at once, and some only by ending."""
 
     trap_exits = True
 
@@ -57,7 +57,7 @@ ENDS = {
 
 
 def is_open(ref):
-    """Whether the thread that is paused holds no lock of the server: any other would have to wait for that anyway."""
+    """Whether the paused thread holds no lock of the server. With a lock held, any other thread would wait anyway."""
     process = ref.process
     replies = [reply for reply in (process.in_hand, *process._deferred) if reply is not None]
     return not (
@@ -66,7 +66,7 @@ def is_open(ref):
 
 
 def end(ref, verb, moment):
-    """Ends a server, and counts the moments of the thread that does. Returns a reply that this leaves in the inbox."""
+    """End a server, and count the moments of the thread that ends it. Return a reply that this leaves in the inbox."""
     ref.process.gone.add_done_callback(moment.end)
     unreached = Queue()
     if verb == "kill":

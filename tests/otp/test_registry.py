@@ -23,7 +23,7 @@ def test_a_registered_server_is_found_by_its_name(start, registry):
     assert registry.whereis(("session", 7)) is ref
 
 
-def test_an_unknown_name_is_nobody(registry):
+def test_an_unknown_name_has_no_server(registry):
     assert registry.whereis("nobody") is None
 
 
@@ -98,7 +98,7 @@ def test_waiting_for_a_name_that_is_there_is_answered_at_once(start, registry):
     assert registry.wait_for("name").get(0) is ref
 
 
-def test_everyone_who_waits_for_a_name_is_answered_when_it_is_registered(start, registry):
+def test_all_callers_that_wait_for_a_name_are_answered_when_it_is_registered(start, registry):
     replies = [registry.wait_for("name") for _ in range(3)]
     ref = start(Lives)
     registry.register("name", ref)
@@ -116,7 +116,7 @@ def test_waiting_outlives_the_restart_of_a_server(start, registry):
     assert reply.get(0) is second
 
 
-def test_who_cancelled_waits_no_longer(start, registry):
+def test_a_caller_that_cancelled_waits_no_longer(start, registry):
     left, stayed = registry.wait_for("name"), registry.wait_for("name")
     left.cancel()
     ref = start(Lives)
@@ -125,7 +125,7 @@ def test_who_cancelled_waits_no_longer(start, registry):
     assert stayed.get(0) is ref
 
 
-def test_nothing_is_kept_of_those_who_left(registry):
+def test_nothing_is_kept_of_callers_that_cancelled(registry):
     for _ in range(10):
         registry.wait_for("name").cancel()
     assert not registry._waiting

@@ -45,7 +45,7 @@ class KeepsADiary(GenServer):
 
 
 class IgnoresExits(KeepsADiary):
-    """Cannot be shut down: it would have to be in its own thread to end itself, and that one is stuck."""
+    """Cannot be shut down, because its own thread, which would have to end it, is stuck."""
 
     def init(self, name, diary, release):
         super().init(name, diary)
@@ -74,7 +74,7 @@ def diary():
 
 @pytest.fixture
 def child(diary):
-    """Makes specs of children that write in the diary."""
+    """Return a function that makes specs of children, which write in the diary."""
 
     def child(name, **options):
         return ChildSpec(name, lambda: KeepsADiary.start_link(name, diary.queue), **options)
@@ -84,7 +84,7 @@ def child(diary):
 
 @pytest.fixture
 def fails(diary):
-    """Makes specs of children that start a number of times and then fail to."""
+    """Return a function that makes specs of children, which start a number of times and then fail to."""
 
     def fails(name, *, after, then_works_again=False, **options):
         attempts = []
@@ -106,7 +106,7 @@ def ref_of(supervisor, name):
 
 
 def end(supervisor, name, reason):
-    """Ends a child from outside, and returns when its supervisor has been told."""
+    """End a child from outside, and return when its supervisor has been told."""
     ref = ref_of(supervisor, name)
     ref.exit(reason)
     ref.wait(PATIENCE)
@@ -420,10 +420,10 @@ def test_a_child_that_calls_its_supervisor_while_that_ends_it_does_not_hold_it_u
     assert outcome.get_nowait() == (ref, KILLED)
 
 
-# ---- asking
+# ---- requests
 
 
-def test_the_life_of_a_child(start, child):
+def test_a_child_can_be_started_terminated_restarted_and_deleted(start, child):
     supervisor = start(Supervisor)
     assert which_children(supervisor) == []
     assert count_children(supervisor) == ChildCount(specs=0, active=0, restarting=0)

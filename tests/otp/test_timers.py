@@ -9,7 +9,7 @@ from hls_sessions.otp import ManualClock, Timers, TimerServer
 PATIENCE = 10.0
 
 
-class NotesWhatItIsSent:
+class NotesMessages:
     """Stands in for the ref of a server."""
 
     def __init__(self, clock):
@@ -50,7 +50,7 @@ def test_a_message_arrives_once(mailbox, clock, timers):
 
 
 def test_each_timer_sees_the_clock_at_its_own_deadline(clock, timers):
-    ref = NotesWhatItIsSent(clock)
+    ref = NotesMessages(clock)
     timers.send_after(ref, "second", 2)
     timers.send_after(ref, "first", 1)
     clock.advance(10)
@@ -59,7 +59,7 @@ def test_each_timer_sees_the_clock_at_its_own_deadline(clock, timers):
 
 
 def test_timers_of_one_deadline_fire_in_the_order_they_were_set(clock, timers):
-    ref = NotesWhatItIsSent(clock)
+    ref = NotesMessages(clock)
     for number in range(5):
         timers.send_after(ref, number, 1)
     clock.advance(1)
@@ -67,7 +67,7 @@ def test_timers_of_one_deadline_fire_in_the_order_they_were_set(clock, timers):
 
 
 def test_two_sets_of_timers_share_a_clock_in_the_order_of_time(clock, timers):
-    ref, others = NotesWhatItIsSent(clock), Timers(clock)
+    ref, others = NotesMessages(clock), Timers(clock)
     timers.send_after(ref, "first", 1)
     others.send_after(ref, "second", 2)
     timers.send_after(ref, "third", 3)
@@ -132,9 +132,9 @@ def test_a_timer_prints_what_it_is(mailbox, timers):
     st.lists(st.tuples(st.integers(0, 20), st.booleans())),
     st.lists(st.integers(0, 10), max_size=6),
 )
-def test_what_is_due_and_not_cancelled_arrives_in_order_however_time_passes(plan, steps):
+def test_timers_that_are_due_and_not_cancelled_fire_in_order_however_time_passes(plan, steps):
     clock = ManualClock()
-    timers, ref = Timers(clock), NotesWhatItIsSent(clock)
+    timers, ref = Timers(clock), NotesMessages(clock)
     set_timers = [(timers.send_after(ref, number, after), cut) for number, (after, cut) in enumerate(plan)]
     for timer, is_cancelled in set_timers:
         if is_cancelled:
