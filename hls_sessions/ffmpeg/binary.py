@@ -1,4 +1,4 @@
-"""The ffmpeg binary: where it is, what it can do, and how its version differs from others."""
+"""The ffmpeg binary: its path, its abilities, and the differences between versions."""
 
 from __future__ import annotations
 

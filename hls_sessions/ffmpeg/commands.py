@@ -64,7 +64,7 @@ FORMAT_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one ffmpeg process is planned to make."""
+    """The plan of one ffmpeg process."""
 
     argv: tuple[str, ...]
     first: int
@@ -230,7 +230,7 @@ def _audio(
 
 
 def _filtered_frames(source: Any, rendition: VideoRendition, binary: Binary) -> Any:
-    """Turn the source's frames into what is encoded, one for one: progressive, upright, square, SDR, 4:2:0."""
+    """Turn the source's frames into the frames to encode, one for one: progressive, upright, square, SDR, 4:2:0."""
     track = rendition.track
     if track.interlaced:
         source = source.filter("yadif", mode="send_frame", deint="interlaced")

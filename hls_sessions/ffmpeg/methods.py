@@ -50,7 +50,7 @@ def methods(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Method, 
     Those of a copied rendition are for segments that cannot be copied. It has none where no other codec can stand in.
 
     Args:
-        rendition: what is encoded.
+        rendition: the rendition to encode.
         encoder: the video encoder that was chosen; software comes after it.
     """
     match rendition:

@@ -190,7 +190,7 @@ class Process:
             while line := stderr.readline(LOG_LINE * 4):
                 if text := line.decode(errors="replace").strip():
                     self._log.append(text[:LOG_LINE])
-        # Until it is reaped, the kernel still knows what an ended process has used.
+        # Until an ended process is reaped, the kernel still knows its processor time.
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         seconds = processor_seconds(self.pid)
@@ -209,10 +209,10 @@ def _processor_time(pid: int) -> int:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Return what proc(5) tells of a process, from field 3 of stat on; None when there is none.
+    """Return the fields of a process in proc(5), from field 3 of stat on; None when there is none.
 
-    Not by psutil, whose start time is one since the epoch: it changes when the clock is set, and an identity that an
-    earlier daemon has written down would not be recognised any more.
+    psutil is not used, because its start time counts from the epoch. It changes when the clock is set, and an identity
+    that an earlier daemon has written down would not be recognised any more.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

@@ -1,4 +1,4 @@
-"""Which encoders work here: each is made to encode a short film, and judged by what it made.
+"""Which encoders work here: each is made to encode a short film, and judged by the result.
 
 ffmpeg lists the encoders it was built with. Whether there is a card, a driver and a right to use them shows only in a
 run, and so does whether forced keyframes come where they were forced. So a trial is a run like all others: the same
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 FILM = "hls_sessions-trial.y4m"
-"""What the film is called, by which a double of ffmpeg can tell a trial."""
+"""The name of the film, by which a double of ffmpeg can tell a trial."""
 
 LIMIT = 10.0
 """Seconds a trial may take: a card that sleeps takes some to wake up."""
@@ -53,7 +53,7 @@ WIDTH, HEIGHT, RATE, FRAMES = 640, 360, 10, 14
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of trying an encoder."""
+    """The result of trying an encoder."""
 
     encoder: Encoder
     fault: str | None
@@ -75,7 +75,7 @@ def choose_encoder(binary: Binary, wanted: str) -> Encoder:
 
 
 def best_encoder(trials: Sequence[Trial], wanted: str) -> Encoder:
-    """Return what ``choose_encoder`` does, of encoders that were tried. Raises what it raises."""
+    """Choose as ``choose_encoder`` does, among encoders that were tried. Raises the same errors."""
     named = [trial for trial in trials if wanted in {AUTO, trial.encoder.name}]
     working = [trial.encoder for trial in named if trial.fault is None]
     if not working and wanted != AUTO:
@@ -85,7 +85,7 @@ def best_encoder(trials: Sequence[Trial], wanted: str) -> Encoder:
 
 
 def try_encoders(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list[Trial]:
-    """Try encoders, all at once; return what came of it in their order."""
+    """Try encoders, all at once; return the results in their order."""
     try:
         with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder, ThreadPoolExecutor() as threads:
             film = _film(Path(folder, FILM))
@@ -109,7 +109,7 @@ def _fault(binary: Binary, encoder: Encoder, film: Presentation) -> str | None:
 
 
 def _fault_of(folder: Path, film: Presentation, rendition: Rendition) -> str | None:
-    """Judge what an encoder has made of the film."""
+    """Judge the segments that an encoder has made of the film."""
     cuts, track, frames = film.cuts(rendition.id), None, 0
     files = [folder / f"{number}.m4s" for number in range(len(cuts))]
     if not all(file.exists() for file in files):
@@ -150,7 +150,7 @@ def _film(path: Path) -> Presentation:
             line = bytes((across + 8 * number) % 256 for across in range(WIDTH))
             file.write(b"FRAME\n" + line * HEIGHT + b"\x80" * (WIDTH * HEIGHT // 2))
     tick = Fraction(1, RATE)
-    picture = VideoTrack(
+    video = VideoTrack(
         index=0,
         codec="rawvideo",
         width=WIDTH,
@@ -161,4 +161,4 @@ def _film(path: Path) -> Presentation:
         frame_rate=Fraction(RATE),
         frame_times=array("q", range(FRAMES)),
     )
-    return Presentation.of(Media(path, "yuv4mpegpipe", Fraction(0), picture, ()))
+    return Presentation.of(Media(path, "yuv4mpegpipe", Fraction(0), video, ()))

@@ -1,4 +1,4 @@
-"""The facts of a file and what is offered of it: timeline, renditions, playlists, segments.
+"""The facts of a file and how it is offered: timeline, renditions, playlists, segments.
 
 Pure: values in, values out. Nothing here reads a file by name, starts a process or keeps time.
 """

@@ -1,6 +1,6 @@
 """The names of copied tracks in CODECS (RFC 6381), and whether players can be expected to take them.
 
-The names are made from the decoder configuration in the file, so they tell what is really in it.
+The names are made from the decoder configuration in the file, so they tell its true content.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class VideoTrack:
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
     copy: VideoCopy | None = field(default=None, repr=False)
-    """What a copy needs; None where it cannot be copied."""
+    """The facts that a copy needs; None where it cannot be copied."""
     uncopied: str | None = None
     """Why it cannot be copied."""
     unread: bool = False
@@ -98,7 +98,7 @@ class AudioTrack:
     title: str | None = None
     default: bool = False
     copy: AudioCopy | None = None
-    """What a copy needs; None where it cannot be copied."""
+    """The facts that a copy needs; None where it cannot be copied."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Media:
     video: VideoTrack | None
     audio: tuple[AudioTrack, ...]
     notes: tuple[str, ...] = ()
-    """What was left out, and how the video is changed, in sentences."""
+    """Sentences on tracks that are left out and on changes of the video."""
     subtitles: tuple[SubtitleTrack, ...] = ()
     """The subtitle tracks that are text; those that are images are left out."""
     size: int = field(default=0, compare=False)

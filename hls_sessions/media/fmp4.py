@@ -1,4 +1,4 @@
-"""What the check before publishing reads of an fMP4 segment (ISO/IEC 14496-12). Bytes in, values out."""
+"""The parts of an fMP4 segment that the check before publishing reads (ISO/IEC 14496-12). Bytes in, values out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ a NAL unit's length (ISO/IEC 14496-15, 5.3.3 and 8.3.3)."""
 
 
 class BrokenSegment(ValueError):
-    """The bytes are not a whole segment; the message says what is missing."""
+    """The bytes are not a whole segment; the message names the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ def same_codec(track: bytes, other: bytes) -> bool:
 
 
 class _Form(NamedTuple):
-    """What a player takes from the init segment even if the samples have their own parameter sets."""
+    """The part of an init segment that a player uses even if the samples have their own parameter sets."""
 
     scale: int
     codec: bytes
@@ -216,7 +216,7 @@ def _time_scale(trak: Box) -> int:
 
 
 def _aac_config(trak: Box) -> int | None:
-    """Return what an AudioSpecificConfig begins with: object type, rate, channels (ISO/IEC 14496-3, 1.6.2.1).
+    """Return the first fields of an AudioSpecificConfig: object type, rate, channels (ISO/IEC 14496-3, 1.6.2.1).
 
     It is in the esds box (ISO/IEC 14496-14, 3.1.2). None for another codec.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hls_sessions.media.subtitles import SubtitleRendition
 
 VERSION = 7
-"""EXT-X-MAP outside I-frame playlists needs 6; 7 is what fMP4 players look for."""
+"""EXT-X-MAP outside I-frame playlists needs 6; fMP4 players look for 7."""
 
 AUDIO_GROUP = "audio"
 
@@ -35,7 +35,7 @@ def media_playlist(presentation: Presentation, rendition: str, start_at: float =
     """Write one rendition's playlist, with the true length of every segment.
 
     Args:
-        presentation: what is offered of a file.
+        presentation: a file as it is offered.
         rendition: the rendition's id.
         start_at: seconds from the beginning at which players are asked to begin (EXT-X-START).
 

@@ -1,4 +1,4 @@
-"""What is offered of a file: the ladder of video renditions, and one audio rendition per audio track."""
+"""The renditions that are offered of a file: a ladder of video, and one audio rendition per audio track."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WORTH_ENCODING = 0.8
 """The largest share of the copy's bit rate at which an encoded video of the same size is offered beside it."""
 
 BOXES_PER_FRAME = 24
-"""Bytes that each copied frame costs in boxes, with what its fragment costs."""
+"""Bytes that each copied frame costs in boxes, those of its fragment included."""
 
 BOUNDARY_SIZE = 96
 """Bytes of memory that a boundary takes on average: a fraction, which tracks may share, and places in tuples."""
@@ -102,7 +102,7 @@ class CopiedVideo:
     average: int
     """Bits per second of all its segments together."""
     instead: VideoRendition
-    """What is made of segments that turn out not to be copyable."""
+    """The rendition that is encoded in place of segments that turn out not to be copyable."""
 
     kind = "video"
     extension = "m4s"
@@ -163,7 +163,7 @@ class Presentation:
 
     @classmethod
     def of(cls, media: Media, segment_length: float = 2.0, *, copy: bool = True) -> Presentation:
-        """Compute what is offered of a file.
+        """Compute the presentation of a file.
 
         Args:
             media: a probed file.
@@ -190,7 +190,7 @@ class Presentation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found and left out, in sentences."""
+        """Sentences on tracks that are left out, on changes of the video, and on why it is not copied."""
         reason = self.timeline.uncopied
         if reason is None:
             return self.media.notes
@@ -232,7 +232,7 @@ def ladder(track: VideoTrack) -> tuple[VideoRendition, ...]:
     heights = [track.height, *(height for height in LADDER if height < track.height)]
     offered: dict[tuple[int, int], VideoRendition] = {}
     for rendition in (_video_rendition(track, height) for height in heights):
-        # A source of 361 lines is offered without its odd one, which is what the next step would be.
+        # A source of 361 lines is offered with 360, and so is the next step.
         offered.setdefault((rendition.width, rendition.height), rendition)
     return tuple(offered.values())
 

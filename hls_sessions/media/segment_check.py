@@ -1,4 +1,4 @@
-"""The check before publishing: what a file of an encoder run must be to become a segment. Pure."""
+"""The check before publishing, which decides whether a file of an encoder run becomes a segment. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_segment(
     """See that a whole file begins with a keyframe at its boundary and belongs to its rendition's init segment.
 
     Args:
-        segment: what the file holds.
+        segment: the content of the file.
         number: the segment it should be.
         cuts: where its rendition is cut.
         origin: the file's time at which the presentation begins.
@@ -38,7 +38,7 @@ def check_segment(
         damaged: whether its beginning is known to be missing from the file, so that it may begin within.
 
     Raises:
-        Refused: it is not; the message says what is wrong.
+        Refused: it is not; the message names the fault.
     """
     if not segment.starts_with_keyframe:
         raise Refused("its first frame is not a keyframe")
@@ -65,7 +65,7 @@ def check_segment(
 
 
 def check_text(data: bytes) -> None:
-    """See that a file is a whole segment of a text track: a power cut leaves names without content.
+    """See that a file is a whole segment of subtitles: a power cut leaves names without content.
 
     Raises:
         Refused: it is not.

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoTrack
 
 OFFSET = Fraction(1, 4)
-"""Seconds added to every written time, so that what is decoded before it is shown (B-frames, AAC priming) stays
-above zero. It must exceed what x264 decodes ahead, two frames: a film that opens slower than that gets no B-frames."""
+"""Seconds added to every written time, so that packets before the first shown one (B-frames, AAC priming) stay above
+zero. It must exceed the two frames that x264 decodes ahead: a film that opens slower than that gets no B-frames."""
 
 AUDIO_RATE = 48_000
 """Samples per second of all encoded audio."""
@@ -43,7 +43,7 @@ container's end is not exact to the frame."""
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """Where one track is cut: segment *i* holds what begins in ``[times[i], times[i + 1])``."""
+    """Where one track is cut: segment *i* holds the frames that begin in ``[times[i], times[i + 1])``."""
 
     times: tuple[Fraction, ...]
     """Boundaries in seconds on the file's clock; one more than there are segments."""

@@ -3,7 +3,7 @@
 A small library of its own: it knows nothing of video, and nothing outside it knows of pykka. Each line imports from
 those above it only:
 
-- `reasons`, `address`, `errors`, `messages`: exit reasons, what a message needs to know of a server, errors, messages;
+- `reasons`, `address`, `errors`, `messages`: exit reasons, a server as messages name it, errors, messages;
 - `shield`, `reply`, `inbox`: how a thread is killed, an answer to come, a queue that can be closed;
 - `process`, `ref`, `genserver`: links, monitors and the end of a server; its address; the server itself;
 - `clock`, `timers`, `registry`: a clock for tests, delayed messages, servers by name;

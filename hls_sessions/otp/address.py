@@ -1,4 +1,4 @@
-"""What the lower files of this package know of a server: where it is, and whether it lives.
+"""A server as the lower files of this package know it: its address, and whether it lives.
 
 A message or an error that names a server must not import `ref.py`, because that file imports them.
 """

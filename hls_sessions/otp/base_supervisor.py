@@ -1,4 +1,4 @@
-"""What the two supervisors share: they start children, link to them, and decide on restarts."""
+"""The base of the two supervisors, which start children, link to them, and decide on restarts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Decision(Enum):
-    """What a supervisor does with a child that needs a restart."""
+    """The decision on a child that needs a restart."""
 
     RESTART = "restart"
     GIVE_UP = "give up"
@@ -57,14 +57,14 @@ class Child:
     retry: Retry | None = field(default=None, repr=False)
 
     def info(self) -> ChildInfo:
-        """Return what `which_children` lists."""
+        """Return the child as `which_children` lists it."""
         return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None)
 
 
 class BaseSupervisor(GenServer):
     """A server that has children and traps their exits.
 
-    A subclass decides how a child is restarted, and what remains of a child that is not.
+    A subclass decides how a child is restarted, and whether it keeps the spec of a child that is not.
     """
 
     trap_exits: ClassVar[bool] = True

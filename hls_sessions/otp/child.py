@@ -1,4 +1,4 @@
-"""What a supervisor is told of a child: how to start it, when to restart it, how to end it."""
+"""The spec of a child: how to start it, when to restart it, how to end it."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ class ChildSpec:
     long as it takes, which is for supervisors, who need the time to end their own children.
 
     `intensity` is a limit of this child's own, which OTP does not have. Without it a child that needs too
-    many restarts ends its supervisor, and all its siblings with it: right where they depend on each other,
-    and wrong where they are many and know nothing of each other: one bad child must never take the others
+    many restarts ends its supervisor, and all its siblings with it. That is right where they depend on each
+    other, and wrong where they are many and independent, because one bad child must never take the others
     down. A child with a limit of its own is not counted by the supervisor, and when it exceeds the limit it
     alone is given up.
 

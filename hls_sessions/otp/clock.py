@@ -72,7 +72,7 @@ class ManualClock:
             self._ahead = time - self._monotonic
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and fire what becomes due meanwhile, in the order of the deadlines.
+        """Let time pass, and fire all that becomes due meanwhile, in the order of the deadlines.
 
         While a timer fires, the clock stands at its deadline. When this returns, every message that became due is
         in the inbox of its server, though the server may not have handled it yet.

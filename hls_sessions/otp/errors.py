@@ -1,4 +1,4 @@
-"""What can go wrong between a caller and a server, one class for each.
+"""The errors between a caller and a server, one class for each.
 
 An error carries its facts as attributes and writes its own sentence.
 """
@@ -22,7 +22,7 @@ class OtpError(Exception):
 class CallTimeout(OtpError, pykka.Timeout):
     """The answer, or the end of a server, did not come in time. It may still come.
 
-    A `pykka.Timeout` too, because that is what the `get` of a pykka future promises.
+    A `pykka.Timeout` too, because the `get` of a pykka future promises that.
     """
 
     def __init__(self, awaited: object, seconds: float | None) -> None:
@@ -76,7 +76,7 @@ class NotInServer(OtpError):
 
 
 class StartError(OtpError):
-    """`init` did not succeed. The server is gone, and what `init` raised is chained as the cause."""
+    """`init` did not succeed. The server is gone, and the error that `init` raised is chained as the cause."""
 
     def __init__(self, name: object, reason: ExitReason) -> None:
         super().__init__(f"{name} did not start: {reason}")
@@ -99,7 +99,7 @@ class AlreadyRegistered(OtpError):
 
 
 class SupervisionError(OtpError):
-    """A supervisor refused what it was asked; nothing has changed."""
+    """A supervisor refused a request; nothing has changed."""
 
 
 class MaxChildren(SupervisionError):

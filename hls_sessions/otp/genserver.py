@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class NoReply(Enum):
-    """What `handle_call` returns to answer later, through the caller it was given."""
+    """The value that `handle_call` returns to answer later, through the caller it was given."""
 
     NO_REPLY = "no reply"
 
@@ -131,7 +131,7 @@ class GenServer(pykka.ThreadingActor):
             start_timeout: seconds that `init` may take; None for as long as it takes
 
         Raises:
-            StartError: if `init` raised or called `stop`; what it raised is chained, and the server is gone
+            StartError: if `init` raised or called `stop`; its error is chained, and the server is gone
             StartTimeout: if `init` took too long; the server was killed
 
         """
@@ -194,10 +194,10 @@ class GenServer(pykka.ThreadingActor):
         logger.warning("%s was sent %r, which it does not know", self, message)
 
     def handle_wake(self) -> None:
-        """Do what is due at `wake_at`."""
+        """Do the work that is due at `wake_at`."""
 
     def handle_peek(self) -> Any:
-        """Return what `Ref.peek` returns.
+        """Return the result of `Ref.peek`.
 
         This is the only callback that runs in the thread of its caller, while the server's own thread waits for a
         message. So it must be quick, change nothing, send nothing to this server, and raise nothing.
@@ -211,7 +211,7 @@ class GenServer(pykka.ThreadingActor):
         server ends all the same, and that Crash is its reason.
         """
 
-    # ---- what a server may do inside a callback
+    # ---- methods for callbacks
 
     @property
     def ref(self) -> Ref:
@@ -247,7 +247,7 @@ class GenServer(pykka.ThreadingActor):
         """Remove a monitor. Its Down does not arrive any more, even if it was sent already."""
         self._process.demonitor(monitor)
 
-    # ---- the life
+    # ---- set up, run, tear down
 
     def _actor_loop_setup(self) -> None:
         self._process.attach_to_thread()
@@ -339,7 +339,7 @@ class GenServer(pykka.ThreadingActor):
             return _Refusal(error)
 
     def _call_back(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Run a callback. What it raises ends the server."""
+        """Run a callback. An exception of it ends the server."""
         try:
             return self._process.shield.unblocked(callback, *args, **kwargs)
         except KillSignal:
@@ -349,7 +349,7 @@ class GenServer(pykka.ThreadingActor):
             self._ending = Crash(error)
         return None
 
-    # ---- what pykka asks for
+    # ---- methods that pykka calls
 
     @staticmethod
     def _create_actor_inbox() -> Inbox:

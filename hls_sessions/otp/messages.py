@@ -32,7 +32,7 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """An exit signal, as a message: what a server that traps exits gets instead of ending itself.
+    """An exit signal as a message, which a server that traps exits gets instead of ending itself.
 
     `ref` is the linked server that ended, or the server that called `Ref.exit`. It is None if the caller was no server.
     """
@@ -50,7 +50,7 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Asks the server to end once it has handled what came before."""
+    """Asks the server to end once it has handled all earlier messages."""
 
     reason: ExitReason
 

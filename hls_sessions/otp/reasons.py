@@ -46,7 +46,7 @@ class Crash:
 
 
 class Kill(Enum):
-    """What `Ref.exit` is given to kill at once. The server then ends as KILLED."""
+    """The argument of `Ref.exit` that kills at once. The server then ends as KILLED."""
 
     KILL = "kill"
 

@@ -1,4 +1,4 @@
-"""The address of a server, and what can be done with it."""
+"""The address of a server, by which it is asked, told, watched and ended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Ref:
             NoProcess: if the server was dead before it was asked
             ServerExited: if the server ended before it had answered
             CallingSelf: if the server calls itself
-            Exception: what the server refused with, see `GenServer.refusals`
+            Exception: the error with which the server refused, see `GenServer.refusals`
 
         """
         self._refuse_own_thread()
@@ -58,10 +58,10 @@ class Ref:
 
     @shielded
     def peek(self) -> Any:
-        """Return what the server's `handle_peek` returns, called in this thread; None if the server is busy or dead.
+        """Return the result of the server's `handle_peek`, called in this thread; None if the server is busy or dead.
 
-        All that was sent to the server before has been handled by then, so this returns what a call would. It wakes
-        no thread, because of which a thousand idle servers are listed in a tenth of the time.
+        All that was sent to the server before has been handled by then, so this returns the same as a call. It
+        wakes no thread, so that a thousand idle servers are listed in a tenth of the time.
         """
         handle_peek = self.process.handle_peek
         return None if handle_peek is None else self.process.inbox.while_idle(handle_peek)
@@ -81,7 +81,7 @@ class Ref:
         return self.process.reason is None
 
     def stop(self, reason: ExitReason = NORMAL, timeout: float | None = 5.0) -> None:
-        """Have the server end once it has handled what came before, and wait until it is gone.
+        """Have the server end once it has handled all earlier messages, and wait until it is gone.
 
         When this returns, `terminate` has run, the names of the server are free, and links and monitors have got their
         signals. A caller that stops a server which is ending already waits just as long.
@@ -111,7 +111,7 @@ class Ref:
         """End the server at once, whatever it is doing, and without its `terminate`.
 
         When this returns, every caller that waited has its error, the server's names are free, and links and monitors
-        have got KILLED. What the server still does with this package is ignored: it cannot answer, and it gets
+        have got KILLED. All that the server still does with this package is ignored: it cannot answer, and it gets
         KillSignal when it tries to send.
 
         Its thread may live longer, because a Python thread cannot be killed, only asked to end:

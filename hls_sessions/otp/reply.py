@@ -115,7 +115,7 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
         self._add_listener(self._callbacks, callback)
 
     def set_get_hook(self, func: Callable[[float | None], T]) -> NoReturn:
-        """Refuse: what pykka's `map`, `filter`, `join` and `reduce` make of a future cannot be awaited."""
+        """Refuse, because a future made by pykka's `map`, `filter`, `join` or `reduce` cannot be awaited."""
         raise NotImplementedError(f"a Reply cannot be mapped or joined through {func}: await it instead")
 
     def _wait(self, timeout: float | None) -> None:

@@ -32,7 +32,7 @@ def what_is_wrong(path: Path) -> str | None:
     """Return why a file cannot be used as our database, or None. One that is missing or empty can.
 
     Raises:
-        StateUnusable: that cannot be said, because it cannot be read or another process keeps it locked.
+        StateUnusable: that is unknown, because it cannot be read or another process keeps it locked.
     """
     if not path.exists():
         return None

@@ -62,7 +62,7 @@ class AnyTextType(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        """Encode what SQLite's text cannot hold."""
+        """Encode text that SQLite's own type cannot hold."""
         del dialect
         if value is None or not any("\ud800" <= letter <= "\udfff" for letter in value):
             return value

@@ -56,7 +56,7 @@ class Condition:
     trouble: str | None
     """Why nothing can be written now; None when it can."""
     set_aside: str | None
-    """Where a database went that could not be used."""
+    """The new name of a database that could not be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ class Store:
             try:
                 self._write_all([row])
             except OperationalError:
-                raise  # what is left of the batch is tried again
+                raise  # the rest of the batch is tried again
             except (SQLAlchemyError, *UNFIT) as error:
                 self._refused += 1
                 logger.error("the history cannot hold %r: %s", row, sentence(error))  # noqa: TRY400 - a row, not a fault of ours

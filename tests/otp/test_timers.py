@@ -121,7 +121,7 @@ def test_timers_to_dead_servers_do_not_pile_up(mailbox, timers):
     assert len(timers) < 100
 
 
-def test_a_timer_prints_what_it_is(mailbox, timers):
+def test_a_timer_prints_its_server_its_time_and_its_state(mailbox, timers):
     timer = timers.send_after(mailbox.ref, "wake up", 1)
     assert repr(timer) == f"<Timer to {mailbox.ref} at 1 s [pending]>"
     timers.cancel(timer)

@@ -1,4 +1,4 @@
-"""What a file of this package defines: one encoder of H.264, as ffmpeg has to be told of it."""
+"""The base of each other file of this package: one encoder of H.264, with the options that ffmpeg needs for it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Encoder(ABC):
         return video
 
     def bitstream_filter(self, rendition: VideoRendition) -> str | None:  # noqa: ARG002 - for those that need one
-        """Return what is to be done with what it makes, as ``-bsf`` spells it; None for nothing."""
+        """Return the bitstream filter of its output, as ``-bsf`` spells it; None for none."""
         return None
 
     @abstractmethod
@@ -45,13 +45,13 @@ class Encoder(ABC):
         """Return the output options: rate, profile and level of the rendition, no keyframe but those that are forced.
 
         Args:
-            rendition: what is to be made.
+            rendition: the rendition to make.
             b_frames: whether frames may be decoded in another order than they are shown in; by two at most.
         """
 
 
 class Hardware(Encoder):
-    """What encoders in hardware have in common."""
+    """The options that encoders in hardware have in common."""
 
     b_frames = False
     # Some reckon decoding times by a constant frame rate (NVENC: by ticks), which the frames of a file need not have.
@@ -70,7 +70,7 @@ class Hardware(Encoder):
     def bitstream_filter(self, rendition: VideoRendition) -> str | None:
         """Label the stream as the playlist has promised.
 
-        Each reckons a level of its own, of what it thinks it may need, and some set constraint flags; the rendition
-        was computed to keep to its level.
+        Each computes a level of its own, by its own estimate of its needs, and some set constraint flags. The rendition
+        was computed to keep to the level of the playlist.
         """
         return f"h264_metadata=level={rendition.level.idc}:zero_new_constraint_set_flags=1:aud=remove"

@@ -1,4 +1,4 @@
-"""libx264: runs everywhere, and is what all others fall back to."""
+"""libx264, which runs everywhere; all others fall back to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Software(Encoder):
             "profile:v": "high",
             "level:v": rendition.level.name,
             **({} if b_frames else {"bf": 0}),
-            # Parameter sets of its own number take the place of nobody else's in a decoder.
+            # Parameter sets with a number of their own replace no others in a decoder.
             "x264-params": "sps-id=1",
             "sc_threshold": 0,
             "g": 1 << 20,

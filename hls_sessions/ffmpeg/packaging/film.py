@@ -72,7 +72,7 @@ class Film:
     def video(self, stream: Stream, begins: int, ends: int | None, delay: int) -> Iterator[Any]:
         """Yield the packets between two keyframes, in decoding order, each with its decoding time and duration.
 
-        Times and durations depend on the file alone, not on what was read before: they are those of a reading from the
+        Times and durations depend on the file alone, not on earlier reads: they are those of a reading from the
         beginning, and the last packet lasts until the first of the next segment is decoded.
 
         Args:
@@ -218,12 +218,12 @@ def _between(packets: Iterator[Any], begins: int, ends: int | None) -> Iterator[
 
 
 def _with_times(packets: Iterable[Any]) -> Iterator[Any]:
-    """Leave out packets without a time, which nothing can be done with, and the empty one that marks the end."""
+    """Leave out packets without a time, which are of no use, and the empty one that marks the end."""
     return (packet for packet in packets if packet.pts is not None and packet.size)
 
 
 def _usual_duration(stream: Any) -> int:
-    """Return how many ticks a packet lasts that does not say so."""
+    """Return how many ticks a packet without a duration lasts."""
     if stream.type == "audio":
         seconds = Fraction(stream.codec_context.frame_size or AAC_FRAME, stream.codec_context.sample_rate)
     else:

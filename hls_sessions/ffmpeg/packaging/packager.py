@@ -23,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """What a packager answers."""
+    """The answer of a packager."""
 
     init: bytes
     """The rendition's init segment; empty when it failed."""
     error: str | None = None
-    """Why it could not make what it was asked for."""
+    """Why it could not make the segment; None when it could."""
     errno: int | None = None
     """The system's number for why it could not be written; None for every other reason."""
 
@@ -36,7 +36,7 @@ class Packaged:
 def request_for(
     presentation: Presentation, rendition: Rendition, number: int | None, scale: int | None, file: Path
 ) -> dict[str, Any]:
-    """Return what a packager is asked for to make a segment of a copied rendition, or its init segment alone.
+    """Return the request for a segment of a copied rendition, or for its init segment alone.
 
     Args:
         presentation: the film.

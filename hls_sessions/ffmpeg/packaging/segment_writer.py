@@ -32,7 +32,7 @@ def write_segment(
 
     Args:
         stream: the track as it is in the film.
-        packets: what the segment holds, with decoding times.
+        packets: the content of the segment, with decoding times.
         offset: seconds that are added to every time.
         scale: ticks per second to write video times in; None for libavformat's choice.
         file: where to write; None for the init segment alone.

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY: Final = 1024**3
-"""Bytes of address space beyond what the process begins with: for the index of any real film, and for a segment of
+"""Bytes of address space beyond those the process begins with: for the index of any real film, and for a segment of
 twelve seconds at 200 Mbit/s three times over."""
 
 
@@ -73,7 +73,7 @@ def serve(channel: Channel) -> None:
 def _made(
     film: Film, stream: int, delay: int, begins: str, ends: str | None, offset: str, scale: int | None, file: str | None
 ) -> tuple[bytes, dict[str, Any]]:
-    """Make what one message asks for: return the init segment and the answer."""
+    """Carry out one request: return the init segment and the answer."""
     track = film.stream(stream)
     if file is None:
         init, _ = write_segment(track, (), offset, scale, None)

@@ -48,7 +48,7 @@ def pack(facts: str, arrays: Sequence[array[int]]) -> bytes | None:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], list[array[int]]] | None:
-    """Return what was packed; None when it was damaged, or packed from the answer of another version of the worker."""
+    """Return the answer that was packed; None when it was damaged, or is that of another version of the worker."""
     try:
         head, facts, rest = zlib.decompress(data).split(b"\n", 2)
         kept = json.loads(head)
@@ -66,7 +66,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[array[int]]] | None:
 
 @cache
 def _maker() -> str:
-    """Name what reads the files: another program, or another PyAV, may answer otherwise."""
+    """Name the code that reads the files, because other code, or another PyAV, may answer otherwise."""
     package = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for folder in ("ffmpeg", "ffmpeg/probing", "media"):  # the code that the worker runs

@@ -1,4 +1,4 @@
-"""When those streams begin that begin late. For the probing process alone.
+"""The starts of streams that begin late. For the probing process alone.
 
 libavformat reads the first seconds of a file. It takes a stream without a packet in them to begin with the others, so
 the playlist would promise segments before the first packet of the stream, which cannot be made.
@@ -23,7 +23,7 @@ MOST_PACKETS = 2000
 
 
 def late_starts(container: InputContainer, fresh: InputContainer, streams: list[Stream]) -> dict[int, int | None]:
-    """Return, by index, when the streams begin that begin late, in their ticks; None for one that is empty.
+    """Return, by index, the start in ticks of each stream that begins late; None for one that is empty.
 
     The search takes steps that double from the beginning, then halves the last one. So audio that is interrupted for a
     while is not taken to begin after the interruption.

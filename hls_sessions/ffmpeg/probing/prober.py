@@ -148,7 +148,7 @@ class Prober:
                 # A reading of the whole file may have found more meanwhile.
                 return self._known.get(version) or self._remember(version, media)
         finally:
-            # Only what succeeded is remembered: a time-out or a killed worker may not happen again.
+            # Only a success is remembered, because a time-out or a killed worker may not happen again.
             with self._lock:
                 del self._probing[version]
 

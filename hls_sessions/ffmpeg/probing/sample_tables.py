@@ -33,7 +33,7 @@ class Unusable(ValueError):
 
 
 class Edit(NamedTuple):
-    """What an edit list does to the times of its media: it shows one stretch, after a delay."""
+    """The effect of an edit list on the times of its media: one stretch is shown, after a delay."""
 
     shift: int
     """Ticks that are added to every time."""
@@ -82,7 +82,7 @@ class Samples:
         return times
 
     def shows(self, tick: int) -> bool:
-        """Whether the edit list shows what is at a time."""
+        """Whether the edit list shows the frame at a time."""
         return self.edit.begins <= tick and (self.edit.ends is None or tick < self.edit.ends)
 
 
@@ -182,7 +182,7 @@ def _is_rising(numbers: Iterable[int]) -> bool:
 
 
 def _edit(box: Box | None, scale: int, scale_of_movie: int) -> Edit:
-    """Return what an edit list adds to the times of its media, and when it begins and ends to show them.
+    """Read an edit list: the ticks that it adds to the times of its media, and the stretch that it shows.
 
     Any number of empty edits may come first, then one stretch of the media (8.6.6).
     """

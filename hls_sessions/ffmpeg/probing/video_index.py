@@ -53,7 +53,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What is known of a video track before it is played. Times are in its ticks."""
+    """The facts of a video track that are known before it is played. Times are in its ticks."""
 
     times: array[int] = field(default_factory=lambda: array("q"))
     """When each frame is shown, in order; empty where that is not certain."""
@@ -129,7 +129,7 @@ def _from_tables(container: InputContainer, stream: VideoStream) -> Index:
 
 
 def _compared(samples: Samples, container: InputContainer, stream: VideoStream) -> Index:
-    """Return what sample tables tell, if the packets agree.
+    """Return the index of sample tables, if the packets agree with it.
 
     Raises:
         Unusable: they do not.
@@ -224,7 +224,7 @@ def _cut(index: Index, shown: Sequence[int], sync: Sequence[int], sizes: Sequenc
     All frames that are decoded before such a keyframe are shown before it; all that are decoded after it, after it.
 
     Args:
-        index: what is known already.
+        index: the facts that are known already.
         shown: when each frame is shown, in decoding order.
         sync: the numbers of the keyframes.
         sizes: bytes of each frame.

@@ -296,7 +296,7 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
 
 
 def _late_starts(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int | None]:
-    """Return when those streams begin that begin late, and note which they are."""
+    """Return the start of each stream that begins late, and note which they are."""
     with av.open(container.name, options=container.options, metadata_errors="replace") as fresh:
         starts = late_starts(container, fresh, streams)
     for stream in streams:
@@ -384,7 +384,7 @@ def _ends_from(container: InputContainer, streams: list[Stream], target: int) ->
                 span = Span(packet.pts, end_of(packet))
                 last[packet.stream.index] = max(span, last.get(packet.stream.index, span))
     except av.error.FFmpegError:
-        pass  # a damaged end: only what could be read can be played
+        pass  # a damaged end: only the packets before it can be played
     return {index: span.end for index, span in last.items()}
 
 
@@ -414,7 +414,7 @@ def _timed(stream: Stream, spans: dict[int, Span]) -> dict[str, Any]:
 
 
 def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
-    """Return what it takes to copy audio: its configuration, the grid of its packets, and whether all are on it."""
+    """Return the facts for copying audio: its configuration, the grid of its packets, and whether all are on it."""
     facts = {"configuration": _configuration(stream)}
     rate = stream.codec_context.sample_rate
     begins = (stream.start_time or 0) * stream.time_base

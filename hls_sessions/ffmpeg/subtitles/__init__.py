@@ -1,4 +1,4 @@
-"""Subtitles: the text tracks of a file as cues, read in a worker process, each file once for all callers."""
+"""The subtitle tracks of a file as cues, read in a worker process, each file once for all callers."""
 
 from hls_sessions.ffmpeg.subtitles.reader import SubtitleReader
 

@@ -35,7 +35,7 @@ NICE = 10
 """The priority is low, because viewers wait for the encoders that run at the same time."""
 
 INTERLEAVE = 10
-"""Seconds by which a subtitle may come later in a file than its audio: what ffmpeg's own muxers allow."""
+"""Seconds by which a subtitle may come later in a file than its audio. ffmpeg's own muxers allow as much."""
 
 STEP = 1_000_000
 """Microseconds between two messages on how far it has read."""

@@ -1,4 +1,4 @@
-"""Worker processes: whatever opens a file nobody has vouched for, forked from a parent that has libav loaded."""
+"""Worker processes, which open files that nobody has vouched for, forked from a parent that has libav loaded."""
 
 from hls_sessions.ffmpeg.workers.channel import Channel, Message
 from hls_sessions.ffmpeg.workers.workers import PACKAGE, PROBE, READ_SUBTITLES, Worker, WorkerFailed, Workers

@@ -69,7 +69,7 @@ class Channel:
         Raises:
             TimeoutError: it took more than ``timeout`` seconds.
             EOFError: the other side is gone.
-            ValueError: what came is not a message.
+            ValueError: the bytes that came are not a message.
             OSError: the socket was closed on this side.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -80,7 +80,7 @@ class Channel:
         return message
 
     def read(self) -> None:
-        """Read what has come, waiting for something.
+        """Read the bytes that have come; wait for the first of them.
 
         Raises:
             EOFError: the other side is gone.
@@ -96,7 +96,7 @@ class Channel:
         """Yield the messages that have come whole.
 
         Raises:
-            ValueError: what came is not a message.
+            ValueError: the bytes that came are not a message.
         """
         while (message := self._whole()) is not None:
             yield message
@@ -117,7 +117,7 @@ class Channel:
         return max(0, HEADER.size + int(length) + int(follows) - len(self._begun))
 
     def _whole(self) -> Message | None:
-        """Take the first message out of what was read, if it is whole."""
+        """Take the first message out of the bytes that were read, if it is whole."""
         if len(self._begun) < HEADER.size:
             return None
         length, follows = HEADER.unpack_from(self._begun)

@@ -8,7 +8,7 @@ socket ``FD``:
   function with a Channel on that socket. Answered with ``{"started": 7, "pid": …}``.
 - ``{"kill": 7}``: kill that worker, and all that it has started.
 
-When a worker has ended, the parent says so: ``{"ended": 7, "code": …, "seconds": …, "log": […]}``. Only the process
+When a worker has ended, the parent reports it: ``{"ended": 7, "code": …, "seconds": …, "log": […]}``. Only the process
 that reaps a child can kill it without the risk that its pid is another's by then, so the daemon asks for kills too.
 """
 
@@ -68,7 +68,7 @@ class Parent:
             self._reap()
 
     def _hear(self) -> bool:
-        """Do what one packet asks for; return False when there will be no more."""
+        """Carry out the request of one packet; return False when there will be no more."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self._control, PACKET, 1)
         except OSError:

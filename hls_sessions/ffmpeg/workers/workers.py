@@ -160,7 +160,7 @@ class Workers:
             self._warm_parent()
 
     def start(self, task: str) -> Worker:
-        """Start a worker for a task, spelled as an entry point; return at once. It gets what is sent to it meanwhile.
+        """Start a worker for a task, spelled as an entry point; return at once. Messages sent meanwhile reach it.
 
         Raises:
             WorkerFailed: these workers are closed.
@@ -221,7 +221,7 @@ class _Heard:
         self._lock = threading.Lock()
 
     def has_hung_up(self, worker: Worker) -> None:
-        worker.kill()  # it may have sent what is not a message
+        worker.kill()  # it may have sent something that is not a message
         worker.close()
         with self._lock:
             self._has_hung_up = True
