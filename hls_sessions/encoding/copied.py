@@ -27,6 +27,17 @@ logger = logging.getLogger(__name__)
 class Copied:
     """The copied part of one rendition."""
 
+    __slots__ = (
+        "_copies",
+        "_estimate",
+        "_has_stand_in",
+        "_output",
+        "_packager",
+        "_presentation",
+        "_rendition",
+        "_reporter",
+    )
+
     def __init__(
         self, output: Output, copies: Copies, equipment: Equipment, packager: SessionPackager, *, has_stand_in: bool
     ) -> None:

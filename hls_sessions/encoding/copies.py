@@ -20,6 +20,8 @@ Number: TypeAlias = int | None
 class Copies:
     """The copied segments of one rendition."""
 
+    __slots__ = ("_failures", "_has_stand_in", "_has_worked", "asked", "given_up", "uncopied")
+
     def __init__(self, *, has_stand_in: bool) -> None:
         """Begin with all segments. ``has_stand_in`` says whether a segment that cannot be copied can be encoded."""
         self._has_stand_in = has_stand_in

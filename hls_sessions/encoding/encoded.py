@@ -42,6 +42,8 @@ FULL: Final = "No space left on device"
 class Encoded:
     """The encoded part of one rendition: all segments, or those that cannot be copied."""
 
+    __slots__ = ("_copies", "_estimate", "_output", "_rendition", "_reporter", "_slots", "failures", "limits", "runs")
+
     def __init__(
         self,
         output: Output,

@@ -41,6 +41,8 @@ class Equipment:
 class Encoders:
     """The runs of one rendition, by number."""
 
+    __slots__ = ("_equipment", "_number", "_quota", "_rendition", "_runs")
+
     def __init__(self, rendition: str, equipment: Equipment, quota: SessionQuota) -> None:
         """Begin without a run. The bytes that runs write are reserved in the session's quota."""
         self._rendition = rendition

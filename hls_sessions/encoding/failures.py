@@ -27,6 +27,8 @@ ATTEMPTS: Final = 3
 class Failures:
     """One rendition's failures, by segment number."""
 
+    __slots__ = ("_attempts", "_left", "_lost", "_methods", "_rendition")
+
     def __init__(self, rendition: str, methods: Sequence[Method]) -> None:
         """Begin with the first of the methods to encode; there may be none."""
         self._rendition = rendition

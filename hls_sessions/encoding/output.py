@@ -10,7 +10,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from hls_sessions.encoding.info import GapInfo
-from hls_sessions.encoding.publisher import Publisher
 from hls_sessions.errors import SegmentImpossible, StorageFailed
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.encoding.encoders import Equipment
+    from hls_sessions.encoding.publisher import Publisher
     from hls_sessions.encoding.viewers import Viewers
     from hls_sessions.media import Rendition
     from hls_sessions.segments import SessionQuota, Shortage
@@ -29,13 +29,28 @@ HOPELESS: Final = 3
 class Output:
     """The published segments of one rendition, and the viewers who wait for more."""
 
-    def __init__(self, rendition: Rendition, equipment: Equipment, quota: SessionQuota, viewers: Viewers) -> None:
-        """Take over the published segments of an earlier actor."""
+    __slots__ = (
+        "_directory",
+        "_impossible",
+        "_lacking",
+        "_quota",
+        "cache",
+        "cuts",
+        "publisher",
+        "rendition",
+        "storage_fault",
+        "viewers",
+    )
+
+    def __init__(
+        self, rendition: Rendition, equipment: Equipment, quota: SessionQuota, viewers: Viewers, publisher: Publisher
+    ) -> None:
+        """Begin with what the publisher has taken over, and with nothing impossible."""
         self.rendition = rendition
         self.cuts = equipment.presentation.cuts(rendition.id)
         self.viewers = viewers
-        self.publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
-        self.cache = self.publisher.cache
+        self.publisher = publisher
+        self.cache = publisher.cache
         self.storage_fault: OSError | None = None
         """Why the last file could not be written; None if it could."""
         self._directory = equipment.directory

@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """The published init segment of one rendition, and the segments that belong to it."""
 
+    __slots__ = ("_cuts", "_id", "_origin", "_track", "cache")
+
     def __init__(
         self,
         rendition: Rendition,

@@ -13,6 +13,7 @@ from hls_sessions.encoding.copies import Copies
 from hls_sessions.encoding.encoded import Encoded
 from hls_sessions.encoding.info import RenditionInfo
 from hls_sessions.encoding.output import Output
+from hls_sessions.encoding.publisher import Publisher
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.errors import SegmentImpossible, SegmentNotFound
 from hls_sessions.ffmpeg import methods
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 class SessionRendition:
     """One rendition. Raises EncoderFailed or StorageFailed when it has to give up."""
+
+    __slots__ = ("_copied", "_copies", "_encoded", "_output", "_rendition", "cuts", "id", "kind", "viewers")
 
     def __init__(
         self,
@@ -63,7 +66,8 @@ class SessionRendition:
         self.kind = rendition.kind
         self._rendition = rendition
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
-        self._output = Output(rendition, equipment, quota, self.viewers)
+        publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
+        self._output = Output(rendition, equipment, quota, self.viewers, publisher)
         self.cuts = self._output.cuts
         usable = methods(rendition, encoder)
         self._copies = Copies(has_stand_in=bool(usable)) if rendition.copied else None

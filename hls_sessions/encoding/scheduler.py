@@ -139,6 +139,8 @@ class Scheduler:
 class SessionSlots:
     """The slots of one session's renditions."""
 
+    __slots__ = ("_scheduler", "_session_id")
+
     def __init__(self, scheduler: Scheduler, session_id: str) -> None:
         self._scheduler = scheduler
         self._session_id = session_id

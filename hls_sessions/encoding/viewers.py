@@ -21,6 +21,8 @@ NEIGHBOURS: Final = 2
 class Viewers:
     """Positions are segment numbers. A caller is answered once, with a file or with an error."""
 
+    __slots__ = ("_now", "_positions", "_waiting", "_waiting_for_init", "kept_for")
+
     def __init__(self, now: Callable[[], float], kept_for: float) -> None:
         """Begin without viewers.
 

@@ -39,6 +39,8 @@ class Reporter(Protocol):
 class SegmentCache:
     """One rendition's segments. The quota and the reporter hear of each that comes and goes."""
 
+    __slots__ = ("_check", "_cuts", "_directory", "_quota", "_rendition", "_reporter", "_sizes", "_unchecked")
+
     def __init__(
         self,
         rendition: Rendition | SubtitleRendition,

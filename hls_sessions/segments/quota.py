@@ -74,6 +74,23 @@ class Wait:
 class SessionQuota:
     """The quota of one session. It is used in the session's thread."""
 
+    __slots__ = (
+        "_quota",
+        "_spare",
+        "asked",
+        "blocked",
+        "bytes",
+        "empty",
+        "held",
+        "idle",
+        "is_open",
+        "refused",
+        "reserved",
+        "spent",
+        "tell",
+        "waits",
+    )
+
     def __init__(self, quota: Quota, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> None:
         self.bytes = 0
         """The bytes of all its segments on disk."""

@@ -1,8 +1,9 @@
 """Durable rows in SQLite: sessions, their transitions, probed files. One writer, many readers; recording never waits.
 
-In reading order: ``rows.py`` (the rows), ``retention.py`` (how long they are kept), ``state_folder.py`` (the folder, locked by
-one process), ``schema.py`` (the tables), ``damage.py`` and ``database.py`` (a file of tables, and damaged ones),
-``journal.py`` (rows yet to be written), ``writer.py`` (the thread that writes them), ``store.py`` (the public API).
+In reading order: ``rows.py`` (the rows), ``retention.py`` (how long they are kept), ``state_folder.py`` (the folder,
+locked by one process), ``schema.py`` (the tables), ``damage.py`` and ``database.py`` (a file of tables, and damaged
+ones), ``journal.py`` (rows yet to be written), ``writer.py`` (the thread that writes them), ``store.py`` (the public
+API).
 """
 
 from hls_sessions.store.retention import Retention
