@@ -1,7 +1,7 @@
 """The counters of a session, each declared once: rows, totals, figures, metrics and screens are made from this table.
 
-A new counter is a field of ``Sums``, a call of ``Counters.add`` with its name, and a column that is added to existing
-databases (``store/database.py``).
+A new counter is a field of ``Sums``, a call of ``Counters.add`` with its name in ``session/record.py``, and an entry in
+the MIGRATIONS of ``store/schema.py``, which adds its column to existing databases.
 """
 
 from __future__ import annotations

@@ -128,8 +128,8 @@ class Encoded:
                         return False
                 case Stop(run):
                     self.runs[run].stop()
-                case Hold(run):
-                    self.runs.hold(self.runs[run])
+                case Hold(run, why):
+                    self.runs.hold(self.runs[run], why)
                 case GoOn(run):
                     self.runs[run].go_on()
                 case Wait():
@@ -152,7 +152,7 @@ class Encoded:
                 continue
             run = self._start(claim)
             if run is not None and held:
-                self.runs.hold(run)
+                self.runs.hold(run, Reason.AHEAD)
 
     def rest(self) -> None:
         """Stop all runs."""

@@ -12,13 +12,13 @@ from hls_sessions.ffmpeg import plan_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hls_sessions.encoding.policy import Start
+    from hls_sessions.encoding.policy import Reason, Start
     from hls_sessions.encoding.reporter import Reporter
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Binary, Method
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Ref
-    from hls_sessions.segments import SegmentDirectory, SessionQuota
+    from hls_sessions.segments import SegmentDirectory, SessionQuota, Shortage
 
 logger = logging.getLogger(__name__)
 
@@ -97,9 +97,10 @@ class Encoders:
         logger.info("started %r", run)
         return run
 
-    def hold(self, run: EncoderRun) -> None:
+    def hold(self, run: EncoderRun, why: Reason | Shortage) -> None:
         """Hold a run. The bytes that it has written and not published stay reserved."""
-        run.hold()
+        run.hold(why.value)
+        logger.debug("%r", run)
         self._quota.settle(self._rendition, run.number, run.bytes)
 
     def published(self, run: EncoderRun, number: int) -> None:

@@ -71,14 +71,22 @@ class Limits:
 
 
 class Reason(Enum):
-    """Why a run does not go on, or is not started. For too little room on disk there is Shortage."""
+    """Why a run is held, is not started, or ends. Too little room on disk is a ``segments.quota.Shortage``."""
 
+    # Of a run that is held.
     AHEAD = "it is far enough ahead of its viewer"
     ANOTHER_IS_WAITED_FOR = "a viewer waits for another run"
+    # Of one that is held or not started.
     NO_SLOT = "the slots are taken by other encoders"
+    # Of one that ends.
     UNWATCHED = "every viewer is gone, or has gone past it"
     REPEATS = "what it would make is on disk, or is made by another run"
-    MOVED = "a viewer who waits needs its place"
+    MOVED = "a viewer who waits needs another run"
+
+    @property
+    def ends(self) -> bool:
+        """Whether a run ends for it. Else it is held, and may go on later."""
+        return self in {Reason.UNWATCHED, Reason.REPEATS, Reason.MOVED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +172,9 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
     requests = [_request(situation, Start(segment), segment) for segment in starts]
     holds: list[Hold] = []
     for run in staying:
-        why: Reason | None = None
+        why: Reason | None  # why it is not to make anything; None when it is
         if run.run in waited_for:
-            pass
+            why = None
         elif run.run not in useful and _repeats(situation, run, staying):
             why = Reason.REPEATS
         else:
@@ -174,7 +182,7 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
             why = _pace(situation.cuts, run, followers, limits, others_wait=bool(urgent))
         if why is None:
             requests.append(_request(situation, run.run, run.next, held=run.held))
-        elif why in {Reason.REPEATS, Reason.UNWATCHED}:
+        elif why.ends:
             stops.append(Stop(run.run, why))
         elif not run.held:
             holds.append(Hold(run.run, why))
@@ -268,7 +276,7 @@ def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) ->
 def _pace(cuts: Cuts, run: RunState, followers: Collection[int], limits: Limits, *, others_wait: bool) -> Reason | None:
     """Return why a run that nobody waits for is not to go on: it has no viewer, or is far enough ahead of the nearest.
 
-    It goes on when the viewer comes near. It does not go on either while a viewer waits for another run. Otherwise,
+    A held run goes on when the viewer comes near. No such run goes on while a viewer waits for another run. Otherwise,
     after a seek, the run at the old position would take half the processor from the run at the new one.
     """
     if not followers:

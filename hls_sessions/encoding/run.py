@@ -67,6 +67,8 @@ class EncoderRun:
         """The same in a word or two, to count by."""
         self.faulty_source = False
         """Whether it worked and its segment was refused, so that another run would do no better."""
+        self._held_for = ""
+        """Why it was held last."""
         self._worked = -1, 0.0
         """How much processor time it had used when it was last seen to have used more, and when that was."""
 
@@ -89,7 +91,7 @@ class EncoderRun:
             raise
 
     def __repr__(self) -> str:
-        state = "stopping" if self.stopping else "held" if self._process.held else "running"
+        state = "stopping" if self.stopping else f"held: {self._held_for}" if self._process.held else "running"
         return f"<EncoderRun {self.rendition}/{self.number} [{state}, pid {self.pid}, segment {self.next}]>"
 
     @property
@@ -138,8 +140,9 @@ class EncoderRun:
             self._worked = used, now
         return now - self._worked[1] >= limit
 
-    def hold(self) -> None:
+    def hold(self, why: str) -> None:
         """Suspend it."""
+        self._held_for = why
         self._process.hold()
 
     def go_on(self) -> None:

@@ -55,14 +55,14 @@ class Spare(Protocol):
 class Shortage(Enum):
     """The limit that a reservation would exceed."""
 
-    OWN = "own"
+    OWN = "its session may take no more of the disk"
     """That of this session. Others have room."""
-    SHARED = "shared"
+    SHARED = "the disk, or the share of it for all sessions, is full"
     """That of all sessions, or the disk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Waiting:
     """A refused reservation of a rendition, for a viewer who waits."""
 
     number: int
@@ -81,7 +81,7 @@ class SessionQuota:
         "blocked",
         "bytes",
         "empty",
-        "held",
+        "held_runs",
         "idle",
         "is_open",
         "refused",
@@ -96,11 +96,11 @@ class SessionQuota:
         """The bytes of all its segments on disk."""
         self.reserved: dict[Writer, int] = {}
         """How many bytes are reserved for each writer."""
-        self.held: set[Writer] = set()
+        self.held_runs: set[Writer] = set()
         """The runs that are held. Their reservations are the bytes that they have written and not published."""
         self.refused: dict[str, Shortage] = {}
         """The renditions whose last reservation was refused, and the limit that it would exceed."""
-        self.waits: dict[str, Wait] = {}
+        self.waits: dict[str, Waiting] = {}
         """Those of them that a viewer waits for."""
         self.is_open = True
         """Whether it is open. A closed one counts nothing, because an earlier actor of the session may still use it."""
@@ -124,7 +124,7 @@ class SessionQuota:
     @property
     def stuck(self) -> int:
         """The bytes that held runs have written and not published. They cannot be evicted until the runs go on."""
-        return sum(self.reserved[run] for run in self.held)
+        return sum(self.reserved[run] for run in self.held_runs)
 
     @property
     def lacks(self) -> Shortage | None:
@@ -274,7 +274,7 @@ class Quota:
             lacking = self._lacking(session, run, size, free, urgent=urgent)
             if not any(lacking):
                 self._reserve(session, run, size)
-                session.held.discard(run)
+                session.held_runs.discard(run)
         return lacking
 
     @shielded
@@ -294,7 +294,7 @@ class Quota:
             sessions = self._sessions.values()
             empty = None if free is None else free + self._stored
             # A held run does not give way to a wait that can never fit beside the bytes that held runs have written.
-            stuck = {other: other.stuck if run in session.held else 0 for other in sessions}
+            stuck = {other: other.stuck if run in session.held_runs else 0 for other in sessions}
             in_all = sum(stuck.values())
             first = [
                 (other, wait)
@@ -317,7 +317,7 @@ class Quota:
         with self._lock:
             before = session.waits.pop(rendition, None)
             if lack is not None and size:
-                session.waits[rendition] = Wait(before.number if before else next(self._numbers), size, lack)
+                session.waits[rendition] = Waiting(before.number if before else next(self._numbers), size, lack)
             is_over = before is not None and rendition not in session.waits
             if session.refused and session.is_open:
                 self._lacking_any.add(session)
@@ -350,9 +350,9 @@ class Quota:
         with self._lock:
             less = session.reserved.get(run, 0) > size
             self._reserve(session, run, size)
-            session.held.discard(run)
+            session.held_runs.discard(run)
             if size:
-                session.held.add(run)
+                session.held_runs.add(run)
         if less:
             self.retry((session, run[0]))
 

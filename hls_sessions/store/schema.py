@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x484C5353
 """SQLite's ``application_id`` of our files: "HLSS"."""
 
-VERSION = 3
-"""SQLite's ``user_version`` of a file with the tables below."""
-
 MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE sessions ADD COLUMN file_size INTEGER",
@@ -51,8 +48,11 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN had_subscribers BOOLEAN NOT NULL DEFAULT 0",
     ),
 }
-"""By version: the statements that make a file of it one of the next. A change of a row's fields needs an entry here and
-the next VERSION."""
+"""By version: the statements that make a file of it one of the next. A new field of a row needs an entry here, because
+there are files without its column; where the field may not be None, the column needs a DEFAULT."""
+
+VERSION = max(MIGRATIONS) + 1
+"""SQLite's ``user_version`` of a file with the tables below."""
 
 
 class AnyTextType(TypeDecorator[str]):
