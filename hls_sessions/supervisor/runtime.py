@@ -65,6 +65,7 @@ class Runtime:
         close: Callable[[str], None],
         graceful_stop: GracefulStop,
         free_bytes: Callable[[Path], int | None],
+        workers: Workers | None,
     ) -> None:
         """Start everything.
 
@@ -77,6 +78,7 @@ class Runtime:
             close: ends a session by its id.
             graceful_stop: how it will be stopped; it may be hurried while this starts.
             free_bytes: returns how many bytes may still be written to the disk of a folder.
+            workers: where probers, subtitle readers and packagers are started; None for workers of its own.
 
         Raises:
             EncoderUnusable: the encoder that is set does not work here.
@@ -106,8 +108,9 @@ class Runtime:
             resources.callback(self.store.close)
             bus.start()
             resources.callback(bus.stop, settings.shutdown_timeout)
-            workers = Workers()
-            resources.callback(workers.close)
+            if workers is None:
+                workers = Workers()
+                resources.callback(workers.close)
             workers.warm_up()
             self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
             prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from hls_sessions.ffmpeg import Binary, Encoder
+    from hls_sessions.ffmpeg import Binary, Encoder, Workers
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock
     from hls_sessions.session import Session, Snapshot, Transition
@@ -63,6 +63,7 @@ class Supervisor:
         *,
         clock: Clock | None = None,
         free_bytes: Callable[[Path], int | None] = free_bytes,
+        workers: Workers | None = None,
         **options: Any,
     ) -> None:
         """Prepare a supervisor.
@@ -72,6 +73,8 @@ class Supervisor:
             clock: what time it is; tests hand in a manual one.
             free_bytes: how many bytes may still be written to the disk of a folder, None for unknown; tests hand in
                 a disk of their own.
+            workers: the parent of its worker processes, which outlives it; tests share one, because it takes half a
+                second to warm up. By default it has one of its own.
             options: single settings, by name.
 
         Raises:
@@ -84,6 +87,7 @@ class Supervisor:
         self.media_roots = MediaRoots(self.settings.media)
         self.clock: Clock = clock or SystemClock()
         self._free_bytes = free_bytes
+        self._workers = workers
         self._bus = EventBus()
         self._graceful_stop = GracefulStop()
         self._changing = threading.Lock()
@@ -127,6 +131,7 @@ class Supervisor:
                 close=self.close,
                 graceful_stop=self._graceful_stop,
                 free_bytes=self._free_bytes,
+                workers=self._workers,
             )
 
     def when_over(self, callback: Callable[[], None]) -> None:

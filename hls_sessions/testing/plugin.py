@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from hls_sessions import Supervisor
+from hls_sessions.ffmpeg import Workers
+from hls_sessions.ffmpeg.workers import PROBE
 from hls_sessions.otp import ManualClock
 from hls_sessions.testing import clips, leftovers
 
@@ -71,14 +74,28 @@ def hls_segments_dir(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def hls_shared_workers() -> Iterator[tuple[Workers, str | None]]:
+    """Return the workers that the supervisors of all tests share, and the PYTHONPATH that they import from."""
+    workers = Workers()
+    workers.warm_up()
+    workers.start(PROBE).end()  # its parent is there from now on
+    yield workers, os.environ.get("PYTHONPATH")
+    workers.close()
+
+
 @pytest.fixture
 def hls_supervisor(
-    request: pytest.FixtureRequest, hls_clip_folder: Path, hls_segments_dir: Path
+    request: pytest.FixtureRequest,
+    hls_clip_folder: Path,
+    hls_segments_dir: Path,
+    hls_shared_workers: tuple[Workers, str | None],
 ) -> Iterator[StartSupervisor]:
     """Return a function that starts a supervisor; it serves this run's films unless other roots are given."""
     if "hls_nothing_left" in request.fixturenames:
         # The fixture that looks for leftovers must be torn down after this one, which stops the supervisors.
         request.getfixturevalue("hls_nothing_left")
+    workers, path = hls_shared_workers
     with ExitStack() as running:
 
         def start(*, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
@@ -88,6 +105,8 @@ def hls_supervisor(
                 "segments_dir": hls_segments_dir,
                 "encoder": "libx264",
                 "drain": True,
+                # A test that gives workers another path to import from needs workers of its own.
+                "workers": workers if os.environ.get("PYTHONPATH") == path else None,
             } | settings
             return running.enter_context(Supervisor(clock=clock, **options))
 
@@ -95,7 +114,7 @@ def hls_supervisor(
 
 
 @pytest.fixture
-def hls_nothing_left(tmp_path: Path) -> Iterator[None]:
+def hls_nothing_left(tmp_path: Path, hls_shared_workers: object) -> Iterator[None]:  # noqa: ARG001 - they are no leftovers
     """Fail the test when it leaves a process, a thread or a session directory behind."""
     before = leftovers.threads(), leftovers.child_processes()
     yield

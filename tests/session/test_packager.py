@@ -306,7 +306,7 @@ def test_video_that_can_only_be_copied_has_a_gap_where_it_cannot_be(packager_dou
 
 
 def test_when_the_parent_of_all_packagers_dies_every_session_goes_on(hls_supervisor, film, packager):
-    supervisor = hls_supervisor()
+    supervisor = hls_supervisor(workers=None)
     sessions = [supervisor.open(film) for _ in range(3)]
     for session in sessions:
         session.segment(COPY, 0, BOUND)

@@ -158,6 +158,7 @@ class Workers:
         """Start the warm parent, so that the first worker need not wait for it. Does not wait itself."""
         with self._lock:
             self._warm_parent()
+            self._listener = self._listener or Listener()
 
     def start(self, task: str) -> Worker:
         """Start a worker for a task, spelled as an entry point; return at once. Messages sent meanwhile reach it.
