@@ -1,11 +1,11 @@
 """Encoding of renditions: the policy, the slots of all sessions, the runs, the packager, and the published output."""
 
-from hls_sessions.encoding.encoders import Equipment
 from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
 from hls_sessions.encoding.packager import PackagerAnswered, PackagerCheck, PackagerExited, SessionPackager
 from hls_sessions.encoding.policy import Limits
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
+from hls_sessions.encoding.runs import Equipment
 from hls_sessions.encoding.scheduler import Scheduler, SlotsChanged
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer

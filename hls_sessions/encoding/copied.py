@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.encoding.copies import Copies, Number
-    from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.output import Output
     from hls_sessions.encoding.packager import SessionPackager
+    from hls_sessions.encoding.runs import Equipment
     from hls_sessions.ffmpeg import Packaged
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class Copied:
     def _lacks_init(self) -> bool:
         """Whether the init segment is missing, and a viewer waits for it or for a segment that needs it."""
         output, uncopied = self._output, self._copies.uncopied
-        stands_in = not output.publisher.has_published and any(number in uncopied for number in output.viewers.waiting)
+        stands_in = not output.publisher.has_track and any(number in uncopied for number in output.viewers.waiting)
         return (output.waits_for_any or stands_in) and not output.publisher.has_init
 
     def _publish(self, number: Number, file: Path, init: bytes) -> None:

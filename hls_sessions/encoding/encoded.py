@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Final
 
-from hls_sessions.encoding.encoders import Encoders
 from hls_sessions.encoding.failures import Failures
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
+from hls_sessions.encoding.runs import Runs
 from hls_sessions.encoding.viewers import NEIGHBOURS
 from hls_sessions.errors import EncoderFailed
 from hls_sessions.media import BrokenSegment, Refused
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.encoding.copies import Copies
-    from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.output import Output
     from hls_sessions.encoding.policy import Claim, Limits
     from hls_sessions.encoding.run import EncoderRun
+    from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.scheduler import SessionSlots
     from hls_sessions.ffmpeg import Exit, Method
     from hls_sessions.segments import SessionQuota, Shortage
@@ -62,7 +62,7 @@ class Encoded:
         self._slots = slots
         rendition = output.rendition
         self._rendition = rendition.id
-        self.runs = Encoders(rendition.id, equipment, quota)
+        self.runs = Runs(rendition.id, equipment, quota)
         self.failures = Failures(rendition.id, methods)
         self._estimate = Estimate(rendition.peak, output.cuts)
 
@@ -110,7 +110,7 @@ class Encoded:
         if copies is None or copies.given_up is not None:
             return self.failures.can_encode
         # Segments encoded in the place of copies are played with the init segment of the copies.
-        stands_in = copies.uncopied and self._output.publisher.has_published
+        stands_in = copies.uncopied and self._output.publisher.has_track
         return self.failures.can_encode and bool(stands_in or self.runs)
 
     def act(self) -> bool:
@@ -182,7 +182,7 @@ class Encoded:
             settled.discard(waiting[0])
         return Situation(
             cuts=self._output.cuts,
-            published=settled,
+            settled=settled,
             waiting=waiting,
             positions=viewers.latest_first,
             runs=tuple(run.state for run in self.runs.going),

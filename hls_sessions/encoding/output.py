@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
     from pathlib import Path
 
-    from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.publisher import Publisher
+    from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.viewers import Viewers
     from hls_sessions.media import Rendition
     from hls_sessions.segments import SessionQuota, Shortage

@@ -43,8 +43,8 @@ class Situation:
     """One rendition of one session, at one moment."""
 
     cuts: Cuts
-    published: Collection[int]
-    """Segments that are on disk."""
+    settled: Collection[int]
+    """Segments that no run is to make: on disk, copied, impossible, or before the track begins."""
     waiting: Sequence[int]
     """Segments viewers wait for, the longest wait first."""
     positions: Sequence[int]
@@ -163,7 +163,7 @@ class Proposal:
 
 def propose(situation: Situation, limits: Limits) -> Proposal:
     """Return which runs are to make something now, and which are not."""
-    urgent = [segment for segment in situation.waiting if segment not in situation.published]
+    urgent = [segment for segment in situation.waiting if segment not in situation.settled]
     wanted = dict(_first_missing(situation))
     starts, stops = _cover(situation, limits, urgent, wanted)
     stopped = {stop.run for stop in stops}
@@ -261,7 +261,7 @@ def _makers(runs: Collection[RunState], segments: Iterable[int]) -> set[int]:
 def _first_missing(situation: Situation) -> Iterator[tuple[int, int]]:
     """Yield each viewer's position with the first missing segment at or after it, where there is one."""
     for at in situation.positions:
-        missing = next((n for n in range(at, len(situation.cuts)) if n not in situation.published), None)
+        missing = next((n for n in range(at, len(situation.cuts)) if n not in situation.settled), None)
         if missing is not None:
             yield at, missing
 
@@ -269,7 +269,7 @@ def _first_missing(situation: Situation) -> Iterator[tuple[int, int]]:
 def _repeats(situation: Situation, run: RunState, runs: Collection[RunState]) -> bool:
     """Whether the next segments of a run are on disk already, or are being made by a run ahead of it."""
     coming = range(run.next, min(run.next + REACH, run.last) + 1)
-    missing = next((segment for segment in coming if segment not in situation.published), None)
+    missing = next((segment for segment in coming if segment not in situation.settled), None)
     return missing is None or _covering(runs, missing) is not run
 
 

@@ -66,7 +66,7 @@ class Publisher:
         return self.cache.init.exists()
 
     @property
-    def has_published(self) -> bool:
+    def has_track(self) -> bool:
         """Whether a player may have an init segment, to which all further segments must belong."""
         return self._track is not None
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.encoding.copies import Number
-    from hls_sessions.encoding.encoders import Equipment
     from hls_sessions.encoding.packager import SessionPackager
     from hls_sessions.encoding.policy import Limits
     from hls_sessions.encoding.run import EncoderRun
+    from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.scheduler import SessionSlots
     from hls_sessions.ffmpeg import Encoder, Exit, Packaged
     from hls_sessions.media import Rendition

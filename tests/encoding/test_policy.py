@@ -340,7 +340,7 @@ def maker(runs, segment):
 
 
 def missing_and_waited_for(now):
-    return [segment for segment in now.waiting if segment not in now.published]
+    return [segment for segment in now.waiting if segment not in now.settled]
 
 
 @everything
@@ -389,9 +389,9 @@ def test_a_segment_that_a_viewer_will_want_soon_is_not_left_to_a_held_run_unless
 
     for at in now.positions:
         soon = range(at, now.cuts.reaching(at, limits.low) + 1)
-        gap = next((n for n in soon if n not in now.published), None)
+        gap = next((n for n in soon if n not in now.settled), None)
         made_by = None if gap is None else maker(then.runs, gap)
-        assert made_by is None or not made_by.held or set(now.waiting) - set(now.published)
+        assert made_by is None or not made_by.held or set(now.waiting) - set(now.settled)
 
 
 @everything
@@ -404,7 +404,7 @@ def test_nothing_is_started_that_is_on_disk_or_being_made(case):
 
     for action in actions:
         if isinstance(action, Start):
-            assert action.segment not in now.published
+            assert action.segment not in now.settled
             assert maker(staying, action.segment) is None
 
 
@@ -491,7 +491,7 @@ class Playback:
             self._ask(viewer)
 
     def waits(self, viewer):
-        return self.places[viewer] not in self.now.published
+        return self.places[viewer] not in self.now.settled
 
     def step(self, viewer):
         """The viewer asks for the next segment, once this one is there."""
@@ -510,7 +510,7 @@ class Playback:
         if going:
             made = going[turn % len(going)]
             runs = [replace(run, next=run.next + (run is made)) for run in self.now.runs]
-            self.now = replace(self.now, runs=tuple(runs), published=self.now.published | {made.next})
+            self.now = replace(self.now, runs=tuple(runs), settled=self.now.settled | {made.next})
             self._act()
         return bool(going)
 
@@ -522,7 +522,7 @@ class Playback:
         self._act()
 
     def _act(self):
-        waiting = tuple(dict.fromkeys(place for place in self.places if place not in self.now.published))
+        waiting = tuple(dict.fromkeys(place for place in self.places if place not in self.now.settled))
         self.now = replace(self.now, waiting=waiting, positions=tuple(dict.fromkeys(reversed(self.places))))
         actions = decide(self.now, self.limits)
         self.starts += [action.segment for action in actions if isinstance(action, Start)]

@@ -20,7 +20,7 @@ class Encoder(ABC):
     label: ClassVar[str]
     """Its name as people know it."""
     preference: ClassVar[int]
-    """The lowest that works is chosen."""
+    """Of the encoders that pass their trial (``ffmpeg/trial.py``), the one with the lowest is chosen."""
     b_frames: ClassVar[bool] = True
     """Whether it can have frames decoded in another order than they are shown in."""
     device: ClassVar[tuple[str, ...]] = ()
@@ -33,7 +33,7 @@ class Encoder(ABC):
         return self.name
 
     def take(self, video: Any) -> Any:
-        """Bring frames of planar 4:2:0, in memory, to where and as it takes them."""
+        """Append the filters (``format``, ``hwupload``) that bring planar 4:2:0 into the form that it takes."""
         return video
 
     def bitstream_filter(self, rendition: VideoRendition) -> str | None:  # noqa: ARG002 - for those that need one
@@ -43,6 +43,8 @@ class Encoder(ABC):
     @abstractmethod
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
         """Return the output options: rate, profile and level of the rendition, no keyframe but those that are forced.
+
+        A forced keyframe must be an IDR frame, because each segment begins with one.
 
         Args:
             rendition: the rendition to make.

@@ -38,7 +38,7 @@ class Equipment:
     """The clock, in seconds."""
 
 
-class Encoders:
+class Runs:
     """The runs of one rendition, by number."""
 
     __slots__ = ("_equipment", "_number", "_quota", "_rendition", "_runs")
