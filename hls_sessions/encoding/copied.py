@@ -144,7 +144,7 @@ class Copied:
         publisher = self._output.publisher
         if not publisher.publish_init(init):
             if self._has_stand_in:
-                self._copies.given_up = "what is published is encoded"
+                self._copies.given_up = "the published segments are encoded"
             raise Refused("its codec configuration is not the init segment's")
         self._output.answer_for_init()
         if number is not None:

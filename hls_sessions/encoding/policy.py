@@ -81,7 +81,7 @@ class Reason(Enum):
     # Of one that ends.
     UNWATCHED = "every viewer is gone, or has gone past it"
     REPEATS = "what it would make is on disk, or is made by another run"
-    MOVED = "a viewer who waits needs another run"
+    MOVED = "another run is to be started for a viewer, and there may be no more"
 
     @property
     def ends(self) -> bool:

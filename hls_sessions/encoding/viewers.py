@@ -94,7 +94,7 @@ class Viewers:
         return bool(self._waiting_for_init)
 
     def is_awaited(self, number: int) -> bool:
-        """Whether a caller who has not left waits for a segment."""
+        """Whether any caller still waits for a segment."""
         return any(not caller.abandoned for caller in self._waiting.get(number, ()))
 
     def answer(self, number: int, file: Path) -> None:

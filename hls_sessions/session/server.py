@@ -119,7 +119,7 @@ class SessionServer(GenServer):
         self._spec = spec
         self._services = services
         self._record = record
-        self._waits = Waits(services.clock.monotonic, record.counters.sums.segments_made, record.first_segment_after)
+        self._waits = Waits(services.clock.monotonic, record.counters.segments_made, record.first_segment_after)
         self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
         # A crashed actor has ended its runs. An actor that was killed, or whose thread was stuck, may not have.

@@ -130,15 +130,12 @@ def lost_timers(supervisor: Supervisor) -> Iterator[None]:
 
 
 @contextmanager
-def storage_that_fails(
-    *, times: int | None = None, error: int = errno.EIO, then: Callable[[], object] = lambda: None
-) -> Iterator[None]:
+def storage_that_fails(*, times: int | None = None, error: int = errno.EIO) -> Iterator[None]:
     """Make the writing of segments fail, in all sessions of this process, while the block runs.
 
     Args:
         times: how many fail; all when omitted.
         error: the error of each failure.
-        then: called in the place of each failure; it may do worse.
     """
     left = iter(range(times)) if times is not None else None
     turn = threading.Lock()
@@ -148,7 +145,6 @@ def storage_that_fails(
         with turn:
             fails = left is None or next(left, None) is not None
         if fails:
-            then()
             raise OSError(error, os.strerror(error))
         publish(directory, *what)
 
