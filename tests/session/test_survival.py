@@ -449,7 +449,7 @@ def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg
 
 def test_a_viewer_who_waits_for_a_session_that_is_closed_is_answered(hanging, film):
     session = hanging().open(film)
-    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(VIDEO)]
     peek(session)
 
     session.stop()

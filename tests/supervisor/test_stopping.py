@@ -76,7 +76,7 @@ def test_a_second_stop_at_the_same_time_returns_when_all_is_gone(hls_supervisor,
 def test_waiting_viewers_are_answered_when_the_supervisor_stops(hanging, film):
     supervisor = hanging()
     session = supervisor.open(film)
-    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(VIDEO)]
     peek(session)
 
     supervisor.stop()
