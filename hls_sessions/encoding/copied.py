@@ -57,7 +57,7 @@ class Copied:
         if copies.given_up is not None:
             return
         for number in output.viewers.waiting:
-            if number < output.cuts.leading or number not in copies or number in copies.asked:
+            if number not in output.cuts.made or number not in copies or number in copies.asked:
                 continue
             if output.reserve(self._task(number), self.size_of(number), urgent=True) is None:
                 self._ask(number)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ATTEMPTS: Final = 3
 """How often a packager tries a segment before it is encoded. After so many segments that could not be copied, if none
@@ -20,23 +20,34 @@ Number: TypeAlias = int | None
 class Copies:
     """The copied segments of one rendition."""
 
-    __slots__ = ("_failures", "_has_stand_in", "_has_worked", "asked", "given_up", "uncopied")
+    __slots__ = ("_failed", "_failures", "_has_stand_in", "_has_worked", "_held", "asked", "given_up")
 
-    def __init__(self, *, has_stand_in: bool) -> None:
-        """Begin with all segments. ``has_stand_in`` says whether a segment that cannot be copied can be encoded."""
+    def __init__(self, held: Iterable[int] = (), *, has_stand_in: bool) -> None:
+        """Begin with all segments.
+
+        Args:
+            held: those after the video has ended. They show its last frame, and are always encoded.
+            has_stand_in: whether a segment that cannot be copied can be encoded.
+        """
         self._has_stand_in = has_stand_in
         self.asked: set[Number] = set()
         """The segments that a packager was asked for, each with a reservation."""
         self.given_up: str | None = None
         """Why nothing is copied any more."""
-        self.uncopied: dict[int, str] = {}
-        """The segments that cannot be copied, and why."""
+        self._held = frozenset(held)
+        self._failed: dict[int, str] = {}
+        """The segments that could not be copied, and why."""
         self._failures: Counter[Number] = Counter()
         self._has_worked = False
 
     def __contains__(self, number: object) -> bool:
         """Whether a segment is copied, as far as is known."""
-        return self.given_up is None and number not in self.uncopied
+        return self.given_up is None and number not in self._failed and number not in self._held
+
+    @property
+    def uncopied(self) -> frozenset[int]:
+        """The segments that are encoded because they cannot be copied."""
+        return self._held.union(self._failed)
 
     def is_last_try(self, number: Number) -> bool:
         """Whether a segment is given up when it fails once more."""
@@ -58,8 +69,8 @@ class Copies:
         if number is None:
             self.given_up = reason
         else:
-            self.uncopied[number] = reason
-            if len(self.uncopied) >= ATTEMPTS and not self._has_worked:
+            self._failed[number] = reason
+            if len(self._failed) >= ATTEMPTS and not self._has_worked:
                 self.given_up = reason
         return True
 
@@ -67,14 +78,15 @@ class Copies:
         """Return the last segment of a stretch that cannot be copied; None if it goes on to the end."""
         if self.given_up is not None:
             return None
-        while number + 1 in self.uncopied:
+        uncopied = self.uncopied
+        while number + 1 in uncopied:
             number += 1
         return number
 
     @property
     def notes(self) -> Iterator[str]:
         """The segments that are not copied and why, a sentence for each stretch of neighbours with the same reason."""
-        numbered = enumerate(sorted(self.uncopied.items()))
+        numbered = enumerate(sorted(self._failed.items()))
         for (_, reason), group in groupby(numbered, key=lambda item: (item[1][0] - item[0], item[1][1])):
             numbers = [number for _, (number, _) in group]
             where = f"segment {numbers[0]}" if len(numbers) == 1 else f"segments {numbers[0]} to {numbers[-1]}"

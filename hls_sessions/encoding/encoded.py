@@ -171,17 +171,18 @@ class Encoded:
     # ---- within
 
     def _situation(self) -> Situation:
-        leading, viewers, failures = self._output.cuts.leading, self._output.viewers, self.failures
-        waiting = [segment for segment in viewers.waiting if segment >= leading and not self._is_copied(segment)]
-        settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *range(leading)}
+        cuts, viewers, failures = self._output.cuts, self._output.viewers, self.failures
+        waiting = [segment for segment in viewers.waiting if segment in cuts.made and not self._is_copied(segment)]
+        filled = set(range(len(cuts))) - set(cuts.made)
+        settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *filled}
         if self._copies is not None and self._copies.given_up is None:
-            settled |= set(range(len(self._output.cuts))) - self._copies.uncopied.keys()
-        # Segments before the track's beginning need the init segment, and nothing else that a run makes.
+            settled |= set(range(len(cuts))) - self._copies.uncopied
+        # Segments before and after the track need the init segment, and nothing else that a run makes.
         elif not waiting and self._output.waits_for_any:
             waiting = [self._output.segment_for_init]
             settled.discard(waiting[0])
         return Situation(
-            cuts=self._output.cuts,
+            cuts=cuts,
             settled=settled,
             waiting=waiting,
             positions=viewers.latest_first,

@@ -68,40 +68,40 @@ class Output:
     def answer_for_init(self) -> None:
         """Answer all callers who wait for the init segment, or for segments that need nothing else."""
         self.viewers.answer_init(self.cache.init)
-        for number in self._leading_awaited:
+        for number in self._fillers_awaited:
             try:
-                self.viewers.answer(number, self.publish_leading(number))
+                self.viewers.answer(number, self.publish_filler(number))
             except StorageFailed as error:
                 self.viewers.fail([number], error)
 
-    def publish_leading(self, number: int) -> Path:
-        """Publish a segment before the track's beginning, and return its file. The init segment must be there.
+    def publish_filler(self, number: int) -> Path:
+        """Publish a segment before or after the track, and return its file. The init segment must be there.
 
         Raises:
             StorageFailed: it cannot be written.
         """
         try:
-            return self.publisher.publish_leading(number)
+            return self.publisher.publish_filler(number)
         except OSError as error:
             raise self.storage_failed(error) from error
 
     @property
     def waits_for_any(self) -> bool:
         """Whether a viewer waits for the init segment, or for a segment that needs nothing else."""
-        return self.viewers.wait_for_any or bool(self._leading_awaited)
+        return self.viewers.wait_for_any or bool(self._fillers_awaited)
 
     @property
     def segment_for_init(self) -> int:
         """The segment to make for viewers who wait for the init segment: one at or near the latest position."""
-        leading = self.cuts.leading
-        at = max(*self.viewers.latest_first[:1], leading, 0)
-        nearest = (*range(at, len(self.cuts)), *range(leading, at))
+        made = self.cuts.made
+        at = min(max(*self.viewers.latest_first[:1], made.start, 0), made.stop - 1)
+        nearest = (*range(at, made.stop), *range(made.start, at))
         return next((number for number in nearest if number not in self._impossible), at)
 
     @property
-    def _leading_awaited(self) -> list[int]:
-        """The segments before the track's beginning that viewers wait for."""
-        return [number for number in self.viewers.waiting if number < self.cuts.leading]
+    def _fillers_awaited(self) -> list[int]:
+        """The segments before and after the track that viewers wait for."""
+        return [number for number in self.viewers.waiting if number not in self.cuts.made]
 
     # ---- impossible segments
 
@@ -115,9 +115,8 @@ class Output:
         self._impossible[number] = reason
         error = SegmentImpossible(self.rendition.id, number, reason)
         self.viewers.fail([number], error)
-        makeable = len(self.cuts) - self.cuts.leading
-        if not self.cache.numbers and len(self._impossible) >= min(HOPELESS, makeable):
-            self.viewers.fail(self._leading_awaited, error)
+        if not self.cache.numbers and len(self._impossible) >= min(HOPELESS, len(self.cuts.made)):
+            self.viewers.fail(self._fillers_awaited, error)
             self.viewers.fail_init(error)
 
     @property

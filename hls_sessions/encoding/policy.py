@@ -44,7 +44,7 @@ class Situation:
 
     cuts: Cuts
     settled: Collection[int]
-    """Segments that no run is to make: on disk, copied, impossible, or before the track begins."""
+    """Segments that no run is to make: on disk, copied, impossible, or before or after the track."""
     waiting: Sequence[int]
     """Segments viewers wait for, the longest wait first."""
     positions: Sequence[int]

@@ -144,8 +144,8 @@ class Publisher:
         self._track = track
         return True
 
-    def publish_leading(self, number: int) -> Path:
-        """Publish a segment before the track's beginning, and return its file. The init segment must be there.
+    def publish_filler(self, number: int) -> Path:
+        """Publish a segment before or after the track, and return its file. The init segment must be there.
 
         Raises:
             OSError: it cannot be written.

@@ -70,7 +70,8 @@ class SessionRendition:
         self._output = Output(rendition, equipment, quota, self.viewers, publisher)
         self.cuts = self._output.cuts
         usable = methods(rendition, encoder)
-        self._copies = Copies(has_stand_in=bool(usable)) if rendition.copied else None
+        held = range(len(self.cuts) - self.cuts.held, len(self.cuts))
+        self._copies = Copies(held, has_stand_in=bool(usable)) if rendition.copied else None
         self._encoded = Encoded(self._output, self._copies, equipment, usable, quota, slots, limits)
         self._copied: Copied | None = None
         if self._copies is not None:
@@ -84,7 +85,7 @@ class SessionRendition:
         Raises:
             SegmentNotFound: the playlist has no such segment.
             SegmentImpossible: it was tried, and the file does not hold it.
-            StorageFailed: it is before the track's beginning, and cannot be written.
+            StorageFailed: it is before or after the track, and cannot be written.
         """
         output = self._output
         if not 0 <= number < len(self.cuts):
@@ -95,8 +96,8 @@ class SessionRendition:
         if (reason := output.impossible.get(number)) is not None:
             raise SegmentImpossible(self.id, number, reason)
         self._encoded.failures.try_anew(number)
-        if number < self.cuts.leading and output.publisher.has_init:
-            return output.publish_leading(number)
+        if number not in self.cuts.made and output.publisher.has_init:
+            return output.publish_filler(number)
         self.viewers.wait(number, caller)
         return None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import ffmpeg
@@ -47,6 +48,19 @@ EXACT_SEEK = ("mp4", "matroska")
 
 RETIMING = {"setts"}
 """The bitstream filter that sets decode times; ffmpeg has it from 4.4 on, and gets no B-frames before."""
+
+DECODED_JUST_BEFORE = "setts=pts=PTS:dts=if(lt(N\\,2)*{}\\,STARTPTS-2+N\\,DTS)"
+"""Decodes the first two frames of a run, on a condition, just before the first is shown."""
+
+DECODED_BEFORE_LATE = "setts=pts=PTS:dts=if(gt(N\\,2)\\,DTS\\,if(N\\,STARTPTS*{:.9f}-3+N\\,STARTPTS))"
+"""Decodes the first frame of a run when it is shown, and the next two just before the time at which it would be shown,
+a multiple of that. Else the third would be decoded when the first is, and would last until the others begin."""
+
+LEAST_LATE = 4
+"""Ticks by which a first frame must be shown earlier to leave room for the decode times of the next two."""
+
+HELD_MARGIN = 1
+"""Seconds before the expected end of video that are read to find its last frame."""
 
 SEEK_MARGIN = 12
 """Seconds read before the wanted frame in other containers (MPEG-TS), where a seek lands anywhere: a keyframe must come
@@ -88,15 +102,25 @@ def plan_run(
     ``until`` is the last segment that is wanted; None for the whole film. A run may be planned for fewer.
     """
     cuts = presentation.cuts(rendition.id)
-    last = min(len(cuts) - 1 if until is None else until, segment + HORIZON - 1)
+    # What shows the last frame is not made with what is before.
+    end = cuts.last_of_track if segment <= cuts.last_of_track else cuts.made.stop - 1
+    last = min(end if until is None else until, end, segment + HORIZON - 1)
+    shift = Fraction(0)
     match rendition:
-        case CopiedVideo():
-            stream, written = _video(binary, presentation, rendition.instead, method, cuts, segment, last)
-        case VideoRendition():
-            stream, written = _video(binary, presentation, rendition, method, cuts, segment, last)
+        case VideoRendition() | CopiedVideo():
+            encoded = rendition.instead if isinstance(rendition, CopiedVideo) else rendition
+            if segment > cuts.last_of_track:
+                stream, written = _held_video(binary, presentation, encoded, method, cuts, segment, last)
+                ends = {"frames:v": last - segment + 1}
+            else:
+                shift = _shift(rendition.track, cuts) if segment == 0 else shift
+                stream, written = _video(binary, presentation, encoded, method, cuts, segment, last, shift)
+                ends = {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack + shift)}
         case AudioRendition():
             stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
-    offset = OFFSET - presentation.timeline.origin
+            # Silence after the audio has no end of its own.
+            ends = {"to": _seconds(cuts.end(last) - (0 if last == len(cuts) - 1 else cuts.slack))}
+    offset = OFFSET - presentation.timeline.origin - shift
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(
         stream,
@@ -109,10 +133,23 @@ def plan_run(
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **({} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack)}),
+        **ends,
     )
-    command = output.global_args("-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", *method.encoder.device)
+    command = output.global_args(
+        "-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", "-max_error_rate", "1", *method.encoder.device
+    )
     return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, method)
+
+
+def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
+    """Return the seconds to add to all times of a run whose first frame is shown earlier than in the file; else 0.
+
+    Its first frame is then shown at about one second, so that a bitstream filter can reckon times from it. Up to 5.1,
+    the filter is told another TB than the one it counts in: only ratios can be relied on.
+    """
+    if track.start <= cuts.first:
+        return Fraction(0)
+    return ceil(1 / track.time_base) * track.time_base - cuts.first
 
 
 def _video(
@@ -123,42 +160,111 @@ def _video(
     cuts: Cuts,
     segment: int,
     last: int,
+    shift: Fraction,
 ) -> tuple[Any, dict[str, Any]]:
-    track = rendition.track
+    track, base = rendition.track, rendition.track.time_base
     begins = cuts.start(segment)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
-    # Without B-frames nothing is decoded ahead, and no decode time need be set. A method that goes on where another has
-    # ended decodes ahead as that one did.
-    retimes = binary.bitstream_filters >= RETIMING
-    b_frames = method.b_frames and track.opening < OFFSET and (retimes or method.in_band)
-    if segment or begins > cuts.times[0]:
+    if segment or shift:
         # Packets before the first frame have no time, and a decoder guesses one. This is needed after an exact seek
         # too: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from
         # there.
-        source = source.filter("trim", start=_seconds(begins - cuts.slack))
+        source = source.filter("trim", start=_seconds((track.start if shift else begins) - cuts.slack))
+    if shift:
+        source = source.filter("setpts", f"if(eq(N,0),{begins / base},PTS)+{shift / base}")
+    retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
+    decoded = None
+    if b_frames and retimes and segment:
+        decoded = _decoded_after(track, begins)
+    elif b_frames and retimes:
+        # hls.js takes the first decode time of all for the beginning.
+        decoded = DECODED_JUST_BEFORE.format("1")
+        if shift:
+            decoded = DECODED_BEFORE_LATE.format(float((track.start + shift) / (begins + shift)))
     return method.encoder.take(_filtered_frames(source, rendition, binary)), {
+        **_encoded(binary, rendition, method, decoded, b_frames=b_frames),
+        # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.
+        "force_key_frames": _times(boundary - cuts.slack + shift for boundary in [begins, *boundaries]),
+        "segment_start_number": segment,
+        **_cut_video_at([boundary + shift for boundary in boundaries], begins + shift, cuts, binary),
+    }
+
+
+def _held_video(
+    binary: Binary,
+    presentation: Presentation,
+    rendition: VideoRendition,
+    method: Method,
+    cuts: Cuts,
+    segment: int,
+    last: int,
+) -> tuple[Any, dict[str, Any]]:
+    """Show the last frame of the video on, as one keyframe for each segment."""
+    track, base = rendition.track, rendition.track.time_base
+    begins = cuts.start(segment)
+    step = cuts.end(len(cuts) - cuts.held) - cuts.start(len(cuts) - cuts.held)
+    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    landing = track.end - HELD_MARGIN if track.frame_times is None else track.frame_times[-1] * base - cuts.slack
+    source = _from(presentation, landing if landing > track.start else None)[str(track.index)]
+    frames = (
+        _filtered_frames(source, rendition, binary)
+        .filter("tpad", stop=-1, stop_mode="clone")
+        .filter("trim", start=_seconds(track.end - cuts.slack))
+        .filter("settb", f"{base.numerator}/{base.denominator}")
+        .filter("setpts", f"N*{step / base}")
+        # The frame rate tells the muxer how long the last frame of a file lasts.
+        .filter("fps", f"{step.denominator}/{step.numerator}")
+        .filter("settb", f"{base.numerator}/{base.denominator}")
+        .filter("setpts", f"PTS+{begins / base}")
+    )
+    retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
+    return method.encoder.take(frames), {
+        # All are keyframes, which need no frame before them.
+        **_encoded(
+            binary, rendition, method, "setts=pts=PTS:dts=PTS" if retimes else None, b_frames=b_frames and retimes
+        ),
+        "force_key_frames": _times(boundary - cuts.slack for boundary in [begins, *boundaries]),
+        "segment_start_number": segment,
+        **_cut_video_at(boundaries, begins, cuts, binary),
+    }
+
+
+def _decodes_ahead(binary: Binary, track: VideoTrack, cuts: Cuts, method: Method) -> tuple[bool, bool]:
+    """Return whether decode times can be set, and whether there are B-frames.
+
+    Without B-frames nothing is decoded ahead, and no decode time need be set. A method that goes on where another has
+    ended decodes ahead as that one did.
+    """
+    retimes = binary.bitstream_filters >= RETIMING
+    late = (track.start - cuts.first) / track.time_base
+    has_times = track.opening < OFFSET and not 0 < late < LEAST_LATE
+    return retimes, method.b_frames and has_times and (retimes or (method.in_band and late <= 0))
+
+
+def _encoded(
+    binary: Binary, rendition: VideoRendition, method: Method, decoded: str | None, *, b_frames: bool
+) -> dict[str, Any]:
+    """Spell how video is encoded; ``decoded`` is the bitstream filter that sets decode times."""
+    base = rendition.track.time_base
+    return {
         "c:v": method.encoder.name,
         **method.encoder.options(rendition, b_frames=b_frames),
         **_filtered(
             method.encoder.bitstream_filter(rendition),
             # A player that holds the init segment of another method finds the parameter sets of this one in the video.
             "dump_extra=freq=keyframe" if method.in_band else None,
-            _decoded_after(track, begins) if segment and b_frames and retimes else None,
+            decoded,
         ),
         # Before 7.0 the filters do not tell the encoder.
         **(
             dict.fromkeys(("color_primaries", "color_trc", "colorspace"), "bt709")
-            if _is_tone_mapped(track, binary)
+            if _is_tone_mapped(rendition.track, binary)
             else {}
         ),
-        # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.
-        "force_key_frames": _times(boundary - cuts.slack for boundary in [begins, *boundaries]),
         # Every frame keeps its own time, in the ticks of the file: none is repeated, dropped or moved.
         binary.sync_option: "passthrough",
-        "enc_time_base": f"{track.time_base.numerator}:{track.time_base.denominator}",
-        "segment_start_number": segment,
-        **_cut_video_at(boundaries, begins, cuts, binary),
+        "enc_time_base": f"{base.numerator}:{base.denominator}",
     }
 
 
@@ -190,7 +296,7 @@ def _decoded_after(track: VideoTrack, begins: Fraction) -> str | None:
         # Up to 5.1, the filter is told another TB than the one it counts in: only ratios can be relied on.
         ratio = Fraction(5, 2) / track.frame_rate / begins
         after = f"gt((STARTPTS-STARTDTS)/STARTPTS\\,{float(ratio):.9f})"
-    return f"setts=pts=PTS:dts=if(lt(N\\,2)*{after}\\,STARTPTS-2+N\\,DTS)"
+    return DECODED_JUST_BEFORE.format(after)
 
 
 def _audio(
@@ -214,6 +320,7 @@ def _audio(
         # only after the filter before it (HE-AAC announces half of its rate).
         .filter("aresample", rate, first_pts=round(sample * rate), **{"async": 1})
         .filter("atrim", start_pts=round(sample * rate))
+        .filter("apad")
     )
     if rendition.channels == SURROUND_CHANNELS:
         # Two layouts are called 5.1; this is the one of AAC, which the encoder takes.

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from hls_sessions.media.timeline import Cuts
 
+PLAIN_AAC = "mp4a.40.2"
+"""The codec in which a filler is silence, as CODECS spells it (RFC 6381)."""
+
 _LOW_COMPLEXITY = 2
 """The audio object type of plain AAC (ISO/IEC 14496-3, 1.5.1.1)."""
 
@@ -29,6 +32,10 @@ _SILENCE = {
     6: bytes.fromhex("011820010880230460231004608c0c230000e0"),
 }
 """One frame of plain AAC in which nothing is heard, by channel configuration: channel elements without a spectrum."""
+
+
+SILENT_CHANNELS = frozenset(_SILENCE)
+"""How many channels a filler of plain AAC can have."""
 
 
 def filler_segment(init: bytes, start: Fraction, end: Fraction) -> bytes:

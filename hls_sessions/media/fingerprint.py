@@ -16,5 +16,6 @@ def fingerprint(presentation: Presentation) -> str:
     digest = hashlib.sha256(f"{presentation.timeline.origin}\n{master_playlist(presentation)}".encode())
     for rendition in presentation.offered:
         cuts = presentation.cuts(rendition)
-        digest.update(f"{rendition} {cuts.leading} {cuts.first} {' '.join(map(str, cuts.times))}\n".encode())
+        filled = f"{cuts.leading} {cuts.trailing} {cuts.held}"
+        digest.update(f"{rendition} {filled} {cuts.first} {' '.join(map(str, cuts.times))}\n".encode())
     return digest.hexdigest()

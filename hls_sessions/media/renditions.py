@@ -10,10 +10,11 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
+from hls_sessions.media.filler import PLAIN_AAC, SILENT_CHANNELS
 from hls_sessions.media.levels import Level, level_for
 from hls_sessions.media.names import names
 from hls_sessions.media.subtitles import SubtitleRendition, subtitle_renditions
-from hls_sessions.media.timeline import AUDIO_RATE, Cuts, Timeline, timeline
+from hls_sessions.media.timeline import AUDIO_RATE, LATE, SHORTEST_LAST, Cuts, Timeline, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,8 +171,7 @@ class Presentation:
             segment_length: the wanted length of a segment in seconds.
             copy: whether tracks that players take may be offered as they are.
         """
-        if not copy:
-            media = _to_be_encoded(media)
+        media = _filled(media) if copy else _to_be_encoded(media)
         cuts = timeline(media, Fraction(segment_length).limit_denominator(1000))
         stereo = _audio_renditions(media.audio)
         video = _offered_video(media.video, cuts) if media.video else ()
@@ -235,6 +235,19 @@ def ladder(track: VideoTrack) -> tuple[VideoRendition, ...]:
         # A source of 361 lines is offered with 360, and so is the next step.
         offered.setdefault((rendition.width, rendition.height), rendition)
     return tuple(offered.values())
+
+
+def _filled(media: Media) -> Media:
+    """Have audio encoded that does not last as long as the film, if no filler can be in its format."""
+
+    def lasts(track: AudioTrack) -> bool:
+        return track.start - media.start <= LATE and media.end - track.end < SHORTEST_LAST
+
+    def is_filled(track: AudioTrack) -> bool:
+        return track.copy is not None and track.copy.codecs == PLAIN_AAC and track.channels in SILENT_CHANNELS
+
+    audio = (track if lasts(track) or is_filled(track) else replace(track, copy=None) for track in media.audio)
+    return replace(media, audio=tuple(audio))
 
 
 def _to_be_encoded(media: Media) -> Media:

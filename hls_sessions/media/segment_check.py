@@ -79,7 +79,7 @@ def is_short(segment: Segment, number: int, cuts: Cuts, origin: Fraction) -> boo
 
     A hole in the file looks the same, so it counts only once it is known whether its run went on to the next.
     """
-    if cuts.is_last(number):
+    if number >= cuts.last_of_track:
         return False
     if cuts.counts and cuts.counts[number]:
         return segment.samples < cuts.counts[number]

@@ -39,6 +39,9 @@ much to show anything."""
 SHORTEST_LAST = Fraction(2, 5)
 """Seconds; a last segment shorter than this joins the one before it. It would not be worth a request, and a
 container's end is not exact to the frame."""
+LATE = Fraction(1, 20)
+"""Seconds by which copied audio may begin after the presentation without silence before it. Players pass such a hole,
+and two AAC frames fit in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +51,17 @@ class Cuts:
     times: tuple[Fraction, ...]
     """Boundaries in seconds on the file's clock; one more than there are segments."""
     first: Fraction
-    """When the track's first frame begins: at ``times[0]``, or later for a track that starts late."""
+    """When the track's first frame begins: at ``times[0]``, or later for audio that starts late."""
     slack: Fraction
     """How long before a boundary a cut may be asked for and still fall on it: less than half a frame."""
     counts: tuple[int, ...] | None
     """How many frames each segment holds (0: not certain); None where the boundaries themselves are only expected."""
     leading: int = 0
     """How many segments come before the track begins, and hold nothing of it; the next begins with its first frame."""
+    trailing: int = 0
+    """How many segments come after the track has ended, and hold nothing of it."""
+    held: int = 0
+    """How many segments come after the video has ended, and show its last frame: one long frame each."""
 
     @property
     def exact(self) -> bool:
@@ -75,6 +82,16 @@ class Cuts:
     def is_last(self, segment: int) -> bool:
         """Whether no segment follows."""
         return segment == len(self) - 1
+
+    @property
+    def made(self) -> range:
+        """The segments that are made from the track. The others hold nothing of it, and are filled."""
+        return range(self.leading, len(self) - self.trailing)
+
+    @property
+    def last_of_track(self) -> int:
+        """The segment in which the track ends. Later ones are filled, or show the last frame."""
+        return len(self) - self.trailing - self.held - 1
 
     def lengths(self) -> Iterator[Fraction]:
         """The length of each segment in seconds, as a playlist announces it."""
@@ -129,28 +146,29 @@ def timeline(media: Media, segment_length: Fraction = Fraction(2)) -> Timeline:
         media: a probed file.
         segment_length: the wanted length of a segment in seconds.
     """
-    origin = media.start
-    grid = tuple(_grid(origin, media.end, segment_length))
+    origin, end = media.start, media.end
+    grid = tuple(_grid(origin, end, segment_length))
     video, copied, uncopied = None, None, None
     if media.video:
         try:
-            copied = _copied_cuts(media.video, origin, segment_length)
+            copied = _copied_cuts(media.video, origin, end, segment_length)
             wanted: Iterable[Fraction] = _between(copied, segment_length)
         except NotCopied as reason:
             wanted, uncopied = grid, str(reason)
-        video = _video_cuts(media.video, origin, wanted, copied)
+        video = _held(_video_cuts(media.video, origin, wanted, copied), media.video, end, segment_length)
+        copied = copied and _held(copied, media.video, end, segment_length)
     # Audio is cut where the video is, so that a player that seeks asks for both at the same place.
     boundaries = grid
-    if video:
-        before = (time for time in grid if time <= video.first - SHORTEST_LAST)
+    if video and media.video:
+        before = (time for time in grid if time <= media.video.start - SHORTEST_LAST)
         boundaries = (*before, *video.times[1:-1], *(time for time in grid if time > video.times[-1]))
     copies = (
-        _copied_audio_cuts(track, track.copy, origin, boundaries) if track.copy else None for track in media.audio
+        _copied_audio_cuts(track, track.copy, origin, end, boundaries) if track.copy else None for track in media.audio
     )
     return Timeline(
         origin,
         video,
-        tuple(_led(_audio_cuts(track, origin, boundaries), grid, priming=1) for track in media.audio),
+        tuple(_led(_audio_cuts(track, origin, end, boundaries), grid, priming=1) for track in media.audio),
         copied,
         tuple(cuts and _led(cuts, grid) for cuts in copies),
         uncopied,
@@ -161,15 +179,32 @@ def _led(cuts: Cuts, grid: Iterable[Fraction], priming: int = 0) -> Cuts:
     """Cut the time before a late audio track into segments of its own, so that none is long; then the audio begins one.
 
     The encoder's priming is then not in the first segment with audio, which is begun like any other. Late video is not
-    cut like this: its first segment lasts until it begins, because hls.js waits forever at segments without video.
+    cut like this: its first frame is shown from the beginning on.
     """
     before = [time for time in grid if time <= cuts.first - SHORTEST_LAST]
-    if not before:
+    if cuts.first - cuts.times[0] <= LATE:
         return cuts
     times = (cuts.times[0], *before, cuts.first, *cuts.times[1:])
     leading = len(before) + 1
     counts = None if cuts.counts is None else ((0,) * leading + (max(0, cuts.counts[0] - priming), *cuts.counts[1:]))
     return replace(cuts, times=times, counts=counts, leading=leading)
+
+
+def _held(cuts: Cuts, track: VideoTrack, end: Fraction, segment_length: Fraction) -> Cuts:
+    """Cut the time after video that ends early into even segments, in which its last frame is shown.
+
+    A player without video waits for it, forever. The last segment lasts until the end, and may be shorter.
+    """
+    if end - track.end < SHORTEST_LAST:
+        return cuts
+    base, first = track.time_base, ceil(track.end / track.time_base)
+    pieces = max(1, round((end - track.end) / segment_length))
+    step = ceil((end - track.end) / pieces / base)
+    begins = [(first + step * piece) * base for piece in range(pieces)]
+    times = (*cuts.times[:-1], *(time for time in begins if time < end), end)
+    held = len(times) - len(cuts.times)
+    counts = None if cuts.counts is None else (*cuts.counts, *(1,) * held)
+    return replace(cuts, times=times, counts=counts, held=held)
 
 
 def _grid(start: Fraction, end: Fraction, segment_length: Fraction) -> Iterator[Fraction]:
@@ -193,7 +228,7 @@ def _between(copied: Cuts, segment_length: Fraction) -> Iterator[Fraction]:
         yield from (before + (after - before) * piece / pieces for piece in range(1, pieces))
 
 
-def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) -> Cuts:
+def _copied_cuts(track: VideoTrack, origin: Fraction, end: Fraction, segment_length: Fraction) -> Cuts:
     """Cut at keyframes, merged until a segment has the wanted length.
 
     Raises:
@@ -201,6 +236,9 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
     """
     if track.copy is None:
         raise NotCopied(track.uncopied or "it was not asked for")
+    if track.codec != "h264" and end - track.end >= SHORTEST_LAST:
+        # What shows its last frame is encoded to H.264, and no player changes between codecs within a variant.
+        raise NotCopied("it ends before the audio does")
     base = track.time_base
     wanted, latest = ceil(segment_length / base), (track.end - SHORTEST_LAST) // base
     last = ceil(track.start / base)
@@ -215,9 +253,17 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, segment_length: Fraction) 
         why = ": its GOPs are open" if track.copy.open_gops else ""
         raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds{why}")
     slack = _slack(track, _shortest_frame(track))
-    if track.frame_times is None:
-        return Cuts(times, track.start, slack, counts=(0,) * (len(times) - 1))
-    return Cuts(times, track.start, slack, _frames_between(track, times))
+    counts = (0,) * (len(times) - 1) if track.frame_times is None else _frames_between(track, times)
+    return Cuts(times, _shown_from(track, origin), slack, counts)
+
+
+def _shown_from(track: VideoTrack, origin: Fraction) -> Fraction:
+    """Return when the first frame is shown: from the beginning on.
+
+    Players take the time of the first frame of video for the beginning. If it were later, every position would be moved
+    by as much, and the audio before it would not be heard.
+    """
+    return ceil(origin / track.time_base) * track.time_base
 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:
@@ -233,9 +279,10 @@ def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction],
             boundaries.append(time)
             floor = time
     times = (origin, *sorted(boundaries), track.end)
+    first = _shown_from(track, origin)
     if track.frame_times is None:
-        return Cuts(times, track.start, _slack(track, 1 / track.frame_rate), counts=None)
-    return Cuts(times, track.start, _slack(track, _shortest_frame(track)), _frames_between(track, times))
+        return Cuts(times, first, _slack(track, 1 / track.frame_rate), counts=None)
+    return Cuts(times, first, _slack(track, _shortest_frame(track)), _frames_between(track, times))
 
 
 def _slack(track: VideoTrack, frame: Fraction) -> Fraction:
@@ -275,30 +322,46 @@ def _shortest_frame(track: VideoTrack) -> Fraction:
     return max(shortest, 1) * track.time_base
 
 
-def _audio_cuts(track: AudioTrack, origin: Fraction, boundaries: Iterable[Fraction]) -> Cuts:
-    first = Fraction(round(track.start * AUDIO_RATE), AUDIO_RATE)
+def _audio_cuts(track: AudioTrack, origin: Fraction, end: Fraction, boundaries: Iterable[Fraction]) -> Cuts:
+    # Audio that is a little late begins with silence. Its own time before it gets audio that is later.
+    begins = track.start if track.start - origin > RAMP[0] else origin
+    first = Fraction(round(begins * AUDIO_RATE), AUDIO_RATE)
     inner: list[Fraction] = []
     for boundary in boundaries:
         time = aac_frame_at(boundary, first, AUDIO_RATE)
-        if time > (inner[-1] if inner else first) and time <= track.end - SHORTEST_LAST:
+        if time > (inner[-1] if inner else first) and time <= end - SHORTEST_LAST:
             inner.append(time)
     # The first piece also holds the encoder's priming; how many frames the last one holds is the encoder's to say.
-    boundaries = (first - _AAC_SECONDS, *inner)
-    counts = (*(int((after - before) / _AAC_SECONDS) for before, after in pairwise(boundaries)), 0)
-    return Cuts((origin, *inner, track.end), first, _AAC_SECONDS / 2, counts)
+    starts = (first - _AAC_SECONDS, *inner)
+    counts = (*(int((after - before) / _AAC_SECONDS) for before, after in pairwise(starts)), 0)
+    trailing = sum(1 for time in inner if time >= track.end)
+    return Cuts((origin, *inner, end), first, _AAC_SECONDS / 2, counts, trailing=trailing)
 
 
-def _copied_audio_cuts(track: AudioTrack, copy: AudioCopy, origin: Fraction, boundaries: Iterable[Fraction]) -> Cuts:
+def _copied_audio_cuts(
+    track: AudioTrack, copy: AudioCopy, origin: Fraction, end: Fraction, boundaries: Iterable[Fraction]
+) -> Cuts:
     frame = Fraction(AAC_FRAME, track.sample_rate)
     inner: list[Fraction] = []
     for boundary in boundaries:
         time = aac_frame_at(boundary, copy.grid, track.sample_rate)
         if time > (inner[-1] if inner else track.start) and time <= track.end - SHORTEST_LAST:
             inner.append(time)
-    times = (origin, *inner, track.end)
     # How many packets come before the first that is heard, and which is the last, is the file's to say.
-    counts = (0, *(int((after - before) / frame) for before, after in pairwise(inner)), 0)
-    return Cuts(times, track.start, frame / 2, counts[: len(times) - 1] if copy.steady else None)
+    counts = (0, *(int((after - before) / frame) for before, after in pairwise(inner)), 0)[: len(inner) + 1]
+    after: list[Fraction] = []
+    if end - track.end >= SHORTEST_LAST:
+        silent = aac_frame_at(track.end, copy.grid, track.sample_rate)
+        later = (aac_frame_at(boundary, copy.grid, track.sample_rate) for boundary in boundaries if boundary > silent)
+        after = [silent, *(time for time in later if silent + SHORTEST_LAST <= time <= end - SHORTEST_LAST)]
+    times = (origin, *inner, *(after or [track.end]), *([end] if after else []))
+    return Cuts(
+        times,
+        track.start,
+        frame / 2,
+        (*counts, *(0,) * len(after)) if copy.steady else None,
+        trailing=len(after),
+    )
 
 
 def aac_frame_at(time: Fraction, first: Fraction, rate: int) -> Fraction:

@@ -68,8 +68,8 @@ class SegmentCache:
         self._check = check
         self._sizes = directory.published(rendition.id, rendition.extension)
         unchecked = directory.unchecked(rendition.id, rendition.extension)
-        # A filler segment before the track's beginning is written anew, because that costs nothing.
-        self._unchecked = {number for number in unchecked if cuts.leading <= number < len(cuts)} - self._sizes.keys()
+        # A filler segment before or after the track is written anew, because that costs nothing.
+        self._unchecked = {number for number in unchecked if number in cuts.made} - self._sizes.keys()
         self._sizes |= {number: unchecked[number] for number in self._unchecked}
         for size in self._sizes.values():
             quota.wrote(size)

@@ -135,8 +135,8 @@ async def segment(request: Request) -> Response:
 
 
 def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
-    """Mark a segment that holds nothing because its track begins later."""
-    if number < session.presentation.cuts(rendition).leading:
+    """Mark a segment that holds nothing because its track begins later, or has ended."""
+    if number not in session.presentation.cuts(rendition).made:
         response.headers.update(EMPTY)
     return response
 

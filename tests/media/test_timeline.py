@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hls_sessions.media import AudioTrack, Media, VideoTrack, timeline
+from hls_sessions.media import AudioTrack, Media, VideoCopy, VideoTrack, timeline
 
 AAC = Fraction(1024, 48_000)
 """Seconds in one AAC frame at 48 kHz."""
@@ -178,17 +179,17 @@ def test_audio_is_cut_at_the_first_aac_frame_at_or_after_each_cut_of_the_video()
 
 
 def test_the_grid_of_audio_counts_from_its_first_sample():
-    start = Fraction(1001, 48_000)
+    start = Fraction(100_001, 48_000)
 
     (cuts,) = timeline(film(steady("25", 10), audio_track(start=start))).audio
 
-    assert {((time - start) / AAC).denominator for time in cuts.times[1:-1]} == {1}
+    assert {((time - start) / AAC).denominator for time in cuts.times[cuts.leading : -1]} == {1}
 
 
 def test_audio_that_starts_between_two_samples_counts_from_the_nearest():
-    (cuts,) = timeline(film(None, audio_track(start=Fraction(23, 1000)), audio_track())).audio[:1]
+    (cuts,) = timeline(film(None, audio_track(start=Fraction(2_023, 1000)), audio_track())).audio[:1]
 
-    assert cuts.first == Fraction(1104, 48_000)
+    assert cuts.first == Fraction(97_104, 48_000)
 
 
 def test_the_time_before_late_audio_is_cut_like_the_rest_and_the_audio_begins_a_segment():
@@ -214,35 +215,62 @@ def test_the_first_segment_of_late_video_lasts_until_it_begins_and_audio_is_cut_
     cut = timeline(film(steady("25", 10, start=Fraction(3)), audio_track(end=Fraction(13))))
 
     assert cut.video.leading == 0
-    assert cut.video.start(0) == 3
+    assert cut.video.start(0) == 0  # its first frame is shown from the beginning on
     assert cut.video.times[:2] == (0, 4)
     assert [int(time) for time in cut.audio[0].times[:5]] == [0, 1, 2, 4, 6]
 
 
-def test_a_track_that_is_hardly_late_has_no_segment_before_it():
+def test_audio_that_is_hardly_late_begins_with_silence():
     (cuts,) = timeline(film(steady("25", 20), audio_track(start=Fraction(1, 3), end=Fraction(20)))).audio
 
     assert cuts.leading == 0
-    assert cuts.first == cuts.start(0) == Fraction(1, 3)
+    assert cuts.first == cuts.start(0) == 0
 
 
-def test_audio_that_ends_early_has_fewer_segments():
+def test_audio_that_ends_early_is_followed_by_segments_without_it_to_the_end_of_the_film():
     cut = timeline(film(steady("25", 20), audio_track(end=Fraction(5))))
 
-    assert len(cut.audio[0]) == 4
-    assert cut.audio[0].times[-1] == 5
+    (cuts,) = cut.audio
+    assert cuts.times[-1] == 20
+    assert cuts.trailing == len(cuts) - 4
+    assert list(cuts.made) == [0, 1, 2, 3]
+    assert cuts.end(cuts.last_of_track) >= 5
 
 
-def test_video_that_the_audio_outlasts_is_cut_as_if_it_were_alone():
+def test_the_last_frame_of_video_that_ends_early_is_held_to_the_end_of_the_film_in_even_segments_of_one_frame():
     alone = timeline(film(steady("25", 5))).video
 
-    assert timeline(film(steady("25", 5), audio_track(end=Fraction(13)))).video == alone
+    cuts = timeline(film(steady("25", 5), audio_track(end=Fraction(13)))).video
+
+    assert cuts.times[: len(alone)] == alone.times[:-1]
+    assert cuts.times[len(alone) :] == (5, 7, 9, 11, 13)
+    assert cuts.held == 4
+    assert cuts.counts == (*alone.counts, 1, 1, 1, 1)
+    assert cuts.last_of_track == len(alone) - 1
 
 
-def test_audio_that_outlasts_the_video_is_cut_in_even_steps_to_its_end():
+@pytest.mark.parametrize("codec", ["hevc", "av1", "vp9"])
+def test_video_that_ends_early_is_not_copied_if_its_last_frame_cannot_be_encoded_to_its_codec(codec):
+    copy = VideoCopy(codec, array("q", range(0, 64_000, 12_800)), array("q", range(5)))
+    video = replace(steady("25", 5), codec=codec, copy=copy)
+
+    cut = timeline(film(video, audio_track(end=Fraction(13))))
+
+    assert cut.copied is None
+    assert cut.uncopied == "it ends before the audio does"
+    assert timeline(film(video, audio_track(end=Fraction(5)))).copied is not None
+
+
+def test_video_that_ends_hardly_before_the_audio_is_cut_as_if_it_were_alone():
+    alone = timeline(film(steady("25", 5))).video
+
+    assert timeline(film(steady("25", 5), audio_track(end=Fraction(21, 4)))).video == alone
+
+
+def test_audio_that_outlasts_the_video_is_cut_where_the_last_frame_is_held():
     cut = timeline(film(steady("25", 5), audio_track(end=Fraction(13))))
 
-    assert [int(time) for time in cut.audio[0].times] == [0, 1, 2, 4, 6, 8, 10, 12, 13]
+    assert [int(time) for time in cut.audio[0].times] == [0, 1, 2, 4, 5, 7, 9, 11, 13]
 
 
 def test_a_last_piece_of_audio_shorter_than_two_frames_joins_the_one_before():
@@ -353,22 +381,22 @@ def every(cut):
 
 
 @given(films(), lengths)
-def test_boundaries_strictly_increase_from_the_origin_to_the_end_of_the_track(media, length):
+def test_boundaries_strictly_increase_from_the_origin_to_the_end_of_the_film(media, length):
     cut = timeline(media, length)
 
     assert cut.origin == min(track.start for track in media.tracks)
-    for track, cuts in zip(media.tracks, every(cut), strict=True):
+    for cuts in every(cut):
         assert cuts.times[0] == cut.origin
-        assert cuts.times[-1] == track.end
+        assert media.end - Fraction(2, 5) < cuts.times[-1] <= media.end
         assert all(before < after for before, after in pairwise(cuts.times))
 
 
 @given(films(), lengths)
-def test_the_lengths_of_a_tracks_segments_add_up_to_its_duration(media, length):
+def test_the_lengths_of_a_tracks_segments_add_up_to_the_films(media, length):
     cut = timeline(media, length)
 
-    for track, cuts in zip(media.tracks, every(cut), strict=True):
-        assert sum(cuts.lengths()) == track.end - cut.origin
+    for cuts in every(cut):
+        assert sum(cuts.lengths()) == cuts.times[-1] - cut.origin
         assert len(list(cuts.lengths())) == len(cuts)
         assert max(cuts.lengths()) == cuts.longest() <= cut.longest
 
@@ -407,7 +435,8 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
 @given(films(), lengths)
 def test_every_cut_of_audio_is_on_its_own_grid_of_aac_frames(media, length):
     for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
-        assert abs(cuts.first - track.start) <= Fraction(1, 96_000)
+        begins = track.start if track.start - media.start > 1 else media.start
+        assert abs(cuts.first - begins) <= Fraction(1, 96_000)
         own = cuts.times[cuts.leading + 1 :]
         assert {((time - cuts.first) / AAC).denominator for time in own[:-1]} <= {1}
         assert all(time > cuts.first for time in own)
@@ -418,7 +447,7 @@ def test_no_audio_is_cut_before_the_video_is_while_both_last(media, length):
     cut = timeline(media, length)
 
     for cuts in cut.audio:
-        within = [time for time in cuts.times[cuts.leading + 1 : -1] if cut.video.first < time < cut.video.times[-1]]
+        within = [time for time in cuts.times[cuts.leading + 1 : -1] if media.video.start < time < cut.video.times[-1]]
         assert all(any(0 <= time - boundary < AAC for boundary in cut.video.times[1:-1]) for time in within)
 
 

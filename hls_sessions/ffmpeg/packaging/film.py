@@ -69,7 +69,7 @@ class Film:
         """Return a track by its index."""
         return self._container.streams[index]
 
-    def video(self, stream: Stream, begins: int, ends: int | None, delay: int) -> Iterator[Any]:
+    def video(self, stream: Stream, begins: int, ends: int | None, delay: int, shown: int | None) -> Iterator[Any]:
         """Yield the packets between two keyframes, in decoding order, each with its decoding time and duration.
 
         Times and durations depend on the file alone, not on earlier reads: they are those of a reading from the
@@ -80,10 +80,14 @@ class Film:
             begins: when the first keyframe is shown, in ticks.
             ends: when the keyframe is shown that begins the next segment; None for the end of the file.
             delay: how many frames a decoder holds back to bring them into the order of showing.
+            shown: when the first frame of the film is shown, if it would be shown later; it lasts until the second.
+                None for every other segment than the first.
         """
         packets = _between(self._from(stream, begins), begins, ends)
         if not self._has_decode_times:
             packets = self._reordered(packets, stream, begins, ends, delay)
+        if shown is not None:
+            packets = _begun_at(packets, shown)
         previous: Any = None
         for packet in packets:
             if previous is not None:
@@ -215,6 +219,29 @@ def _between(packets: Iterator[Any], begins: int, ends: int | None) -> Iterator[
             return
         if begun:
             yield packet
+
+
+def _begun_at(packets: Iterator[Any], shown: int) -> Iterator[Any]:
+    """Show the first frame at a time, if it would be shown later, and decode the first frames just before that.
+
+    hls.js takes the first decode time of all for the beginning, and would show everything later by as much.
+    """
+    ahead: list[Any] = []
+    for packet in packets:
+        if ahead and packet.dts >= ahead[0].pts:
+            break
+        ahead.append(packet)
+    else:
+        packet = None
+    for number, early in enumerate(ahead):
+        early.dts = ahead[0].pts - len(ahead) + number
+    for early in ahead[:1]:
+        early.pts = min(shown, early.pts)
+        early.dts = min(early.pts, early.dts)
+    yield from ahead
+    if packet is not None:
+        yield packet
+        yield from packets
 
 
 def _with_times(packets: Iterable[Any]) -> Iterator[Any]:

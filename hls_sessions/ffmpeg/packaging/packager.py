@@ -45,18 +45,20 @@ def request_for(
         scale: ticks per second of the init segment that is published; None while there is none.
         file: where the segment is to be written.
     """
-    cuts = presentation.cuts(rendition.id)
-    begins, ends = "0", None
+    cuts, track = presentation.cuts(rendition.id), rendition.track
+    begins, ends, shown = "0", None, None
     if number is not None:
         begins = str(cuts.start(number) - cuts.slack)
         if not cuts.is_last(number):
             ends = str(cuts.end(number) - cuts.slack)
-    track = rendition.track
+        if number == 0 and isinstance(track, VideoTrack):
+            begins, shown = str(track.start - cuts.slack), str(cuts.start(0))
     return {
         "stream": track.index,
         "delay": track.copy.delay if isinstance(track, VideoTrack) and track.copy is not None else 0,
         "begins": begins,
         "ends": ends,
+        "shown": shown,
         "offset": f"{float(OFFSET - presentation.timeline.origin):.6f}",
         "scale": scale,
         "file": None if number is None else str(file),

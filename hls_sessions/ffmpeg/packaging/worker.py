@@ -6,6 +6,7 @@ that hangs, is a failure of that request. Each further message asks for one segm
 - ``stream``: the track's index in the file.
 - ``delay``: how many frames of video a decoder holds back.
 - ``begins``, ``ends``: its boundaries in seconds on the file's clock, as rationals; ``ends`` is null for the last.
+- ``shown``: when the first frame of video is to be shown, if that may be earlier than in the film; else null.
 - ``offset``: seconds that are added to every time.
 - ``scale``: ticks per second of an init segment that players have already; or null.
 - ``file``: where to write the segment; null for the init segment alone.
@@ -71,7 +72,15 @@ def serve(channel: Channel) -> None:
 
 
 def _made(
-    film: Film, stream: int, delay: int, begins: str, ends: str | None, offset: str, scale: int | None, file: str | None
+    film: Film,
+    stream: int,
+    delay: int,
+    begins: str,
+    ends: str | None,
+    shown: str | None,
+    offset: str,
+    scale: int | None,
+    file: str | None,
 ) -> tuple[bytes, dict[str, Any]]:
     """Carry out one request: return the init segment and the answer."""
     track = film.stream(stream)
@@ -80,7 +89,8 @@ def _made(
         return init, {"size": 0}
     first, after = _tick(begins, track), None if ends is None else _tick(ends, track)
     if track.type == "video":
-        packets: Iterable[Packet[Any]] = film.video(track, first, after, delay)
+        moved_to = None if shown is None else _tick(shown, track)
+        packets: Iterable[Packet[Any]] = film.video(track, first, after, delay, moved_to)
     else:
         packets = _checked(track, film.audio(track, first, after))
     with Path(file).open("wb", buffering=0) as written:
