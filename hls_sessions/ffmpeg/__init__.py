@@ -4,6 +4,8 @@ from hls_sessions.ffmpeg.binary import Binary, find, inspect_binary
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.lookups import PATIENCE as LOOKUP_PATIENCE
+from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
@@ -14,11 +16,13 @@ from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
 
 __all__ = [
     "ENCODERS",
+    "LOOKUP_PATIENCE",
     "SOFTWARE",
     "Binary",
     "Encoder",
     "Exit",
     "FileVersion",
+    "Lookups",
     "Method",
     "Packaged",
     "Packager",

@@ -1,6 +1,6 @@
 """One session: its messages, its states, its actor, and its record."""
 
-from hls_sessions.session.client import Session, end_error
+from hls_sessions.session.client import CALL_TIMEOUT, Session, end_error
 from hls_sessions.session.events import (
     Ended,
     Event,
@@ -36,6 +36,7 @@ from hls_sessions.session.spec import SessionSpec
 from hls_sessions.session.state import State, Step, Who
 
 __all__ = [
+    "CALL_TIMEOUT",
     "Displace",
     "Earlier",
     "Ended",

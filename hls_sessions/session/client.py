@@ -20,6 +20,7 @@ from hls_sessions.errors import (
 from hls_sessions.media import OFFSET, filler_of, master_playlist, media_playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
+from hls_sessions.session.info import info_of
 from hls_sessions.session.messages import (
     Displace,
     GetInfo,
@@ -257,6 +258,14 @@ class Session:
         answer.set(seen)
         return answer
 
+    def outline(self) -> SessionInfo:
+        """Return the part of ``info`` that is known without its actor. Never blocks; for an actor that is silent."""
+        return info_of(self._spec, self._record)
+
+    def did_not_answer(self) -> Unavailable:
+        """Return the error for a caller whose request was not answered in ``CALL_TIMEOUT`` seconds."""
+        return Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.")
+
     def ask_heartbeat(self) -> Reply[None]:
         """Say that the viewer is still there."""
         return self._ask(Heartbeat())
@@ -332,7 +341,7 @@ class Session:
             return reply.get(CALL_TIMEOUT)
         except CallTimeout as error:
             reply.cancel()
-            raise Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.") from error
+            raise self.did_not_answer() from error
 
     def _serve(self, path: Path) -> bool:
         """Count a segment as served; False if it is not there."""

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.counters import sums_of
 from hls_sessions.encoding import (
     Equipment,
     FileClosed,
@@ -35,6 +34,7 @@ from hls_sessions.errors import (
 )
 from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
 from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage, end_processes
+from hls_sessions.session.info import info_of
 from hls_sessions.session.messages import (
     Displace,
     GetInfo,
@@ -49,7 +49,6 @@ from hls_sessions.session.messages import (
     Reconfigure,
     Resume,
     Served,
-    SessionInfo,
 )
 from hls_sessions.session.record import QUIET
 from hls_sessions.session.snapshot import PausedRun, SessionSettings, Snapshot, ViewerPosition, judge_numbers
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.otp import ExitReason, From, Timer
+    from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord
     from hls_sessions.session.services import Services
     from hls_sessions.session.spec import SessionSpec
@@ -589,28 +589,14 @@ class SessionServer(GenServer):
 
     def _info(self) -> SessionInfo:
         spec, record, renditions = self._spec, self._record, self._renditions.values()
-        sums, presence, end = record.counters.sums, record.presence, record.end
         running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._packager.seconds
-        return SessionInfo(
-            session_id=spec.session_id,
-            state=record.state.value,
-            user=spec.user,
-            media=str(spec.presentation.media.path),
-            duration=float(spec.presentation.media.duration),
-            directory=str(spec.directory),
-            created_at=spec.created_at,
-            started_at=record.started_at,
-            last_activity_at=presence.last_activity_at,
-            idle_timeout=presence.idle_timeout,
-            expires_in=max(0.0, presence.due_in),
-            subscriber_count=presence.subscribers,
-            last_subscriber_left_at=presence.last_subscriber_left_at,
+        return info_of(
+            spec,
+            record,
             viewers_waiting=self._waiting,
             in_vain_for=self._waits.in_vain(self._expecting),
             first_segment_after=self._waits.first,
-            position=record.position,
-            seconds_in=record.seconds,
-            **(sums_of(sums) | {"encoder_seconds": sums.encoder_seconds + running}),
+            encoder_seconds=record.counters.sums.encoder_seconds + running,
             renditions=tuple(each.info for each in self._offered),
             runs=tuple(run.info for rendition in renditions for run in rendition.runs),
             bytes_on_disk=self._quota.bytes,
@@ -621,5 +607,4 @@ class SessionServer(GenServer):
                 *self._subtitle_faults,
                 *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),
             ),
-            reason=None if end is None else end.reason,
         )

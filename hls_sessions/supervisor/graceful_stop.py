@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hls_sessions.otp import Ref, Reply
 
+
+TICK: Final = 0.05
+"""Seconds after which a wait looks whether it is to hurry."""
 
 STOPPING: Final = "The supervisor is stopping."
 """The answer to a caller that asks for something new."""
@@ -42,6 +46,19 @@ class GracefulStop:
         if waiting:
             self._over.wait(timeout)
         return len(waiting)
+
+    def until(self, happens: Callable[[float], bool], timeout: float) -> bool:
+        """Wait until something happens, ``timeout`` seconds are over or it is to hurry. Return whether it has happened.
+
+        Args:
+            happens: waits so many seconds at most, and returns whether it has happened.
+            timeout: seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not happens(TICK):
+            if self.hurried or time.monotonic() >= deadline:
+                return False
+        return True
 
     def is_ending(self, root: Ref) -> None:
         """Note the root that ``hurry`` has to kill. Kill it at once if the stop was hurried before."""

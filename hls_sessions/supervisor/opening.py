@@ -139,7 +139,7 @@ class Opening:
             raise Unavailable(STOPPING)
         if (found := self._already_open(wanted)) is not None:
             return found, False
-        with self._one_at_a_time():
+        with self._one_at_a_time(wanted.user):
             if (same := self._same_as(wanted)) is not None:
                 return same.session, False
             self._admission.let_in(wanted.user, wanted.path)
@@ -169,10 +169,11 @@ class Opening:
         return self._table.successor_of(wanted.snapshot.session_id, wanted.user, wanted.path)
 
     @contextmanager
-    def _one_at_a_time(self) -> Iterator[None]:
+    def _one_at_a_time(self, user: str | None) -> Iterator[None]:
         """Hold the lock of opening, once sessions of an earlier daemon that may take the last places are back.
 
-        They are waited for, because they had their places first.
+        They are waited for, because they had their places first. Where only the limit of a user may be reached, those
+        of the user are.
 
         Raises:
             Unavailable: they cannot be brought back, because the supervisor stops.
@@ -181,10 +182,15 @@ class Opening:
             with self._table.opening:
                 returning, settings = len(self._recovery), self._settings
                 full = len(self._table) + returning >= settings.max_sessions
-                if not returning or (not full and settings.max_sessions_per_user is None):
+                is_limited = user is not None and settings.max_sessions_per_user is not None
+                concerns = full or (is_limited and self._recovery.has_any_of(user))
+                if not (returning and concerns):
                     yield
                     return
-            self._recovery.bring_all()
+            if full or user is None:
+                self._recovery.bring_all()
+            else:
+                self._recovery.bring_those_of(user)
         raise Unavailable("Sessions of an earlier daemon are not back yet.")
 
     def _spec(self, wanted: Wanted) -> SessionSpec:
@@ -209,9 +215,12 @@ class Opening:
         try:
             self._tree.begin(entry)
         except BaseException as error:
-            entry.fail(f"it could not be started: {start_failure(error)}")
+            cause = start_failure(error)
+            entry.fail(f"it could not be started: {cause}")
             self._tree.end(entry)
-            raise start_failure(error) from error
+            if cause is error:
+                raise
+            raise cause from error
 
     def _read_whole(self, wanted: Wanted) -> None:
         """Have the whole file read if its index does not say where its frames are; the next viewer may get a copy."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from hls_sessions.errors import SessionError, Unavailable
 from hls_sessions.media import fingerprint
@@ -33,6 +35,21 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.tree import Tree
 
 logger = logging.getLogger(__name__)
+
+
+LONGEST_END: Final = 2.0
+"""Seconds that the end waits for the session that is being brought back."""
+
+AGAIN_AFTER: Final = 2.0
+"""Seconds after which sessions whose storage did not answer are tried again; twice as long after each time."""
+
+AGAIN_AT_LEAST: Final = 60.0
+"""Seconds after which they are tried again at the latest."""
+
+
+def _has_ended(thread: threading.Thread, timeout: float) -> bool:
+    thread.join(timeout)
+    return not thread.is_alive()
 
 
 class CannotGoOn(Exception):
@@ -91,7 +108,7 @@ class Recovery:
         self._stop = stop
         self._all_back = threading.Event()
         self._thread: threading.Thread | None = None
-        self._ending = False
+        self._ending = threading.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -108,45 +125,71 @@ class Recovery:
         self._thread.start()
 
     def end(self) -> list[SessionRow]:
-        """Bring back no more, and return those that are not back."""
-        self._ending = True
-        if self._thread is not None:
-            self._thread.join()
+        """Bring back no more, and return those that are not back.
+
+        One that is being brought back just now is left behind if that takes long: it comes too late to be added.
+        """
+        self._ending.set()
+        self._media_roots.abandon()
+        if (thread := self._thread) is not None:
+            self._stop.until(partial(_has_ended, thread), LONGEST_END)
         return [waiting.row for waiting in list(self._waiting.values())]
 
     def bring(self, session_id: str) -> None:
-        """Return when this session is back, or cannot be; at once for a session that is not to be brought back."""
+        """Return when this session is back, or has ended; at once for a session that is not to be brought back.
+
+        Raises:
+            Unavailable: it cannot be brought back now: the storage of its file does not answer, or this daemon stops.
+        """
         waiting = self._waiting.get(session_id)
         if waiting is None:
             return
         with waiting.turn:
-            if session_id in self._waiting and not self._ending and self._bring_back(waiting.row):
+            if session_id in self._waiting:
+                if self._ending.is_set():
+                    raise Unavailable(STOPPING)
+                self._bring_back(waiting.row)
                 del self._waiting[session_id]
 
     def bring_all(self) -> None:
-        """Return when all are back, or cannot be."""
-        for session_id in list(self._waiting):
-            self.bring(session_id)
+        """Bring all back that can be brought back now."""
+        self._bring_each(list(self._waiting))
 
-    def bring_those_of(self, user: str, media: str) -> None:
-        """Return when the sessions in which this user watches this file are back."""
-        for waiting in list(self._waiting.values()):
-            if (waiting.row.user, waiting.row.media) == (user, media):
-                self.bring(waiting.row.id)
+    def bring_those_of(self, user: str, media: str | None = None) -> None:
+        """Bring those sessions back in which this user watches this file, or any."""
+        self._bring_each([row.id for row in self._rows_of(user) if media in {None, row.media}])
+
+    def has_any_of(self, user: str | None) -> bool:
+        """Whether sessions of this user are not back yet."""
+        return bool(self._rows_of(user))
 
     def wait(self, timeout: float) -> bool:
         """Return when all are back; False when that takes longer than ``timeout`` seconds."""
         return self._all_back.wait(timeout)
 
-    def _bring_back_all(self) -> None:
-        self.bring_all()
-        if not self._ending:
-            self._all_back.set()
+    def _rows_of(self, user: str | None) -> list[SessionRow]:
+        return [waiting.row for waiting in list(self._waiting.values()) if waiting.row.user == user]
 
-    def _bring_back(self, row: SessionRow) -> bool:
+    def _bring_each(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            with suppress(Unavailable):
+                self.bring(session_id)
+
+    def _bring_back_all(self) -> None:
+        """Bring all back. Those whose storage does not answer are tried again from time to time."""
+        self.bring_all()
+        if not self._ending.is_set():
+            self._all_back.set()
+        pause = AGAIN_AFTER
+        while self._waiting and not self._ending.wait(pause):
+            self.bring_all()
+            pause = min(2 * pause, AGAIN_AT_LEAST)
+
+    def _bring_back(self, row: SessionRow) -> None:
         """Have a session go on, or end it where it cannot go on as its player was told.
 
-        False when this daemon stops, and the session is left to the next.
+        Raises:
+            Unavailable: neither is possible now, and the session is left to a later try or to the next daemon.
         """
         try:
             spec = as_before(row, self._segments_dir / row.id, self._media_roots, self._presentations)
@@ -155,14 +198,13 @@ class Recovery:
                     raise Unavailable(STOPPING)
                 self._go_on(spec, row)
         except Unavailable:
-            return False
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
             reason = error if isinstance(error, CannotGoOn | SessionError) else repr(error)
             why = f"it could not go on when its daemon was started again: {reason}"
             logger.warning("session %s failed: %s", row.id, why)
             self._recorder.cannot_go_on(row, why)
             SegmentDirectory(self._segments_dir / row.id).destroy()
-        return True
 
     def _go_on(self, spec: SessionSpec, row: SessionRow) -> None:
         directory = SegmentDirectory(spec.directory)

@@ -48,6 +48,9 @@ logger = logging.getLogger(__name__)
 FEWEST_ENCODERS: Final = 4
 """How many encoders may run on the smallest machine: video and audio of two viewers."""
 
+LONGEST_OPEN: Final = 5.0
+"""Seconds that a stop waits for a session that is just being started."""
+
 COMPLETED: Final = "the supervisor stopped"
 
 
@@ -113,7 +116,7 @@ class Runtime:
                 resources.callback(workers.close)
             workers.warm_up()
             self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
-            prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock))
+            self._prober = prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock))
             resources.callback(prober.close)
             subtitles = SubtitleReader(workers, settings.subtitle_timeout)
             resources.callback(subtitles.close)
@@ -176,6 +179,7 @@ class Runtime:
                 settings=settings,
                 segments_dir=segments_dir,
                 binary=binary,
+                media_roots=media_roots,
                 clock=clock,
                 store=self.store,
                 recorder=self.recorder,
@@ -227,6 +231,8 @@ class Runtime:
         self._graceful_stop.begun = True
         self.is_over = True
         self._bus.end_streams()
+        # First, because sessions that are opened or brought back may wait for it.
+        self._prober.close()
         not_back = self.recovery.end()
         if not self._goes_on:
             self._complete()
@@ -236,11 +242,16 @@ class Runtime:
         self._graceful_stop.is_ending(self.tree.root)
         self.tree.stop()
         # A session that is being opened is in the table until that has failed.
-        with self.table.opening:
+        opening = self.table.opening
+        is_held = self._graceful_stop.until(lambda seconds: opening.acquire(timeout=seconds), LONGEST_OPEN)
+        try:
             if not self._goes_on:
                 self._complete()
             for entry in self.table.all():
                 self._clear(entry)
+        finally:
+            if is_held:
+                opening.release()
         self.recorder.leave()
         self._resources.close()
 

@@ -9,6 +9,7 @@ import errno
 import os
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.otp import which_children
@@ -153,6 +154,30 @@ def storage_that_fails(*, times: int | None = None, error: int = errno.EIO) -> I
         yield
     finally:
         SegmentDirectory.publish = publish  # type: ignore[method-assign]
+
+
+@contextmanager
+def hanging_share(folder: Path) -> Iterator[None]:
+    """Make every look at a file under a folder hang while the block runs, as on a network share without its server.
+
+    Only calls of this process hang, and those that hang go on after the block.
+    """
+    over, real = threading.Event(), {name: getattr(os, name) for name in ("stat", "lstat")}
+    below = str(folder) + os.sep
+
+    def hang(call: Callable[..., Any], path: Any, *rest: Any, **more: Any) -> Any:
+        if isinstance(path, str | bytes | os.PathLike) and os.fsdecode(path).startswith(below):
+            over.wait()
+        return call(path, *rest, **more)
+
+    for name, call in real.items():
+        setattr(os, name, partial(hang, call))
+    try:
+        yield
+    finally:
+        for name, call in real.items():
+            setattr(os, name, call)
+        over.set()
 
 
 class _Fault:

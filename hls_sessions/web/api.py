@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
-from hls_sessions.session import SessionInfo, Snapshot, State, Transition
+from hls_sessions.session import CALL_TIMEOUT, SessionInfo, Snapshot, State, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
 from hls_sessions.web.finding import found
+from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hls_sessions.otp import Reply
     from hls_sessions.session import Session
+
+T = TypeVar("T")
 
 router = APIRouter()
 open_router = APIRouter()
@@ -30,12 +34,15 @@ open_router = APIRouter()
 RETURN_PATIENCE = 5.0
 """Seconds a list waits for sessions of an earlier daemon to be brought back; then they are left out."""
 
+LIST_PATIENCE = 1.0
+"""Seconds that all sessions together have to answer for a list. A silent one is listed without the rest of its info."""
+
 ATTEMPTS = 3
 """How often a session is opened that others end at once; then the caller is told that it ended."""
 
 
-def supervisor_of(request: Request) -> Supervisor:
-    """Return the supervisor an app was made for."""
+async def supervisor_of(request: Request) -> Supervisor:
+    """Return the supervisor an app was made for. A coroutine, because a function would be called in a thread."""
     supervisor: Supervisor = request.app.state.supervisor
     return supervisor
 
@@ -104,52 +111,48 @@ async def list_sessions(
 ) -> list[SessionAnswer]:
     """List the sessions, the oldest first. Being listed does not count as activity."""
     if supervisor.are_returning:
-        await run_in_threadpool(supervisor.wait_for_the_returning, RETURN_PATIENCE)
-    replies = [session.ask_peek() for session in supervisor.sessions(user)]
-    infos = await asyncio.gather(*replies, return_exceptions=True)
-    for info in infos:
-        if isinstance(info, BaseException) and not isinstance(info, SessionError):
-            raise info
-    prefix = prefix_of(request)
-    return [
-        answer(i, prefix) for i in infos if isinstance(i, SessionInfo) and (state is None or state.value == i.state)
-    ]
+        await Threads.OPERATING.run(supervisor.wait_for_the_returning, RETURN_PATIENCE)
+    infos, prefix = await _peeked(supervisor.sessions(user)), prefix_of(request)
+    return [answer(info, prefix) for info in infos if state is None or state.value == info.state]
 
 
 @router.post("/sessions/stop")
 async def stop_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
     """End all sessions that meet the filter; answered with the outcome of each when everything they used is freed."""
-    return await run_in_threadpool(supervisor.stop_many, wanted)
+    return await Threads.OPERATING.run(supervisor.stop_many, wanted)
 
 
 @router.post("/sessions/pause")
 async def pause_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
     """Stop the encoders of all sessions that meet the filter; answered with the outcome of each."""
-    return await run_in_threadpool(supervisor.pause_many, wanted)
+    return await Threads.OPERATING.run(supervisor.pause_many, wanted)
 
 
 @router.patch("/sessions")
 async def update_sessions(wanted: UpdateRequest, supervisor: Supervised) -> list[Outcome]:
     """Change all sessions that meet the filter; answered with the outcome of each."""
-    return await run_in_threadpool(supervisor.update_many, wanted.filter, wanted.changes)
+    return await Threads.OPERATING.run(supervisor.update_many, wanted.filter, wanted.changes)
 
 
 @router.get("/sessions/{session_id}")
 async def get_info(session_id: str, supervisor: Supervised, request: Request) -> SessionAnswer:
     """Return one session. Counts as a heartbeat."""
-    return answer(await (await found(supervisor, session_id)).ask_info(), prefix_of(request))
+    session = await found(supervisor, session_id)
+    return answer(await soon(session, session.ask_info()), prefix_of(request))
 
 
 @open_router.post("/sessions/{session_id}/heartbeat", status_code=204)
 async def heartbeat(session_id: str, supervisor: Supervised) -> None:
     """Note that the viewer is still there."""
-    await (await found(supervisor, session_id)).ask_heartbeat()
+    session = await found(supervisor, session_id)
+    await soon(session, session.ask_heartbeat())
 
 
 @router.post("/sessions/{session_id}/pause")
 async def pause(session_id: str, supervisor: Supervised, wanted: PauseRequest | None = None) -> Snapshot:
     """Stop a session's encoders; answered when they have ended, with a snapshot to resume from."""
-    return await (await found(supervisor, session_id)).ask_pause(None if wanted is None else wanted.position)
+    session = await found(supervisor, session_id)
+    return await soon(session, session.ask_pause(None if wanted is None else wanted.position))
 
 
 @router.post("/sessions/{session_id}/resume", responses={201: {"model": SessionAnswer}})
@@ -160,7 +163,8 @@ async def resume(
     if snapshot is not None and snapshot.session_id != session_id:
         raise SnapshotRefused("it is of another session")
     try:
-        return answer(await (await found(supervisor, session_id)).ask_resume(snapshot), prefix_of(request))
+        session = await found(supervisor, session_id)
+        return answer(await soon(session, session.ask_resume(snapshot)), prefix_of(request))
     except (SessionEnded, SessionNotFound):
         if snapshot is None:
             raise
@@ -178,13 +182,13 @@ async def resume_from(
 @router.get("/sessions/{session_id}/history")
 async def history(session_id: str, supervisor: Supervised) -> list[Transition]:
     """Return every step of a session's life, the oldest first. An ended session has one as long as it is kept."""
-    return list(await run_in_threadpool(supervisor.history, session_id))
+    return list(await Threads.OPERATING.run(supervisor.history, session_id))
 
 
 @router.delete("/sessions/{session_id}", status_code=204)
 async def stop_session(session_id: str, supervisor: Supervised) -> None:
     """End a session; answered when everything it used is freed."""
-    await run_in_threadpool(supervisor.close, session_id)
+    await Threads.OPERATING.run(supervisor.close, session_id)
 
 
 @router.get("/settings")
@@ -196,14 +200,14 @@ async def settings(supervisor: Supervised) -> SettingsAnswer:
 @router.patch("/settings")
 async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> SettingsAnswer:
     """Change all settings that are named, or none; answered with the current settings."""
-    await run_in_threadpool(partial(supervisor.reconfigure, **changes))
+    await Threads.OPERATING.run(partial(supervisor.reconfigure, **changes))
     return settings_answer(supervisor)
 
 
 @open_router.get("/health")
 async def health(supervisor: Supervised, response: Response) -> Health:
     """Return whether the daemon can do its work, with reasons; 503 if no viewer should be sent to it."""
-    found = await run_in_threadpool(supervisor.health)
+    found = await Threads.LOOKING.run(supervisor.health)
     response.status_code = 503 if found.status == "critical" else 200
     return found
 
@@ -211,23 +215,57 @@ async def health(supervisor: Supervised, response: Response) -> Health:
 @router.get("/stats")
 async def stats(supervisor: Supervised) -> Stats:
     """Return figures over all sessions: living ones, and ended ones that are kept."""
-    return await run_in_threadpool(supervisor.stats)
+    return await Threads.LOOKING.run(supervisor.stats)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(supervisor: Supervised, request: Request) -> Response:
     """Return the figures for Prometheus."""
-    text, kind = await run_in_threadpool(supervisor.metrics, request.headers.get("accept", ""))
+    text, kind = await Threads.LOOKING.run(supervisor.metrics, request.headers.get("accept", ""))
     return Response(text, headers={"Content-Type": kind})
+
+
+async def soon(session: Session, reply: Reply[T]) -> T:
+    """Return a session's answer.
+
+    Raises:
+        Unavailable: it did not answer in time.
+    """
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT):
+            return await reply
+    except TimeoutError as error:
+        raise session.did_not_answer() from error
+
+
+async def _peeked(sessions: list[Session]) -> list[SessionInfo]:
+    """Return the infos of sessions, all asked at once. One that ends meanwhile is left out."""
+    asked = [(session, session.ask_peek()) for session in sessions]
+    waiting = [asyncio.ensure_future(_settled(reply)) for _, reply in asked if not reply.done()]
+    if waiting:
+        await asyncio.wait(waiting, timeout=LIST_PATIENCE)
+    infos = []
+    for session, reply in asked:
+        with suppress(SessionError):
+            infos.append(reply.get(0) if reply.done() else session.outline())
+    for task in waiting:
+        task.cancel()
+    return infos
+
+
+async def _settled(reply: Reply[SessionInfo]) -> None:
+    """Return when a reply is there, whatever it is."""
+    with suppress(SessionError):
+        await reply
 
 
 async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request, response: Response) -> SessionAnswer:
     """Open a session, and answer with it. A session that another caller ends at that moment is opened once more."""
     for attempt in count(1):
         # Opening waits for the prober's worker process, so it gets a thread.
-        session, new = await run_in_threadpool(open_it)
+        session, new = await Threads.OPENING.run(open_it)
         try:
-            info = await session.ask_info()
+            info = await soon(session, session.ask_info())
             break
         except (SessionEnded, SessionNotFound):
             if attempt == ATTEMPTS:

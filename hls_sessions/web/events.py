@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from hls_sessions.session import SessionInfo
 from hls_sessions.supervisor import Stream
-from hls_sessions.web.api import Supervised, answer, prefix_of
+from hls_sessions.web.api import Supervised, answer, prefix_of, soon
 from hls_sessions.web.finding import found
 
 router = APIRouter()
@@ -34,7 +34,7 @@ async def stream_of_one(
     """Open a stream of one session, and look at the session. This precedes the answer, so that it may be an error."""
     session = await found(supervisor, session_id)
     with supervisor.stream(session_id, subscribe=subscribe) as stream:
-        yield stream, await session.ask_peek()
+        yield stream, await soon(session, session.ask_peek())
 
 
 @open_router.get("/sessions/{session_id}/events", response_class=EventSourceResponse)

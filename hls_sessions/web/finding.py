@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi.concurrency import run_in_threadpool
+from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
     from hls_sessions.session import Session
@@ -16,7 +16,8 @@ async def found(supervisor: Supervisor, session_id: str) -> Session:
 
     Raises:
         SessionEnded, SessionNotFound: there is none of this id.
+        Unavailable: it cannot be brought back now.
     """
     if supervisor.is_returning(session_id):
-        return await run_in_threadpool(supervisor.find, session_id)
+        return await Threads.RETURNING.run(supervisor.find, session_id)
     return supervisor.find(session_id)

@@ -31,7 +31,7 @@ async def watch(request: Request) -> Response:
     try:
         session = await found(request.app.state.supervisor, request.path_params["session_id"])
     except SessionError as error:
-        return HTMLResponse(_page("gone.html", sentence=str(error)), problems.STATUS[type(error)], PAGE_HEADERS)
+        return HTMLResponse(_page("gone.html", sentence=str(error)), problems.status_of(error), PAGE_HEADERS)
     return HTMLResponse(
         _page("watch.html", session=session.id, title=session.presentation.media.path.name), headers=PAGE_HEADERS
     )

@@ -79,11 +79,15 @@ class BodyTooLarge(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may bring {most:,} bytes at most.")
 
 
+def status_of(error: errors.SessionError) -> HTTPStatus:
+    """Return the status of an error, which is that of its nearest base class in the table."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
 def of(error: errors.SessionError) -> Problem:
     """Translate one error; its facts become members."""
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     facts = {name: value for name, value in error.facts().items() if name not in MEMBERS}
-    return Problem(status, error.kind, str(error), **facts)
+    return Problem(status_of(error), error.kind, str(error), **facts)
 
 
 EDGE = {

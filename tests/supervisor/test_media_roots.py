@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots
+from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots, Unavailable
 from hls_sessions.supervisor import MediaRoots
+from hls_sessions.testing import hanging_share
 
 
 @pytest.fixture
@@ -172,3 +175,95 @@ def test_a_root_may_be_named_from_home(root, monkeypatch):
     monkeypatch.setenv("HOME", str(root.parent))
 
     assert MediaRoots(["~/films"]).find("film.mkv") == root / "film.mkv"
+
+
+# ---- a root that does not answer
+
+BOUND = 30
+"""Seconds after which an answer that has not come never will."""
+
+
+@pytest.fixture
+def two_roots(root, tmp_path):
+    """A root, and another that will not answer."""
+    share = tmp_path / "share"
+    for folder in ("series", "films"):
+        (share / folder).mkdir(parents=True)
+        (share / folder / "two.mkv").touch()
+    (share / "film.mkv").touch()
+    return MediaRoots([root, share], patience=0.05), root, share
+
+
+def test_a_file_of_a_root_that_does_not_answer_is_unavailable(two_roots):
+    media_roots, _, share = two_roots
+
+    with hanging_share(share), pytest.raises(Unavailable, match="does not answer"):
+        media_roots.find(share / "film.mkv")
+
+
+def test_the_files_of_other_roots_are_found_meanwhile_under_relative_names_too(two_roots):
+    media_roots, root, share = two_roots
+
+    with hanging_share(share):
+        assert media_roots.find("film.mkv") == root / "film.mkv"
+    with hanging_share(root):
+        assert media_roots.find("series/two.mkv") == share / "series" / "two.mkv"
+
+
+def test_however_many_ask_for_files_that_do_not_answer_few_threads_wait_for_them(two_roots):
+    media_roots, _, share = two_roots
+
+    def find(number):
+        with pytest.raises(Unavailable):
+            media_roots.find(share / "series" / f"{number}.mkv")
+
+    with hanging_share(share), ThreadPoolExecutor(50) as callers:
+        list(callers.map(find, range(200), timeout=BOUND))
+        lookups = [thread for thread in threading.enumerate() if thread.name == "lookup"]
+        assert len(lookups) == 4
+
+
+def test_a_folder_that_does_not_answer_costs_no_other_folder_of_its_root(two_roots):
+    media_roots, _, share = two_roots
+
+    with hanging_share(share / "series"):
+        for number in range(8):
+            with pytest.raises(Unavailable):
+                media_roots.find(share / "series" / f"{number}.mkv")
+        assert media_roots.find("films/two.mkv") == share / "films" / "two.mkv"
+
+
+def test_a_root_that_answers_again_is_asked_again(two_roots):
+    media_roots, _, share = two_roots
+    with hanging_share(share):
+        for number in range(8):
+            with pytest.raises(Unavailable):
+                media_roots.find(share / "series" / f"{number}.mkv")
+        assert media_roots.silent == 1
+
+    for thread in threading.enumerate():
+        if thread.name == "lookup":
+            thread.join(BOUND)
+    assert media_roots.find("series/two.mkv") == share / "series" / "two.mkv"
+    assert media_roots.silent == 0
+
+
+def test_a_filter_finds_the_sessions_of_a_file_whose_root_does_not_answer(two_roots):
+    media_roots, _, share = two_roots
+
+    with hanging_share(share):
+        assert media_roots.named(str(share / "series" / ".." / "film.mkv")) == {share / "film.mkv"}
+
+
+def test_callers_that_wait_for_a_root_are_answered_when_it_is_abandoned(root, tmp_path, until):
+    share = tmp_path / "share"
+    share.mkdir()
+    media_roots = MediaRoots([share], patience=600)
+
+    with hanging_share(share), ThreadPoolExecutor(8) as callers:
+        asked = [callers.submit(media_roots.find, f"{number}.mkv") for number in range(8)]
+        until(lambda: sum(thread.name == "lookup" for thread in threading.enumerate()) == 8)
+        media_roots.abandon()
+        for answer in asked:
+            with pytest.raises(Unavailable, match="is stopping"):
+                answer.result(BOUND)

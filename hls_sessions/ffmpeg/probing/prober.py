@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from array import array
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from cachetools import LRUCache
 from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.probing.cache import pack, unpack
 from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerFailed
 from hls_sessions.media import (
@@ -44,34 +46,42 @@ logger = logging.getLogger(__name__)
 Answer: TypeAlias = "tuple[dict[str, Any], list[array[int]]]"
 """A worker's answer about a file: the facts, and the arrays of the video's index."""
 
+CLOSING = 3.0
+"""Seconds that killed workers may take to end: one that reads from a share that hangs may not end at all."""
 WORKERS = 2
-"""Files probed at once."""
+"""Files of one device probed at once."""
 READING_TIME = 6 * 3600.0
 """Seconds that reading a whole file may take: enough for a disc of 100 GB on a slow share."""
 CRASHES = 2
 """How many workers may crash over a file. More than one, because an earlier file may have spoilt the first."""
 KILLS = 6
 """How many workers may be killed while they read a file."""
+UNREADABLE = 1000
+"""How many files that cannot be read whole are remembered."""
 KEPT = 256 * 1024**2
 """Bytes of memory that all remembered facts may take together: two hours of film take one or two MiB."""
 
 
 class Prober:
-    """Reads the facts of media files, each once, two at a time, in processes that may crash or hang."""
+    """Reads the facts of media files, each once, two at a time of one device, in processes that may crash or hang."""
 
     def __init__(self, workers: Workers, timeout: float = 10.0, cache: ProbeCache | None = None) -> None:
         """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks the cache first."""
         self._start = workers.start
         self._timeout = timeout
         self._cache = cache
+        self._lookups = Lookups()
         self._known: LRUCache[FileVersion, Media] = LRUCache(KEPT, lambda media: media.size_in_memory)
         self._probing: dict[FileVersion, Future[Media]] = {}
         self._lock = threading.Lock()
         self._closed = False
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
+        self._threads: dict[int, ThreadPoolExecutor] = {}
+        """The threads that probe, by the device of the files."""
         self._reading: dict[FileVersion, Future[None]] = {}
+        self._unreadable: LRUCache[FileVersion, Future[None]] = LRUCache(UNREADABLE)
+        """Readings of files that cannot be read whole. They are not read again."""
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="probe-whole")
         self._keeper = ThreadPoolExecutor(1, thread_name_prefix="probe-keep")
 
@@ -81,16 +91,16 @@ class Prober:
         Raises:
             MediaNotFound: there is no such file.
             NotPlayable: it is empty, corrupt, no media, or took too long.
-            Unavailable: the prober is closed.
+            Unavailable: the prober is closed, or the storage of the file does not answer.
         """
-        version = FileVersion.of(path)
+        version, device = self._look_at(path)
         with self._lock:
             self._refuse_when_closed()
             if (known := self._known.get(version)) is not None:
                 return known
             future = self._probing.get(version)
             if future is None:
-                future = self._probing[version] = self._threads.submit(self._probe, version)
+                future = self._probing[version] = self._threads_for(device).submit(self._probe, version)
         try:
             return future.result()
         except CancelledError as error:
@@ -102,10 +112,10 @@ class Prober:
         Raises:
             MediaNotFound, NotPlayable, Unavailable: as ``probe`` does.
         """
-        version = FileVersion.of(path)
+        version, device = self._look_at(path)
         with self._lock:
             self._refuse_when_closed()
-            future = self._threads.submit(self._probe_index, version)
+            future = self._threads_for(device).submit(self._probe_index, version)
         try:
             return future.result()
         except CancelledError as error:
@@ -118,28 +128,51 @@ class Prober:
 
         Raises:
             MediaNotFound: there is no such file.
-            Unavailable: the prober is closed.
+            NotPlayable: it is no regular file.
+            Unavailable: the prober is closed, or the storage of the file does not answer.
         """
-        version = FileVersion.of(path)
+        version, _ = self._look_at(path)
         with self._lock:
             self._refuse_when_closed()
+            if (reading := self._unreadable.get(version)) is not None:
+                return reading
             if version not in self._reading:
                 self._reading[version] = self._reader.submit(self._read_whole, version)
             return self._reading[version]
 
     def close(self) -> None:
-        """End the worker processes; probes under way fail."""
+        """End the worker processes; probes under way fail. A worker that no kill ends is left behind."""
         with self._lock:
             self._closed = True
             workers = [*self._idle, *self._busy]
             self._idle.clear()
         for worker in workers:
             worker.kill()
-        for threads in (self._threads, self._reader):
-            threads.shutdown(cancel_futures=True)
+        self._lookups.abandon()
+        deadline = time.monotonic() + CLOSING
+        have_ended = all(worker.wait(max(0.0, deadline - time.monotonic())) is not None for worker in workers)
+        for threads in (*self._threads.values(), self._reader):
+            threads.shutdown(wait=have_ended, cancel_futures=True)
         self._keeper.shutdown()
         for worker in workers:
-            worker.end()
+            worker.close()
+
+    def _look_at(self, path: Path) -> tuple[FileVersion, int]:
+        """Return the version of a regular file and the device that it is on, in a bounded time."""
+
+        def look() -> tuple[FileVersion, int]:
+            version = FileVersion.of(path)
+            if not path.is_file():
+                raise NotPlayable(str(path), "it is not a regular file")
+            return version, path.stat().st_dev
+
+        return self._lookups(path.parent, look)
+
+    def _threads_for(self, device: int) -> ThreadPoolExecutor:
+        """Return the threads that probe the files of a device. A device that hangs delays no file of another."""
+        if device not in self._threads:
+            self._threads[device] = ThreadPoolExecutor(WORKERS, thread_name_prefix="probe")
+        return self._threads[device]
 
     def _probe(self, version: FileVersion) -> Media:
         try:
@@ -158,11 +191,8 @@ class Prober:
         return media
 
     def _read_and_keep(self, version: FileVersion) -> Media:
-        path = str(version.path)
-        if not version.path.is_file():
-            raise NotPlayable(path, "it is not a regular file")
         if version.size == 0:
-            raise NotPlayable(path, "it is empty")
+            raise NotPlayable(str(version.path), "it is empty")
         answer, arrays = self._read_index(version)
         facts = json.dumps(answer)
         media = _media(version, answer, arrays)
@@ -204,6 +234,7 @@ class Prober:
             self._keeper.submit(keep)
 
     def _read_whole(self, version: FileVersion) -> None:
+        worker = None
         try:
             with self._worker() as worker:
                 answer, arrays = _answer(worker.ask([_absolute(version.path), True], READING_TIME))
@@ -212,7 +243,14 @@ class Prober:
                 raise ValueError(answer["error"])
             facts = json.dumps(answer)
             media = _media(version, answer, arrays)
-        except (Unavailable, WorkerFailed, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the file is as unreadable or readable as before
+            # A worker that was killed, or could not be started, says nothing about the file: the next open tries again.
+            is_lost = isinstance(error, Unavailable | OSError) or worker is None or _was_killed(worker)
+            took_too_long = isinstance(error, TimeoutError)
+            with self._lock:
+                reading = self._reading.pop(version)
+                if took_too_long or not is_lost:
+                    self._unreadable[version] = reading
             if not self._closed:
                 logger.warning("%s could not be read whole: %s", version.path, error)
             return
@@ -229,7 +267,7 @@ class Prober:
                     return _answer(worker.ask([_absolute(path), False], self._timeout))
             except WorkerFailed:
                 # A killed worker says nothing about this file, unless its followers are killed again and again.
-                was_killed = worker.exit is not None and worker.exit.was_killed
+                was_killed = _was_killed(worker)
                 kills, crashes = kills + was_killed, crashes + (not was_killed)
                 if kills >= KILLS or crashes >= CRASHES or self._closed:
                     raise
@@ -267,6 +305,11 @@ class Prober:
 def _absolute(path: Path) -> str:
     """Spell a path for a worker, whose working directory is another."""
     return str(path.absolute())
+
+
+def _was_killed(worker: Worker) -> bool:
+    """Whether a worker was killed from outside, which says nothing about its file."""
+    return worker.exit is not None and worker.exit.was_killed
 
 
 def _answer(message: Message) -> Answer:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
 from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.workers import READ_SUBTITLES
 from hls_sessions.media import Cue, cue_text
 from hls_sessions.otp import Reply
@@ -65,6 +66,7 @@ class SubtitleReader:
         """Make a reader that gives a file up when nothing more comes from a worker for ``timeout`` seconds."""
         self._start = workers.start
         self._timeout = timeout
+        self._lookups = Lookups()
         self._known: OrderedDict[FileVersion, _Reading] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
@@ -99,6 +101,7 @@ class SubtitleReader:
             readings = list(self._known.values())
             for worker in self._workers:
                 worker.kill()
+        self._lookups.abandon()
         for reading in readings:
             reading.fail(Unavailable(_CLOSED))
         self._threads.shutdown(cancel_futures=True)
@@ -129,7 +132,7 @@ class SubtitleReader:
     def _follow(self, reading: _Reading, version: FileVersion, media: Media) -> None:
         """Have a process read a file, and take in its messages until it is at the end."""
         path = str(version.path)
-        if FileVersion.of(version.path) != version:
+        if self._lookups(version.path.parent, lambda: FileVersion.of(version.path)) != version:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
         tracks = [track.index for track in media.subtitles]
         with self._worker() as worker:

@@ -32,6 +32,8 @@ class Load:
     """Sessions that do not answer, or in which somebody waits in vain."""
     without_room: int = 0
     """Sessions whose encoders are held because the disk, or the share of it that segments may take, is full."""
+    silent_roots: int = 0
+    """Media roots that do not answer, or do not for some of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,8 @@ def _worries(load: Load, upkeep: Upkeep) -> Iterator[str]:
         yield f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain."
     if load.without_room:
         yield f"The disk, or what segments may take of it, is full: {load.without_room} sessions hold their encoders."
+    if load.silent_roots:
+        yield f"The storage of {load.silent_roots} of the media roots does not answer: files there cannot be opened."
     if upkeep.trouble is not None:
         yield f"The history {upkeep.history} cannot be written: {upkeep.trouble}."
     if upkeep.janitor_overdue > 0:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hls_sessions.store import Store
     from hls_sessions.supervisor.graceful_stop import GracefulStop
     from hls_sessions.supervisor.janitor import Janitor
+    from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.monitoring.health import Health
     from hls_sessions.supervisor.monitoring.stats import Stats
     from hls_sessions.supervisor.monitoring.survey import Survey
@@ -39,6 +40,7 @@ class Monitor:
         settings: Settings,
         segments_dir: Path,
         binary: Binary,
+        media_roots: MediaRoots,
         clock: Clock,
         store: Store,
         recorder: Recorder,
@@ -54,6 +56,7 @@ class Monitor:
         """The settings with the limits of the figures; they may be exchanged."""
         self._segments_dir = segments_dir
         self._binary = binary
+        self._media_roots = media_roots
         self._clock = clock
         self._store = store
         self._recorder = recorder
@@ -111,6 +114,7 @@ class Monitor:
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
             without_room=services.quota.refused,
+            silent_roots=self._media_roots.silent,
         )
         state = "stopping" if self._stop.begun else "running"
         uptime = self._clock.time() - self._started_at

@@ -3,15 +3,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from threading import Event
 from typing import NamedTuple
 
 import pytest
 
 from hls_sessions import Supervisor
+from hls_sessions.errors import Unavailable
 from hls_sessions.ffmpeg import find
 from hls_sessions.session import SessionServer
-from hls_sessions.testing import actor_of, hanging_ffmpeg
+from hls_sessions.supervisor import MediaRoots
+from hls_sessions.testing import actor_of, hanging_ffmpeg, hanging_share
 
 BOUND = 30
 
@@ -225,3 +228,20 @@ def test_all_that_is_critical_is_said(hls_segments_dir, free):
         "The supervisor does not run.",
         f"The disk of {hls_segments_dir} is 100% full.",
     )
+
+
+def test_media_roots_that_do_not_answer_are_named_without_their_paths(
+    hls_supervisor, film, free, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("hls_sessions.supervisor.supervisor.MediaRoots", partial(MediaRoots, patience=0.05))
+    share = tmp_path / "share"
+    share.mkdir()
+    supervisor = hls_supervisor(media=(share, film.parent))
+
+    with hanging_share(share):
+        with pytest.raises(Unavailable, match="does not answer"):
+            supervisor.open(share / "film.mkv")
+        health = supervisor.health()
+
+    assert health.status == "warning"
+    assert health.reasons == ("The storage of 1 of the media roots does not answer: files there cannot be opened.",)
