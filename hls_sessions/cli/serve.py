@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -21,6 +23,17 @@ from hls_sessions.errors import SessionError, SettingsRefused
 from hls_sessions.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
+
+
+MOST_DESCRIPTORS: Final = 1 << 16
+"""File descriptors that the daemon asks for at most: some programs that it starts close each of them one by one."""
+
+
+HURRIED: Final = 3.0
+"""Seconds that the stop may take after a second signal."""
+
+SLACK: Final = 20.0
+"""Seconds that a stop may take besides ``shutdown_timeout`` for requests, and again for sessions."""
 
 
 class LogLevel(Enum):
@@ -88,10 +101,12 @@ def serve(
         raise typer.Exit(Exit.USAGE)
     if settings.state_dir is None:
         settings = settings.model_copy(update={"state_dir": _default_state_dir()})
+    _raise_descriptor_limit()
     try:
         supervisor = Supervisor(settings)
         with _reread(supervisor, given | {"state_dir": settings.state_dir}) as on_hangup:
-            hurried = serve_web(supervisor, on_ready=_say_ready, on_hangup=on_hangup)
+            last_resort = _LastResort(supervisor)
+            hurried = serve_web(supervisor, on_ready=_say_ready, on_hangup=on_hangup, on_signal=last_resort)
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error
@@ -104,6 +119,41 @@ def serve(
     sys.stdout.flush()
     # After a second signal the exit code is the one a shell gives to a process that a signal ended.
     os._exit(Exit.OK if hurried is None else 128 + hurried)
+
+
+class _LastResort:
+    """Ends this process if a stop takes too long, because a system call may hang where nothing can end it.
+
+    The processes that it has started end with it, and the next daemon clears away what is left.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        """Bound the stop of a supervisor."""
+        self._supervisor = supervisor
+
+    def __call__(self, number: int, hurried: bool) -> None:
+        seconds = HURRIED if hurried else 2 * self._supervisor.settings.shutdown_timeout + SLACK
+        timer = threading.Timer(seconds, self._end, (number, hurried))
+        timer.daemon = True
+        timer.start()
+
+    @staticmethod
+    def _end(number: int, hurried: bool) -> None:
+        # Written by hand, because a thread that hangs may hold the lock of the logger.
+        os.write(sys.stderr.fileno(), b"The stop hangs, and is cut short.\n")
+        os._exit(128 + number if hurried else Exit.FAILED)
+
+
+def _raise_descriptor_limit() -> None:
+    """Let this process open as many files as its hard limit allows.
+
+    The usual soft limit of 1024 is for programs that use select(2), which none of ours does, and a thousand held
+    requests reach it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _say_ready(url: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hls_sessions.encoding.encoded import NO_ROOM
 from hls_sessions.encoding.packager import Wanted
+from hls_sessions.encoding.setbacks import lacking
 from hls_sessions.errors import SegmentImpossible
 from hls_sessions.ffmpeg import request_for
 from hls_sessions.media import BrokenSegment, Refused
@@ -54,7 +55,7 @@ class Copied:
     def act(self) -> None:
         """Have the packager make the segments that viewers wait for, if they can be copied and there is room."""
         copies, output = self._copies, self._output
-        if copies.given_up is not None:
+        if copies.given_up is not None or output.setbacks.back_off():
             return
         for number in output.viewers.waiting:
             if number not in output.cuts.made or number not in copies or number in copies.asked:
@@ -151,6 +152,7 @@ class Copied:
             damaged = not self._has_stand_in and self._copies.is_last_try(number)
             publisher.publish_copy(number, file, init, damaged=damaged)
             self._copies.made(number)
+            self._output.setbacks.over()
             self._output.answer(number)
 
     def _not_written(self, number: Number, error: OSError) -> None:
@@ -159,6 +161,8 @@ class Copied:
         Raises:
             StorageFailed: the last try has failed.
         """
+        if (lacks := lacking(error)) is not None and self._output.setbacks.suffer(lacks):
+            return
         if error.errno in NO_ROOM:
             self._output.disk_is_full(0 if number is None else self.size_of(number))
             return

@@ -6,11 +6,13 @@ Lives in the session's thread.
 from __future__ import annotations
 
 import errno
+import logging
 from typing import TYPE_CHECKING, Final
 
 from hls_sessions.encoding.failures import Failures
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
 from hls_sessions.encoding.runs import Runs
+from hls_sessions.encoding.setbacks import lacking
 from hls_sessions.encoding.viewers import NEIGHBOURS
 from hls_sessions.errors import EncoderFailed
 from hls_sessions.media import BrokenSegment, Refused
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.scheduler import SessionSlots
     from hls_sessions.ffmpeg import Exit, Method
     from hls_sessions.segments import SessionQuota, Shortage
+
+logger = logging.getLogger(__name__)
 
 STALLED: Final = 10.0
 """Seconds after which a run that does nothing is ended while a viewer waits."""
@@ -93,7 +97,10 @@ class Encoded:
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
                 self._output.disk_is_full(self.size_of(run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
-                self._count_failure(run, exit_)
+                if run.fault is None and exit_.was_killed and not self._is_hopeless(run.next):
+                    self._lost(run, exit_)
+                else:
+                    self._count_failure(run, exit_)
         finally:
             self.runs.clear(run)
 
@@ -191,9 +198,12 @@ class Encoded:
         )
 
     def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Shortage]:
-        """Return which requests get no slot or no room on disk, and why."""
+        """Return which requests get no slot or no room on disk, or are to wait for a backoff, and why."""
+        setbacks = self._output.setbacks
+        waits = {request for request in requests if not request.exists and setbacks.back_off(request.segment)}
+        refused: dict[Claim, Reason | Shortage] = {request.claim: Reason.BACKOFF for request in waits}
+        requests = tuple(request for request in requests if request not in waits)
         slots = self._slots.request(self._rendition, requests)
-        refused: dict[Claim, Reason | Shortage] = {}
         for request in requests:
             if request.claim not in slots:
                 refused[request.claim] = Reason.NO_SLOT
@@ -207,13 +217,16 @@ class Encoded:
         try:
             run = self.runs.start(claim, self.failures.method, until)
         except OSError as error:
-            if error.errno in NO_ROOM:
+            lacks = lacking(error)
+            if lacks is None and error.errno in NO_ROOM:
                 self._output.disk_is_full(self.size_of(claim.segment))
                 return None
             reason = f"its encoder could not be started ({error.strerror or error})"
-            self._note_failure(claim.segment, "could not start", reason, (), self.failures.method)
-            self._give_up(claim.segment, reason)
+            if lacks is None or self._is_hopeless(claim.segment, lacks):
+                self._note_failure(claim.segment, "could not start", reason, (), self.failures.method)
+                self._give_up(claim.segment, reason)
             return None
+        self._output.setbacks.lacks = None
         if (cause := self.failures.replaced(claim.segment)) is not None:
             self._reporter.replaced(self._rendition, claim.segment, cause)
         return run
@@ -241,6 +254,9 @@ class Encoded:
                 run.faulty_source = True
             return False
         except OSError as error:
+            if (lacks := lacking(error)) is not None and not self._is_hopeless(number, lacks):
+                run.stop()
+                return False
             if error.errno in NO_ROOM:
                 run.stop()
                 self._output.disk_is_full(self.size_of(number))
@@ -251,7 +267,15 @@ class Encoded:
         self._output.storage_fault = None
         self.runs.published(run, number)
         self.failures.made(number)
+        self._output.setbacks.over()
         self._output.answer(number)
+        return True
+
+    def _is_hopeless(self, segment: int, lacks: str | None = None) -> bool:
+        """Note a setback at a segment; return whether there were setbacks and no progress for too long."""
+        if self._output.setbacks.suffer(lacks):
+            return False
+        self.failures.exhaust(segment)
         return True
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
@@ -270,9 +294,15 @@ class Encoded:
             # An encoder that works, and whose segment is refused, has a damaged source. The rest of it may be whole.
             self._give_up(run.next, reason, exit_.log, impossible=ended_early or run.faulty_source)
 
+    def _lost(self, run: EncoderRun, exit_: Exit) -> None:
+        """Note that a run was killed from outside. It says nothing about the segment, which is tried again."""
+        logger.warning("an encoder was lost at segment %d of %s: it %s", run.next, self._rendition, exit_)
+        self.failures.lost(run.next, "killed")
+
     def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Method) -> None:
         self._reporter.failed()
         self.failures.count(segment, cause, reason, log, method)
+        self._output.setbacks.failed(segment, self.failures.attempts(segment))
         if any(run.first == segment for run in self.runs.going):
             # The run was stopped and did not end at once, so another is at its segment already.
             self.failures.replaced(segment)

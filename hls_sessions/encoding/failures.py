@@ -103,6 +103,14 @@ class Failures:
         """Note that another run is at a segment; return the cause by which the one before was lost, if one was."""
         return self._lost.pop(number, None)
 
+    def lost(self, number: int, cause: str) -> None:
+        """Note that the encoder of a segment was lost through no fault of its own; that is no failure."""
+        self._lost[number] = cause
+
+    def exhaust(self, number: int) -> None:
+        """Have a segment count as failed too often."""
+        self._attempts[number] = max(self._attempts[number], ATTEMPTS)
+
     def try_anew(self, number: int) -> None:
         """Forget that a segment failed too often, because a viewer asks for it."""
         if self.is_given_up(number):

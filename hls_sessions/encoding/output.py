@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from hls_sessions.encoding.info import GapInfo
+from hls_sessions.encoding.setbacks import Setbacks
 from hls_sessions.errors import SegmentImpossible, StorageFailed
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Output:
         "cuts",
         "publisher",
         "rendition",
+        "setbacks",
         "storage_fault",
         "viewers",
     )
@@ -53,6 +55,8 @@ class Output:
         self.cache = publisher.cache
         self.storage_fault: OSError | None = None
         """Why the last file could not be written; None if it could."""
+        self.setbacks = Setbacks(rendition.id, equipment.now, equipment.send_after)
+        """The losses that say nothing about a segment, and the backoff after them."""
         self._directory = equipment.directory
         self._quota = quota
         self._impossible: dict[int, str] = {}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hls_sessions.encoding.setbacks import HOPELESS, lacking
 from hls_sessions.ffmpeg import Packager, WorkerFailed
 from hls_sessions.segments import record_process
 
@@ -38,9 +39,6 @@ STALLED: Final = 10.0
 
 LONGEST: Final = 60.0
 """Seconds that one segment may take."""
-
-IN_VAIN: Final = 8
-"""How many packagers in a row may be killed before they have answered. One more counts as a failure."""
 
 BACKOFF: Final = 0.1
 """Seconds until the third of them is started; twice as long for each after it."""
@@ -154,11 +152,15 @@ class SessionPackager:
         """Why the packager is ended, if that is its own fault: the cause and the reason."""
         self._in_vain = 0
         """How many packagers in a row ended before they had answered."""
+        self._in_vain_since = 0.0
+        """When the first of them ended."""
         self._lost: str | None = None
         """Why the last packager was lost, until another takes its place."""
         self._backs_off = False
         """Whether the start of the next packager waits for a backoff."""
         self._used = 0.0
+        self.lacks: str | None = None
+        """The resource that has run out, for which the start of a packager waits; None if it waits for none."""
 
     def __repr__(self) -> str:
         return f"<SessionPackager [pid {self.pid}, {len(self._queue)} waiting]>"
@@ -246,7 +248,10 @@ class SessionPackager:
         if fault is None and not exit_.was_killed:
             fault = "crashed", f"its packager {exit_}"
         self._in_vain += 1
-        if fault is None and self._in_vain > IN_VAIN:
+        now = self._clock.monotonic()
+        if self._in_vain == 1:
+            self._in_vain_since = now
+        if fault is None and now - self._in_vain_since >= HOPELESS:
             fault = "killed", f"{self._in_vain} packagers were killed before they had made anything"
         self._lost = "killed" if fault is None else fault[0]
         logger.warning("a packager was lost at %s: it %s", task.wanted, exit_)
@@ -303,6 +308,7 @@ class SessionPackager:
             reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
             owner.send(PackagerExited(number, exit_))
 
+        folder = None
         try:
             folder = self._directory.new_run(PACKAGER, number)
             packager = Packager(
@@ -314,9 +320,15 @@ class SessionPackager:
             )
         except (OSError, WorkerFailed) as error:
             logger.warning("a packager could not be started: %s", error)
+            self.lacks = lacking(error) if isinstance(error, OSError) else None
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+            if self._in_vain == 0:
+                self._in_vain_since = self._clock.monotonic()
             self._in_vain = max(2, self._in_vain + 1)
             self._start_again()
             return None
+        self.lacks = None
         return _Running(number, packager, folder)
 
     def _start_again(self) -> None:

@@ -78,6 +78,8 @@ class Reason(Enum):
     ANOTHER_IS_WAITED_FOR = "a viewer waits for another run"
     # Of one that is held or not started.
     NO_SLOT = "the slots are taken by other encoders"
+    # Of one that is not started.
+    BACKOFF = "encoders before it were lost, or could not be started"
     # Of one that ends.
     UNWATCHED = "every viewer is gone, or has gone past it"
     REPEATS = "what it would make is on disk, or is made by another run"

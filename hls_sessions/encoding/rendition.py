@@ -229,6 +229,11 @@ class SessionRendition:
         return *(self._copies.notes if self._copies else ()), *self._encoded.failures.methods_left
 
     @property
+    def lacks(self) -> str | None:
+        """The resource that has run out, for which it waits; None if it waits for none."""
+        return self._output.setbacks.lacks
+
+    @property
     def info(self) -> RenditionInfo:
         """The state of the rendition, for operators."""
         rendition = self._rendition

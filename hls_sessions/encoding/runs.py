@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hls_sessions.encoding.run import EncoderRun
 from hls_sessions.ffmpeg import plan_run
@@ -36,6 +37,8 @@ class Equipment:
     """The session's actor, which hears of the runs."""
     now: Callable[[], float]
     """The clock, in seconds."""
+    send_after: Callable[[Any, float], object]
+    """Sends a reminder to the session's actor, in so many seconds."""
 
 
 class Runs:
@@ -84,12 +87,15 @@ class Runs:
         self._number += 1
         with_, number = self._equipment, self._number
         rendition = with_.presentation.renditions[self._rendition]
+        folder = None
         try:
             folder = with_.directory.new_run(self._rendition, number)
             plan = plan_run(with_.binary, with_.presentation, rendition, method, claim.segment, folder, until)
             run = EncoderRun(self._rendition, number, plan, folder, with_.owner, with_.watcher, with_.reporter)
         except OSError:
             self._quota.settle(self._rendition, claim, 0)
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         self._quota.transfer(self._rendition, claim, number)
         run.used = with_.now()

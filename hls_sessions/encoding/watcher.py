@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from watchdog.events import FileClosedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
+from hls_sessions.encoding.setbacks import NoWatches
 from hls_sessions.otp import GenServer
 
 if TYPE_CHECKING:
@@ -54,13 +56,22 @@ class Watcher:
         must be watched before anything is written to it, so that no file is missed.
 
         Raises:
-            OSError: the folder is gone, or the system's limit of watches is reached.
+            NoWatches: the system's limit of watches is reached.
+            OSError: the folder is gone, or there are no more threads.
             RuntimeError: the watcher is being restarted. All processes that depend on it will be restarted, too.
         """
         observer = self._observer
         if observer is None:
             raise RuntimeError("the segment watcher is not running")
-        watch = observer.schedule(_Closed(on_closed), str(folder), event_filter=[FileClosedEvent])
+        try:
+            watch = observer.schedule(_Closed(on_closed), str(folder), event_filter=[FileClosedEvent])
+        except OSError as error:
+            # inotify(7) has limits of its own, and says ENOSPC or EMFILE as for a full disk or too many open files.
+            if error.errno == errno.ENOSPC or "inotify" in str(error.strerror):
+                raise NoWatches(error.errno, "the limit of inotify watches is reached") from error
+            raise
+        except RuntimeError as error:  # a thread could not be started
+            raise OSError(errno.EAGAIN, str(error)) from error
 
         def end() -> None:
             self._ends.pop(folder, None)

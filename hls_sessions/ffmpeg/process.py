@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -29,6 +30,12 @@ LOG_LINE = 400
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 """Seconds of one clock tick, in which the kernel counts processor time."""
 
+
+FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+"""Signals that a process does not get because of its own work. The kernel's OOM killer sends SIGKILL."""
+
+EXIT_BY_SIGNAL, BY_SIGNAL = 255, "Exiting normally, received signal"
+"""The exit code of an ffmpeg that was asked to end by SIGTERM, SIGINT or SIGHUP, and the beginning of its last line."""
 
 CONSEQUENCE = re.compile(
     "Error (while opening|initializing output|submitting|sending|parsing|selecting|opening output|while filtering)|"
@@ -97,7 +104,9 @@ class Exit(NamedTuple):
     @property
     def was_killed(self) -> bool:
         """Whether it was ended by a signal from outside, so that its end says nothing about its work."""
-        return self.code in {-signal.SIGKILL, -signal.SIGTERM}
+        if self.code == EXIT_BY_SIGNAL:
+            return any(BY_SIGNAL in line for line in self.log)
+        return -self.code in FROM_OUTSIDE
 
     @property
     def cause(self) -> str:
@@ -141,7 +150,12 @@ class Process:
         self.held = False
         self._on_exit = on_exit
         self._listener = threading.Thread(target=self._listen, name=f"ffmpeg-{self.pid}", daemon=True)
-        self._listener.start()
+        try:
+            self._listener.start()
+        except RuntimeError as error:  # there are as many threads as there may be
+            self._popen.kill()
+            with self._popen:
+                raise OSError(errno.EAGAIN, str(error)) from error
 
     @property
     def log(self) -> tuple[str, ...]:

@@ -172,5 +172,7 @@ class SessionInfo(Sums):
     packager: int | None = None
     """The process id of its packager, while it runs."""
     notes: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    """The resources of the machine that have run out, for which its encoders and its packager wait."""
     reason: str | None = None
     """Why it ended, if it has."""

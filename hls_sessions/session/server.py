@@ -23,6 +23,7 @@ from hls_sessions.encoding import (
     SessionPackager,
     SessionRendition,
     SlotsChanged,
+    TryAgain,
 )
 from hls_sessions.errors import (
     EncoderFailed,
@@ -145,6 +146,7 @@ class SessionServer(GenServer):
             reporter=record,
             owner=self.ref,
             now=services.clock.monotonic,
+            send_after=self._remind,
         )
         slots = services.scheduler.open(spec.session_id, self.ref.send)
         self._renditions: dict[str, SessionRendition] = {
@@ -263,7 +265,7 @@ class SessionServer(GenServer):
                 self._reconfigure(services)
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
-            case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged():
+            case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged() | TryAgain():
                 self._heard_of_others(message)
             case _:
                 super().handle_info(message)
@@ -487,8 +489,8 @@ class SessionServer(GenServer):
             self._services.timers.cancel(self._encoder_timer)
             self._encoder_timer = self._remind(message, self._encoders_idle_in())
 
-    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged) -> None:
-        """Make room on the disk for another session, and act, because others leave more or fewer slots and bytes."""
+    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged | TryAgain) -> None:
+        """Make room on the disk for another session, and act, because there may be more or fewer slots and bytes."""
         match message:
             case MakeRoom(size, urgent):
                 self._quota.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
@@ -589,6 +591,7 @@ class SessionServer(GenServer):
 
     def _info(self) -> SessionInfo:
         spec, record, renditions = self._spec, self._record, self._renditions.values()
+        lacks = tuple(dict.fromkeys(what for what in (*(r.lacks for r in renditions), self._packager.lacks) if what))
         running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._packager.seconds
         return info_of(
             spec,
@@ -606,5 +609,7 @@ class SessionServer(GenServer):
                 *(f"{rendition.id}: {why}" for rendition in renditions for why in rendition.given_up),
                 *self._subtitle_faults,
                 *(NO_ROOM[lack] for lack in [self._quota.lacks] if lack is not None),
+                *(f"Out of {what}: encoders are started when there is more." for what in lacks),
             ),
+            lacks=lacks,
         )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import subprocess
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from hls_sessions.otp import which_children
 from hls_sessions.segments import SegmentDirectory
@@ -154,6 +156,27 @@ def storage_that_fails(*, times: int | None = None, error: int = errno.EIO) -> I
         yield
     finally:
         SegmentDirectory.publish = publish  # type: ignore[method-assign]
+
+
+@contextmanager
+def out_of_resources(error: int = errno.EMFILE) -> Iterator[None]:
+    """Make the start of every child process fail, in this process, while the block runs.
+
+    Args:
+        error: the error of the system: EMFILE or ENFILE for descriptors, EAGAIN for processes, ENOMEM for memory.
+    """
+
+    def fail(*_: Any, **__: Any) -> Never:
+        raise OSError(error, os.strerror(error))
+
+    start, pair = subprocess.Popen.__init__, socket.socketpair
+    subprocess.Popen.__init__ = fail  # type: ignore[method-assign]
+    socket.socketpair = fail  # packagers are forked elsewhere, and reached through a pair of sockets
+    try:
+        yield
+    finally:
+        subprocess.Popen.__init__ = start  # type: ignore[method-assign]
+        socket.socketpair = pair
 
 
 @contextmanager

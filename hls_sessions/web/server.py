@@ -44,7 +44,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 def serve(
-    supervisor: Supervisor, *, on_ready: Callable[[str], None], on_hangup: Callable[[], None] | None = None
+    supervisor: Supervisor,
+    *,
+    on_ready: Callable[[str], None],
+    on_hangup: Callable[[], None] | None = None,
+    on_signal: Callable[[int, bool], None] | None = None,
 ) -> int | None:
     """Run a supervisor and its server until SIGTERM or SIGINT.
 
@@ -52,6 +56,7 @@ def serve(
         supervisor: is started, and stopped.
         on_ready: is called with the address.
         on_hangup: is called in a thread for each SIGHUP; without it, that ends the daemon too.
+        on_signal: is called for each signal that ends the daemon, with its number and whether it is to hurry.
 
     The first signal stops it in order: nothing new is accepted, waiting viewers are answered, sessions end or are left
     to the next start. A second signal makes it wait for nothing, and is returned; None if there was none.
@@ -66,7 +71,7 @@ def serve(
     port = _free_port(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        return asyncio.run(_serve(supervisor, settings.host, port, on_ready, on_hangup))
+        return asyncio.run(_serve(supervisor, settings.host, port, on_ready, on_hangup, on_signal))
     finally:
         # Also when the server failed, because no process or directory may outlive this one.
         supervisor.stop()
@@ -78,6 +83,7 @@ async def _serve(
     port: int,
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] | None,
+    on_signal: Callable[[int, bool], None] | None,
 ) -> int | None:
     stop = asyncio.Event()
     hurried: int | None = None
@@ -85,6 +91,8 @@ async def _serve(
 
     def signalled(number: int) -> None:
         nonlocal hurried
+        if on_signal is not None:
+            on_signal(number, stop.is_set())
         if stop.is_set():
             hurried = number
             supervisor.hurry()

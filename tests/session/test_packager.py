@@ -231,7 +231,10 @@ def test_its_replacement_is_an_event(hls_supervisor, film, packager, stop):
     assert (event.what, event.cause, event.rendition, event.segment) == ("packager", "killed", COPY, 1)
 
 
-def test_a_packager_that_is_killed_again_and_again_is_restarted_with_backoff(packager_double, open_, hls_clock, until):
+def test_a_packager_that_is_killed_again_and_again_is_restarted_with_backoff(
+    packager_double, open_, hls_clock, until, monkeypatch
+):
+    monkeypatch.setattr("hls_sessions.encoding.packager.HOPELESS", 5.0)
     packager_double('if asked == "video-copy-1.m4s": os.kill(os.getpid(), signal.SIGKILL)')
     session = open_()
     session.segment(COPY, 0, BOUND)

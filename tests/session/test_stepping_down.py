@@ -121,7 +121,7 @@ def test_a_method_whose_run_is_killed_once_is_kept(open_with, is_right, until, t
     os.kill(run.pid, signal.SIGKILL)
 
     assert is_right(session, VIDEO, 1, waiting.get(BOUND))
-    assert (video(session).encoder, peek(session).encoder_failures) == ("better", 1)
+    assert (video(session).encoder, peek(session).encoder_failures) == ("better", 0)
 
 
 def test_a_method_whose_files_are_refused_is_left(open_with, is_right):

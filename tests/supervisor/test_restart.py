@@ -12,18 +12,20 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from threading import Event
 from uuid import uuid4
 
 import pytest
 
 from hls_sessions import Changes, Filter
-from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnded, SessionNotFound
+from hls_sessions.errors import CapacityExceeded, IllegalTransition, SessionEnded, SessionNotFound, Unavailable
 from hls_sessions.ffmpeg import Prober, ProcessId
 from hls_sessions.media import fingerprint
+from hls_sessions.supervisor import MediaRoots
 from hls_sessions.supervisor.recorder import Recorder
 from hls_sessions.supervisor.recovery import Recovery
-from hls_sessions.testing import failing_ffmpeg, runs_of, session_directories, written
+from hls_sessions.testing import failing_ffmpeg, hanging_share, runs_of, session_directories, written
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -391,6 +393,62 @@ def test_with_drain_those_that_are_not_back_yet_are_ended_too(
     second = start_last()
     assert second.stats().by_state["completed"] == 3
     assert [step.to_state for step in second.history(sessions[2].id)] == ["active", "completed"]
+
+
+# ---- storage that does not answer
+
+
+@pytest.fixture
+def share(tmp_path, film, monkeypatch):
+    """A media root with a film, which will not answer."""
+    monkeypatch.setattr("hls_sessions.supervisor.supervisor.MediaRoots", partial(MediaRoots, patience=0.05))
+    monkeypatch.setattr("hls_sessions.supervisor.recovery.AGAIN_AFTER", 0.05)
+    share = tmp_path / "share"
+    share.mkdir()
+    shutil.copy(film, share / "film.mp4")
+    return share
+
+
+def test_a_session_whose_storage_does_not_answer_is_unavailable_and_goes_on_later(start, start_last, share, until):
+    first = start(media=(share,))
+    session = first.open("film.mp4")
+    first.stop()
+
+    with hanging_share(share):
+        second = start_last(media=(share,))
+        with pytest.raises(Unavailable, match="does not answer"):
+            second.find(session.id)
+
+    until(lambda: not second.are_returning)
+    assert second.find(session.id).info().state == "active"
+
+
+def test_a_session_whose_storage_does_not_answer_costs_others_no_place(start, start_last, film, share):
+    first = start(media=(share, film.parent), max_sessions_per_user=1)
+    first.open(share / "film.mp4", "anna")
+    first.stop()
+
+    with hanging_share(share):
+        second = start_last(media=(share, film.parent), max_sessions_per_user=1)
+        assert second.open(film, "ben").info().state == "active"
+        with pytest.raises(Unavailable, match="not back yet"):
+            second.open(film, "anna")
+
+
+def test_a_stop_does_not_wait_for_storage_that_does_not_answer(start, start_last, share, monkeypatch):
+    first = start(media=(share,))
+    session = first.open("film.mp4")
+    first.stop()
+    monkeypatch.setattr("hls_sessions.supervisor.supervisor.MediaRoots", partial(MediaRoots, patience=3600))
+
+    with hanging_share(share), ThreadPoolExecutor(1) as callers:
+        second = start(media=(share,))
+        asked = callers.submit(second.find, session.id)
+        second.stop()
+        with pytest.raises(Unavailable):
+            asked.result(BOUND)
+
+    assert start_last(media=(share,)).find(session.id).info().state == "active"
 
 
 # ---- sessions that cannot go on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import selectors
@@ -26,6 +27,11 @@ class Listener:
     """Listens to channels. Any thread may use it, until ``close``."""
 
     def __init__(self) -> None:
+        """Begin to listen.
+
+        Raises:
+            OSError: there are no descriptors or threads left.
+        """
         self._selector = selectors.DefaultSelector()
         self._wakes, self._wakeup = os.pipe()
         self._selector.register(self._wakes, selectors.EVENT_READ)
@@ -33,7 +39,13 @@ class Listener:
         self._closing = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._listen, name="workers' listener", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # there are as many threads as there may be
+            self._selector.close()
+            os.close(self._wakes)
+            os.close(self._wakeup)
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def listen(self, channel: Channel, on_message: Callable[[Message], None], on_end: Callable[[], None]) -> None:
         """Have every message of a channel told, and then its end, once. The callbacks must be quick, and not raise."""

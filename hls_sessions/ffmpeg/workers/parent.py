@@ -76,6 +76,8 @@ class Parent:
         if not data:
             return False
         match json.loads(data):
+            case {"start": number, "task": task} if not descriptors:
+                self._did_not_start(number, "there are no file descriptors left")
             case {"start": number, "task": task}:
                 with socket.socket(fileno=descriptors[0]) as end:
                     self._start(number, task, end)
@@ -89,9 +91,7 @@ class Parent:
         try:
             pid = os.fork()
         except OSError as error:
-            # Reported as a kill, because it says nothing about the work.
-            why = f"it could not be forked ({error.strerror})"
-            self._say({"ended": number, "code": -signal.SIGKILL, "seconds": 0.0, "log": [why]})
+            self._did_not_start(number, f"it could not be forked ({error.strerror})")
             return
         if pid == 0:
             self._become_worker(parent, task, end)
@@ -99,6 +99,10 @@ class Parent:
             os.setpgid(pid, pid)
         self._pids[number] = pid
         self._say({"started": number, "pid": pid})
+
+    def _did_not_start(self, number: int, why: str) -> None:
+        """Report a worker that could not be started as killed, because that says nothing about its work."""
+        self._say({"ended": number, "code": -signal.SIGKILL, "seconds": 0.0, "log": [why]})
 
     def _become_worker(self, parent: int, task: str, end: socket.socket) -> NoReturn:
         """Be a worker, from the fork to the end of the process."""

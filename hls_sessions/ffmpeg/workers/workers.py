@@ -5,6 +5,7 @@ Code that opens files which may be hostile runs in a worker. It may crash or han
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -165,7 +166,7 @@ class Workers:
 
         Raises:
             WorkerFailed: these workers are closed.
-            OSError: there are no descriptors left.
+            OSError: there are no descriptors or threads left.
         """
         with self._lock:
             return self._warm_parent().start(task)
@@ -183,7 +184,7 @@ class Workers:
 
         Raises:
             WorkerFailed: these workers are closed.
-            OSError: there are no descriptors left.
+            OSError: there are no descriptors or threads left.
         """
         with self._lock:
             self._listener = self._listener or Listener()
@@ -256,7 +257,12 @@ class _Parent:
         self.has_ended = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._listen, args=(theirs,), name="workers", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # there are as many threads as there may be
+            self._control.close()
+            theirs.close()
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     def start(
         self,

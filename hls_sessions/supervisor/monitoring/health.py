@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads Health's types at run time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Binary
@@ -32,6 +32,8 @@ class Load:
     """Sessions that do not answer, or in which somebody waits in vain."""
     without_room: int = 0
     """Sessions whose encoders are held because the disk, or the share of it that segments may take, is full."""
+    lacks: Mapping[str, int] = field(default_factory=dict)
+    """The resources that have run out, and how many sessions wait for each to start encoders."""
     silent_roots: int = 0
     """Media roots that do not answer, or do not for some of their files."""
 
@@ -148,6 +150,8 @@ def _worries(load: Load, upkeep: Upkeep) -> Iterator[str]:
         yield f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain."
     if load.without_room:
         yield f"The disk, or what segments may take of it, is full: {load.without_room} sessions hold their encoders."
+    for what, sessions in load.lacks.items():
+        yield f"Out of {what}: {sessions} sessions wait to start encoders."
     if load.silent_roots:
         yield f"The storage of {load.silent_roots} of the media roots does not answer: files there cannot be opened."
     if upkeep.trouble is not None:

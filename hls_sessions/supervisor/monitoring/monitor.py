@@ -114,6 +114,7 @@ class Monitor:
             max_encoders=settings.max_encoders,
             stuck=len(found.stuck(settings.stuck_after)),
             without_room=services.quota.refused,
+            lacks=found.lacks,
             silent_roots=self._media_roots.silent,
         )
         state = "stopping" if self._stop.begun else "running"

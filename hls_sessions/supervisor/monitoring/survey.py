@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,11 @@ class Survey:
     def runs(self) -> tuple[RunInfo, ...]:
         """All encoders."""
         return tuple(run for info in self.infos for run in info.runs)
+
+    @property
+    def lacks(self) -> Counter[str]:
+        """The resources that have run out, and how many sessions wait for each."""
+        return Counter(what for info in self.infos for what in info.lacks)
 
     def stuck(self, after: float) -> tuple[str, ...]:
         """Return the sessions that do not answer, or in which a waiting viewer has got nothing for so many seconds."""

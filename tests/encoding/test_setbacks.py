@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from watchdog.observers import Observer
+
+from hls_sessions.encoding import Watcher
+from hls_sessions.encoding.setbacks import HOPELESS, NoWatches, Setbacks, TryAgain, lacking
+
+
+class Session:
+    """A clock, and the reminders that were sent."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.reminders = []
+        self.setbacks = Setbacks("video-90p", lambda: self.now, lambda *reminder: self.reminders.append(reminder))
+
+    @property
+    def delays(self):
+        return [round(delay, 3) for _, delay in self.reminders]
+
+
+@pytest.fixture
+def session():
+    return Session()
+
+
+def test_after_the_first_kill_the_next_try_is_made_at_once(session):
+    assert session.setbacks.suffer()
+    assert not session.setbacks.back_off()
+    assert session.reminders == []
+
+
+def test_after_further_kills_the_delays_grow_up_to_a_bound(session):
+    for _ in range(8):
+        session.setbacks.suffer()
+
+    assert session.delays == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
+    assert {reminder for reminder, _ in session.reminders} == {TryAgain("video-90p")}
+
+
+def test_a_shortage_backs_off_the_first_time_and_is_named_until_it_is_over(session):
+    session.setbacks.suffer("memory")
+    assert session.setbacks.back_off()
+    assert session.setbacks.lacks == "memory"
+
+    session.now = 0.1
+    assert not session.setbacks.back_off()
+    session.setbacks.over()
+    assert session.setbacks.lacks is None
+
+
+def test_progress_makes_the_next_setback_the_first(session):
+    session.setbacks.suffer()
+    session.setbacks.suffer()
+    session.setbacks.over()
+    session.reminders.clear()
+
+    assert session.setbacks.suffer()
+    assert session.reminders == []
+
+
+def test_there_is_no_hope_after_a_time_without_progress_and_then_it_begins_anew(session):
+    assert session.setbacks.suffer()
+    session.now = HOPELESS
+    assert not session.setbacks.suffer()
+    assert session.setbacks.suffer()
+
+
+def test_a_segment_that_fails_backs_off_alone(session):
+    session.setbacks.failed(7, 1)
+    assert not session.setbacks.back_off(7)
+
+    session.setbacks.failed(7, 2)
+    assert session.setbacks.back_off(7)
+    assert not session.setbacks.back_off(8)
+    assert not session.setbacks.back_off()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM])
+def test_a_shortage_is_told_by_its_error(number):
+    assert lacking(OSError(number, os.strerror(number)))
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOENT])
+def test_any_other_error_is_no_shortage(number):
+    assert lacking(OSError(number, os.strerror(number))) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "inotify watch limit reached"), OSError(errno.EMFILE, "inotify instance limit reached")],
+)
+def test_a_limit_of_watches_is_told_as_such(monkeypatch, tmp_path, error):
+    def refuse(*_, **__):
+        raise error
+
+    watcher = Watcher()
+    watcher.start()
+    monkeypatch.setattr(Observer, "schedule", refuse)
+    with pytest.raises(NoWatches) as refused:
+        watcher.watch(tmp_path, print)
+    watcher.stop()
+    assert "inotify watches" in lacking(refused.value)
