@@ -3,7 +3,8 @@
 ::
 
     <segments-dir>/<session id>/         0700, named by the session
-        owner                            the daemon's process, as "pid start-time boot", and below it its state folder
+        owner                            the daemon's process, as "pid start-time boot"; below it, a line for each, its
+                                         state folder and the namespace of its process ids
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a subtitle track
@@ -23,6 +24,7 @@ import os
 import shutil
 import stat
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,6 @@ from hls_sessions.ffmpeg import ProcessId, boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OWNER = "owner"
 PID = "pid"
@@ -69,14 +70,18 @@ class SegmentDirectory:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
 
     def is_left_to_another(self, home: Path | None) -> bool:
-        """Whether it names another state folder than ``home``, and was last used less than ``LEFT_FOR`` seconds ago."""
+        """Whether another daemon may still use it, and it was last used less than ``LEFT_FOR`` seconds ago.
+
+        It names another state folder than ``home``, or was made where process ids mean other processes.
+        """
         try:
             theirs = (self.path / OWNER).read_bytes().splitlines()[1:]
             used = max(path.lstat().st_mtime for path in (self.path, *self.path.iterdir()))
         except OSError:
             return False
         others = bool(theirs and theirs[0]) and theirs[0] != (b"" if home is None else os.fsencode(home))
-        return others and time.time() - used < LEFT_FOR
+        elsewhere = len(theirs) > 1 and theirs[1] != pid_namespace()
+        return (others or elsewhere) and time.time() - used < LEFT_FOR
 
     def destroy(self) -> None:
         """Delete it and everything in it."""
@@ -168,7 +173,9 @@ class SegmentDirectory:
 
     def _make(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.path / OWNER).write_bytes(f"{ProcessId.of(os.getpid())}\n".encode() + self._home)
+        (self.path / OWNER).write_bytes(
+            f"{ProcessId.of(os.getpid())}\n".encode() + self._home + b"\n" + pid_namespace()
+        )
 
     def _set_back(self, *, whole: bool) -> None:
         """Put the files that an earlier daemon has published into ``earlier``, and delete those that do not belong.
@@ -207,6 +214,18 @@ class SegmentDirectory:
         except OSError:
             part.unlink(missing_ok=True)
             raise
+
+
+@cache
+def pid_namespace() -> bytes:
+    """Return the namespace in which the daemon's process ids count (pid_namespaces(7)); empty where it is not told.
+
+    A daemon in a container cannot see the processes of another, and would take the other daemon for gone.
+    """
+    try:
+        return os.fsencode(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return b""
 
 
 def record_process(folder: Path, identity: ProcessId | None) -> None:

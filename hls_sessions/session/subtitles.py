@@ -71,6 +71,7 @@ class SessionSubtitles:
         self._directory = directory
         self._reader = reader
         self._owner = owner
+        self._quota = quota
         self._cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, _check)
         self._asked: dict[int, Reply[list[Cue]]] = {}
 
@@ -100,7 +101,7 @@ class SessionSubtitles:
             return
         try:
             text = webvtt_segment(cues.get(0), self._presentation.timeline.origin, OFFSET)
-            file = self._cache.publish(number, text.encode())
+            file = self._publish(number, text.encode())
         except OSError as error:
             self.viewers.fail([number], StorageFailed(str(self._directory.path), error.strerror or str(error)))
         except SessionError as error:
@@ -144,6 +145,23 @@ class SessionSubtitles:
         )
 
     # ---- within
+
+    def _publish(self, number: int, text: bytes) -> Path:
+        """Publish a segment if there is room, and return its file.
+
+        A player that gets a segment without cues for want of room asks for it again, so nothing waits for the room.
+
+        Raises:
+            StorageFailed: there is no room, and none can be made at once.
+            OSError: it cannot be written.
+        """
+        id_ = self.rendition.id
+        if (lack := self._quota.reserve(id_, number, len(text), urgent=True)) is not None:
+            raise StorageFailed(str(self._directory.path), lack.value)
+        try:
+            return self._cache.publish(number, text)
+        finally:
+            self._quota.settle(id_, number, 0)
 
     def _ask(self, number: int) -> None:
         # Cues before the first segment or after the last one are put into these, because no other would show them.

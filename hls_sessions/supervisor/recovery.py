@@ -193,9 +193,10 @@ class Recovery:
         """
         try:
             spec = as_before(row, self._segments_dir / row.id, self._media_roots, self._presentations)
+            self._refuse_when_stopping()
+            self._prepare(spec, row)
             with self._table.opening:
-                if self._stop.begun or not self._tree.is_alive:
-                    raise Unavailable(STOPPING)
+                self._refuse_when_stopping()
                 self._go_on(spec, row)
         except Unavailable:
             raise
@@ -206,11 +207,24 @@ class Recovery:
             self._recorder.cannot_go_on(row, why)
             SegmentDirectory(self._segments_dir / row.id).destroy()
 
-    def _go_on(self, spec: SessionSpec, row: SessionRow) -> None:
-        directory = SegmentDirectory(spec.directory)
+    def _refuse_when_stopping(self) -> None:
+        if self._stop.begun or not self._tree.is_alive:
+            raise Unavailable(STOPPING)
+
+    def _prepare(self, spec: SessionSpec, row: SessionRow) -> None:
+        """Take over a directory. This may take long, and the supervisor of all sessions must not wait for it.
+
+        Raises:
+            StorageFailed: it cannot be taken over.
+        """
+        directory = SegmentDirectory(spec.directory, self._home)
         end_processes(directory)
         if row.encoder != self._encoder:
             directory.destroy()
+        directory.open()
+        directory.clear_runs()
+
+    def _go_on(self, spec: SessionSpec, row: SessionRow) -> None:
         entry = self._factory.make(spec)
         entry.record.go_on(self._recorder.earlier(row))
         self._recorder.goes_on(row, entry.record)

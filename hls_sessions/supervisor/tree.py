@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ from hls_sessions.supervisor.janitor import SWEEP_NOW, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from hls_sessions.otp import ExitReason, Ref, Registry
     from hls_sessions.session import Services, SessionSpec
@@ -217,7 +218,10 @@ class Tree:
         """Start the supervisor of the sessions, with those that were there when an earlier one crashed."""
         services = self.services
         ref = DynamicSupervisor.start_link(clock=services.clock, timers=services.timers, on_give_up=self._gave_up)
-        for entry in (entry for entry in self._table.all() if not entry.record.state.is_final):
+        entries = [entry for entry in self._table.all() if not entry.record.state.is_final]
+        # All at once, because each may take as long as it may.
+        end_together([entry.actor for entry in entries if entry.actor is not None], KILL_AFTER)
+        for entry in entries:
             try:
                 start_child(ref, self._child(entry))
             except StartError as error:
@@ -285,6 +289,16 @@ class Tree:
             logger.error("session %s failed: %s", spec.id, why)
         self._table.forget(entry, end_error(entry.record))
         self._clearing.submit(self.clear, entry.spec)
+
+
+def end_together(actors: Sequence[Ref], timeout: float) -> None:
+    """Wait until actors have ended, and kill those that have not within ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    for actor in actors:
+        try:
+            actor.wait(max(0.0, deadline - time.monotonic()))
+        except CallTimeout:
+            actor.kill()
 
 
 def start_failure(error: BaseException) -> BaseException:

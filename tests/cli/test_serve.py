@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import httpx
 import pytest
 
 from hls_sessions.ffmpeg import ProcessId
@@ -165,6 +168,67 @@ main()
 
     assert ended.returncode == 5
     assert "own processes crashed too often" in ended.stderr
+
+
+HANGING = """
+import sys, threading
+from hls_sessions import Supervisor
+from hls_sessions.cli import main
+
+Supervisor.stop = lambda _: threading.Event().wait()
+serve = sys.modules["hls_sessions.cli.serve"]
+serve.SLACK = float(sys.argv.pop())
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("slack", "signals", "code"),
+    [(3600, [signal.SIGTERM, signal.SIGINT], 128 + signal.SIGINT), (0.1, [signal.SIGTERM], 1)],
+)
+def test_a_stop_that_hangs_is_cut_short_at_once_by_a_second_signal_and_in_the_end_without(
+    tmp_path, slack, signals, code
+):
+    serving = ["serve", "--media", str(tmp_path), "--port", "0", "--segments-dir", str(tmp_path)]
+    environment = os.environ | {"HLS_SESSIONS_SHUTDOWN_TIMEOUT": "0.1", "HLS_SESSIONS_ENCODER": "libx264"}
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING, *serving, str(slack)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as daemon:
+        assert daemon.stdout.readline().startswith("hls-sessions ready")
+        for number in signals:
+            daemon.send_signal(number)
+        _, said = daemon.communicate(timeout=30)
+
+    assert daemon.returncode == code
+    assert "The stop hangs, and is cut short." in said
+
+
+def test_it_may_open_as_many_files_as_its_hard_limit_allows(start_daemon):
+    soft, hard = resource.prlimit(start_daemon().process.pid, resource.RLIMIT_NOFILE)
+
+    assert soft == min(hard, 65536)
+
+
+def test_viewers_are_served_when_descriptors_are_there_again(start_daemon, film, until):
+    daemon = start_daemon()
+    base = f"/sessions/{daemon.open(film)['session_id']}"
+    assert daemon.http.get(f"{base}/video-360p/0.m4s").is_success
+    limits = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    in_use = max(int(each.name) for each in Path(f"/proc/{daemon.process.pid}/fd").iterdir()) + 1
+
+    with ThreadPoolExecutor(1) as viewers, httpx.Client(base_url=daemon.url, timeout=60, trust_env=False) as viewer:
+        viewer.get("/health")  # it is connected from now on
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (in_use, limits[1]))
+        last = viewers.submit(viewer.get, f"{base}/video-360p/14.m4s")
+        until(lambda: any("file descriptors" in reason for reason in daemon.http.get("/health").json()["reasons"]))
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, limits)
+        assert last.result(60).is_success
+
+    assert daemon.http.get(base).json()["encoder_failures"] == 0
 
 
 def serve(*options: str) -> subprocess.CompletedProcess[str]:

@@ -250,6 +250,30 @@ def test_subtitles_are_counted(disk, hls_clip):
     assert peek(session).bytes_on_disk == subtitles.stat().st_size
 
 
+def test_subtitles_take_no_more_than_the_budget(disk, hls_clip):
+    cue = f"1\n00:00:00,000 --> 00:00:08,000\n{'word ' * 4000}\n"  # in every segment, as it is shown all the time
+    film = hls_clip(seconds=8, size="160x90", subtitles=(cue,), audio=None)
+    budget = 50_000
+    session = disk.supervisor(session_disk_budget=budget).open(film)
+    sizes = []
+
+    for number in range(len(session.presentation.cuts("subtitles-0"))):
+        sizes.append(session.segment("subtitles-0", number, BOUND).stat().st_size)
+        assert peek(session).bytes_on_disk <= budget
+
+    assert sum(sizes) > budget > max(sizes)
+
+
+def test_a_segment_of_subtitles_that_never_fits_is_refused(disk, hls_clip):
+    cue = f"1\n00:00:00,000 --> 00:00:06,000\n{'word ' * 1000}\n"
+    film = hls_clip(seconds=6, size="160x90", subtitles=(cue,), audio=None)
+    session = disk.supervisor(session_disk_budget=4000).open(film)
+
+    with pytest.raises(StorageFailed, match="may take no more of the disk"):
+        session.segment("subtitles-0", 0, BOUND)
+    assert (peek(session).state, peek(session).bytes_on_disk) == ("active", 0)
+
+
 def test_audio_gets_the_room_that_the_video_leaves(disk, film):
     supervisor = disk.supervisor()
     offered = supervisor.probe(film)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from hls_sessions.ffmpeg import ProcessId
-from hls_sessions.segments.directory import LEFT_FOR
+from hls_sessions.segments.directory import LEFT_FOR, SegmentDirectory
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
 BOUND = 30
@@ -121,6 +121,26 @@ def test_a_directory_left_lately_by_a_daemon_with_another_state_folder_is_kept(
     for path in (session.directory, *session.directory.iterdir()):
         os.utime(path, (long_ago, long_ago))
     hls_supervisor(state_dir=tmp_path / "another").stop()
+    assert session_directories(hls_segments_dir) == set()
+
+
+def test_a_directory_used_lately_by_a_daemon_of_another_container_is_kept(
+    hls_supervisor, film, hls_segments_dir, tmp_path
+):
+    left = SegmentDirectory(hls_segments_dir / str(uuid4()))
+    left.open()
+    owner = left.path / "owner"
+    _, home, namespace = owner.read_bytes().split(b"\n")
+    # In the other container its process runs; here there is none of its id.
+    owner.write_bytes(b"\n".join((b"1 1", home, namespace + b"1")))
+
+    hls_supervisor().stop()
+    assert session_directories(hls_segments_dir) == {left.path.name}
+
+    long_ago = time.time() - LEFT_FOR
+    for path in (left.path, owner):
+        os.utime(path, (long_ago, long_ago))
+    hls_supervisor().stop()
     assert session_directories(hls_segments_dir) == set()
 
 

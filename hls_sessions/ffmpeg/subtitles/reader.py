@@ -136,7 +136,9 @@ class SubtitleReader:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
         tracks = [track.index for track in media.subtitles]
         with self._worker() as worker:
-            worker.send({"path": str(version.path.absolute()), "container": media.container, "tracks": tracks})
+            part = media.part  # the rest of it has another clock
+            path_ = str(version.path.absolute())
+            worker.send({"path": path_, "container": media.container, "tracks": tracks, "part": part})
             deadline = time.monotonic() + LONGEST
             while True:
                 match worker.receive(min(self._timeout, deadline - time.monotonic())).body:

@@ -19,6 +19,8 @@ import av
 import av.logging
 from av.stream import Discard
 
+from hls_sessions.ffmpeg.commands import part_url
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -77,7 +79,7 @@ def serve(channel: Channel) -> None:
     av.logging.set_level(av.logging.PANIC)
     request = channel.receive().body
     try:
-        for message in read(request["path"], request["container"], request["tracks"]):
+        for message in read(request["path"], request["container"], request["tracks"], request.get("part")):
             channel.send(message)
     except (av.error.FFmpegError, OSError, MemoryError, IndexError) as error:
         channel.send(("error", getattr(error, "strerror", None) or str(error) or type(error).__name__))
@@ -85,10 +87,20 @@ def serve(channel: Channel) -> None:
         channel.send(("end",))
 
 
-def read(path: str, container_name: str, indices: list[int]) -> Iterator[tuple[Any, ...]]:
-    """Read all cues of these streams: yield each cue, and how far it has read."""
+def read(
+    path: str, container_name: str, indices: list[int], part: tuple[int, int] | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """Read all cues of these streams: yield each cue, and how far it has read.
+
+    Args:
+        path: the file.
+        container_name: its container, as ffmpeg spells it.
+        indices: the streams.
+        part: the first byte of the part that is played and the byte after it; None if all of the file is.
+    """
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+    url, protocols = (f"file:{path}", "file") if part is None else (part_url(path, *part), "file,subfile")
+    with av.open(url, options={"protocol_whitelist": protocols}, metadata_errors="replace") as container:
         if container.format.name != container_name:
             raise OSError("it is not the file that was opened any more")
         tracks = [container.streams[index] for index in indices]
