@@ -105,7 +105,7 @@ def plan_run(
     # What shows the last frame is not made with what is before.
     end = cuts.last_of_track if segment <= cuts.last_of_track else cuts.made.stop - 1
     last = min(end if until is None else until, end, segment + HORIZON - 1)
-    shift = Fraction(0)
+    shift, ends = Fraction(0), dict[str, Any]()
     match rendition:
         case VideoRendition() | CopiedVideo():
             encoded = rendition.instead if isinstance(rendition, CopiedVideo) else rendition
