@@ -4,6 +4,7 @@ Pure: values in, values out. Nothing here reads a file by name, starts a process
 """
 
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
+from hls_sessions.media.compressed_text import CompressedText
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.filler import filler_of, filler_segment
 from hls_sessions.media.fingerprint import fingerprint
@@ -19,7 +20,7 @@ from hls_sessions.media.fmp4 import (
     same_form,
 )
 from hls_sessions.media.nal import refreshes
-from hls_sessions.media.playlists import master_playlist, media_playlist
+from hls_sessions.media.playlists import master_playlist, media_playlist, playlist
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
     AudioRendition,
@@ -42,6 +43,7 @@ __all__ = [
     "AudioRendition",
     "AudioTrack",
     "BrokenSegment",
+    "CompressedText",
     "CopiedVideo",
     "Cue",
     "Cuts",
@@ -69,6 +71,7 @@ __all__ = [
     "is_short",
     "master_playlist",
     "media_playlist",
+    "playlist",
     "read_codec",
     "read_segment",
     "read_time_scale",

@@ -72,6 +72,8 @@ class VideoTrack:
     """Whether each frame holds two fields, of two moments."""
     hdr: str | None = None
     """The transfer function of a high dynamic range, as ffmpeg spells it; None for a standard range."""
+    captions: bool = False
+    """Whether its frames carry closed captions (ATSC A/53), which decoders hand on to encoders."""
     frame_times: array[int] | None = field(default=None, repr=False)
     """Presentation times of all frames, in ticks, in order; None where the container has no whole index."""
     copy: VideoCopy | None = field(default=None, repr=False)

@@ -6,7 +6,10 @@ players give up on a playlist that grows.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from hls_sessions.media.compressed_text import CompressedText
+from hls_sessions.media.languages import language_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +24,18 @@ AUDIO_GROUP = "audio"
 
 SURROUND_GROUP = "surround"
 SUBTITLE_GROUP = "subs"
+CAPTION_GROUP = "cc"
+
+RENDITION: Final = "?rendition"
+"""What the address of a track ends with in its group where the variant's own playlist is the same.
+
+hls.js (1.7) takes a track of the variant's own address for one that it need not load, and then changes to another track
+only when all that it has of this one was heard. Without an address, Shaka (4.16) offers no other track at all. The
+daemon reads no such query.
+"""
+
+STARTS: Final = 4
+"""How many playlists are kept of each rendition, because sessions may begin at different times."""
 
 TELLS_WHAT_IS_HEARD = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 """CHARACTERISTICS of subtitles for the hard of hearing (RFC 8216, 4.3.4.1)."""
@@ -57,35 +72,67 @@ def media_playlist(presentation: Presentation, rendition: str, start_at: float =
     return _text([*lines, "#EXT-X-ENDLIST"])
 
 
+def playlist(presentation: Presentation, rendition: str | None = None, start_at: float = 0.0) -> CompressedText:
+    """Return the playlist of a rendition, or the master playlist, as it is sent. It is written once and kept.
+
+    Writing that of a long film takes tens of milliseconds. Any thread may call this.
+
+    Args:
+        presentation: a file as it is offered.
+        rendition: the rendition's id; None for the master playlist.
+        start_at: seconds from the beginning at which players are asked to begin; nothing of a master playlist.
+
+    Raises:
+        KeyError: there is no such rendition.
+    """
+    kept, key = presentation.playlists, (rendition, 0.0 if rendition is None else start_at)
+    found = kept.get(key)
+    if found is None:
+        if rendition is None:
+            found = CompressedText(master_playlist(presentation))
+        else:
+            found = CompressedText(media_playlist(presentation, rendition, start_at))
+        if len(kept) >= STARTS * (1 + len(presentation.offered)):
+            kept.clear()
+        kept[key] = found
+    return found
+
+
 def _variants(presentation: Presentation) -> Iterator[str]:
     yield from map(_subtitles, presentation.subtitles)
-    subtitles = f',SUBTITLES="{SUBTITLE_GROUP}"' if presentation.subtitles else ""
-    if not presentation.video:
-        # Audio alone: each track is a variant of its own, and the first is the one that plays.
-        for track in sorted(presentation.audio, key=lambda rendition: not rendition.default):
-            yield (
-                f"#EXT-X-STREAM-INF:BANDWIDTH={track.peak},AVERAGE-BANDWIDTH={track.average}"
-                f',CODECS="{track.codecs}",NAME={_quoted(track.name)}{subtitles}'
-            )
-            yield f"{track.id}/index.m3u8"
-        return
+    if presentation.has_captions:
+        yield _captions()
     groups = {AUDIO_GROUP: presentation.audio} if presentation.audio else {}
     if presentation.surround:
         groups[SURROUND_GROUP] = presentation.surround
     for group, audio in groups.items():
-        yield from (_audio(track, group) for track in audio)
+        for track in audio:
+            changes = _plays_alone(presentation, track) and len(audio) > 1
+            yield _audio(track, group, RENDITION if changes else "")
+    # What all variants have. All of them say that there are no captions, or none does (RFC 8216, 4.3.4.2).
+    others = f',SUBTITLES="{SUBTITLE_GROUP}"' if presentation.subtitles else ""
+    others += f',CLOSED-CAPTIONS="{CAPTION_GROUP}"' if presentation.has_captions else ",CLOSED-CAPTIONS=NONE"
     # A player begins with the first variant, unless it knows which it can play. So stereo comes first.
     for group, audio in groups.items() or [("", ())]:
         for video in presentation.video:
-            yield _variant(video, group, audio) + subtitles
+            yield _variant(video, group, audio) + others
             yield f"{video.id}/index.m3u8"
+        if not presentation.video:
+            # The variant's own playlist is that of the track that is heard unasked, as in RFC 8216, 8.7.
+            yield _sound_variant(group, audio) + others
+            yield from (f"{track.id}/index.m3u8" for track in audio if _plays_alone(presentation, track))
 
 
-def _audio(rendition: AudioRendition, group: str) -> str:
+def _plays_alone(presentation: Presentation, track: AudioRendition) -> bool:
+    """Whether a track is the variant itself: of audio alone, the default one."""
+    return not presentation.video and track.default
+
+
+def _audio(rendition: AudioRendition, group: str, query: str = "") -> str:
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{group}",NAME={_quoted(rendition.name)}{_language(rendition)}'
         f",DEFAULT={'YES' if rendition.default else 'NO'},AUTOSELECT=YES"
-        f',CHANNELS="{rendition.channels}",URI="{rendition.id}/index.m3u8"'
+        f',CHANNELS="{rendition.channels}",URI="{rendition.id}/index.m3u8{query}"'
     )
 
 
@@ -99,9 +146,23 @@ def _subtitles(rendition: SubtitleRendition) -> str:
     )
 
 
+def _captions() -> str:
+    # The first channel of CEA-608. Players look for the other channels themselves.
+    return (
+        f'#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID="{CAPTION_GROUP}",NAME="Captions"'
+        ',DEFAULT=NO,AUTOSELECT=YES,INSTREAM-ID="CC1"'
+    )
+
+
 def _language(rendition: AudioRendition | SubtitleRendition) -> str:
-    language = _quoted(rendition.track.language or "")
-    return "" if language == '""' else f",LANGUAGE={language}"
+    tag = language_tag(rendition.track.language)
+    return "" if tag is None else f',LANGUAGE="{tag}"'
+
+
+def _sound_variant(group: str, audio: tuple[AudioRendition, ...]) -> str:
+    codecs = ",".join(dict.fromkeys(track.codecs for track in audio))
+    peak, average = max(track.peak for track in audio), max(track.average for track in audio)
+    return f'#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS="{codecs}",AUDIO="{group}"'
 
 
 def _variant(video: VideoRendition | CopiedVideo, group: str, audio: tuple[AudioRendition, ...]) -> str:

@@ -19,6 +19,7 @@ from hls_sessions.media.timeline import AUDIO_RATE, LATE, SHORTEST_LAST, Cuts, T
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hls_sessions.media.compressed_text import CompressedText
     from hls_sessions.media.facts import AudioTrack, Media, VideoCopy, VideoTrack
 
 LADDER = (1080, 720, 480, 360)
@@ -189,6 +190,16 @@ class Presentation:
         return self.renditions | {rendition.id: rendition for rendition in self.subtitles}
 
     @property
+    def has_captions(self) -> bool:
+        """Whether the video carries closed captions, as it is in the file and encoded."""
+        return self.media.video is not None and self.media.video.captions
+
+    @cached_property
+    def playlists(self) -> dict[tuple[str | None, float], CompressedText]:
+        """The playlists that were written of it, by rendition (None: the master) and start; ``playlist`` fills it."""
+        return {}
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on tracks that are left out, on changes of the video, and on why it is not copied."""
         reason = self.timeline.uncopied
@@ -221,7 +232,7 @@ class Presentation:
         """About how many bytes of memory it takes: the file's facts, and the boundaries of all tracks."""
         return self.media.size_in_memory + BOUNDARY_SIZE * sum(len(cuts.times) for cuts in self.timeline.all_cuts)
 
-    @property
+    @cached_property
     def target_duration(self) -> int:
         """EXT-X-TARGETDURATION in seconds: every EXTINF, as written and rounded, fits (RFC 8216, 4.3.3.1)."""
         return max(1, int(round(self.timeline.longest, 6) + Fraction(1, 2)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hls_sessions.media.languages import language_tag
 from hls_sessions.media.names import names
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def subtitle_renditions(tracks: tuple[SubtitleTrack, ...]) -> tuple[SubtitleRend
     default track is one of those. A forced track is never the default: players that know forced tracks choose one by
     the language of the audio, and other players would show it to everybody.
     """
-    purposes = [(track.language, track.forced, track.hearing_impaired) for track in tracks]
+    purposes = [(language_tag(track.language), track.forced, track.hearing_impaired) for track in tracks]
     firsts = [number for number, purpose in enumerate(purposes) if purposes.index(purpose) == number]
     default = next((n for n in firsts if tracks[n].default and not tracks[n].forced), None)
     return tuple(

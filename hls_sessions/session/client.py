@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import OFFSET, filler_of, master_playlist, media_playlist, webvtt_segment
+from hls_sessions.media import OFFSET, filler_of, playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.info import info_of
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hls_sessions.media import Presentation
+    from hls_sessions.media import CompressedText, Presentation
     from hls_sessions.otp import Registry
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord, Transition
@@ -161,8 +161,7 @@ class Session:
 
     def master_playlist(self) -> str:
         """Return the master playlist. Counts as activity; no encoder is needed for it."""
-        self._note_activity()
-        return master_playlist(self.presentation)
+        return str(self.playlist())
 
     def media_playlist(self, rendition: str) -> str:
         """Return a rendition's playlist. Counts as activity; no encoder is needed for it.
@@ -170,9 +169,20 @@ class Session:
         Raises:
             RenditionNotFound: there is no such rendition.
         """
-        self._known(rendition)
+        return str(self.playlist(rendition))
+
+    def playlist(self, rendition: str | None = None) -> CompressedText:
+        """Return a rendition's playlist, or the master playlist, as it is sent. Counts as activity.
+
+        It is written once for all sessions of a file, which takes tens of milliseconds for a long one.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        if rendition is not None:
+            self._known(rendition)
         self._note_activity()
-        return media_playlist(self.presentation, rendition, self._spec.start_at)
+        return playlist(self.presentation, rendition, self._spec.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
         """Return the file of a segment, once it is there, within ``timeout`` seconds. Segments of subtitles are WebVTT.
@@ -221,18 +231,30 @@ class Session:
         Raises:
             RenditionNotFound, SegmentNotFound: the playlists have no such segment.
         """
-        self._known(rendition)
-        segment = index(segment)
-        segments = len(self.presentation.cuts(rendition))
-        if not 0 <= segment < segments:
-            raise SegmentNotFound(rendition, segment, segments)
-        path = self._directory.segment(rendition, segment, self.presentation.offered[rendition].extension)
+        path = self.file_of(rendition, segment)
         if not self._serve(path):
             return None
         ref = self._registry.whereis(self.id)
         if ref is not None:
             ref.cast(Served(rendition, segment))
         return path
+
+    def file_of(self, rendition: str, segment: int | None) -> Path:
+        """Return the path that a segment has on disk, or the init segment (None), whether or not it is there.
+
+        Is no activity, and asks nobody.
+
+        Raises:
+            RenditionNotFound, SegmentNotFound: the playlists have no such segment.
+        """
+        self._known(rendition)
+        if segment is None:
+            return self._directory.init(rendition)
+        segment = index(segment)
+        segments = len(self.presentation.cuts(rendition))
+        if not 0 <= segment < segments:
+            raise SegmentNotFound(rendition, segment, segments)
+        return self._directory.segment(rendition, segment, self.presentation.offered[rendition].extension)
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply if the viewer leaves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def test_parameter_sets_go_into_the_frames_where_there_are_several_methods_after
     alone, several = (option(command(encoder, in_band=in_band), "-bsf:v") for in_band in (False, True))
 
     assert several == ",".join(filter(None, (alone, "dump_extra=freq=keyframe")))
+
+
+@pytest.mark.parametrize("captions", [False, True])
+def test_software_hands_on_captions_only_where_the_playlists_announce_them(captions):
+    rendition = replace(RENDITION, track=replace(RENDITION.track, captions=captions))
+
+    assert SOFTWARE.options(rendition, b_frames=True)["a53cc"] == int(captions)
 
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=str)

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import av
 import pytest
+from captions import captioned
 
 from hls_sessions.errors import NotPlayable
 from hls_sessions.ffmpeg import Prober, Workers, find
@@ -448,3 +449,14 @@ def test_a_gif_that_stands_still_is_no_film_and_one_that_moves_is(probe, tmp_pat
     assert probe(tmp_path / "moving.gif").duration == 1
     with pytest.raises(NotPlayable, match="it is a still picture"):
         probe(tmp_path / "still.gif")
+
+
+# Closed captions
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
+def test_closed_captions_are_found_in_the_frames(probe, hls_clip, tmp_path, container):
+    clip = hls_clip(seconds=1.0, size="160x90", audio=None, b_frames=0)
+
+    assert probe(captioned(clip, tmp_path / f"captioned.{container}")).video.captions
+    assert not probe(clip).video.captions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +22,7 @@ from hls_sessions.media import (
     VideoTrack,
     master_playlist,
     media_playlist,
+    playlist,
 )
 
 ATTRIBUTE = re.compile(r'([A-Z0-9-]+)=("[^"\r\n]*"|[^",\s]+)(?:,|$)')
@@ -99,21 +101,21 @@ def segments(text: str) -> list[tuple[Decimal, str]]:
 
 
 @pytest.fixture(params=["master", "video", "audio"])
-def playlist(request) -> str:
+def written(request) -> str:
     shown = offer(video_track(), audio_track("Original", "eng"))
     if request.param == "master":
         return master_playlist(shown)
     return media_playlist(shown, "video-720p" if request.param == "video" else "audio-0")
 
 
-def test_a_playlist_begins_with_extm3u_and_its_version(playlist):
-    assert playlist.splitlines()[:2] == ["#EXTM3U", "#EXT-X-VERSION:7"]
+def test_a_playlist_begins_with_extm3u_and_its_version(written):
+    assert written.splitlines()[:2] == ["#EXTM3U", "#EXT-X-VERSION:7"]
 
 
-def test_a_playlist_is_lines_that_end_with_a_line_feed_and_none_is_blank(playlist):
-    assert playlist.endswith("\n")
-    assert all(playlist[:-1].split("\n"))
-    assert "\r" not in playlist
+def test_a_playlist_is_lines_that_end_with_a_line_feed_and_none_is_blank(written):
+    assert written.endswith("\n")
+    assert all(written[:-1].split("\n"))
+    assert "\r" not in written
 
 
 # The media playlist
@@ -246,7 +248,7 @@ def test_an_audio_rendition_tells_its_name_language_and_channels():
 
     assert group["TYPE"] == "AUDIO"
     assert group["NAME"] == '"Director, later"'
-    assert group["LANGUAGE"] == '"eng"'
+    assert group["LANGUAGE"] == '"en"'
     assert group["CHANNELS"] == '"2"'
 
 
@@ -272,21 +274,58 @@ def test_a_silent_film_names_no_audio():
         assert "mp4a" not in variant["CODECS"]
 
 
-def test_each_track_of_audio_alone_is_a_variant_without_video():
-    text = master_playlist(offer(None, audio_track("One"), audio_track("Two")))
+def test_the_tracks_of_audio_alone_are_a_group_of_one_variant_which_is_the_default_track():
+    text = master_playlist(offer(None, audio_track("One", "ger"), audio_track("Two", "eng", default=True)))
 
-    assert list(variants(text)) == ["audio-0/index.m3u8", "audio-1/index.m3u8"]
-    assert not groups(text)
-    for variant in variants(text).values():
-        assert variant["CODECS"] == '"mp4a.40.2"'
-        assert not {"RESOLUTION", "FRAME-RATE", "AUDIO"} & variant.keys()
-        assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) >= 128_000
+    (uri, variant), *others = variants(text).items()
+    assert (uri, others) == ("audio-1/index.m3u8", [])
+    assert variant["CODECS"] == '"mp4a.40.2"'
+    assert variant["AUDIO"] == '"audio"'
+    assert not {"RESOLUTION", "FRAME-RATE"} & variant.keys()
+    assert int(variant["BANDWIDTH"]) >= int(variant["AVERAGE-BANDWIDTH"]) >= 128_000
+    found = [(group["NAME"], group["DEFAULT"], group["URI"].partition("?")[0].strip('"')) for group in groups(text)]
+    assert found == [('"One"', "NO", "audio-0/index.m3u8"), ('"Two"', "YES", "audio-1/index.m3u8")]
 
 
-def test_of_audio_alone_the_default_comes_first_because_players_begin_with_it():
-    text = master_playlist(offer(None, audio_track("One"), audio_track("Two", default=True)))
+def test_audio_alone_with_surround_sound_is_a_variant_in_stereo_and_one_in_surround_sound():
+    surround = replace(audio_track("Two"), channels=6)
+    text = master_playlist(offer(None, audio_track("One"), surround))
 
-    assert list(variants(text)) == ["audio-1/index.m3u8", "audio-0/index.m3u8"]
+    found = [attributes(line) for line in tags(text, "#EXT-X-STREAM-INF")]
+    assert [variant["AUDIO"] for variant in found] == ['"audio"', '"surround"']
+    assert int(found[0]["BANDWIDTH"]) < int(found[1]["BANDWIDTH"])
+    assert [(group["GROUP-ID"], group["CHANNELS"]) for group in groups(text)] == [
+        ('"audio"', '"2"'),
+        ('"audio"', '"2"'),
+        ('"surround"', '"2"'),
+        ('"surround"', '"6"'),
+    ]
+
+
+def test_a_track_that_players_may_change_from_has_an_address_apart_from_its_variants():
+    several = master_playlist(offer(None, audio_track(), audio_track()))
+    one = master_playlist(offer(None, audio_track()))
+
+    assert not {group["URI"].strip('"') for group in groups(several)} & variants(several).keys()
+    assert [group["URI"].strip('"') for group in groups(one)] == list(variants(one))
+
+
+@pytest.mark.parametrize("video", [video_track(), None], ids=["with video", "audio alone"])
+def test_every_variant_says_that_there_are_no_closed_captions(video):
+    found = variants(master_playlist(offer(video, audio_track(), replace(audio_track(), channels=6))))
+
+    assert {variant["CLOSED-CAPTIONS"] for variant in found.values()} == {"NONE"}
+
+
+def test_where_the_video_carries_closed_captions_every_variant_says_so():
+    text = master_playlist(offer(replace(video_track(), captions=True), audio_track()))
+
+    (captions,) = [
+        attributes(line) for line in tags(text, "#EXT-X-MEDIA") if attributes(line)["TYPE"] == "CLOSED-CAPTIONS"
+    ]
+    assert captions["INSTREAM-ID"] == '"CC1"'
+    assert "URI" not in captions
+    assert {variant["CLOSED-CAPTIONS"] for variant in variants(text).values()} == {captions["GROUP-ID"]}
 
 
 def test_every_uri_of_the_master_playlist_is_a_rendition_with_a_playlist():
@@ -295,6 +334,41 @@ def test_every_uri_of_the_master_playlist_is_a_rendition_with_a_playlist():
 
     uris = [*variants(text), *(group["URI"].strip('"') for group in groups(text))]
     assert sorted(uris) == sorted(f"{name}/index.m3u8" for name in shown.renditions)
+
+
+# What is kept
+
+
+def test_a_playlist_is_written_once():
+    shown = offer(video_track(), audio_track())
+
+    for rendition in (None, "video-720p", "audio-0"):
+        assert playlist(shown, rendition) is playlist(shown, rendition)
+    assert str(playlist(shown)) == master_playlist(shown)
+    assert str(playlist(shown, "video-720p")) == media_playlist(shown, "video-720p")
+
+
+def test_sessions_that_begin_elsewhere_have_playlists_of_their_own():
+    shown = offer(video_track(), audio_track())
+
+    for start in (0.0, 4.25, 2.5):
+        assert str(playlist(shown, "video-720p", start)) == media_playlist(shown, "video-720p", start)
+    assert playlist(shown, None, 4.25) is playlist(shown)
+
+
+def test_playlists_of_any_number_of_beginnings_are_kept_within_bounds():
+    shown = offer(video_track(), audio_track())
+    for start in range(200):
+        playlist(shown, "audio-0", start / 100)
+
+    assert len(shown.playlists) <= 4 * (1 + len(shown.offered))
+
+
+def test_equal_playlists_have_equal_tags_and_others_have_not():
+    one, same = (playlist(offer(video_track(10), audio_track())) for _ in range(2))
+    other = playlist(offer(video_track(10), audio_track("A title")))
+
+    assert one.etag == same.etag != other.etag
 
 
 # Titles and languages
@@ -374,7 +448,7 @@ def test_every_subtitle_track_is_a_rendition_that_every_variant_names():
 def test_audio_alone_has_its_subtitles_too():
     master = master_playlist(offer(None, audio_track("one"), audio_track("two"), subtitles=[subtitle_track()]))
 
-    assert [attributes(line)["SUBTITLES"] for line in tags(master, "#EXT-X-STREAM-INF")] == ['"subs"', '"subs"']
+    assert [attributes(line)["SUBTITLES"] for line in tags(master, "#EXT-X-STREAM-INF")] == ['"subs"']
 
 
 def test_a_film_without_subtitles_names_none():
@@ -387,7 +461,7 @@ def test_subtitles_are_named_by_title_language_or_number_and_no_two_alike():
     )
 
     assert [rendition["NAME"] for rendition in found] == ['"Full"', '"Full (2)"', '"eng"', '"Subtitles 4"']
-    assert [rendition.get("LANGUAGE") for rendition in found] == ['"eng"', '"eng"', '"eng"', None]
+    assert [rendition.get("LANGUAGE") for rendition in found] == ['"en"', '"en"', '"en"', None]
 
 
 def test_one_subtitle_track_at_most_is_the_default_and_none_that_is_forced():

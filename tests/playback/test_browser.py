@@ -219,6 +219,50 @@ def test_a_viewer_sees_a_film_whose_audio_begins_late_from_its_beginning(daemon,
     assert real(page.complaints) == []
 
 
+HEARD = "((hls) => hls.audioTracks[hls.audioTrack].lang)(document.querySelector('video').hls)"
+
+
+@needs_hls_js
+def test_a_listener_hears_the_default_language_from_the_first_segment_and_the_other_when_asked(
+    daemon, hls_clip_folder, page, until
+):
+    film = hls_clip_folder / "two-languages.m4a"
+    sources = ("-f", "lavfi", "-i", "sine=frequency=440", "-f", "lavfi", "-i", "sine=frequency=880")
+    languages = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger")
+    rates = ("-c:a", "aac", "-b:a:0", "64k", "-b:a:1", "160k")
+    subprocess.run(
+        [find(), "-v", "error", "-y", *sources, "-t", "90", "-map", "0", "-map", "1", *rates, *languages, str(film)],
+        check=True,
+    )
+    session = daemon.open(film)
+    asked = []
+    page.on("request", lambda request: asked.append("/".join(request.url.split("/")[-2:])))
+
+    page.goto(f"{daemon.url}{session['player_url']}?player=hls.js")
+    assert page.evaluate(PLAYS_ON_FROM, 0) >= 1
+    assert page.evaluate(HEARD) == "en"
+    assert "audio-0/0.m4s" in asked
+    assert not [address for address in asked if address.startswith("audio-1/")]
+
+    # Seconds of the first language are in the buffer. The other must not wait until they are heard.
+    page.evaluate("document.querySelector('video').hls.audioTrack = 1")
+    until(
+        lambda: (
+            page.evaluate("1") and any(address.startswith("audio-1/") and address.endswith(".m4s") for address in asked)
+        )
+    )
+    numbers = [
+        int(address.removeprefix("audio-1/").split(".")[0])
+        for address in asked
+        if address.startswith("audio-1/") and address.endswith(".m4s")
+    ]
+    assert numbers[0] < 8
+    assert page.evaluate(PLAYS_ON_FROM, 40) >= 41
+    assert page.evaluate(HEARD) == "de"
+    assert page.evaluate("document.querySelector('video').error") is None
+    assert real(page.complaints) == []
+
+
 FRAME_AT = """async (position) => {
     const video = document.querySelector("video");
     video.pause();

@@ -29,6 +29,8 @@ class Software(Encoder):
             **({} if b_frames else {"bf": 0}),
             # Parameter sets with a number of their own replace no others in a decoder.
             "x264-params": "sps-id=1",
+            # Encoders hand on the captions that a decoder found. They do so only where the playlists announce captions.
+            "a53cc": int(rendition.track.captions),
             "sc_threshold": 0,
             "g": 1 << 20,
         }

@@ -8,6 +8,7 @@ prober kills it after a time limit and starts another.
 from __future__ import annotations
 
 import os
+import re
 import resource
 from array import array
 from contextlib import contextmanager
@@ -56,6 +57,10 @@ ARRAYS = ("times", "sync_points", "sizes")
 
 MOST_CONFIGURATION = 4096
 """Bytes of a decoder configuration record."""
+
+CAPTIONS = re.compile(rb"(\xb5\x00\x31|\x00\x00\x01\xb2)GA94\x03")
+"""Closed captions in a packet of video (ATSC A/53, part 4, 6.2.2): in a message registered by ITU-T T.35, as H.264,
+HEVC and AV1 have them, or in the user data of MPEG-2."""
 
 AAC_FRAME = 1024
 """Samples in one packet of AAC."""
@@ -119,6 +124,7 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
                 "time_base": str(video.time_base),
                 "frame_rate": str(_frame_rate(video)),
                 "opening": str(_opening(container, video)),
+                "captions": _has_captions(container, video),
                 "configuration": _configuration(video),
                 "depth": _depth(video),
                 "uncut": look.pop("uncut") or index.uncut,
@@ -265,6 +271,12 @@ def _opening(container: InputContainer, stream: VideoStream) -> Fraction:
     first = presented(islice(container.demux(stream), REORDER), start)
     two = first[2].start - first[0].start if len(first) > 2 else 0  # noqa: PLR2004 - the first two, and the next
     return two * stream.time_base or 2 / _frame_rate(stream)
+
+
+def _has_captions(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the first frames carry closed captions. Where there are any, all frames have some, be they empty."""
+    container.seek(stream.start_time or 0, stream=stream)
+    return any(CAPTIONS.search(bytes(packet)) for packet in islice(container.demux(stream), REORDER))
 
 
 def _spans(container: InputContainer, streams: list[Stream], index: Index, notes: list[str]) -> dict[int, Span]:
