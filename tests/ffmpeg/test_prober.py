@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, Unavailable
-from hls_sessions.testing import Clip, child_processes, make
+from hls_sessions.otp import Backoff
+from hls_sessions.testing import Clip, child_processes, make, out_of_resources
+
+BOUND = 30
 
 
 @pytest.fixture
@@ -415,6 +418,45 @@ def test_a_file_that_crashes_every_worker_is_told_of(make_prober, another, monke
 
     with pytest.raises(NotPlayable, match="reading its facts crashed the prober"):
         make_prober().probe(another)
+
+
+def test_a_file_whose_workers_are_all_killed_is_not_called_unplayable(make_prober, another, tmp_path, monkeypatch):
+    (tmp_path / "killed_double.py").write_text(
+        "import os, signal\ndef serve(channel):\n    channel.receive()\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.PROBE", "killed_double:serve")
+    monkeypatch.setattr("hls_sessions.ffmpeg.probing.prober.BACKOFF", Backoff())
+
+    with pytest.raises(Unavailable, match="cannot be probed now"):
+        make_prober().probe(another)
+
+
+def test_a_file_that_no_worker_can_be_started_for_is_not_called_unplayable(make_prober, another):
+    prober = make_prober()
+    with out_of_resources(), pytest.raises(Unavailable, match="cannot be probed now: Too many open files"):
+        prober.probe(another)
+
+    assert prober.probe(another).duration == 1
+
+
+def test_a_whole_reading_that_was_cut_short_is_made_anew(make_prober, film, tmp_path, monkeypatch):
+    prober = make_prober()
+    with out_of_resources():
+        prober.read_whole(film).result(BOUND)
+    again = prober.read_whole(film)
+    again.result(BOUND)
+
+    assert prober.read_whole(film) is not again  # it went well, and is over
+
+
+def test_a_file_that_cannot_be_read_whole_is_not_read_again(make_prober, tmp_path):
+    broken = tmp_path / "broken.mkv"
+    broken.write_bytes(bytes(1000))
+    prober = make_prober()
+    first = prober.read_whole(broken)
+    first.result(BOUND)
+
+    assert prober.read_whole(broken) is first
 
 
 def test_a_worker_that_died_between_two_files_is_replaced_unnoticed(single_prober, worker, another, until):

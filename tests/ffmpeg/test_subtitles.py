@@ -15,6 +15,7 @@ from hls_sessions.errors import MediaNotFound, SubtitlesFailed, Unavailable
 from hls_sessions.ffmpeg import SubtitleReader
 from hls_sessions.ffmpeg.subtitles import reader as subtitles
 from hls_sessions.media import SubtitleTrack
+from hls_sessions.testing import out_of_resources
 
 BOUND = 30
 PRIMING = 0.03
@@ -381,6 +382,14 @@ def test_a_process_that_is_killed_fails_the_reading(reader, film, double, tmp_pa
 
     with pytest.raises(SubtitlesFailed):
         waiting.get(BOUND)
+
+
+def test_readings_that_could_not_be_made_do_not_count_as_tried(reader, film):
+    media = film(TALK)
+
+    with out_of_resources():
+        assert {why(reader, media) for _ in range(5)} == {"no process can be started (Too many open files)"}
+    assert shown(reader, media)
 
 
 def test_closing_ends_the_readings_and_tells_the_callers_that_wait(reader, film, double, reading):

@@ -20,7 +20,7 @@ from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.probing.cache import pack, unpack
-from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerFailed
+from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerErred, WorkerFailed
 from hls_sessions.media import (
     OFFSET,
     AudioCopy,
@@ -33,6 +33,7 @@ from hls_sessions.media import (
     audio_codecs,
     video_codecs,
 )
+from hls_sessions.otp import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,9 @@ READING_TIME = 6 * 3600.0
 CRASHES = 2
 """How many workers may crash over a file. More than one, because an earlier file may have spoilt the first."""
 KILLS = 6
-"""How many workers may be killed while they read a file."""
+"""How many workers in a row may be killed while they read a file."""
+BACKOFF = Backoff(first=0.1, factor=2.0, limit=2.0)
+"""The delays of the workers after the second one."""
 UNREADABLE = 1000
 """How many files that cannot be read whole are remembered."""
 KEPT = 256 * 1024**2
@@ -74,7 +77,7 @@ class Prober:
         self._known: LRUCache[FileVersion, Media] = LRUCache(KEPT, lambda media: media.size_in_memory)
         self._probing: dict[FileVersion, Future[Media]] = {}
         self._lock = threading.Lock()
-        self._closed = False
+        self._closing = threading.Event()
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
         self._threads: dict[int, ThreadPoolExecutor] = {}
@@ -143,7 +146,7 @@ class Prober:
     def close(self) -> None:
         """End the worker processes; probes under way fail. A worker that no kill ends is left behind."""
         with self._lock:
-            self._closed = True
+            self._closing.set()
             workers = [*self._idle, *self._busy]
             self._idle.clear()
         for worker in workers:
@@ -208,8 +211,13 @@ class Prober:
             answer, arrays = self._ask(version.path)
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
-        except (WorkerFailed, OSError) as error:
-            self._refuse_when_closed()  # closing kills the workers, which says nothing of the file
+        except OSError as error:  # no worker could be started, which says nothing of the file
+            raise Unavailable(f"The file cannot be probed now: {error.strerror or error}.") from error
+        except _Killed as error:
+            self._refuse_when_closed()  # closing kills the workers
+            raise Unavailable("The file cannot be probed now: the processes that read it were killed.") from error
+        except WorkerFailed as error:
+            self._refuse_when_closed()
             raise NotPlayable(path, "reading its facts crashed the prober") from error
         if "error" in answer:
             raise NotPlayable(path, answer["error"])
@@ -245,13 +253,13 @@ class Prober:
             media = _media(version, answer, arrays)
         except Exception as error:  # noqa: BLE001 - whatever it is, the file is as unreadable or readable as before
             # A worker that was killed, or could not be started, says nothing about the file: the next open tries again.
-            is_lost = isinstance(error, Unavailable | OSError) or worker is None or _was_killed(worker)
-            took_too_long = isinstance(error, TimeoutError)
+            was_killed = isinstance(error, WorkerFailed) and (worker is None or _was_killed(worker, error))
+            is_lost = was_killed or isinstance(error, Unavailable | OSError)
             with self._lock:
                 reading = self._reading.pop(version)
-                if took_too_long or not is_lost:
+                if not is_lost or isinstance(error, TimeoutError):
                     self._unreadable[version] = reading
-            if not self._closed:
+            if not self._closing.is_set():
                 logger.warning("%s could not be read whole: %s", version.path, error)
             return
         self._keep(version, facts, arrays)
@@ -265,12 +273,16 @@ class Prober:
             try:
                 with self._worker() as worker:
                     return _answer(worker.ask([_absolute(path), False], self._timeout))
-            except WorkerFailed:
-                # A killed worker says nothing about this file, unless its followers are killed again and again.
-                was_killed = _was_killed(worker)
-                kills, crashes = kills + was_killed, crashes + (not was_killed)
-                if kills >= KILLS or crashes >= CRASHES or self._closed:
-                    raise
+            except WorkerFailed as error:
+                # A killed worker says nothing about this file. It may also be one that could not be forked.
+                if not _was_killed(worker, error):
+                    crashes += 1
+                    if crashes >= CRASHES or self._closing.is_set():
+                        raise
+                elif self._closing.wait(BACKOFF.delay(kills) if kills else 0.0) or kills + 1 >= KILLS:
+                    raise _Killed from error
+                else:
+                    kills += 1
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
@@ -285,7 +297,7 @@ class Prober:
         finally:
             with self._lock:
                 self._busy.discard(worker)
-                if worker.exit is None and not self._closed:
+                if worker.exit is None and not self._closing.is_set():
                     self._idle.append(worker)
 
     def _idle_worker(self) -> Worker | None:
@@ -298,7 +310,7 @@ class Prober:
         return None
 
     def _refuse_when_closed(self) -> None:
-        if self._closed:
+        if self._closing.is_set():
             raise Unavailable("The prober is closed.")
 
 
@@ -307,9 +319,13 @@ def _absolute(path: Path) -> str:
     return str(path.absolute())
 
 
-def _was_killed(worker: Worker) -> bool:
+class _Killed(Exception):
+    """All workers that were to read a file were killed from outside."""
+
+
+def _was_killed(worker: Worker, error: Exception) -> bool:
     """Whether a worker was killed from outside, which says nothing about its file."""
-    return worker.exit is not None and worker.exit.was_killed
+    return not isinstance(error, WorkerErred) and worker.exit is not None and worker.exit.was_killed
 
 
 def _answer(message: Message) -> Answer:

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
 from hls_sessions.ffmpeg.file_version import FileVersion
 from hls_sessions.ffmpeg.lookups import Lookups
-from hls_sessions.ffmpeg.workers import READ_SUBTITLES
+from hls_sessions.ffmpeg.workers import READ_SUBTITLES, WorkerErred, WorkerFailed
 from hls_sessions.media import Cue, cue_text
 from hls_sessions.otp import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from fractions import Fraction
+    from pathlib import Path
 
     from hls_sessions.ffmpeg.workers import Worker, Workers
     from hls_sessions.media import Media
@@ -45,6 +46,9 @@ KEPT = 64 * 1024**2
 
 ATTEMPTS = 3
 """How often the same file may fail before it is given up."""
+
+LONGEST_END = 1.0
+"""Seconds from the end of a worker's channel to that of its process."""
 
 SHOWN = 3_000_000
 """Microseconds that a cue is shown for if the file does not tell its end, or tells one before its start."""
@@ -124,6 +128,9 @@ class SubtitleReader:
             reading.fail(error)
         except TimeoutError:
             reading.fail(SubtitlesFailed(path, "it took too long"))
+        except _NotNow as error:
+            reading.attempt -= 1
+            reading.fail(SubtitlesFailed(path, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever it is, callers wait for an answer
             logger.warning("reading the subtitles of %s ended with %r", path, error)
             reading.fail(SubtitlesFailed(path, "the process that reads them crashed"))
@@ -132,7 +139,7 @@ class SubtitleReader:
     def _follow(self, reading: _Reading, version: FileVersion, media: Media) -> None:
         """Have a process read a file, and take in its messages until it is at the end."""
         path = str(version.path)
-        if self._lookups(version.path.parent, lambda: FileVersion.of(version.path)) != version:
+        if self._look_at(version.path) != version:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
         tracks = [track.index for track in media.subtitles]
         with self._worker() as worker:
@@ -154,16 +161,30 @@ class SubtitleReader:
                 if reading.size > LARGEST:
                     raise SubtitlesFailed(path, f"they are more than {LARGEST >> 20} MiB")
 
+    def _look_at(self, path: Path) -> FileVersion:
+        try:
+            return self._lookups(path.parent, lambda: FileVersion.of(path))
+        except Unavailable as error:
+            raise _NotNow("its storage does not answer") from error
+
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
         with self._lock:
             # A worker that is started after ``close`` has killed the others would never be killed.
             if self._closed:
                 raise Unavailable(_CLOSED)
-            worker = self._start(READ_SUBTITLES)
+            try:
+                worker = self._start(READ_SUBTITLES)
+            except OSError as error:
+                raise _NotNow(f"no process can be started ({error.strerror or error})") from error
             self._workers.add(worker)
         try:
             yield worker
+        except WorkerFailed as error:
+            how = None if isinstance(error, WorkerErred) else worker.wait(LONGEST_END)
+            if how is not None and how.was_killed:
+                raise _NotNow("the process that reads them was killed") from error
+            raise
         finally:
             with self._lock:
                 self._workers.discard(worker)
@@ -178,6 +199,10 @@ class SubtitleReader:
                 if reading.ended:
                     del self._known[version]
                     size -= reading.size
+
+
+class _NotNow(Exception):
+    """A file cannot be read now, for a reason that says nothing about the file; the message says why."""
 
 
 class _Question(NamedTuple):

@@ -1,7 +1,15 @@
 """Worker processes, which open files that nobody has vouched for, forked from a parent that has libav loaded."""
 
 from hls_sessions.ffmpeg.workers.channel import Channel, Message
-from hls_sessions.ffmpeg.workers.workers import PACKAGE, PROBE, READ_SUBTITLES, Worker, WorkerFailed, Workers
+from hls_sessions.ffmpeg.workers.workers import (
+    PACKAGE,
+    PROBE,
+    READ_SUBTITLES,
+    Worker,
+    WorkerErred,
+    WorkerFailed,
+    Workers,
+)
 
 __all__ = [
     "PACKAGE",
@@ -10,6 +18,7 @@ __all__ = [
     "Channel",
     "Message",
     "Worker",
+    "WorkerErred",
     "WorkerFailed",
     "Workers",
 ]

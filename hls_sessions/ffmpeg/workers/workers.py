@@ -48,6 +48,10 @@ class WorkerFailed(Exception):
     """A worker did not answer: it has ended, it hung, or it sent something else."""
 
 
+class WorkerErred(WorkerFailed):
+    """A worker failed by itself, whatever signal ends it then: it raised an error, or sent something else."""
+
+
 class Worker:
     """One worker process, as the daemon sees it. Any thread may use it; one at a time may receive."""
 
@@ -85,17 +89,20 @@ class Worker:
 
         Raises:
             TimeoutError: no whole message came in ``timeout`` seconds.
-            WorkerFailed: it has ended, or sent something that is not a message.
+            WorkerErred: it sent something that is not a message, or that it crashed.
+            WorkerFailed: it has ended.
         """
         try:
             message = self.channel.receive(timeout)
         except TimeoutError:
             raise
-        except (EOFError, OSError, ValueError) as error:
+        except ValueError as error:
+            raise WorkerErred(str(error)) from error
+        except (EOFError, OSError) as error:
             raise WorkerFailed(str(error)) from error
         if isinstance(message.body, dict) and "crashed" in message.body:
             logger.error("a worker crashed: %s", message.body["crashed"])
-            raise WorkerFailed(str(message.body["crashed"]))
+            raise WorkerErred(str(message.body["crashed"]))
         return message
 
     def ask(self, body: Any, timeout: float) -> Message:
