@@ -9,8 +9,8 @@ is refused or comes late. So one that cannot be had, or not soon, is answered wi
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
@@ -204,11 +204,20 @@ async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
 
 
 async def _opened(ask: Ask) -> BinaryIO:
-    """Open a file as soon as it is there. One that was deleted before, to make room, is asked for again."""
+    """Open a file as soon as it is there. One that was deleted before, to make room, is asked for again.
+
+    Where no descriptor is left, it waits for one, because a player would give up.
+    """
     while True:
         path = await ask()
-        with suppress(FileNotFoundError):
+        try:
             return path.open("rb", buffering=0)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+        await asyncio.sleep(SOON)
 
 
 async def _path(reply: Reply[Path]) -> Path:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from threading import Event
 
 import pytest
 
 from hls_sessions.errors import SessionNotFound, Unavailable
 from hls_sessions.session import SessionServer
-from hls_sessions.testing import child_processes, hanging_ffmpeg, session_directories, threads
+from hls_sessions.supervisor.tree import Tree
+from hls_sessions.testing import busy, child_processes, hanging_ffmpeg, session_directories, threads
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -168,3 +170,34 @@ def test_two_supervisors_share_a_segments_directory(hls_supervisor, film):
 
     assert session.id != other.id
     assert other.segment(VIDEO, 0, BOUND).exists()
+
+
+def test_a_stop_does_not_wait_for_a_session_that_does_not_answer(hls_supervisor, film):
+    supervisor = hls_supervisor(shutdown_timeout=0.1)
+    session = supervisor.open(film)
+
+    with ExitStack() as stuck:
+        stuck.enter_context(busy(session))
+        supervisor.stop()
+        assert not supervisor.is_running
+        with pytest.raises(Unavailable):
+            stuck.close()  # what kept it busy is answered, too
+
+
+def test_a_start_that_fails_leaves_nothing_and_can_be_made_again(hls_supervisor, film, monkeypatch):
+    supervisor = hls_supervisor()
+    supervisor.stop()
+    supervisor.subscribe("ended", print)
+
+    def fail(_):
+        raise RuntimeError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Tree, "start", fail)
+        before = threads()
+        with pytest.raises(RuntimeError, match="no"):
+            supervisor.start()
+    assert threads() == before
+
+    supervisor.start()
+    assert supervisor.open(film).info().state == "active"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from threading import Event
 
 import httpx
@@ -144,3 +147,24 @@ def test_a_caller_of_a_session_that_does_not_answer_is_told_so(hls_supervisor, f
 
     assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
     assert "did not answer" in answer.json()["detail"]
+
+
+def test_a_segment_is_sent_when_a_descriptor_is_there_again(hls_supervisor, film, monkeypatch):
+    supervisor = hls_supervisor(copy_streams=False)
+    session = supervisor.open(film)
+    opened, refusals = Path.open, iter(range(2))
+
+    def refuse(path, *how, **more):
+        if path.suffix == ".m4s" and how == ("rb",) and next(refusals, None) is not None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, *how, **more)
+
+    async def play():
+        async with client_of(supervisor) as client:
+            return await client.get(f"/sessions/{session.id}/video-90p/0.m4s")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    answer = asyncio.run(play())
+
+    assert answer.status_code == 200
+    assert len(answer.content) == int(answer.headers["content-length"])
