@@ -102,6 +102,11 @@ def hear(media) -> tuple[list[Fraction], Fraction]:
     return found, time(len(volumes))
 
 
+def loudness(media) -> float:
+    """Return the loudest sample of the decoded audio, 1 at most."""
+    return max(map(abs, _audio(media)[1]))
+
+
 def _audio(media):
     """Decode the first channel; return a function for the time of a sample, all samples, and the sample rate."""
     volumes, starts, rate = array("d"), [], 0

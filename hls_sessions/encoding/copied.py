@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.encoding.copies import ATTEMPTS
 from hls_sessions.encoding.encoded import NO_ROOM
 from hls_sessions.encoding.packager import Wanted
 from hls_sessions.encoding.setbacks import lacking
-from hls_sessions.errors import SegmentImpossible
+from hls_sessions.errors import EncoderFailed
 from hls_sessions.ffmpeg import request_for
 from hls_sessions.media import BrokenSegment, Refused
 from hls_sessions.segments import Estimate
@@ -111,11 +112,12 @@ class Copied:
             return
         if self._has_stand_in:
             logger.warning("%s of %s is encoded, not copied", named, self._rendition)
-        elif number is not None:
+            return
+        if number is not None:
             self._output.make_impossible(number, reason)
-        else:
-            impossible = SegmentImpossible(self._rendition, self._output.segment_for_init, reason)
-            self._output.viewers.fail_init(impossible)
+        if number is None or self._output.is_hopeless:
+            self._output.hopeless = EncoderFailed(self._rendition, number or 0, ATTEMPTS, reason)
+            self._output.fail_init(reason)
 
     def rest(self) -> None:
         """Forget the segments that the packager was asked for."""
@@ -153,6 +155,7 @@ class Copied:
             publisher.publish_copy(number, file, init, damaged=damaged)
             self._copies.made(number)
             self._output.setbacks.over()
+            self._output.hopeless = None
             self._output.answer(number)
 
     def _not_written(self, number: Number, error: OSError) -> None:

@@ -86,12 +86,13 @@ class Encoded:
         """Settle a run that has ended: publish its rest, or count its failure.
 
         Raises:
-            EncoderFailed: the same segment has now failed too often, and not because the file ends.
+            StorageFailed: the same segment could not be written, too often.
         """
         run = self.runs.ended(number)
         if run is None:
             return
         try:
+            self.failures.note(run)
             if not run.stopping:
                 self._publish_from(run, ended=exit_.code == 0)  # its end may be reported before its last files
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
@@ -124,8 +125,7 @@ class Encoded:
         """Do as the policy decides; False if a run could not be started, because that changes the situation.
 
         Raises:
-            EncoderFailed: a run could not be started, too often.
-            StorageFailed: the same, because nothing can be written.
+            StorageFailed: nothing can be written.
         """
         proposal = propose(self._situation(), self.limits)
         for action in decide(proposal, self._refused(proposal.requests)):
@@ -144,11 +144,7 @@ class Encoded:
         return True
 
     def restore(self, runs: Iterable[tuple[int, bool]]) -> None:
-        """Start runs at these segments, held or not, if a viewer or the segment before is there and limits allow it.
-
-        Raises:
-            EncoderFailed: a run could not even be started, too often.
-        """
+        """Start runs at these segments, held or not, if a viewer or the segment before is there and limits allow it."""
         there, positions = self._output.cache.numbers, self._output.viewers.positions
         for segment, held in runs:
             goes_on = segment in positions or segment - 1 in there
@@ -265,6 +261,9 @@ class Encoded:
             run.stop("could not write", fault=f"it could not be written ({error.strerror or error})")
             return False
         self._output.storage_fault = None
+        if not run.method.silent:
+            self._output.hopeless = None
+        self.failures.note(run)
         self.runs.published(run, number)
         self.failures.made(number)
         self._output.setbacks.over()
@@ -316,9 +315,14 @@ class Encoded:
             return  # it was made ahead and no viewer waits for it: it is tried anew when one asks for it
         if (fault := self._output.storage_fault) is not None:
             raise self._output.storage_failed(fault)
-        if not impossible:
-            raise EncoderFailed(self._rendition, segment, self.failures.attempts(segment), reason, log)
         self._output.make_impossible(segment, reason)
+        if not (self._output.is_hopeless or self.failures.method.silent):
+            return
+        self._output.hopeless = EncoderFailed(self._rendition, segment, self.failures.attempts(segment), reason, log)
+        if self.failures.fall_silent(reason):
+            self._output.try_all_anew()
+        else:
+            self._output.fail_init(reason)
 
     def _is_copied(self, number: int) -> bool:
         return self._copies is not None and number in self._copies

@@ -27,7 +27,7 @@ ATTEMPTS: Final = 3
 class Failures:
     """One rendition's failures, by segment number."""
 
-    __slots__ = ("_attempts", "_left", "_lost", "_methods", "_rendition")
+    __slots__ = ("_attempts", "_is_damaged", "_left", "_lost", "_methods", "_rendition")
 
     def __init__(self, rendition: str, methods: Sequence[Method]) -> None:
         """Begin with the first of the methods to encode; there may be none."""
@@ -35,6 +35,7 @@ class Failures:
         self._methods = methods
         self._left: list[str] = []
         """Why each method before the current one was given up, in sentences."""
+        self._is_damaged = False
         self._attempts: Counter[int] = Counter()
         self._lost: dict[int, str] = {}
         """The segments whose encoder was lost before they were made, and the cause."""
@@ -52,9 +53,20 @@ class Failures:
         return bool(self._methods)
 
     @property
-    def methods_left(self) -> tuple[str, ...]:
-        """Why each method before the current one was given up, in sentences."""
-        return tuple(self._left)
+    def _last(self) -> Method:
+        """The last method that is tried at single segments. Silence in place of all of them comes after it."""
+        return next(method for method in reversed(self._methods) if not method.silent)
+
+    def fall_silent(self, reason: str) -> bool:
+        """Change to silence, because nothing else has made anything; return whether there is such a method."""
+        last = self._methods[-1]
+        if not last.silent or self.method is last:
+            return False
+        why = f"nothing of it can be played, so it is silent: {reason}."
+        self._left = [why] * (len(self._methods) - 1)
+        self._attempts.clear()
+        logger.warning("%s: %s", self._rendition, why)
+        return True
 
     def is_spent(self, run: EncoderRun, exit_: Exit, *, has_published: bool) -> bool:
         """Whether a failed run's method is to be replaced: it failed too often, or has never made a segment.
@@ -66,7 +78,7 @@ class Failures:
             exit_: how its process ended.
             has_published: whether any segment of the rendition is on disk.
         """
-        if run.method is not self.method or run.method is self._methods[-1]:
+        if run.method is not self.method or run.method is self._last or run.method.silent:
             return False
         never_worked = not has_published and (run.fault is not None or not exit_.was_killed)
         return never_worked or self._attempts[run.next] >= ATTEMPTS
@@ -77,6 +89,16 @@ class Failures:
         self._left.append(why)
         self._attempts.clear()
         logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)
+
+    def note(self, run: EncoderRun) -> None:
+        """Note whether a run could not decode all of its source."""
+        self._is_damaged = self._is_damaged or run.could_not_decode
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on methods that were given up, and on damage of the source."""
+        damage = ("parts of it cannot be decoded.",) if self._is_damaged else ()
+        return *dict.fromkeys(self._left), *damage
 
     # ---- failures
 
@@ -126,7 +148,7 @@ class Failures:
 
     def is_last_try(self, number: int, method: Method) -> bool:
         """Whether a segment is given up when the last method fails once more."""
-        return method is self._methods[-1] and self._attempts[number] >= ATTEMPTS - 1
+        return method is self._last and self._attempts[number] >= ATTEMPTS - 1
 
     @property
     def given_up(self) -> set[int]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.publisher import Publisher
     from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.viewers import Viewers
+    from hls_sessions.errors import EncoderFailed
     from hls_sessions.media import Rendition
     from hls_sessions.segments import SessionQuota, Shortage
 
@@ -37,6 +38,7 @@ class Output:
         "_quota",
         "cache",
         "cuts",
+        "hopeless",
         "publisher",
         "rendition",
         "setbacks",
@@ -53,6 +55,8 @@ class Output:
         self.viewers = viewers
         self.publisher = publisher
         self.cache = publisher.cache
+        self.hopeless: EncoderFailed | None = None
+        """Why nothing of the track can be played; None as long as anything may be."""
         self.storage_fault: OSError | None = None
         """Why the last file could not be written; None if it could."""
         self.setbacks = Setbacks(rendition.id, equipment.now, equipment.send_after)
@@ -111,17 +115,28 @@ class Output:
 
     @property
     def impossible(self) -> Mapping[int, str]:
-        """The segments that the file does not hold, and why."""
+        """The segments that cannot be made, and why."""
         return self._impossible
 
     def make_impossible(self, number: int, reason: str) -> None:
-        """Answer callers who wait for a segment, and later requests for it, that the file does not hold it."""
+        """Answer callers who wait for a segment, and later requests for it, that it cannot be made."""
         self._impossible[number] = reason
-        error = SegmentImpossible(self.rendition.id, number, reason)
-        self.viewers.fail([number], error)
-        if not self.cache.numbers and len(self._impossible) >= min(HOPELESS, len(self.cuts.made)):
-            self.viewers.fail(self._fillers_awaited, error)
-            self.viewers.fail_init(error)
+        self.viewers.fail([number], SegmentImpossible(self.rendition.id, number, reason))
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether nothing was ever made of it, and enough segments are impossible."""
+        return not self.publisher.has_track and len(self._impossible) >= min(HOPELESS, len(self.cuts.made))
+
+    def fail_init(self, reason: str) -> None:
+        """Tell callers who wait for the init segment, or for segments that need nothing else, that it is impossible."""
+        error = SegmentImpossible(self.rendition.id, self.segment_for_init, reason)
+        self.viewers.fail(self._fillers_awaited, error)
+        self.viewers.fail_init(error)
+
+    def try_all_anew(self) -> None:
+        """Forget which segments are impossible, because they are to be made in another way."""
+        self._impossible.clear()
 
     @property
     def gaps(self) -> Iterator[GapInfo]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.scheduler import SessionSlots
+    from hls_sessions.errors import EncoderFailed
     from hls_sessions.ffmpeg import Encoder, Exit, Packaged
     from hls_sessions.media import Rendition
     from hls_sessions.otp import From
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class SessionRendition:
-    """One rendition. Raises EncoderFailed or StorageFailed when it has to give up."""
+    """One rendition. Raises StorageFailed when nothing can be written."""
 
     __slots__ = ("_copied", "_copies", "_encoded", "_output", "_rendition", "cuts", "id", "kind", "viewers")
 
@@ -132,7 +133,7 @@ class SessionRendition:
         """Settle a run that has ended: publish its rest, or count its failure.
 
         Raises:
-            EncoderFailed: the same segment has now failed too often, and not because the file ends.
+            StorageFailed: the same segment could not be written, too often.
         """
         self._encoded.run_exited(run, exit_)
 
@@ -164,8 +165,7 @@ class SessionRendition:
         """Decide what to do now, and do it.
 
         Raises:
-            EncoderFailed: a run could not even be started, too often.
-            StorageFailed: the same, because nothing can be written.
+            StorageFailed: nothing can be written.
         """
         self.viewers.forget_the_gone()
         self._refuse_what_never_fits()
@@ -186,9 +186,6 @@ class SessionRendition:
         """Restore viewers' positions, and runs by the segment that each makes next and whether it is held.
 
         A run whose earlier segments are gone is left to the policy, which starts at the first missing one.
-
-        Raises:
-            EncoderFailed: a run could not even be started, too often.
         """
         self.viewers.be_at(positions)
         self._encoded.restore(runs)
@@ -226,7 +223,12 @@ class SessionRendition:
     @property
     def given_up(self) -> tuple[str, ...]:
         """Why copying and each better method were given up, in sentences."""
-        return *(self._copies.notes if self._copies else ()), *self._encoded.failures.methods_left
+        return *(self._copies.notes if self._copies else ()), *self._encoded.failures.notes
+
+    @property
+    def hopeless(self) -> EncoderFailed | None:
+        """Why nothing of it can be played; None as long as anything may be."""
+        return self._output.hopeless
 
     @property
     def lacks(self) -> str | None:

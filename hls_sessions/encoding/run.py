@@ -6,7 +6,7 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hls_sessions.encoding.info import RunInfo
 from hls_sessions.encoding.policy import RunState
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Exit, Run
     from hls_sessions.otp import Ref
+
+
+UNDECODED: Final = ("Error while decoding", "Error submitting packet to decoder")
+"""What ffmpeg says of packets that it cannot decode, up to 5.1 and since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,11 @@ class EncoderRun:
                 with suppress(OSError):  # it has been published
                     sizes += file.stat().st_size
         return sizes
+
+    @property
+    def could_not_decode(self) -> bool:
+        """Whether its log says that something could not be decoded."""
+        return any(words in line for line in self._process.log for words in UNDECODED)
 
     def file(self, segment: int) -> Path:
         """Return the path it writes a segment to."""

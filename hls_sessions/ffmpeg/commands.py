@@ -117,7 +117,7 @@ def plan_run(
                 stream, written = _video(binary, presentation, encoded, method, cuts, segment, last, shift)
                 ends = {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack + shift)}
         case AudioRendition():
-            stream, written = _audio(binary, presentation, rendition, cuts, segment, last)
+            stream, written = _audio(binary, presentation, rendition, method, cuts, segment, last)
             # Silence after the audio has no end of its own.
             ends = {"to": _seconds(cuts.end(last) - (0 if last == len(cuts) - 1 else cuts.slack))}
     offset = OFFSET - presentation.timeline.origin - shift
@@ -300,7 +300,13 @@ def _decoded_after(track: VideoTrack, begins: Fraction) -> str | None:
 
 
 def _audio(
-    binary: Binary, presentation: Presentation, rendition: AudioRendition, cuts: Cuts, segment: int, last: int
+    binary: Binary,
+    presentation: Presentation,
+    rendition: AudioRendition,
+    method: Method,
+    cuts: Cuts,
+    segment: int,
+    last: int,
 ) -> tuple[Any, dict[str, Any]]:
     rate = rendition.sample_rate
     frame = Fraction(AAC_FRAME, rate)
@@ -312,15 +318,22 @@ def _audio(
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     # The pre-roll becomes a file of its own, one number lower, which is never published.
     boundaries, number = (boundaries, 0) if segment == 0 else ([begins, *boundaries], segment - 1)
+    if method.silent:
+        audio = ffmpeg.input("anullsrc", f="lavfi").filter("asetpts", f"PTS+{float(sample):.6f}/TB")
+    else:
+        audio = _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
+    if method.guarded:
+        audio = audio.filter("aeval", "if(isnan(val(ch)),0,clip(val(ch),-1,1))", c="same")
     audio = (
-        _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
-        .filter("aresample", rate)
+        audio.filter("aresample", rate)
         # async=1 keeps audio and video in step over holes, by silence; it never stretches. first_pts puts the first
         # sample on the grid even if there is a hole. It counts samples at the filter's input rate, which is certain
         # only after the filter before it (HE-AAC announces half of its rate).
         .filter("aresample", rate, first_pts=round(sample * rate), **{"async": 1})
         .filter("atrim", start_pts=round(sample * rate))
         .filter("apad")
+        # If nothing can be decoded, the silence has no time yet.
+        .filter("asetpts", f"({round(sample * rate)}+N)/SR/TB+0.5")
     )
     if rendition.channels == SURROUND_CHANNELS:
         # Two layouts are called 5.1; this is the one of AAC, which the encoder takes.

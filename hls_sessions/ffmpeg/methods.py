@@ -36,12 +36,16 @@ class Method:
     """Whether frames may be decoded in another order than they are shown in."""
     in_band: bool = False
     """Whether the parameter sets are in the video, too, because this is one of several methods."""
+    guarded: bool = False
+    """Whether samples of audio that are no numbers, or far too loud, are changed before they are encoded."""
+    silent: bool = False
+    """Whether silence is encoded in place of audio of which nothing can be decoded."""
 
     def __str__(self) -> str:
-        return self.codec
+        return f"{self.codec} (silence)" if self.silent else f"{self.codec} (guarded)" if self.guarded else self.codec
 
 
-AUDIO = Method("aac")
+AUDIO = Method("aac"), Method("aac", guarded=True), Method("aac", silent=True)
 
 
 def methods(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Method, ...]:
@@ -62,7 +66,7 @@ def methods(rendition: Rendition, encoder: Encoder = SOFTWARE) -> tuple[Method, 
             software = several(Method(SOFTWARE.name, SOFTWARE), alone=False)
             return software if track.codec == "h264" else ()
         case AudioRendition():
-            return (AUDIO,)
+            return AUDIO
 
 
 def several(*found: Method, alone: bool = True) -> tuple[Method, ...]:

@@ -313,7 +313,7 @@ class SessionServer(GenServer):
     def _run_exited(self, rendition: SessionRendition, run: int, exit_: Exit) -> None:
         try:
             rendition.run_exited(run, exit_)
-        except (EncoderFailed, StorageFailed) as error:
+        except StorageFailed as error:
             self._fail(error)
         else:
             self._act(rendition)
@@ -435,7 +435,7 @@ class SessionServer(GenServer):
             for id_, rendition in self._renditions.items():
                 positions = [position.segment for position in snapshot.positions(id_)]
                 rendition.restore(positions, ((run.next, run.held) for run in snapshot.paused(id_)))
-        except (EncoderFailed, StorageFailed) as error:
+        except StorageFailed as error:
             self._fail(error)
         for rendition in self._renditions.values():
             self._act(rendition)
@@ -462,8 +462,11 @@ class SessionServer(GenServer):
             return
         try:
             rendition.act()
-        except (EncoderFailed, StorageFailed) as error:
+        except StorageFailed as error:
             self._fail(error)
+        failures = [each.hopeless for each in self._renditions.values()]
+        if (failure := rendition.hopeless) is not None and None not in failures:
+            self._fail(failure)
         if self._quota.refused and not self._looks_for_room:
             self._looks_for_room = True
             self._remind(RoomCheck(), ROOM_CHECK)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hls_sessions.errors import EncoderFailed, SessionEnded
+from hls_sessions.errors import SegmentImpossible, SessionEnded
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -309,13 +309,13 @@ def test_an_encoder_that_does_nothing_is_given_ten_seconds(hanging, film, pass_t
     assert peek(session).runs == runs
 
 
-def test_encoders_that_do_nothing_three_times_end_the_session(hanging, film, pass_time):
+def test_a_segment_at_which_encoders_do_nothing_three_times_is_impossible(hanging, film, pass_time):
     session = hanging().open(film)
     waiting = session.ask_segment(VIDEO, 1)
 
     pass_time(session, 200)
 
-    with pytest.raises(EncoderFailed, match="failed 3 times: its encoder did nothing for 10 seconds"):
+    with pytest.raises(SegmentImpossible, match="its encoder did nothing for 10 seconds"):
         waiting.get(BOUND)
 
 

@@ -7,7 +7,7 @@ import errno
 import pytest
 from watchdog.observers import Observer
 
-from hls_sessions.errors import EncoderFailed
+from hls_sessions.errors import SegmentImpossible
 from hls_sessions.testing import Disk, failing_ffmpeg, out_of_resources, runs_of, storage_that_fails
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -97,7 +97,7 @@ def test_a_shortage_without_an_end_is_a_failure(hls_supervisor, film, monkeypatc
     monkeypatch.setattr("hls_sessions.encoding.setbacks.HOPELESS", 0.2)
     session = hls_supervisor(copy_streams=False).open(film)
 
-    with out_of_resources(), pytest.raises(EncoderFailed, match=r"could not be started \(Too many open files\)"):
+    with out_of_resources(), pytest.raises(SegmentImpossible, match=r"could not be started \(Too many open files\)"):
         session.segment(VIDEO, 1, BOUND)
 
 
@@ -123,7 +123,7 @@ def test_an_encoder_that_is_killed_without_an_end_has_failed(hls_supervisor, fil
     monkeypatch.setattr("hls_sessions.encoding.setbacks.HOPELESS", 0.2)
     session = hls_supervisor(ffmpeg=str(double("kill -KILL $$")), copy_streams=False).open(film)
 
-    with pytest.raises(EncoderFailed, match="its encoder ended by SIGKILL"):
+    with pytest.raises(SegmentImpossible, match="its encoder ended by SIGKILL"):
         session.segment(VIDEO, 1, BOUND)
 
 

@@ -110,47 +110,46 @@ def test_failures_at_a_segment_are_forgotten_once_it_is_made(hls_supervisor, fil
     assert peek(session).encoder_failures == 4
 
 
-def test_an_encoder_that_fails_three_times_at_a_segment_ends_the_session_with_its_last_words(
-    hls_supervisor, film, tmp_path
-):
-    ffmpeg = failing_ffmpeg(tmp_path, says="Invalid data found when processing input", code=69)
-    supervisor = hls_supervisor(ffmpeg=str(ffmpeg))
-    session = supervisor.open(film)
+def test_a_segment_that_fails_three_times_is_impossible_and_the_other_tracks_play_on(hls_supervisor, film, tmp_path):
+    session = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, code=69))).open(film)
 
-    with pytest.raises(EncoderFailed) as failed:
-        session.segment(VIDEO, 1, BOUND)
+    for number in range(4):
+        with pytest.raises(SegmentImpossible) as failed:
+            session.segment(VIDEO, number, BOUND)
+        assert str(failed.value) == f"Segment {number} of {VIDEO} cannot be made: its encoder ended with exit code 69."
 
-    assert str(failed.value) == (
-        f"Segment 1 of {VIDEO} failed 3 times: its encoder ended with exit code 69."
-        " ffmpeg said: Invalid data found when processing input"
-    )
-    assert runs_of(ffmpeg) == 3
+    assert session.segment(AUDIO, 0, BOUND).exists()
+    assert session.info().state == "active"
 
 
-def test_a_failed_session_says_why_and_is_cleaned_away(hls_supervisor, film, tmp_path):
+def test_a_session_of_which_nothing_can_be_played_fails_says_why_and_is_cleaned_away(hls_supervisor, film, tmp_path):
     supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)), copy_streams=False)
     session = supervisor.open(film)
-    waiting = [session.ask_segment(VIDEO, 0), session.ask_init(AUDIO)]
+    waiting = [session.ask_init(rendition) for rendition in session.presentation.renditions]
     ref = actor_of(session)
 
     for reply in waiting:
-        with pytest.raises(EncoderFailed):
+        with pytest.raises((SegmentImpossible, EncoderFailed)):
             reply.get(BOUND)
     ref.wait(BOUND)
 
-    with pytest.raises(SessionEnded, match=r"failed at .*: Segment 0 of .* failed 3 times") as ended:
+    with pytest.raises(SessionEnded, match=r"failed at .*: Segment \d of .* failed 3 times") as ended:
         supervisor.find(session.id)
     assert ended.value.state == "failed"
     assert not session.directory.exists()
 
 
-def test_a_failed_session_leaves_the_others_alone(hls_supervisor, film, tmp_path, is_right):
-    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path, times=3)))
-    other, failing = supervisor.open(film), supervisor.open(film)
+def test_a_failed_session_leaves_the_others_alone(hls_supervisor, film, double, is_right):
+    broken = film.with_name("broken.mp4")
+    broken.write_bytes(film.read_bytes())
+    supervisor = hls_supervisor(ffmpeg=str(double('case "$*" in *broken.mp4*) exit 1 ;; esac')), copy_streams=False)
+    other, failing = supervisor.open(film), supervisor.open(broken)
     ref = actor_of(failing)
-    with pytest.raises(EncoderFailed):
-        failing.segment(VIDEO, 0, BOUND)
+    waiting = [failing.ask_init(rendition) for rendition in failing.presentation.renditions]
     ref.wait(BOUND)
+    for reply in waiting:
+        with pytest.raises((SegmentImpossible, EncoderFailed)):
+            reply.get(BOUND)
 
     assert supervisor.sessions() == [other]
     assert is_right(other, VIDEO, 0, other.segment(VIDEO, 0, BOUND))
@@ -161,7 +160,7 @@ def test_an_encoder_that_cannot_be_started_is_a_failure_with_a_reason(hls_superv
     session = hls_supervisor(ffmpeg=str(ffmpeg)).open(film)
     ffmpeg.unlink()
 
-    with pytest.raises(EncoderFailed, match="failed 3 times"):
+    with pytest.raises(SegmentImpossible, match="its encoder ended with exit code 127"):
         session.segment(VIDEO, 0, BOUND)
 
 
@@ -254,11 +253,11 @@ def test_an_encoder_that_cannot_be_written_down_does_not_run(hanging, film, monk
     assert peek(session).encoder_failures == 1
 
 
-def test_encoders_that_cannot_be_written_down_end_the_session_and_say_so(hanging, film, monkeypatch):
+def test_a_segment_whose_encoders_cannot_be_written_down_is_impossible_and_says_so(hanging, film, monkeypatch):
     session = hanging().open(film)
     monkeypatch.setattr(encoding_run, "record_process", broken_disk)
 
-    with pytest.raises(EncoderFailed, match=r"its encoder could not be started \(Input/output error\)"):
+    with pytest.raises(SegmentImpossible, match=r"its encoder could not be started \(Input/output error\)"):
         session.segment(VIDEO, 0, BOUND)
 
 
