@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg.binary import Binary
     from hls_sessions.ffmpeg.methods import Method
-    from hls_sessions.media import Cuts, Presentation, Rendition, VideoTrack
+    from hls_sessions.media import Cuts, Media, Presentation, Rendition, VideoTrack
+
+FILM, SEGMENTS = "<film>", "<segments>"
+"""The places of file names in a command. ffmpeg-python takes UTF-8 alone, and a name is any bytes."""
 
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
@@ -124,8 +127,7 @@ def plan_run(
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(
         stream,
-        # A percent sign of the folder is not the number's.
-        str(folder).replace("%", "%%") + "/%d.m4s",
+        SEGMENTS,
         **written,
         map_metadata=-1,
         map_chapters=-1,
@@ -138,7 +140,10 @@ def plan_run(
     command = output.global_args(
         "-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", "-max_error_rate", "1", *method.encoder.device
     )
-    return Run(tuple(ffmpeg.compile(command, cmd=binary.path)), segment, last, method)
+    # A percent sign of the folder is not the number's.
+    names = {FILM: _url(presentation.media), SEGMENTS: str(folder).replace("%", "%%") + "/%d.m4s"}
+    argv = tuple(names.get(argument, argument) for argument in ffmpeg.compile(command, cmd=binary.path))
+    return Run(argv, segment, last, method)
 
 
 def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
@@ -379,10 +384,14 @@ def _from(presentation: Presentation, time: Fraction | None) -> Any:
         # A Matroska cannot be sought to before its video begins: it would land on the first frame.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - media.container_start)}
-    # The prefix keeps a file's name from being read as a protocol; the whitelist keeps its content from naming others.
-    if media.part is None:
-        return ffmpeg.input(f"file:{media.path}", protocol_whitelist="file,pipe", **seek)
-    return ffmpeg.input(part_url(media.path, *media.part), protocol_whitelist="file,pipe,subfile", **seek)
+    # The whitelist keeps a file's content from naming others.
+    protocols = "file,pipe" if media.part is None else "file,pipe,subfile"
+    return ffmpeg.input(FILM, protocol_whitelist=protocols, **seek)
+
+
+def _url(media: Media) -> str:
+    # The prefix keeps a file's name from being read as a protocol.
+    return f"file:{media.path}" if media.part is None else part_url(media.path, *media.part)
 
 
 def part_url(path: Path | str, start: int, end: int) -> str:

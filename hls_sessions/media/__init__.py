@@ -6,6 +6,7 @@ Pure: values in, values out. Nothing here reads a file by name, starts a process
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.compressed_text import CompressedText
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
+from hls_sessions.media.file_names import readable, spellings
 from hls_sessions.media.filler import filler_of, filler_segment
 from hls_sessions.media.fingerprint import fingerprint
 from hls_sessions.media.fmp4 import (
@@ -76,10 +77,12 @@ __all__ = [
     "read_segment",
     "read_time_scale",
     "read_track",
+    "readable",
     "refreshes",
     "same_audio",
     "same_codec",
     "same_form",
+    "spellings",
     "timeline",
     "video_codecs",
     "webvtt_segment",

@@ -415,7 +415,7 @@ class SessionServer(GenServer):
         spec = self._spec
         if snapshot.user != spec.user:
             raise SnapshotRefused("it is of another user")
-        if snapshot.media != str(spec.presentation.media.path):
+        if not snapshot.is_of(spec.presentation.media.path):
             raise SnapshotRefused("it is of another file")
         if snapshot.settings.segment_length != spec.segment_length:
             raise SnapshotRefused("it is of segments of another length")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from hls_sessions.errors import SnapshotRefused
+from hls_sessions.media import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from hls_sessions.media import Presentation
 
@@ -76,6 +78,10 @@ class Snapshot(_Value):
     """The positions of all viewers, by rendition, the latest to ask last."""
     runs: Annotated[tuple[PausedRun, ...], Field(max_length=MANY)]
     settings: SessionSettings
+
+    def is_of(self, path: Path) -> bool:
+        """Return whether it is of this file. Bytes of its name that are no UTF-8 may be percent-encoded."""
+        return str(path) in spellings(self.media)
 
     def positions(self, rendition: str) -> list[ViewerPosition]:
         """Return the positions of viewers in a rendition, the latest to ask last."""

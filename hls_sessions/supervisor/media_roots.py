@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots, Unavailable
 from hls_sessions.ffmpeg import LOOKUP_PATIENCE, Lookups
+from hls_sessions.media import spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,8 @@ class MediaRoots:
     def find(self, media: str | Path) -> Path:
         """Return a file's real path: relative to the first root that has it, or absolute under any.
 
-        A root that does not answer is passed over if another has the file.
+        A root that does not answer is passed over if another has the file. Bytes of the name that are no UTF-8 may be
+        percent-encoded; a file with that very name comes first.
 
         Raises:
             MediaNotFound: there is no such file.
@@ -44,7 +46,15 @@ class MediaRoots:
             NotPlayable: it is not a regular file.
             Unavailable: the storage of the file does not answer.
         """
-        name = str(media)
+        name, *others = spellings(str(media))
+        try:
+            return self._find(name)
+        except MediaNotFound:
+            if not others:
+                raise
+        return self._find(others[0])
+
+    def _find(self, name: str) -> Path:
         if not name or "\0" in name:
             raise MediaNotFound(name)
         outside, silent = False, None
@@ -69,7 +79,12 @@ class MediaRoots:
 
         Symlinks of a root that does not answer are not followed.
         """
-        return frozenset(path for root, place in self._places(media) for path in self._named(root, place, media))
+        return frozenset(
+            path
+            for name in spellings(media)
+            for root, place in self._places(name)
+            for path in self._named(root, place, name)
+        )
 
     def abandon(self) -> None:
         """Answer all callers that wait for a root with Unavailable."""

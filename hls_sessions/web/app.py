@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from hls_sessions.web import api, events, media, pages, problems
 from hls_sessions.web.access import TokenRequired
+from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
+from hls_sessions.web.cross_origin import CrossOrigin
 
 if TYPE_CHECKING:
     from hls_sessions.supervisor import Supervisor
@@ -21,7 +23,12 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
         supervisor: its sessions are served.
         token: protects every route that is not open; None for no protection.
     """
-    app = FastAPI(title="hls_sessions", summary="On-demand HLS sessions", redirect_slashes=False)
+    app = FastAPI(
+        title="hls_sessions",
+        summary="On-demand HLS sessions",
+        redirect_slashes=False,
+        default_response_class=Answer,
+    )
     app.state.supervisor = supervisor
     problems.install(app)
     open_routes = [*media.open_routes, *pages.open_routes, *api.open_router.routes, *events.open_router.routes]
@@ -31,4 +38,5 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
     app.add_middleware(BodyBounded)
     if token is not None:
         app.add_middleware(TokenRequired, token=token, open_routes=open_routes)
+    app.add_middleware(CrossOrigin, routes=media.open_routes)
     return app

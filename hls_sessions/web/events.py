@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from hls_sessions.session import SessionInfo
 from hls_sessions.supervisor import Stream
+from hls_sessions.web.answers import as_json
 from hls_sessions.web.api import Supervised, answer, prefix_of, soon
 from hls_sessions.web.finding import found
 
@@ -43,7 +45,7 @@ async def session_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Send a session's state and then its events, until it ends. The reader counts as its subscriber."""
     stream, info = opened
-    yield ServerSentEvent(event="session", data=answer(info, prefix_of(request)))
+    yield _sent("session", answer(info, prefix_of(request)))
     async for event in _told(stream):
         yield event
 
@@ -59,6 +61,10 @@ async def all_events(stream: Annotated[Stream, Depends(stream_of_all)]) -> Async
 
 async def _told(stream: Stream) -> AsyncIterator[ServerSentEvent]:
     async for event in stream:
-        yield ServerSentEvent(event=event.name, data=event)
+        yield _sent(event.name, event)
     if stream.stopping:
-        yield ServerSentEvent(event="stopping", data={"reason": "the supervisor stops"})
+        yield _sent("stopping", {"reason": "the supervisor stops"})
+
+
+def _sent(name: str, data: object) -> ServerSentEvent:
+    return ServerSentEvent(event=name, raw_data=as_json(jsonable_encoder(data)))

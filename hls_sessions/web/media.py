@@ -11,16 +11,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
+from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route
+from starlette.staticfiles import NotModifiedResponse
 
-from hls_sessions.errors import MediaNotFound, SegmentImpossible, SessionError, StorageFailed, SubtitlesFailed
-from hls_sessions.web import problems
+from hls_sessions.errors import MediaNotFound, SegmentImpossible, StorageFailed, SubtitlesFailed
 from hls_sessions.web.finding import found
+from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,16 +44,14 @@ SEGMENT = "video/mp4"
 CONTENT = {"m4s": SEGMENT, "vtt": "text/vtt"}
 """Media types of segments, by extension."""
 
-# Knowing a session's id is the right to watch, from any page.
-ANYWHERE = {"Access-Control-Allow-Origin": "*"}
-PLAYLIST_HEADERS = ANYWHERE | {"Cache-Control": "no-cache"}
+PLAYLIST_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
-SEGMENT_HEADERS = ANYWHERE | {"Cache-Control": "private, max-age=3600, immutable"}
+SEGMENT_HEADERS = {"Cache-Control": "private, max-age=3600, immutable"}
 # Subtitles that cannot be read now may be read the next time.
-TEXT_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
+TEXT_HEADERS = {"Cache-Control": "no-store"}
 
 # A segment that is impossible in this session may be possible in the next.
-GAP_HEADERS = ANYWHERE | {"Cache-Control": "no-store"}
+GAP_HEADERS = {"Cache-Control": "no-store"}
 IMPOSSIBLE = "Segment-Impossible"
 """The header of a gap: why there is no segment."""
 
@@ -76,42 +77,28 @@ CLIENT_LEFT = 499
 """nginx's status for a client that has left; nobody reads it but the log."""
 
 
-def _translating(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-    """Answer errors as problems that a page of any origin may read."""
-
-    async def handle(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except SessionError as error:
-            problem = problems.of(error)
-            problem.headers.update(ANYWHERE)
-            return problem
-
-    return handle
+_TAKES_GZIP: Final = re.compile(r"\bgzip\s*(?:$|,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
+"""An Accept-Encoding that names gzip, and not only to refuse it (RFC 9110, 12.5.3)."""
 
 
-@_translating
 async def master(request: Request) -> Response:
     """Answer with the master playlist."""
-    session = await _session(request)
-    return PlainTextResponse(session.master_playlist(), headers=PLAYLIST_HEADERS, media_type=PLAYLIST)
+    return await _playlist(request, None)
 
 
-@_translating
 async def playlist(request: Request) -> Response:
     """Answer with a rendition's playlist."""
-    text = (await _session(request)).media_playlist(request.path_params["rendition"])
-    return PlainTextResponse(text, headers=PLAYLIST_HEADERS, media_type=PLAYLIST)
+    return await _playlist(request, request.path_params["rendition"])
 
 
-@_translating
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
-    session = await _session(request)
-    return await _when_there(request, partial(session.ask_init, request.path_params["rendition"]), SEGMENT)
+    session, rendition = await _session(request), request.path_params["rendition"]
+    if request.method == "HEAD":
+        return _head(session.file_of(rendition, None), SEGMENT)
+    return await _when_there(request, partial(session.ask_init, rendition), SEGMENT)
 
 
-@_translating
 async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
@@ -122,21 +109,63 @@ async def segment(request: Request) -> Response:
     if len(number) > LONGEST_NUMBER or not (number.isascii() and number.isdecimal()):
         raise HTTPException(404)
     number = int(number)
+    response = await _segment(request, session, rendition, number, extension)
+    return _marked(response, session, rendition, number)
+
+
+async def _segment(request: Request, session: Session, rendition: str, number: int, extension: str) -> Response:
+    if request.method == "HEAD":
+        return _head(session.file_of(rendition, number), CONTENT[extension])
     path = session.published(rendition, number)
     if path is not None and (response := _file(path, CONTENT[extension])) is not None:
-        return _marked(response, session, rendition, number)
+        return response if _is_new(request, response) else NotModifiedResponse(response.headers)
     ask = partial(session.ask_segment, rendition, number)
     if extension == "vtt":
         return await _subtitles_when_there(request, session, ask)
     try:
-        return _marked(await _when_there(request, ask, SEGMENT), session, rendition, number)
+        return await _when_there(request, ask, SEGMENT)
     except SegmentImpossible as impossible:
         return await _gap(request, session, impossible)
 
 
+async def _playlist(request: Request, rendition: str | None) -> Response:
+    session = await _session(request)
+    # In a thread, because a playlist that is asked for the first time is written.
+    return await Threads.WRITING.run(_written, request, session, rendition)
+
+
+def _written(request: Request, session: Session, rendition: str | None) -> Response:
+    text = session.playlist(rendition)
+    headers = PLAYLIST_HEADERS | {"ETag": text.etag}
+    if _TAKES_GZIP.search(request.headers.get("accept-encoding", "")):
+        response = Response(text.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=PLAYLIST)
+    else:
+        response = Response(str(text), headers=headers, media_type=PLAYLIST)
+    return response if _is_new(request, response) else NotModifiedResponse(response.headers)
+
+
+def _is_new(request: Request, response: Response) -> bool:
+    """Whether the client does not have this content (RFC 9110, 13.1.2: entity tags are compared weakly)."""
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    return response.headers["etag"].removeprefix("W/") not in known and "*" not in known
+
+
+def _head(path: Path, content: str) -> Response:
+    """Answer HEAD, for which nothing is made and nobody is counted. A file that is not there has no length yet."""
+    if (there := _file(path, content)) is not None:
+        return there
+    response = Response(media_type=content)
+    del response.headers["content-length"]
+    return response
+
+
 def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
-    """Mark a segment that holds nothing because its track begins later, or has ended."""
-    if number not in session.presentation.cuts(rendition).made:
+    """Name the next segment, and mark one that holds nothing because its track begins later, or has ended."""
+    cuts = session.presentation.cuts(rendition)
+    if not cuts.is_last(number):
+        extension = session.presentation.offered[rendition].extension
+        response.headers["Link"] = f'<{number + 1}.{extension}>; rel="next"'
+    if number not in cuts.made:
         response.headers.update(EMPTY)
     return response
 
@@ -173,7 +202,13 @@ async def _session(request: Request) -> Session:
 async def _when_there(request: Request, ask: Ask, content: str) -> Response:
     """Answer with a file when it is there."""
     file = await _unless_left(request, _opened(ask))
-    return Response(status_code=CLIENT_LEFT) if file is None else _OpenFile(file, content)
+    if file is None:
+        return Response(status_code=CLIENT_LEFT)
+    response = _OpenFile(file, content)
+    if _is_new(request, response):
+        return response
+    file.close()
+    return NotModifiedResponse(response.headers)
 
 
 async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:

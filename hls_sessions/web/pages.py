@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from hls_sessions.errors import SessionError
+from hls_sessions.media import readable
 from hls_sessions.web import problems
 from hls_sessions.web.finding import found
 
@@ -63,7 +64,7 @@ async def problem(request: Request) -> Response:
 def _page(name: str, **values: str) -> str:
     text = (STATIC / name).read_text()
     for key, value in values.items():
-        text = text.replace("{{ " + key + " }}", escape(value))
+        text = text.replace("{{ " + key + " }}", escape(readable(value)))
     return text
 
 

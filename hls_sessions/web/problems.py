@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from hls_sessions import errors
+from hls_sessions.web.answers import Answer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -52,7 +51,7 @@ MEMBERS = frozenset({"type", "title", "status", "detail", "instance"})
 """Members of a problem whose meaning RFC 9457 fixes: a fact of such a name is left out."""
 
 
-class Problem(JSONResponse):
+class Problem(Answer):
     """One problem, as application/problem+json. ``kind`` is stable: programs may compare the type."""
 
     media_type = "application/problem+json"
@@ -66,10 +65,6 @@ class Problem(JSONResponse):
             else None
         )
         super().__init__(body, status_code=int(status), headers=retry)
-
-    def render(self, content: Any) -> bytes:
-        """Encode it in UTF-8. Lone surrogates, which a file's name may hold, are escaped as in JSON."""
-        return json.dumps(content, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 class BodyTooLarge(HTTPException):
@@ -88,6 +83,11 @@ def of(error: errors.SessionError) -> Problem:
     """Translate one error; its facts become members."""
     facts = {name: value for name, value in error.facts().items() if name not in MEMBERS}
     return Problem(status_of(error), error.kind, str(error), **facts)
+
+
+def fault() -> Problem:
+    """Return the answer to a request over which the daemon itself failed."""
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-server-error", EDGE["internal-server-error"])
 
 
 EDGE = {
@@ -134,10 +134,10 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, BodyTooLarge)  # noqa: S101 - registered for nothing else
         return Problem(error.status_code, "content-too-large", error.detail)
 
-    async def fault(_: Request, __: Exception) -> Problem:
-        return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-server-error", EDGE["internal-server-error"])
+    async def any_other(_: Request, __: Exception) -> Problem:
+        return fault()
 
-    app.add_exception_handler(Exception, fault)
+    app.add_exception_handler(Exception, any_other)
     app.add_exception_handler(errors.SessionError, session_error)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, http_error)

@@ -29,6 +29,8 @@ class Threads(Enum):
     """Bringing a session of an earlier daemon back."""
     OPERATING = 24
     """An operator's orders, which may wait for sessions to end."""
+    WRITING = 4
+    """Writing playlists, which takes the processor alone."""
     LOOKING = 8
     """The health and the figures, each bounded by the time that all sessions have to answer."""
 

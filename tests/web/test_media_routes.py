@@ -77,9 +77,82 @@ def test_a_part_may_be_asked_for_again_and_again(http, session):
     assert len({answer.content for answer in answers}) == 1
 
 
-def test_a_player_on_another_site_may_read_playlists_segments_and_their_errors(http, session):
-    for path in ("master.m3u8", "video-90p/index.m3u8", "video-90p/init.mp4", "video-90p/0.m4s", "video-90p/99.m4s"):
-        assert http.get(f"{base(session)}/{path}").headers["access-control-allow-origin"] == "*"
+@pytest.mark.parametrize("path", ["video-90p/1.m4s", "video-90p/init.mp4", "audio-0/0.m4s", "subtitles-0/0.vtt"])
+def test_head_makes_nothing_and_counts_nothing(http, media, film, path):
+    (media / "talk.srt").write_text("1\n00:00:00,500 --> 00:00:01,000\nFirst\n")
+    named = media / "film.mkv"
+    sources = ("-i", film, "-i", media / "talk.srt")
+    subprocess.run([find(), "-v", "error", "-y", *sources, "-map", "0", "-map", "1", "-c:v", "copy", named], check=True)
+    session = http.post("/sessions", json={"media": named.name}).json()
+
+    before = http.head(f"{base(session)}/{path}")
+    info = http.get(base(session)).json()
+    there = http.get(f"{base(session)}/{path}")
+    counted = http.get(base(session)).json()
+    after = http.head(f"{base(session)}/{path}")
+
+    assert (before.status_code, after.status_code) == (200, 200)
+    assert "content-length" not in before.headers
+    assert (info["runs"], info["segments_served"], info["renditions"][0]["published"]) == ([], 0, 0)
+    assert after.headers["content-length"] == str(len(there.content))
+    assert after.headers["etag"] == there.headers["etag"]
+    assert after.headers["content-type"] == before.headers["content-type"] == there.headers["content-type"]
+    assert http.get(base(session)).json()["segments_served"] == counted["segments_served"]
+
+
+@pytest.mark.parametrize("path", ["video-90p/99.m4s", "video-91p/0.m4s", "video-91p/init.mp4", "video-91p/index.m3u8"])
+def test_head_of_what_is_not_offered_is_not_found(http, session, path):
+    assert http.head(f"{base(session)}/{path}").status_code == 404
+
+
+def test_each_segment_names_the_next_and_the_last_names_none(http, session):
+    links = [http.get(f"{base(session)}/video-90p/{number}.m4s").headers.get("link") for number in range(4)]
+
+    assert links == ['<1.m4s>; rel="next"', '<2.m4s>; rel="next"', '<3.m4s>; rel="next"', None]
+    assert "link" not in http.get(f"{base(session)}/video-90p/init.mp4").headers
+
+
+@pytest.mark.parametrize("path", ["master.m3u8", "video-90p/index.m3u8", "video-90p/init.mp4", "video-90p/0.m4s"])
+def test_what_a_client_has_is_not_sent_again(http, session, path):
+    address = f"{base(session)}/{path}"
+    whole = http.get(address)
+    tag = whole.headers["etag"]
+
+    for known in (tag, f'"another", {tag}', f"W/{tag.removeprefix('W/')}", "*"):
+        again = http.get(address, headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == tag
+        assert again.headers["cache-control"] == whole.headers["cache-control"]
+    assert http.get(address, headers={"If-None-Match": '"another"'}).content == whole.content
+
+
+@pytest.mark.parametrize("path", ["master.m3u8", "video-90p/index.m3u8"])
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip", True),
+        ("br;q=1, GZIP;q=0.5", True),
+        ("deflate, gzip;q=1.0, *;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000, br", False),
+        ("", False),
+    ],
+)
+def test_a_playlist_is_compressed_for_those_who_take_it(http, session, path, accepted, is_compressed):
+    plain = http.get(f"{base(session)}/{path}", headers={"Accept-Encoding": "identity"})
+    answer = http.get(f"{base(session)}/{path}", headers={"Accept-Encoding": accepted})
+
+    assert (answer.headers.get("content-encoding") == "gzip") is is_compressed
+    assert answer.text == plain.text
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["etag"] == plain.headers["etag"]
+
+
+def test_segments_are_never_compressed(http, session):
+    for name in ("init.mp4", "0.m4s"):
+        answer = http.get(f"{base(session)}/video-90p/{name}", headers={"Accept-Encoding": "gzip"})
+        assert "content-encoding" not in answer.headers
 
 
 def test_many_players_may_wait_for_the_same_segment(http, session):
@@ -138,8 +211,7 @@ def test_a_file_that_is_deleted_before_it_is_sent_is_made_again(hls_supervisor, 
     assert answer.content == (session.directory / "video-90p" / name).read_bytes()
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_file_that_is_deleted_while_it_is_sent_is_sent_whole(hls_supervisor, film, method):
+def test_a_file_that_is_deleted_while_it_is_sent_is_sent_whole(hls_supervisor, film):
     supervisor = hls_supervisor()
     session = supervisor.open(film)
     file = session.directory / "video-90p" / "1.m4s"
@@ -156,11 +228,11 @@ def test_a_file_that_is_deleted_while_it_is_sent_is_sent_whole(hls_supervisor, f
 
     # Like a server that opens files by their names.
     extensions = {"http.response.pathsend": {}}
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b"", "root_path": ""}
+    scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b"", "root_path": ""}
     asyncio.run(create_app(supervisor)(scope | {"extensions": extensions}, asyncio.Event().wait, send))
 
     assert headers[0][b"content-length"] == str(len(deleted[0])).encode()
-    assert b"".join(parts) == (deleted[0] if method == "GET" else b"")
+    assert b"".join(parts) == deleted[0]
 
 
 @pytest.mark.parametrize("path", ["video-90p/99.m4s", "video-90p/100000000000000000.m4s", "audio-0/99.m4s"])
