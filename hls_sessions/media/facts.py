@@ -44,7 +44,7 @@ class AudioCopy:
     steady: bool
     """Whether the grid is known of every packet, rather than expected."""
     bit_rate: int
-    """Bits per second, at most."""
+    """Bits in its densest second; 0 where the sizes of its packets are not known."""
 
 
 @dataclass(frozen=True, slots=True)

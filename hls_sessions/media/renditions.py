@@ -14,7 +14,7 @@ from hls_sessions.media.filler import PLAIN_AAC, SILENT_CHANNELS
 from hls_sessions.media.levels import Level, level_for
 from hls_sessions.media.names import names
 from hls_sessions.media.subtitles import SubtitleRendition, subtitle_renditions
-from hls_sessions.media.timeline import AUDIO_RATE, LATE, SHORTEST_LAST, Cuts, Timeline, timeline
+from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, LATE, SHORTEST_LAST, Cuts, Timeline, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,16 @@ WORTH_ENCODING = 0.8
 """The largest share of the copy's bit rate at which an encoded video of the same size is offered beside it."""
 
 BOXES_PER_FRAME = 24
-"""Bytes that each copied frame costs in boxes, those of its fragment included."""
+"""Bytes that each frame of video costs in boxes."""
+
+BOXES_PER_PACKET = 16
+"""Bytes that each packet of audio costs in boxes."""
+
+BOXES_PER_SEGMENT = 256
+"""Bytes of a segment that are of no frame: the boxes of its fragment, and parameter sets. It lasts a second or more."""
+
+AAC_MOST = 6144
+"""Bits that a packet of AAC has at most for each channel (ISO/IEC 14496-3, 4.5.3.1)."""
 
 BOUNDARY_SIZE = 96
 """Bytes of memory that a boundary takes on average: a fraction, which tracks may share, and places in tuples."""
@@ -82,12 +91,13 @@ class VideoRendition:
     @property
     def peak(self) -> int:
         """Bits per second of the densest segment: a full buffer spent within one second, and the boxes."""
-        return int((self.max_rate + self.buffer) * 1.02)
+        return int((self.max_rate + self.buffer) * 1.02) + _boxes(self.track.frame_rate, BOXES_PER_FRAME)
 
     @property
     def average(self) -> int:
-        """Bits per second that all segments together do not exceed, with their boxes."""
-        return int(self.max_rate * 1.02)
+        """Bits per second that all segments together do not exceed: a full buffer is spent once, and the boxes."""
+        seconds = max(Fraction(1), self.track.end - self.track.start)
+        return int((self.max_rate + self.buffer / seconds) * 1.02) + _boxes(self.track.frame_rate, BOXES_PER_FRAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +150,12 @@ class AudioRendition:
     @property
     def peak(self) -> int:
         """Bits per second of the densest segment, with its boxes."""
-        return int(self.bit_rate * 1.15)
+        return int(self.bit_rate * 1.1) + _boxes(Fraction(self.sample_rate, AAC_FRAME), BOXES_PER_PACKET)
 
     @property
     def average(self) -> int:
         """Bits per second that all segments together do not exceed, with their boxes."""
-        return int(self.bit_rate * 1.1)
+        return int(self.bit_rate * 1.05) + _boxes(Fraction(self.sample_rate, AAC_FRAME), BOXES_PER_PACKET)
 
 
 Rendition: TypeAlias = VideoRendition | CopiedVideo | AudioRendition
@@ -295,12 +305,19 @@ def _below(copied: CopiedVideo, rungs: tuple[VideoRendition, ...]) -> Iterator[V
 def _copied_video(track: VideoTrack, copy: VideoCopy, cuts: Cuts, instead: VideoRendition) -> CopiedVideo:
     boundaries = [bisect_left(copy.sync_points, int(time / track.time_base)) for time in cuts.times[1:-1]]
     pieces = [sum(copy.sizes[a:b]) for a, b in pairwise((0, *boundaries, len(copy.sizes)))]
-    boxes = 8 * BOXES_PER_FRAME * track.frame_rate
-    peak = max(8 * size / length for size, length in zip(pieces, cuts.lengths(), strict=True))
-    average = 8 * sum(pieces) / (cuts.times[-1] - cuts.times[0])
+    boxes = _boxes(track.frame_rate, BOXES_PER_FRAME)
+    peak = ceil(max(8 * size / length for size, length in zip(pieces, cuts.lengths(), strict=True))) + boxes
+    average = ceil(8 * sum(pieces) / (cuts.times[-1] - cuts.times[0])) + boxes
+    # A segment that is encoded in place of one of the copy must not have more bits than the copy has announced.
+    instead = replace(instead, max_rate=min(instead.max_rate, max(LEAST_BIT_RATE, int(peak / 1.6))))
     return CopiedVideo(
-        "video-copy", track, track.width, track.height, copy.codecs, ceil(peak + boxes), ceil(average + boxes), instead
+        "video-copy", track, track.width, track.height, copy.codecs, max(peak, instead.peak), average, instead
     )
+
+
+def _boxes(frames: Fraction, each: int) -> int:
+    """Return the bits per second of what is in segments beside so many frames per second."""
+    return ceil(8 * (BOXES_PER_SEGMENT + each * frames))
 
 
 def _video_rendition(track: VideoTrack, height: int) -> VideoRendition:
@@ -342,5 +359,6 @@ def _copied(audio: AudioRendition) -> AudioRendition:
     track = audio.track
     if track.copy is None or track.channels > audio.channels:
         return audio
-    usual = AUDIO_BIT_RATE * track.channels
-    return replace(audio, channels=track.channels, bit_rate=track.copy.bit_rate or usual, copied=True)
+    # Where the packets' sizes are not known, they are taken to be as large as they can be.
+    most = AAC_MOST * track.channels * track.sample_rate // AAC_FRAME
+    return replace(audio, channels=track.channels, bit_rate=track.copy.bit_rate or most, copied=True)

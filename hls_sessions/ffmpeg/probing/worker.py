@@ -430,7 +430,7 @@ def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
     facts = {"configuration": _configuration(stream)}
     rate = stream.codec_context.sample_rate
     begins = (stream.start_time or 0) * stream.time_base
-    unknown = facts | {"grid": str(begins), "steady": False, "bit_rate": stream.bit_rate or 0}
+    unknown = facts | {"grid": str(begins), "steady": False, "bit_rate": 0}
     if stream.codec_context.name != "aac" or "mp4" not in container.format.name:
         return unknown
     try:
