@@ -10,6 +10,7 @@ import typer
 from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, print_json
+from hls_sessions.media import readable
 
 User = Annotated[str | None, typer.Option(help="All of this user's.")]
 State = Annotated[str | None, typer.Option(help="All in this state: pending, active or paused.")]
@@ -32,7 +33,7 @@ def named(*, media: str | None = None, **others: str | float | None) -> dict[str
 def as_daemon_sees(media: str) -> str:
     """Return a file's path: absolute where it is here, else as it is, for the daemon to look for."""
     here = Path(media).expanduser()
-    return str(here.resolve()) if here.exists() else media
+    return readable(str(here.resolve()) if here.exists() else media)
 
 
 def choose(given: bool, wanted: dict[str, Any]) -> None:

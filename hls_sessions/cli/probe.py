@@ -13,7 +13,7 @@ from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 from hls_sessions.ffmpeg import Prober, Workers
-from hls_sessions.media import CopiedVideo, Presentation, Rendition, SubtitleRendition, VideoRendition
+from hls_sessions.media import CopiedVideo, Presentation, Rendition, SubtitleRendition, VideoRendition, readable
 
 
 def probe(
@@ -52,7 +52,7 @@ def probe(
 def _facts(presentation: Presentation) -> dict[str, Any]:
     media = presentation.media
     return {
-        "media": str(media.path),
+        "media": readable(str(media.path)),
         "container": media.container,
         "start": float(media.start),
         "duration": float(media.duration),

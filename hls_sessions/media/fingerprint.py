@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
 
 def fingerprint(presentation: Presentation) -> str:
-    """Return a digest that two presentations share only if every URL means the same in both, to the tick."""
+    """Return a digest that two presentations share only if every URL means the same in both, to the tick.
+
+    It is computed once.
+    """
+    kept = presentation.fingerprints
+    if not kept:
+        kept.append(_digest(presentation))
+    return kept[0]
+
+
+def _digest(presentation: Presentation) -> str:
     digest = hashlib.sha256(f"{presentation.timeline.origin}\n{master_playlist(presentation)}".encode())
     for rendition in presentation.offered:
         cuts = presentation.cuts(rendition)

@@ -57,6 +57,9 @@ AAC_MOST = 6144
 BOUNDARY_SIZE = 96
 """Bytes of memory that a boundary takes on average: a fraction, which tracks may share, and places in tuples."""
 
+PLAYLIST_SIZE = 12
+"""Bytes of memory that a segment takes in the playlists that are kept of a rendition: three, compressed, in each."""
+
 VIDEO_RANGES = {None: "SDR", "smpte2084": "PQ", "arib-std-b67": "HLG"}
 """Transfer functions as VIDEO-RANGE names them (RFC 8216bis, 4.4.6.2)."""
 
@@ -205,6 +208,11 @@ class Presentation:
         return self.media.video is not None and self.media.video.captions
 
     @cached_property
+    def fingerprints(self) -> list[str]:
+        """Its fingerprint, once that was computed; ``fingerprint`` fills it."""
+        return []
+
+    @cached_property
     def playlists(self) -> dict[tuple[str | None, float], CompressedText]:
         """The playlists that were written of it, by rendition (None: the master) and start; ``playlist`` fills it."""
         return {}
@@ -239,8 +247,10 @@ class Presentation:
 
     @property
     def size_in_memory(self) -> int:
-        """About how many bytes of memory it takes: the file's facts, and the boundaries of all tracks."""
-        return self.media.size_in_memory + BOUNDARY_SIZE * sum(len(cuts.times) for cuts in self.timeline.all_cuts)
+        """About how many bytes of memory it takes: the file's facts, all tracks' boundaries, and the playlists."""
+        boundaries = sum(len(cuts.times) for cuts in self.timeline.all_cuts)
+        segments = sum(len(self.cuts(rendition)) for rendition in self.offered)
+        return self.media.size_in_memory + BOUNDARY_SIZE * boundaries + PLAYLIST_SIZE * segments
 
     @cached_property
     def target_duration(self) -> int:

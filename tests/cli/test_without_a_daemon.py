@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -17,6 +18,14 @@ from hls_sessions.testing import nvenc_ffmpeg
 
 def run(*arguments: str):
     return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_probe_shows_a_file_whose_name_is_no_utf_8(hls_clip, tmp_path):
+    film = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    film.write_bytes(hls_clip(seconds=1.0, size="160x90").read_bytes())
+
+    assert "caf%E9.mp4" in run("probe", str(film)).stdout
+    assert json.loads(run("probe", str(film), "--json").stdout)["media"].endswith("caf%E9.mp4")
 
 
 def test_probe_shows_what_would_be_offered(hls_clip):

@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 
 from hls_sessions.media import (
     AudioTrack,
+    Cuts,
     Media,
     Presentation,
     SubtitleTrack,
     VideoTrack,
+    fingerprint,
     master_playlist,
     media_playlist,
     playlist,
@@ -362,6 +364,15 @@ def test_playlists_of_any_number_of_beginnings_are_kept_within_bounds():
         playlist(shown, "audio-0", start / 100)
 
     assert len(shown.playlists) <= 4 * (1 + len(shown.offered))
+
+
+def test_the_fingerprint_and_the_target_duration_are_computed_once(monkeypatch):
+    shown = offer(video_track(), audio_track())
+    once = fingerprint(shown), shown.target_duration
+    monkeypatch.delattr(Cuts, "lengths")
+
+    assert (fingerprint(shown), shown.target_duration) == once
+    assert fingerprint(offer(video_track(), audio_track())) == once[0]
 
 
 def test_equal_playlists_have_equal_tags_and_others_have_not():
