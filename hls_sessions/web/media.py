@@ -12,7 +12,6 @@ import asyncio
 import errno
 import os
 import re
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, TypeVar
 
