@@ -222,3 +222,8 @@ class _Given(Settings):
 def faults_of(error: ValidationError) -> dict[str, str]:
     """Return the faults of settings, by name."""
     return {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
+
+
+def in_url(host: str) -> str:
+    """Spell a listening address as in a URL (RFC 3986, 3.2.2: an IPv6 address is in brackets)."""
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

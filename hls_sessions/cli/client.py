@@ -14,6 +14,7 @@ from httpx_sse import connect_sse
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
+from hls_sessions.settings import in_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -34,7 +35,7 @@ class Daemon:
 
     def __init__(self, url: str | None, token: str | None) -> None:
         settings = read_settings()
-        self.url = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+        self.url = (url or f"http://{in_url(settings.host)}:{settings.port}").rstrip("/")
         if not token and settings.token is not None:
             token = settings.token.get_secret_value()
         # As bytes: a token need not be ASCII, and the daemon compares bytes too.

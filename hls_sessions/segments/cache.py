@@ -98,9 +98,8 @@ class SegmentCache:
         if number in self._unchecked and not self._adopt(number):
             return None
         path = self.path(number)
-        try:
-            size = path.stat().st_size
-        except OSError:
+        size = self._directory.size(path)
+        if size is None:
             if number in self._sizes:
                 self._gone(number)
             return None

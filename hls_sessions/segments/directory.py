@@ -2,9 +2,10 @@
 
 ::
 
-    <segments-dir>/<session id>/         0700, named by the session
+    <segments-dir>/<uuid>/               0700, with a random name of its own
         owner                            the daemon's process, as "pid start-time boot"; below it, a line for each, its
-                                         state folder and the namespace of its process ids
+                                         state folder and the namespace of its process ids; locked (flock(2)) for as
+                                         long as the daemon uses the directory
         <rendition>/init.mp4             published
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a subtitle track
@@ -15,18 +16,26 @@
 
 The disk is a cache: any segment may be deleted at any time and made again. That is why no segment is synced to it.
 A segment that was written before the machine last started is not taken over, because half of it may be missing.
+
+The name is not the session's id, because anyone may list ``/tmp`` and the command lines of processes, and the id is the
+right to watch. In ``/tmp`` anyone may also make a directory, and write pids to be killed in it. So a directory counts
+only if it is this user's and nobody else may write to it. ``is_own`` judges that. Without it, nothing in a directory is
+read, deleted or written, and no process that it names is ended.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import shutil
 import stat
+import threading
 import time
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hls_sessions.errors import StorageFailed
 from hls_sessions.ffmpeg import ProcessId, boot_id
@@ -38,6 +47,11 @@ OWNER = "owner"
 PID = "pid"
 EARLIER = "earlier"
 INIT = "init.mp4"
+
+OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+"""The rights of other users to put something into a directory."""
+
+NOT_OWN: Final = "it is another user's, or others may write to it"
 
 LEFT_FOR = 1800.0
 """Seconds after its last use for which a directory is left to the daemon whose state folder it names."""
@@ -59,15 +73,20 @@ class SegmentDirectory:
         over them meanwhile. They are deleted if the machine was started since.
 
         Raises:
-            StorageFailed: it cannot be made, or is another user's.
+            StorageFailed: it cannot be made, is another user's, or another daemon uses it.
         """
         try:
-            owner = read_identity(self.path / OWNER)
-            if _is_anything(self.path) and owner != ProcessId.of(os.getpid()):
-                self._set_back(whole=owner is not None and owner.boot_id == boot_id())
-            self._make()
+            if _is_anything(self.path):
+                self._take_over()
+            self._open_own()
+        except BlockingIOError as error:
+            raise StorageFailed(str(self.path), "another daemon uses it") from error
         except OSError as error:
             raise StorageFailed(str(self.path), error.strerror or str(error)) from error
+
+    def leave(self) -> None:
+        """Leave it to the next daemon."""
+        HELD.release(self.path)
 
     def is_left_to_another(self, home: Path | None) -> bool:
         """Whether another daemon may still use it, and it was last used less than ``LEFT_FOR`` seconds ago.
@@ -84,8 +103,17 @@ class SegmentDirectory:
         return (others or elsewhere) and time.time() - used < LEFT_FOR
 
     def destroy(self) -> None:
-        """Delete it and everything in it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Delete it and everything in it, if it is this user's."""
+        if is_own(self.path):
+            shutil.rmtree(self.path, ignore_errors=True)
+        HELD.release(self.path)
+
+    def size(self, file: Path) -> int | None:
+        """Return the bytes of one of its files; None if the file is not there, or the directory is another user's."""
+        if is_own(self.path):
+            with contextlib.suppress(OSError):
+                return file.stat().st_size
+        return None
 
     def segment(self, rendition: str, number: int, extension: str = "m4s") -> Path:
         """Return the path of a segment, once it is published."""
@@ -117,7 +145,8 @@ class SegmentDirectory:
 
     def forget(self, rendition: str) -> None:
         """Delete all files of a rendition."""
-        shutil.rmtree(self.path / rendition, ignore_errors=True)
+        if is_own(self.path):
+            shutil.rmtree(self.path / rendition, ignore_errors=True)
 
     def new_run(self, rendition: str, run: int) -> Path:
         """Make an empty folder for a run to write to.
@@ -125,8 +154,7 @@ class SegmentDirectory:
         Raises:
             OSError: it cannot be made.
         """
-        if not self.path.is_dir():
-            self._make()  # somebody has tidied up /tmp
+        self._open_own()
         folder = self.path / rendition / f"run-{run}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -134,8 +162,9 @@ class SegmentDirectory:
 
     def runs(self) -> Iterator[Path]:
         """Yield the folders of all runs, of this actor and of earlier ones."""
-        with contextlib.suppress(OSError):
-            yield from self.path.glob("*/run-*")
+        if is_own(self.path):
+            with contextlib.suppress(OSError):
+                yield from self.path.glob("*/run-*")
 
     def clear_runs(self) -> None:
         """Delete the folders of all runs. Their processes must have ended."""
@@ -164,6 +193,7 @@ class SegmentDirectory:
         Raises:
             OSError: it cannot be moved; nothing has become visible.
         """
+        self._open_own()
         file.replace(self.segment(rendition, number))
 
     def _folder(self, rendition: str) -> Path:
@@ -171,42 +201,64 @@ class SegmentDirectory:
             folder = self._folders[rendition] = self.path / rendition
         return folder
 
-    def _make(self) -> None:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.path / OWNER).write_bytes(
-            f"{ProcessId.of(os.getpid())}\n".encode() + self._home + b"\n" + pid_namespace()
-        )
+    def _open_own(self) -> None:
+        """See that the directory is there, this user's, and held by this process. All that is written asks this first.
 
-    def _set_back(self, *, whole: bool) -> None:
-        """Put the files that an earlier daemon has published into ``earlier``, and delete those that do not belong.
+        It is made again where somebody has tidied up /tmp. One that somebody else has put in its place is left alone.
 
-        The folders of runs stay, because their processes are yet to be ended.
+        Raises:
+            OSError: it cannot be made, or is another user's.
+            BlockingIOError: another daemon holds it.
+        """
+        if is_own(self.path) and HELD.has(self.path):
+            return
+        HELD.release(self.path)  # of a directory that somebody has deleted
+        with contextlib.suppress(FileExistsError):
+            self.path.mkdir(mode=0o700, parents=True)
+        if not is_own(self.path):
+            raise PermissionError(errno.EACCES, NOT_OWN)
+        HELD.take(self.path)
+        self._sign()
 
-        Args:
-            whole: whether the files are surely written to their end; else they are deleted.
+    def _sign(self) -> None:
+        owner = f"{ProcessId.of(os.getpid())}\n".encode()
+        (self.path / OWNER).write_bytes(owner + self._home + b"\n" + pid_namespace())
+
+    def _take_over(self) -> None:
+        """Hold a directory that is there, and put the files that another daemon has published into ``earlier``.
+
+        They are deleted unless they are surely written to their end, and so is all that does not belong. The folders of
+        runs stay, because their processes are yet to be ended.
 
         Raises:
             OSError: it cannot be done, or the directory is another user's.
+            BlockingIOError: another daemon holds it.
         """
         if not is_own(self.path):
-            if self.path.lstat().st_uid != os.geteuid():
-                raise PermissionError(0, "it is another user's")
+            if not _is_ours(self.path) or _is_folder(self.path):
+                raise PermissionError(errno.EACCES, NOT_OWN)
             self.path.unlink()  # a file of ours in its place
             return
+        owner = self.path / OWNER
+        if _is_folder(owner):
+            shutil.rmtree(owner)
+        HELD.take(self.path)
+        identity = read_identity(owner)
+        if identity == ProcessId.of(os.getpid()):
+            return
+        self.path.chmod(0o700)
+        whole = identity is not None and identity.boot_id == boot_id()
         for rendition in self.path.iterdir():
-            if is_own(rendition) and rendition.name == OWNER:
-                shutil.rmtree(rendition)
-            elif is_own(rendition):
+            if _is_folder(rendition):
                 _set_back(rendition, whole=whole)
-            elif rendition.name != OWNER:
+            elif rendition != owner:
                 rendition.unlink()
+        self._sign()
 
     def _write(self, path: Path, data: bytes | memoryview) -> None:
         """Write a file so that readers see all of it or nothing."""
-        if not path.parent.is_dir():
-            if not self.path.is_dir():
-                self._make()  # somebody has tidied up /tmp
-            path.parent.mkdir(exist_ok=True)
+        self._open_own()
+        path.parent.mkdir(exist_ok=True)
         part = path.with_name(f"{path.name}.part")
         try:
             part.write_bytes(data)
@@ -252,11 +304,11 @@ def read_identity(file: Path) -> ProcessId | None:
 
 def _set_back(rendition: Path, *, whole: bool) -> None:
     earlier = rendition / EARLIER
-    if _is_anything(earlier) and not is_own(earlier):
+    if _is_anything(earlier) and not _is_folder(earlier):
         earlier.unlink()
     earlier.mkdir(exist_ok=True)
     for file in rendition.iterdir():
-        if is_own(file):
+        if _is_folder(file):
             if file != earlier and not file.match("run-*"):
                 shutil.rmtree(file)
         elif whole and stat.S_ISREG(file.lstat().st_mode) and _is_published(file.name):
@@ -287,9 +339,91 @@ def _is_anything(path: Path) -> bool:
 
 
 def is_own(path: Path) -> bool:
-    """Whether a path is a directory of this user's. In /tmp anyone can make one, and write pids to be killed in it."""
+    """Whether a path is a directory, and no symlink, of this user's that nobody else may write to."""
     try:
         status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & OTHERS
+
+
+def may_be_taken(path: Path) -> bool:
+    """Whether a session's directory may be here: nothing is, or it is this user's and no other daemon holds it."""
+    if is_own(path):
+        return not is_locked(path)
+    return not _is_anything(path) or (_is_ours(path) and not _is_folder(path))
+
+
+def _is_ours(path: Path) -> bool:
+    return path.lstat().st_uid == os.geteuid()
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a directory, and no symlink to one. In a directory of one's own it cannot be another's."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+class _Held:
+    """The directories that this process holds, each by a lock on its ``owner``. Any thread may use it.
+
+    A lock tells of a daemon that lives in another container, whose pids mean nothing here, or on another machine that
+    shares the disk. The kernel gives it back with its process, however that ends; no child inherits the descriptor.
+    """
+
+    def __init__(self) -> None:
+        self._locks: dict[Path, int] = {}
+        self._lock = threading.Lock()
+
+    def has(self, directory: Path) -> bool:
+        return directory in self._locks
+
+    def take(self, directory: Path) -> None:
+        """Lock a directory of this user's; do nothing if this process holds it.
+
+        Raises:
+            BlockingIOError: another process holds it.
+            OSError: it cannot be opened.
+        """
+        with self._lock:
+            if directory in self._locks:
+                return
+            owner = os.open(directory / OWNER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(owner)
+                raise
+            except OSError:
+                pass  # a file system without locks: others go by the pid
+            self._locks[directory] = owner
+
+    def release(self, directory: Path) -> None:
+        with self._lock:
+            owner = self._locks.pop(directory, None)
+        if owner is not None:
+            os.close(owner)
+
+
+HELD: Final = _Held()
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether another process, wherever it runs, holds a directory of this user's."""
+    if HELD.has(directory):
+        return False
+    try:
+        owner = os.open(directory / OWNER, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks
+    finally:
+        os.close(owner)
+    return False

@@ -367,9 +367,8 @@ class Session:
 
     def _serve(self, path: Path) -> bool:
         """Count a segment as served; False if it is not there."""
-        try:
-            size = path.stat().st_size
-        except OSError:
+        size = self._directory.size(path)
+        if size is None:
             return False
         self._record.counters.add(segments_served=1, bytes_served=size)
         return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,8 @@ class Database:
         """
         if self.path is not None and (fault := what_is_wrong(self.path)) is not None:
             self.set_aside = set_aside(self.path, fault)
+        if self.path is not None:
+            _make_private(self.path)
         self._engine = _engine(self.path)
         try:
             with self.writing() as connection:
@@ -84,6 +87,19 @@ class Database:
 def sentence(error: BaseException) -> str:
     """Return an error's message, without SQLAlchemy's frame around it."""
     return str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error)
+
+
+def _make_private(path: Path) -> None:
+    """Make a database readable for this user alone, because the id of a session is the right to watch.
+
+    SQLite gives the files beside it the same mode. Where it cannot be done, the next steps say why.
+    """
+    with suppress(OSError):
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.fchmod(file, 0o600)
+        finally:
+            os.close(file)
 
 
 def _engine(path: Path | None) -> Engine:

@@ -64,7 +64,7 @@ class SessionRow(Sums):
     def is_sound(self) -> bool:
         """Whether its values are possible, because SQLite does not notice values that were changed in its file.
 
-        An id names a folder that may be deleted, and nothing can be cut into segments of no length.
+        Nothing can be cut into segments of no length. The name of the directory is judged where it is taken over.
         """
         numbers = [value for name in NUMBERS if (value := getattr(self, name)) is not None]
         return (

@@ -15,6 +15,7 @@ from hls_sessions.errors import (
     SnapshotRefused,
     Unavailable,
 )
+from hls_sessions.segments import new_directory
 from hls_sessions.session import SessionSpec, judge_file
 from hls_sessions.supervisor.graceful_stop import STOPPING
 from hls_sessions.supervisor.tree import start_failure
@@ -194,12 +195,12 @@ class Opening:
         raise Unavailable("Sessions of an earlier daemon are not back yet.")
 
     def _spec(self, wanted: Wanted) -> SessionSpec:
-        settings, snapshot, session_id = self._settings, wanted.snapshot, str(uuid4())
+        settings, snapshot = self._settings, wanted.snapshot
         return SessionSpec(
-            session_id=session_id,
+            session_id=str(uuid4()),
             user=wanted.user,
             presentation=wanted.presentation,
-            directory=self._segments_dir / session_id,
+            directory=new_directory(self._segments_dir),
             created_at=datetime.fromtimestamp(self._clock.time(), UTC),
             idle_timeout=wanted.idle_timeout or settings.idle_timeout,
             segment_length=settings.segment_length if snapshot is None else snapshot.settings.segment_length,

@@ -110,11 +110,12 @@ class Recorder:
         )
 
     @shielded
-    def goes_on(self, row: SessionRow, record: SessionRecord) -> None:
-        """Note that a session of an earlier daemon goes on in this one."""
+    def goes_on(self, row: SessionRow, spec: SessionSpec, record: SessionRecord) -> None:
+        """Note that a session of an earlier daemon goes on in this one, perhaps with another directory."""
         with self._lock:
             self._before = self._before.with_all([row])
-            row = self._as_now(replace(row, encoder=self._encoder, left_at=None), record)
+            row = replace(row, encoder=self._encoder, directory=str(spec.directory), left_at=None)
+            row = self._as_now(row, record)
             self._unfinished.pop(row.id, None)
             self._living[row.id] = row, record
         self._store.record_session(row)

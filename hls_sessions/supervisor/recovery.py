@@ -12,19 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hls_sessions.errors import SessionError, Unavailable
 from hls_sessions.media import fingerprint
 from hls_sessions.otp import StartError
-from hls_sessions.segments import SegmentDirectory, end_processes, orphans
+from hls_sessions.segments import SegmentDirectory, end_processes, new_directory, orphans, remembered_directory
 from hls_sessions.session import SessionSpec
 from hls_sessions.supervisor.graceful_stop import STOPPING
 from hls_sessions.supervisor.tree import start_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from hls_sessions.store import SessionRow
     from hls_sessions.supervisor.graceful_stop import GracefulStop
@@ -59,6 +59,7 @@ class CannotGoOn(Exception):
 @dataclass(eq=False)
 class _Waiting:
     row: SessionRow
+    directory: Path
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -95,7 +96,7 @@ class Recovery:
             tree: starts their actors.
             stop: says when none is brought back any more.
         """
-        self._waiting = {row.id: _Waiting(row) for row in rows}
+        self._waiting = {row.id: _Waiting(row, _directory_of(row, segments_dir)) for row in rows}
         self._segments_dir = segments_dir
         self._home = home
         self._encoder = encoder
@@ -148,7 +149,7 @@ class Recovery:
             if session_id in self._waiting:
                 if self._ending.is_set():
                     raise Unavailable(STOPPING)
-                self._bring_back(waiting.row)
+                self._bring_back(waiting)
                 del self._waiting[session_id]
 
     def bring_all(self) -> None:
@@ -185,27 +186,29 @@ class Recovery:
             self.bring_all()
             pause = min(2 * pause, AGAIN_AT_LEAST)
 
-    def _bring_back(self, row: SessionRow) -> None:
+    def _bring_back(self, waiting: _Waiting) -> None:
         """Have a session go on, or end it where it cannot go on as its player was told.
 
         Raises:
             Unavailable: neither is possible now, and the session is left to a later try or to the next daemon.
         """
+        row = waiting.row
         try:
-            spec = as_before(row, self._segments_dir / row.id, self._media_roots, self._presentations)
+            spec = as_before(row, waiting.directory, self._media_roots, self._presentations)
             self._refuse_when_stopping()
             self._prepare(spec, row)
             with self._table.opening:
                 self._refuse_when_stopping()
                 self._go_on(spec, row)
         except Unavailable:
+            SegmentDirectory(waiting.directory).leave()
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends this session and no other
             reason = error if isinstance(error, CannotGoOn | SessionError) else repr(error)
             why = f"it could not go on when its daemon was started again: {reason}"
             logger.warning("session %s failed: %s", row.id, why)
             self._recorder.cannot_go_on(row, why)
-            SegmentDirectory(self._segments_dir / row.id).destroy()
+            SegmentDirectory(waiting.directory).destroy()
 
     def _refuse_when_stopping(self) -> None:
         if self._stop.begun or not self._tree.is_alive:
@@ -218,16 +221,17 @@ class Recovery:
             StorageFailed: it cannot be taken over.
         """
         directory = SegmentDirectory(spec.directory, self._home)
+        directory.open()  # from here on no other daemon uses it
         end_processes(directory)
         if row.encoder != self._encoder:
             directory.destroy()
-        directory.open()
+            directory.open()
         directory.clear_runs()
 
     def _go_on(self, spec: SessionSpec, row: SessionRow) -> None:
         entry = self._factory.make(spec)
         entry.record.go_on(self._recorder.earlier(row))
-        self._recorder.goes_on(row, entry.record)
+        self._recorder.goes_on(row, spec, entry.record)
         self._table.add(entry)
         self._factory.update(entry)
         try:
@@ -246,9 +250,10 @@ class Recovery:
         """
         cleared = 0
         # In this order, because a session that is brought back meanwhile is in one of them at any time.
-        kept = set(self._waiting) | {entry.spec.session_id for entry in self._table.all()}
+        kept = {waiting.directory for waiting in list(self._waiting.values())}
+        kept |= {entry.spec.directory for entry in self._table.all()}
         for directory in orphans(self._segments_dir):
-            if directory.path.name in kept:
+            if directory.path in kept:
                 continue  # its processes are ended before it goes on; those it has by now are its own
             killed = end_processes(directory)
             if directory.is_left_to_another(self._home):
@@ -264,7 +269,17 @@ class Recovery:
         for row in rows:
             if row.id not in there:
                 self._recorder.completed(row, why)
-                SegmentDirectory(self._segments_dir / row.id).destroy()
+                SegmentDirectory(self._waiting[row.id].directory).destroy()
+
+
+def _directory_of(row: SessionRow, segments_dir: Path) -> Path:
+    """Return the directory in which a session goes on: its own, or a new one if that cannot be taken over.
+
+    A directory that is named by the session's id is of an earlier version of this package, and is cleared away.
+    """
+    name = Path(row.directory).name
+    remembered = None if name == row.id else remembered_directory(segments_dir, name)
+    return remembered or new_directory(segments_dir)
 
 
 def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, presentations: Presentations) -> SessionSpec:

@@ -266,7 +266,9 @@ class Runtime:
         if entry.record.state.is_final:
             self.tree.clear(entry.spec)
         else:
-            end_processes(SegmentDirectory(entry.spec.directory))
+            directory = SegmentDirectory(entry.spec.directory)
+            end_processes(directory)
+            directory.leave()
 
     def _clear_orphans(self) -> int:
         return self.recovery.clear_orphans()

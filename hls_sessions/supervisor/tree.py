@@ -166,9 +166,8 @@ class Tree:
     def clear(self, spec: SessionSpec) -> None:
         """Delete the leftovers of a session whose actor could not do so itself."""
         directory = SegmentDirectory(spec.directory)
-        if spec.directory.exists():
-            end_processes(directory)
-            directory.destroy()
+        end_processes(directory)
+        directory.destroy()
         self.services.quota.close(spec.session_id)
         self.services.scheduler.close(spec.session_id)
 

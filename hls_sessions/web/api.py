@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
 from hls_sessions.session import CALL_TIMEOUT, SessionInfo, Snapshot, State, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
+from hls_sessions.web.disclosure import health_for_viewer, is_viewer
 from hls_sessions.web.finding import found
 from hls_sessions.web.threads import Threads
 
@@ -205,11 +206,14 @@ async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> Settin
 
 
 @open_router.get("/health")
-async def health(supervisor: Supervised, response: Response) -> Health:
-    """Return whether the daemon can do its work, with reasons; 503 if no viewer should be sent to it."""
+async def health(supervisor: Supervised, request: Request, response: Response) -> Health:
+    """Return whether the daemon can do its work, with reasons; 503 if no viewer should be sent to it.
+
+    Where a token is set, a caller without it is told no reasons.
+    """
     found = await Threads.LOOKING.run(supervisor.health)
     response.status_code = 503 if found.status == "critical" else 200
-    return found
+    return health_for_viewer(found) if is_viewer(request.scope) else found
 
 
 @router.get("/stats")

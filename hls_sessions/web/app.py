@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from hls_sessions.web import api, events, media, pages, problems
-from hls_sessions.web.access import TokenRequired
+from hls_sessions.web.access import OwnSiteOnly, TokenRequired
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
 from hls_sessions.web.cross_origin import CrossOrigin
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from hls_sessions.supervisor import Supervisor
 
 
-def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
+def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Collection[str] | None = None) -> FastAPI:
     """Make the app of a supervisor, which its owner starts and stops.
 
     Args:
         supervisor: its sessions are served.
         token: protects every route that is not open; None for no protection.
+        hosts: the only names under which it answers, and only what no page of another site asks; None for any name.
     """
     app = FastAPI(
         title="hls_sessions",
@@ -38,5 +41,7 @@ def create_app(supervisor: Supervisor, *, token: str | None = None) -> FastAPI:
     app.add_middleware(BodyBounded)
     if token is not None:
         app.add_middleware(TokenRequired, token=token, open_routes=open_routes)
+    if hosts is not None:
+        app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes)
     app.add_middleware(CrossOrigin, routes=media.open_routes)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.encoders import jsonable_encoder
@@ -13,7 +13,13 @@ from hls_sessions.session import SessionInfo
 from hls_sessions.supervisor import Stream
 from hls_sessions.web.answers import as_json
 from hls_sessions.web.api import Supervised, answer, prefix_of, soon
+from hls_sessions.web.disclosure import event_for_viewer, info_for_viewer, is_viewer
 from hls_sessions.web.finding import found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hls_sessions.session import Event
 
 router = APIRouter()
 open_router = APIRouter()
@@ -43,10 +49,15 @@ async def stream_of_one(
 async def session_events(
     opened: Annotated[tuple[Stream, SessionInfo], Depends(stream_of_one)], request: Request
 ) -> AsyncIterator[ServerSentEvent]:
-    """Send a session's state and then its events, until it ends. The reader counts as its subscriber."""
+    """Send a session's state and then its events, until it ends. The reader counts as its subscriber.
+
+    Where a token is set, a reader without it is told what a viewer may know.
+    """
     stream, info = opened
-    yield _sent("session", answer(info, prefix_of(request)))
-    async for event in _told(stream):
+    is_for_viewer = is_viewer(request.scope)
+    first = answer(info, prefix_of(request))
+    yield _sent("session", info_for_viewer(first) if is_for_viewer else first)
+    async for event in _told(stream, event_for_viewer if is_for_viewer else lambda event: event):
         yield event
 
 
@@ -55,13 +66,14 @@ async def all_events(stream: Annotated[Stream, Depends(stream_of_all)]) -> Async
     """Send the events of all sessions, until the daemon stops."""
     # A first line, which tells the client that it misses nothing from here on.
     yield ServerSentEvent(comment="listening")
-    async for event in _told(stream):
+    async for event in _told(stream, lambda event: event):
         yield event
 
 
-async def _told(stream: Stream) -> AsyncIterator[ServerSentEvent]:
+async def _told(stream: Stream, shown: Callable[[Event], Event | None]) -> AsyncIterator[ServerSentEvent]:
     async for event in stream:
-        yield _sent(event.name, event)
+        if (told := shown(event)) is not None:
+            yield _sent(event.name, told)
     if stream.stopping:
         yield _sent("stopping", {"reason": "the supervisor stops"})
 

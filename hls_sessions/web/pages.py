@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hls_sessions.errors import SessionError
 from hls_sessions.media import readable
 from hls_sessions.web import problems
+from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ async def watch(request: Request) -> Response:
     try:
         session = await found(request.app.state.supervisor, request.path_params["session_id"])
     except SessionError as error:
-        return HTMLResponse(_page("gone.html", sentence=str(error)), problems.status_of(error), PAGE_HEADERS)
+        sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
+        return HTMLResponse(_page("gone.html", sentence=sentence), problems.status_of(error), PAGE_HEADERS)
     return HTMLResponse(
         _page("watch.html", session=session.id, title=session.presentation.media.path.name), headers=PAGE_HEADERS
     )

@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 
 from hls_sessions import errors
 from hls_sessions.web.answers import Answer
+from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
+    from starlette.types import Scope
 
 STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.SessionError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -74,15 +76,16 @@ class BodyTooLarge(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may bring {most:,} bytes at most.")
 
 
+def of(error: errors.SessionError, scope: Scope) -> Problem:
+    """Translate the error of a request; its facts become members, as far as the caller may know them."""
+    detail, known = error_for_viewer(error) if is_viewer(scope) else (str(error), error.facts())
+    facts = {name: value for name, value in known.items() if name not in MEMBERS}
+    return Problem(status_of(error), error.kind, detail, **facts)
+
+
 def status_of(error: errors.SessionError) -> HTTPStatus:
     """Return the status of an error, which is that of its nearest base class in the table."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-
-
-def of(error: errors.SessionError) -> Problem:
-    """Translate one error; its facts become members."""
-    facts = {name: value for name, value in error.facts().items() if name not in MEMBERS}
-    return Problem(status_of(error), error.kind, str(error), **facts)
 
 
 def fault() -> Problem:
@@ -94,6 +97,8 @@ EDGE = {
     "malformed-request": "The request is not of the form the API describes; the faults say where.",
     "content-too-large": "The request brings more than any question or order to the daemon takes.",
     "token-required": "The daemon was started with a token, and the request did not bring it.",
+    "host-refused": "The daemon has no token, and was asked under a name that is not this machine's own.",
+    "cross-site-request": "The daemon has no token, and a page of another site asked for a change.",
     "internal-server-error": "The daemon has a fault; its log says more.",
 }
 """Kinds of problems that arise in the HTTP layer itself."""
@@ -113,9 +118,9 @@ def _kind_of(status: HTTPStatus) -> str:
 def install(app: FastAPI) -> None:
     """Make an app answer every error as a problem."""
 
-    async def session_error(_: Request, error: Exception) -> Problem:
+    async def session_error(request: Request, error: Exception) -> Problem:
         assert isinstance(error, errors.SessionError)  # noqa: S101 - registered for nothing else
-        return of(error)
+        return of(error, request.scope)
 
     async def malformed(_: Request, error: Exception) -> Problem:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else

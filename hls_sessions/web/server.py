@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from hls_sessions.errors import CannotListen, Unavailable
+from hls_sessions.settings import in_url
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.app import create_app
 
@@ -119,7 +119,7 @@ async def _serve(
     stopping = asyncio.create_task(stop.wait())
     try:
         await _until_listening(host, port, running)
-        on_ready(f"http://{_in_url(host)}:{port}")
+        on_ready(f"http://{in_url(host)}:{port}")
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not supervisor.is_running:
             raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
@@ -140,16 +140,7 @@ def _app(supervisor: Supervisor) -> FastAPI:
     token = supervisor.settings.token
     if token is not None:
         return create_app(supervisor, token=token.get_secret_value())
-    app = create_app(supervisor)
-    # A page of another site may have its name resolve to a loopback address (DNS rebinding). Its browser then asks this
-    # daemon as if it were that site's server, but still sends the name as Host.
-    listening = supervisor.settings.host
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, _in_url(listening)], www_redirect=False)
-    return app
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+    return create_app(supervisor, hosts=[*LOOPBACK, in_url(supervisor.settings.host)])
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

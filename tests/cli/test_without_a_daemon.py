@@ -57,6 +57,16 @@ def test_probe_says_which_files_cannot_be_played(tmp_path, content):
     assert "film.mp4" in probed.stderr
 
 
+def test_an_address_of_ipv6_is_spelt_as_in_a_url(monkeypatch):
+    monkeypatch.setenv("HLS_SESSIONS_HOST", "::1")
+    monkeypatch.setenv("HLS_SESSIONS_PORT", "9")
+
+    failed = run("list")
+
+    assert failed.exit_code == Exit.NO_DAEMON
+    assert "The daemon at http://[::1]:9 cannot be reached" in failed.stderr
+
+
 def test_doctor_tells_which_ffmpeg_there_is_and_what_it_can_do():
     found = json.loads(run("doctor", "--json").stdout)
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -326,6 +327,65 @@ def test_a_directory_that_belongs_to_another_user_is_left_alone(tmp_path, gone, 
     monkeypatch.setattr(os, "geteuid", lambda: orphan.path.stat().st_uid + 1)
 
     assert found(tmp_path) == set()
+
+
+def test_a_directory_that_others_may_write_to_is_left_alone(tmp_path, gone):
+    orphaned(tmp_path, gone).path.chmod(0o777)
+
+    assert found(tmp_path) == set()
+
+
+def test_a_directory_that_a_process_anywhere_holds_is_no_orphan(tmp_path, gone):
+    orphan = orphaned(tmp_path, gone)
+    hold = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+    )
+    orphan.leave()
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(orphan.path / "owner")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        holder.stdout.readline()
+
+        assert found(tmp_path) == set()
+        with pytest.raises(StorageFailed, match="another daemon uses it"):
+            SegmentDirectory(orphan.path).open()
+
+    assert found(tmp_path) == {orphan.path}
+
+
+@pytest.fixture
+def replaced(directory, rendition, tmp_path, bystander):
+    """A directory in whose place somebody else has put a symlink, with a process to be ended, after a clean-up."""
+    elsewhere = tmp_path / "elsewhere"
+    run = elsewhere / rendition / "run-1"
+    run.mkdir(parents=True)
+    (run / "pid").write_text(str(ProcessId.of(bystander.pid)))
+    (elsewhere / rendition / "0.m4s").write_bytes(b"a stranger's")
+    directory.destroy()
+    directory.path.symlink_to(elsewhere)
+    return directory, elsewhere
+
+
+def test_a_strangers_directory_is_neither_written_to_nor_read_nor_deleted(replaced, rendition, bystander):
+    directory, elsewhere = replaced
+    before = everything_in(elsewhere)
+
+    for write in (
+        lambda: directory.new_run(rendition, 2),
+        lambda: directory.publish(rendition, 1, MEDIA),
+        lambda: directory.publish_init(rendition, INIT),
+        lambda: directory.publish_file(rendition, 1, elsewhere / rendition / "0.m4s"),
+    ):
+        with pytest.raises(OSError, match="another user's"):
+            write()
+    directory.forget(rendition)
+    directory.clear_runs()
+    directory.destroy()
+
+    assert directory.size(directory.segment(rendition, 0)) is None
+    assert end_processes(directory) == 0
+    assert bystander.poll() is None
+    assert everything_in(elsewhere) == before
 
 
 def test_a_folder_that_does_not_exist_has_no_orphans(tmp_path):

@@ -7,9 +7,11 @@ import stat
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from threading import Barrier
 from uuid import UUID
 
+import psutil
 import pytest
 
 from hls_sessions import Supervisor
@@ -24,6 +26,7 @@ from hls_sessions.errors import (
     Unavailable,
 )
 from hls_sessions.settings import Settings
+from hls_sessions.testing import hanging_ffmpeg
 
 BOUND = 30
 VIDEO = "video-90p"
@@ -114,12 +117,34 @@ def test_a_caller_without_a_user_gets_a_session_of_its_own_in_many_threads_too(h
     assert len(ids) == 8
 
 
-def test_an_id_is_a_random_uuid_and_names_the_directory(hls_supervisor, film, hls_segments_dir):
+def test_an_id_is_a_random_uuid_and_the_directory_has_another_name(hls_supervisor, film, hls_segments_dir):
     session = hls_supervisor().open(film)
 
     assert UUID(session.id).version == 4
-    assert session.directory == hls_segments_dir / session.id
+    assert session.directory.parent == hls_segments_dir
+    assert session.directory.name != session.id
     assert stat.S_IMODE(session.directory.stat().st_mode) == 0o700
+
+
+def test_no_process_and_no_file_that_others_may_see_tells_the_id(hls_supervisor, film, hls_segments_dir, tmp_path):
+    supervisor = hls_supervisor(state_dir=tmp_path / "state", ffmpeg=hanging_ffmpeg(tmp_path))
+    session = supervisor.open(film, user="anna")
+    session.segment("audio-0", 0, 30)
+    waiting = session.ask_segment("video-90p", 0)
+    assert session.info().runs
+    assert session.info().packager
+
+    seen = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")]
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            seen += [*process.cmdline(), process.name(), process.cwd()]
+    seen += [thread.read_text() for thread in Path("/proc/self/task").glob("*/comm")]
+    private = [path for path in (tmp_path / "state").iterdir() if path.name.startswith("history")]
+
+    assert len(private) > 0
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert [text for text in seen if session.id in text or session.id[:8] in text] == []
+    waiting.cancel()
 
 
 def test_the_segments_directory_is_made_where_there_is_none(hls_supervisor, film, hls_segments_dir):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from threading import Event
 from uuid import uuid4
 
@@ -560,7 +561,7 @@ def test_a_damaged_database_costs_the_sessions_and_their_directories_are_cleared
     session = first.open(film)
     first.stop()
     (state_dir / "history.db").write_bytes(b"noise" * 1000)
-    assert session_directories(hls_segments_dir) == {session.id}
+    assert session_directories(hls_segments_dir) == {session.directory.name}
     own_to_nobody(session)
 
     second = start_last()
@@ -583,7 +584,7 @@ supervisor.start()
 session = supervisor.open(film, user="anna")
 session.segment("video-90p", 1, 30)
 written(supervisor)
-print(session.id, flush=True)
+print(session.id, session.directory, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -598,10 +599,10 @@ def test_a_session_of_a_daemon_that_was_killed_goes_on(start_last, film, hls_seg
     command = [sys.executable, "-c", KILLED, str(film), str(hls_segments_dir), str(state_dir)]
     killed = subprocess.run(command, check=False, timeout=60, stdout=subprocess.PIPE, text=True)
     assert killed.returncode == -signal.SIGKILL
-    segment = hls_segments_dir / killed.stdout.strip() / VIDEO / "1.m4s"
-    made = segment.stat().st_ino
+    session_id, directory = killed.stdout.split()
+    made = (Path(directory) / VIDEO / "1.m4s").stat().st_ino
 
-    session = start_last().find(killed.stdout.strip())
+    session = start_last().find(session_id)
 
     assert session.user == "anna"
     assert session.segment(VIDEO, 1, BOUND).stat().st_ino == made
@@ -647,6 +648,113 @@ def test_an_encoder_of_the_earlier_daemon_is_ended_and_a_strangers_is_not(start,
         stranger.kill()
 
 
+@pytest.fixture
+def bystander():
+    """A process of this user in a process group of its own, that must live."""
+    with subprocess.Popen(["sleep", "600"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def put_in_its_place(directory, bystander, tmp_path, kind):
+    """Put what a stranger may put in the place of a directory, with the pid of a process that he wants killed."""
+    moved = tmp_path / "elsewhere"
+    shutil.rmtree(directory)
+    (moved / VIDEO / "run-1").mkdir(parents=True)
+    (moved / VIDEO / "run-1" / "pid").write_text(str(ProcessId.of(bystander.pid)))
+    (moved / VIDEO / "0.m4s").write_bytes(b"a stranger's")
+    if kind == "a symlink":
+        directory.symlink_to(moved)
+    else:
+        moved.rename(directory)
+        directory.chmod(0o777)
+
+
+@pytest.mark.parametrize("kind", ["a symlink", "a directory that all may write to"])
+def test_nothing_is_ended_on_the_word_of_what_a_stranger_put_in_the_place_of_a_directory(
+    start, start_last, film, bystander, tmp_path, kind
+):
+    first = start()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    put_in_its_place(session.directory, bystander, tmp_path, kind)
+    stranger, before = session.directory, everything_in(session.directory)
+
+    second = start_last()
+    again = second.find(session.id)
+    if kind == "a symlink":  # which is ours here: only the user who runs the tests can make one
+        assert again.segment(VIDEO, 0, BOUND).read_bytes() != b"a stranger's"
+        assert (tmp_path / "elsewhere" / VIDEO / "0.m4s").read_bytes() == b"a stranger's"
+    else:
+        assert again.directory != stranger
+        assert again.segment(VIDEO, 0, BOUND).exists()
+        second.close(session.id)
+        assert everything_in(stranger) == before
+        shutil.rmtree(stranger)
+    assert bystander.poll() is None
+
+
+def everything_in(folder):
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+def test_a_directory_that_an_earlier_version_named_by_the_id_is_given_up(
+    start, start_last, film, state_dir, hls_segments_dir
+):
+    first = start()
+    session = first.open(film)
+    session.segment(VIDEO, 0, BOUND)
+    first.stop()
+    own_to_nobody(session)
+    session.directory.rename(hls_segments_dir / session.id)
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET directory = ?", (str(hls_segments_dir / session.id),))
+
+    again = start_last().find(session.id)
+
+    assert again.segment(VIDEO, 0, BOUND).exists()
+    assert session_directories(hls_segments_dir) == {again.directory.name}
+    assert again.directory.name != session.id
+
+
+@pytest.mark.parametrize("name", ["/etc", "films", ".", "", "../elsewhere"])
+def test_a_directory_that_no_session_has_is_not_taken_over_from_a_changed_database(
+    start, start_last, film, state_dir, hls_segments_dir, name
+):
+    first = start()
+    session = first.open(film)
+    first.stop()
+    own_to_nobody(session)
+    films = hls_segments_dir / "films"
+    films.mkdir()
+    (films / "film.mkv").touch()
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET directory = ?", (name,))
+
+    second = start_last()
+    again = second.find(session.id)
+
+    assert again.directory.parent == hls_segments_dir
+    second.close(session.id)
+    assert (films / "film.mkv").exists()
+
+
+def test_the_next_daemon_finds_the_new_directory_of_a_session(start, start_last, film, state_dir):
+    first = start()
+    session = first.open(film)
+    first.stop()
+    with closing(sqlite3.connect(state_dir / "history.db")) as connection, connection:
+        connection.execute("UPDATE sessions SET directory = 'gone'")
+    session.directory.rename(session.directory.with_name("gone"))
+    second = start()
+    moved = second.find(session.id).directory
+    second.stop()
+    shutil.rmtree(session.directory.with_name("gone"))
+
+    assert start_last().find(session.id).directory == moved
+
+
 def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on_are_not(
     start, start_last, film, hls_segments_dir
 ):
@@ -661,5 +769,5 @@ def test_directories_of_nobody_are_cleared_away_and_those_of_sessions_that_go_on
     second = start_last()
     second.tidy()
 
-    assert session_directories(hls_segments_dir) == {session.id}
+    assert session_directories(hls_segments_dir) == {session.directory.name}
     assert second.find(session.id).segment(VIDEO, 0, BOUND).exists()

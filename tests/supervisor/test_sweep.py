@@ -26,14 +26,14 @@ with Supervisor(media=(media.rpartition("/")[0],), segments_dir=segments_dir, ff
     session = supervisor.open(media, user="anna")
     session.ask_segment("video-90p", 0)
     session.segment("audio-0", 0)
-    print(session.id, session.info().packager, *(run.pid for run in session.info().runs), flush=True)
+    print(session.directory.name, session.info().packager, *(run.pid for run in session.info().runs), flush=True)
     sys.stdin.read()
 """
 
 
 @pytest.fixture
 def daemon(film, hls_segments_dir, tmp_path):
-    """A daemon with a session that encodes and copies: its process, the session's id, its processes' pids."""
+    """A daemon with a session that encodes and copies: its process, the name of its directory, its processes' pids."""
     ffmpeg = hanging_ffmpeg(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", DAEMON, str(film), str(hls_segments_dir), str(ffmpeg)],
@@ -41,10 +41,10 @@ def daemon(film, hls_segments_dir, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        session_id, *pids = process.stdout.readline().split()
-        yield process, session_id, [int(pid) for pid in pids]
+        name, *pids = process.stdout.readline().split()
+        yield process, name, [int(pid) for pid in pids]
         process.kill()
-    shutil.rmtree(hls_segments_dir / session_id, ignore_errors=True)
+    shutil.rmtree(hls_segments_dir / name, ignore_errors=True)
 
 
 def test_no_encoder_and_no_packager_outlives_a_daemon_that_is_killed(daemon, ends):
@@ -57,10 +57,10 @@ def test_no_encoder_and_no_packager_outlives_a_daemon_that_is_killed(daemon, end
 
 
 def test_the_next_daemon_sweeps_the_directory_of_one_that_was_killed(daemon, hls_supervisor, hls_segments_dir):
-    process, session_id, _ = daemon
+    process, name, _ = daemon
     process.kill()
     process.wait(BOUND)
-    assert session_directories(hls_segments_dir) == {session_id}
+    assert session_directories(hls_segments_dir) == {name}
 
     hls_supervisor()
 
@@ -68,14 +68,31 @@ def test_the_next_daemon_sweeps_the_directory_of_one_that_was_killed(daemon, hls
 
 
 def test_the_directory_of_a_daemon_that_lives_is_not_touched(daemon, hls_supervisor, hls_segments_dir):
-    process, session_id, pids = daemon
-    before = sorted((hls_segments_dir / session_id).rglob("*"))
+    process, name, pids = daemon
+    before = sorted((hls_segments_dir / name).rglob("*"))
 
     hls_supervisor().stop()
 
     assert process.poll() is None
     assert all(ProcessId.of(pid) for pid in pids)
-    assert sorted((hls_segments_dir / session_id).rglob("*")) == before
+    assert sorted((hls_segments_dir / name).rglob("*")) == before
+
+
+def test_the_directory_of_a_daemon_in_another_container_is_not_touched(daemon, hls_supervisor, hls_segments_dir):
+    process, name, pids = daemon
+    directory = hls_segments_dir / name
+    # Its pid means another process here, or none, as it does between two containers that share a disk.
+    (directory / "owner").write_text("1 1")
+    before = sorted(directory.rglob("*"))
+
+    hls_supervisor().stop()
+
+    assert all(ProcessId.of(pid) for pid in pids)
+    assert sorted(directory.rglob("*")) == before
+    process.kill()
+    process.wait(BOUND)
+    hls_supervisor()
+    assert session_directories(hls_segments_dir) == set()
 
 
 def test_a_daemon_that_ends_in_order_leaves_nothing(daemon, hls_segments_dir, ends):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urljoin
@@ -16,9 +18,14 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from hls_sessions.web import create_app
+from hls_sessions.errors import SessionEnded, StorageFailed
+from hls_sessions.session.events import KINDS
+from hls_sessions.testing import failing_ffmpeg
+from hls_sessions.web import create_app, problems
 from hls_sessions.web.access import is_loopback
+from hls_sessions.web.disclosure import TOLD, VIEWER, event_for_viewer
 from hls_sessions.web.pages import HLS_JS
+from hls_sessions.web.problems import STATUS
 
 TOKEN = {"Authorization": "Bearer secret"}
 TALK = "1\n00:00:00,500 --> 00:00:01,000\nFirst\n"
@@ -124,7 +131,7 @@ def test_other_addresses_are_not(host):
 
 
 def asked_under(http, *hosts):
-    """Ask with these Host headers, as they are; return the status."""
+    """Ask with these Host headers, as they are; return the status. A refusal is a problem like any other."""
     connection = HTTPConnection(http.base_url.host, http.base_url.port, timeout=30)
     with closing(connection):
         connection.putrequest("GET", "/sessions", skip_host=True)
@@ -132,7 +139,11 @@ def asked_under(http, *hosts):
             connection.putheader("Host", host)
         connection.putheader("Authorization", "Bearer secret")
         connection.endheaders()
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        if answer.status != 200:
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert json.load(answer)["type"] == "/problems/host-refused"
+        return answer.status
 
 
 @pytest.mark.parametrize("host", ["localhost", "LocalHost:8642", "127.0.0.1", "127.0.0.1:8642", "[::1]", "[::1]:8642"])
@@ -164,6 +175,10 @@ def test_without_a_token_a_daemon_is_not_asked_under_no_name_at_all(http):
     assert asked_under(http) == 400
 
 
+def test_without_a_token_a_daemon_is_not_asked_under_two_names(http):
+    assert asked_under(http, "localhost", "rebound.example") == 400
+
+
 def test_no_route_is_open_under_another_name(http):
     paths = ["/health", "/static/watch.js", "/openapi.json", "/sessions/x/master.m3u8", "/nowhere"]
 
@@ -179,6 +194,153 @@ def test_a_daemon_is_asked_under_the_address_that_it_listens_on(start_daemon):
 
 def test_with_a_token_a_daemon_is_asked_under_any_name(guarded):
     assert asked_under(guarded.http, "media.example.org") == 200
+
+
+# ---- pages of other sites that have a browser ask
+
+FROM_ELSEWHERE = [
+    {"Origin": "https://elsewhere.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://localhost:3000"},
+]
+
+
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE)
+def test_without_a_token_a_page_of_another_site_changes_nothing(http, film, session, headers):
+    base = f"/sessions/{session['session_id']}"
+    wanted = json.dumps({"media": film.name})
+    # A browser sends these without asking first: a post of text, or of a blob without a type.
+    answers = [
+        http.post("/sessions", content=wanted, headers=headers | {"Content-Type": "text/plain"}),
+        http.post("/sessions", content=wanted, headers=headers),
+        http.post("/sessions/stop", content=json.dumps({"all": True}), headers=headers),
+        http.post(f"{base}/pause", headers=headers),
+        http.delete(base, headers=headers),
+        http.patch("/settings", content="{}", headers=headers),
+    ]
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert {answer.json()["type"] for answer in answers} == {"/problems/cross-site-request"}
+    assert [each["session_id"] for each in http.get("/sessions").json()] == [session["session_id"]]
+
+
+def test_the_id_of_a_session_is_enough_for_a_page_of_another_site_to_play_it(http, session):
+    base = f"/sessions/{session['session_id']}"
+
+    for headers in FROM_ELSEWHERE:
+        assert http.get(f"{base}/master.m3u8", headers=headers).status_code == 200
+        assert http.post(f"{base}/heartbeat", headers=headers).status_code == 204
+
+
+def test_without_a_token_pages_of_the_daemon_itself_and_programs_may_ask_for_changes(http, film):
+    own = f"http://{http.base_url.host}:{http.base_url.port}"
+
+    for headers in ({}, {"Origin": own}, {"Origin": own, "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}):
+        assert http.post("/sessions", json={"media": film.name}, headers=headers).status_code == 201
+
+
+# ---- what a viewer may know
+
+
+def everything_told(http, base, listen_until):
+    """Return all that the open routes tell of a session, until an event of this name."""
+    told = [http.get(path).text for path in ("/health", f"{base}/master.m3u8", f"{base}/nothing/index.m3u8")]
+    with http.stream("GET", f"{base}/events") as events:
+        for line in events.iter_lines():
+            told.append(line)
+            if line == f"event: {listen_until}":
+                break
+        told.append(next(line for line in events.iter_lines()))
+    return "\n".join(told)
+
+
+def test_a_viewer_is_told_nothing_of_the_machine_and_of_other_people(start_daemon, hls_clip, tmp_path, until):
+    daemon = start_daemon("--token", "secret", "--ffmpeg", str(failing_ffmpeg(tmp_path)))
+    film = hls_clip(seconds=5, size="160x90")
+    opened = daemon.http.post("/sessions", json={"media": film.name, "user": "anna"}, headers=TOKEN).json()
+    base = f"/sessions/{opened['session_id']}"
+    secrets = ["anna", str(film.parent), opened["directory"], str(tmp_path), "ffmpeg said", "history.db"]
+    known = daemon.http.get("/health", headers=TOKEN).json()
+
+    with ThreadPoolExecutor() as pool:
+        events = pool.submit(everything_told, daemon.http, base, "ended")
+        until(lambda: daemon.http.get(base, headers=TOKEN).json()["subscriber_count"] == 1)
+        refused = daemon.http.get(f"{base}/video-90p/0.m4s")
+        told = events.result(60)
+    gone = [daemon.http.get(f"{base}{path}") for path in ("/master.m3u8", "/events")]
+    page = daemon.http.get(opened["player_url"])
+
+    assert (refused.status_code, refused.json()["type"]) == (500, "/problems/encoder-failed")
+    assert {answer.status_code for answer in (*gone, page)} == {410}
+    everything = "\n".join([told, refused.text, page.text, *(answer.text for answer in gone)])
+    assert [secret for secret in secrets if secret in everything] == []
+    assert {answer.json()["reason"] for answer in gone} == {"it cannot be played any further"}
+    assert film.name in everything
+    with_token = daemon.http.get(f"{base}/master.m3u8", headers=TOKEN).json()
+    assert "failed 3 times" in with_token["reason"]
+    assert known["history"] != ""
+
+
+def test_a_viewer_is_told_how_the_session_is_under_the_names_of_all_members(guarded, hls_clip):
+    film = hls_clip(size="160x90")
+    opened = guarded.http.post("/sessions", json={"media": film.name, "user": "anna"}, headers=TOKEN).json()
+    base = f"/sessions/{opened['session_id']}"
+
+    def first_event(headers):
+        with guarded.http.stream("GET", f"{base}/events?subscribe=false", headers=headers) as events:
+            return next(
+                json.loads(line.removeprefix("data: ")) for line in events.iter_lines() if line.startswith("data")
+            )
+
+    told, known = first_event({}), first_event(TOKEN)
+
+    assert told.keys() == known.keys()
+    assert (known["user"], known["media"]) == ("anna", str(film))
+    assert (told["user"], told["media"], told["directory"], told["runs"]) == (None, film.name, "", [])
+    assert (told["state"], told["playlist_url"]) == ("active", opened["playlist_url"])
+    assert [each["id"] for each in told["renditions"]] == [each["id"] for each in known["renditions"]]
+
+
+NUMBERS = {"segment", "segments", "failures", "most", "place", "retry_after"}
+
+
+@pytest.mark.parametrize(
+    "error", [error for error in STATUS if not issubclass(error, TOLD) and "__init__" in vars(error)]
+)
+def test_every_other_error_is_told_to_a_viewer_without_its_facts(error):
+    values = {name: 1 if name in NUMBERS else "/secret" for name in inspect.signature(error).parameters}
+    values |= {name: value for name, value in {"faults": {"/secret": ""}, "state": "failed"}.items() if name in values}
+
+    problem = problems.of(error(*values.values()), {VIEWER: True})
+
+    told = json.loads(problem.body)
+    assert told.pop("session_id", "/secret") == told.pop("ended_at", "/secret") == "/secret"
+    assert told["detail"]
+    assert error is SessionEnded or "/secret" not in str(told)
+
+
+def test_an_error_that_a_media_server_derives_tells_a_viewer_what_its_kind_means():
+    class TooOld(StorageFailed):
+        """Not for viewers: /secret."""
+
+        kind = "too-old"
+
+    problem = problems.of(TooOld("/secret", "/secret"), {VIEWER: True})
+
+    assert (problem.status_code, b"secret" in problem.body) == (507, False)
+
+
+@pytest.mark.parametrize("event", [*KINDS.values()])
+def test_every_kind_of_event_is_judged(event):
+    values = dict.fromkeys(inspect.signature(event).parameters, "/secret") | {"session_id": "x"}
+
+    told = event_for_viewer(event(**values))
+
+    hidden = {"user", "snapshot"}
+    assert told is None or {getattr(told, name, None) for name in hidden} <= {None}
+    assert told is None or getattr(told, "media", "secret") == "secret"
 
 
 @pytest.mark.parametrize("token", [None, "secret"])
