@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urljoin
@@ -20,7 +19,6 @@ from starlette.routing import Mount
 
 from hls_sessions.errors import SessionEnded, StorageFailed
 from hls_sessions.session.events import KINDS
-from hls_sessions.testing import failing_ffmpeg
 from hls_sessions.web import create_app, problems
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.disclosure import TOLD, VIEWER, event_for_viewer
@@ -242,45 +240,6 @@ def test_without_a_token_pages_of_the_daemon_itself_and_programs_may_ask_for_cha
 
 
 # ---- what a viewer may know
-
-
-def everything_told(http, base, listen_until):
-    """Return all that the open routes tell of a session, until an event of this name."""
-    told = [http.get(path).text for path in ("/health", f"{base}/master.m3u8", f"{base}/nothing/index.m3u8")]
-    with http.stream("GET", f"{base}/events") as events:
-        for line in events.iter_lines():
-            told.append(line)
-            if line == f"event: {listen_until}":
-                break
-        told.append(next(line for line in events.iter_lines()))
-    return "\n".join(told)
-
-
-def test_a_viewer_is_told_nothing_of_the_machine_and_of_other_people(start_daemon, hls_clip, tmp_path, until):
-    daemon = start_daemon("--token", "secret", "--ffmpeg", str(failing_ffmpeg(tmp_path)))
-    film = hls_clip(seconds=5, size="160x90")
-    opened = daemon.http.post("/sessions", json={"media": film.name, "user": "anna"}, headers=TOKEN).json()
-    base = f"/sessions/{opened['session_id']}"
-    secrets = ["anna", str(film.parent), opened["directory"], str(tmp_path), "ffmpeg said", "history.db"]
-    known = daemon.http.get("/health", headers=TOKEN).json()
-
-    with ThreadPoolExecutor() as pool:
-        events = pool.submit(everything_told, daemon.http, base, "ended")
-        until(lambda: daemon.http.get(base, headers=TOKEN).json()["subscriber_count"] == 1)
-        refused = daemon.http.get(f"{base}/video-90p/0.m4s")
-        told = events.result(60)
-    gone = [daemon.http.get(f"{base}{path}") for path in ("/master.m3u8", "/events")]
-    page = daemon.http.get(opened["player_url"])
-
-    assert (refused.status_code, refused.json()["type"]) == (500, "/problems/encoder-failed")
-    assert {answer.status_code for answer in (*gone, page)} == {410}
-    everything = "\n".join([told, refused.text, page.text, *(answer.text for answer in gone)])
-    assert [secret for secret in secrets if secret in everything] == []
-    assert {answer.json()["reason"] for answer in gone} == {"it cannot be played any further"}
-    assert film.name in everything
-    with_token = daemon.http.get(f"{base}/master.m3u8", headers=TOKEN).json()
-    assert "failed 3 times" in with_token["reason"]
-    assert known["history"] != ""
 
 
 def test_a_viewer_is_told_how_the_session_is_under_the_names_of_all_members(guarded, hls_clip):
