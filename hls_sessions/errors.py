@@ -44,6 +44,16 @@ class MediaNotFound(NotFound):
         super().__init__(f"There is no file {media!r} under the media roots.")
 
 
+class FileChanged(Gone):
+    """The file was replaced or written to since the session was opened. Opening it again plays what it holds now."""
+
+    kind = "file-changed"
+
+    def __init__(self, media: str) -> None:
+        self.media = media
+        super().__init__(f"The file {media!r} has changed since it was opened. Open it again.")
+
+
 class OutsideRoots(SessionError):
     """The path, with its symlinks followed, leaves every media root."""
 

@@ -30,6 +30,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.NotFound: Exit.FAILED,
     errors.Gone: Exit.FAILED,
     errors.MediaNotFound: Exit.NO_MEDIA,
+    errors.FileChanged: Exit.NO_MEDIA,
     errors.OutsideRoots: Exit.NO_MEDIA,
     errors.NotPlayable: Exit.NO_MEDIA,
     errors.SessionNotFound: Exit.NO_SESSION,

@@ -8,6 +8,7 @@ from hls_sessions.encoding.run import FileClosed, RunExited
 from hls_sessions.encoding.runs import Equipment
 from hls_sessions.encoding.scheduler import Scheduler, SlotsChanged
 from hls_sessions.encoding.setbacks import TryAgain
+from hls_sessions.encoding.source import MadeOfFile, Source
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
@@ -16,6 +17,7 @@ __all__ = [
     "FileClosed",
     "GapInfo",
     "Limits",
+    "MadeOfFile",
     "PackagerAnswered",
     "PackagerCheck",
     "PackagerExited",
@@ -26,6 +28,7 @@ __all__ = [
     "SessionPackager",
     "SessionRendition",
     "SlotsChanged",
+    "Source",
     "TryAgain",
     "Viewers",
     "Watcher",

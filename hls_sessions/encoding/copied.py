@@ -119,6 +119,10 @@ class Copied:
             self._output.hopeless = EncoderFailed(self._rendition, number or 0, ATTEMPTS, reason)
             self._output.fail_init(reason)
 
+    def lost(self, number: Number) -> None:
+        """Note that a segment was not made for a reason that says nothing about it. It is asked for again."""
+        self._settle(number)
+
     def rest(self) -> None:
         """Forget the segments that the packager was asked for."""
         for number in tuple(self._copies.asked):

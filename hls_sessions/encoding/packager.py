@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.source import Source
     from hls_sessions.ffmpeg import Exit, Packaged, Workers
     from hls_sessions.media import Media
     from hls_sessions.otp import Clock, Ref, Timers
@@ -120,6 +121,7 @@ class SessionPackager:
         reporter: Reporter,
         clock: Clock,
         timers: Timers,
+        source: Source,
         request: Callable[[Wanted, Path], dict[str, Any] | None],
     ) -> None:
         """Begin without a process.
@@ -128,10 +130,11 @@ class SessionPackager:
             media: the media file.
             directory: the session's directory.
             workers: starts the processes.
-            owner: hears PackagerAnswered, PackagerExited and PackagerCheck.
+            owner: hears PackagerCheck.
             reporter: hears of the costs, failures and replacements of packagers.
             clock: the clock.
             timers: remind the owner.
+            source: hears PackagerAnswered and PackagerExited, for the owner.
             request: returns the request that has a segment written; None if nobody wants the segment any more.
         """
         self._media = media
@@ -141,6 +144,7 @@ class SessionPackager:
         self._reporter = reporter
         self._clock = clock
         self._timers = timers
+        self._source = source
         self._request = request
         self._queue: deque[Wanted] = deque()
         self._task: _Task | None = None
@@ -302,11 +306,11 @@ class SessionPackager:
 
     def _started(self) -> _Running | None:
         """Start a packager; None if it cannot be started now and is tried again later."""
-        number, owner, reporter = next(self._numbers), self._owner, self._reporter
+        number, source, reporter = next(self._numbers), self._source, self._reporter
 
         def exited(exit_: Exit) -> None:
             reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
-            owner.send(PackagerExited(number, exit_))
+            source.send(PackagerExited(number, exit_))
 
         folder = None
         try:
@@ -315,7 +319,7 @@ class SessionPackager:
                 self._workers,
                 self._media,
                 record=lambda identity: record_process(folder, identity),
-                on_answer=lambda answer: owner.send(PackagerAnswered(number, answer)),
+                on_answer=lambda answer: source.send(PackagerAnswered(number, answer)),
                 on_exit=exited,
             )
         except (OSError, WorkerFailed) as error:

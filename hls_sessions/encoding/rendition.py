@@ -151,6 +151,16 @@ class SessionRendition:
         if self._copied is not None:
             self._copied.failed(number, cause, reason)
 
+    def copy_lost(self, number: Number) -> None:
+        """Note that a packager has not made a segment for a reason that says nothing about it."""
+        if self._copied is not None:
+            self._copied.lost(number)
+
+    def excuse(self, run: int) -> None:
+        """Note that the end of a run is no fault of its own, and says nothing about its segment."""
+        if (found := self._encoded.runs.find(run)) is not None:
+            found.excuse()
+
     def look_for_stalls(self) -> None:
         """Stop the runs that do nothing."""
         self._encoded.look_for_stalls()

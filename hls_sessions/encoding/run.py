@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.source import Source
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Exit, Run
     from hls_sessions.otp import Ref
@@ -48,7 +49,14 @@ class EncoderRun:
     """A run from its start to its end. Made in its session's thread, so that it dies with that thread."""
 
     def __init__(
-        self, rendition: str, number: int, plan: Run, folder: Path, owner: Ref, watcher: Watcher, reporter: Reporter
+        self,
+        rendition: str,
+        number: int,
+        plan: Run,
+        folder: Path,
+        owner: Ref | Source,
+        watcher: Watcher,
+        reporter: Reporter,
     ) -> None:
         """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; ``reporter`` hears of its cost.
 
@@ -165,6 +173,11 @@ class EncoderRun:
         self.cause = self.cause or cause
         self.fault = self.fault or fault
         self._process.kill()
+
+    def excuse(self) -> None:
+        """Note that its end is no fault of its own, and says nothing about its segment."""
+        self.stopping = True
+        self.cause = self.fault = None
 
     def wait(self, timeout: float) -> bool:
         """Wait until a stopped run is gone; False if that takes longer than ``timeout`` seconds."""

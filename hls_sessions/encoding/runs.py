@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.encoding.policy import Reason, Start
     from hls_sessions.encoding.reporter import Reporter
+    from hls_sessions.encoding.source import Source
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Binary, Method
     from hls_sessions.media import Presentation
@@ -33,8 +34,8 @@ class Equipment:
     directory: SegmentDirectory
     watcher: Watcher
     reporter: Reporter
-    owner: Ref
-    """The session's actor, which hears of the runs."""
+    owner: Ref | Source
+    """Hears of the runs, for the session's actor."""
     now: Callable[[], float]
     """The clock, in seconds."""
     send_after: Callable[[Any, float], object]

@@ -3,7 +3,7 @@
 from hls_sessions.ffmpeg.binary import Binary, find, inspect_binary
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
-from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
 from hls_sessions.ffmpeg.lookups import PATIENCE as LOOKUP_PATIENCE
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.methods import Method, methods
@@ -24,6 +24,7 @@ __all__ = [
     "FileVersion",
     "Lookups",
     "Method",
+    "OpenedFile",
     "Packaged",
     "Packager",
     "ProbeCache",
@@ -31,6 +32,7 @@ __all__ = [
     "Process",
     "ProcessId",
     "Run",
+    "Sight",
     "SubtitleReader",
     "Trial",
     "Way",
@@ -42,10 +44,12 @@ __all__ = [
     "examine",
     "film_of",
     "find",
+    "grew",
     "inspect_binary",
     "methods",
     "plan_run",
     "request_for",
     "run",
     "try_encoders",
+    "version_of",
 ]

@@ -384,14 +384,28 @@ def _from(presentation: Presentation, time: Fraction | None) -> Any:
         # A Matroska cannot be sought to before its video begins: it would land on the first frame.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - media.container_start)}
+    url = _url(media)
     # The whitelist keeps a file's content from naming others.
-    protocols = "file,pipe" if media.part is None else "file,pipe,subfile"
+    protocols = "file,pipe" if url.startswith("file:") else "file,pipe,subfile"
     return ffmpeg.input(FILM, protocol_whitelist=protocols, **seek)
 
 
 def _url(media: Media) -> str:
     # The prefix keeps a file's name from being read as a protocol.
-    return f"file:{media.path}" if media.part is None else part_url(media.path, *media.part)
+    return file_url(media.path, media.size) if media.part is None else part_url(media.path, *media.part)
+
+
+def file_url(path: Path | str, size: int | None) -> str:
+    """Spell the first ``size`` bytes of a file as an input; all of it where the size is not known.
+
+    A file that grows is read as it was when it was opened. Else its last segment would hold all that came later.
+    """
+    return part_url(path, 0, size) if size else f"file:{path}"
+
+
+def path_in(url: str) -> str:
+    """Return the path in an input that ``file_url`` or ``part_url`` has spelt."""
+    return url.partition("file:")[2] if url.startswith("file:") else url.partition(",,:file:")[2]
 
 
 def part_url(path: Path | str, start: int, end: int) -> str:

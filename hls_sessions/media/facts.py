@@ -138,6 +138,8 @@ class Media:
     """Bytes of the file when it was probed."""
     modified: int = field(default=0, compare=False)
     """When the file had last been written to, in nanoseconds since the epoch."""
+    inode: int = field(default=0, compare=False)
+    """The file's number on its disk then."""
     part: tuple[int, int] | None = None
     """The bytes of the file that play, if its clock jumps before or after them; None for all of it."""
 

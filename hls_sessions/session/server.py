@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hls_sessions.encoding import (
     Equipment,
     FileClosed,
+    MadeOfFile,
     PackagerAnswered,
     PackagerCheck,
     PackagerExited,
@@ -23,6 +24,7 @@ from hls_sessions.encoding import (
     SessionPackager,
     SessionRendition,
     SlotsChanged,
+    Source,
     TryAgain,
 )
 from hls_sessions.errors import (
@@ -128,6 +130,7 @@ class SessionServer(GenServer):
         end_processes(self._directory)
         self._directory.clear_runs()
         self._quota = services.quota.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
+        self._source = Source(spec.presentation.media, self.ref)
         self._packager = SessionPackager(
             spec.presentation.media,
             self._directory,
@@ -136,6 +139,7 @@ class SessionServer(GenServer):
             record,
             services.clock,
             services.timers,
+            self._source,
             lambda wanted, file: self._renditions[wanted.rendition].request(wanted.number, file),
         )
         equipment = Equipment(
@@ -144,7 +148,7 @@ class SessionServer(GenServer):
             directory=self._directory,
             watcher=services.watcher,
             reporter=record,
-            owner=self.ref,
+            owner=self._source,
             now=services.clock.monotonic,
             send_after=self._remind,
         )
@@ -168,7 +172,7 @@ class SessionServer(GenServer):
                 spec.presentation,
                 self._directory,
                 services.subtitles,
-                self.ref,
+                self._source,
                 self._quota,
                 record,
                 services.clock.monotonic,
@@ -247,12 +251,10 @@ class SessionServer(GenServer):
     def handle_info(self, message: Any) -> None:
         """Hear of files, of processes that have ended, of other sessions, and of timers."""
         match message:
-            case FileClosed(id_, run, path):
-                rendition = self._renditions[id_]
-                rendition.file_closed(run, path)
-                self._act(rendition)
-            case RunExited(id_, run, exit_):
-                self._run_exited(self._renditions[id_], run, exit_)
+            case MadeOfFile(messages, was_away, error):
+                self._heard_of_file(messages, error, was_away=was_away)
+            case FileClosed() | RunExited():
+                self._heard_of_run(message)
             case PackagerAnswered() | PackagerExited() | PackagerCheck():
                 self._heard_of_packager(message)
             case SubtitlesRead(id_, number, cues):
@@ -272,6 +274,7 @@ class SessionServer(GenServer):
 
     def terminate(self, reason: ExitReason) -> None:
         """End all processes. The directory is left to the next actor, unless the session has ended."""
+        self._source.close()
         for track in self._subtitles.values():
             track.close()
         for rendition in self._renditions.values():
@@ -310,6 +313,15 @@ class SessionServer(GenServer):
         # A copied and an encoded rendition are cut at other places.
         return rendition.cuts.at(float(other.cuts.times[number] - rendition.cuts.times[0]))
 
+    def _heard_of_run(self, message: FileClosed | RunExited) -> None:
+        rendition = self._renditions[message.rendition]
+        match message:
+            case FileClosed(_, run, path):
+                rendition.file_closed(run, path)
+                self._act(rendition)
+            case RunExited(_, run, exit_):
+                self._run_exited(rendition, run, exit_)
+
     def _run_exited(self, rendition: SessionRendition, run: int, exit_: Exit) -> None:
         try:
             rendition.run_exited(run, exit_)
@@ -317,6 +329,40 @@ class SessionServer(GenServer):
             self._fail(error)
         else:
             self._act(rendition)
+        self._answer_the_pausing()
+
+    def _heard_of_file(self, messages: tuple[Any, ...], error: SessionError | None, *, was_away: bool) -> None:
+        """Hear what was made of the file, unless it is another file by now."""
+        if error is not None:
+            self._fail(error)
+            return
+        for message in messages:
+            match message:
+                case RunExited(id_, run, _) if was_away:
+                    self._renditions[id_].excuse(run)
+                    self.handle_info(message)
+                case PackagerAnswered() | PackagerExited() if was_away:
+                    self._packager_lost(message)
+                case _:
+                    self.handle_info(message)
+
+    def _packager_lost(self, message: PackagerAnswered | PackagerExited) -> None:
+        """Have another packager make what this one may have failed to make because the file was away."""
+        match message:
+            case PackagerAnswered(number, answer) if answer.error is None:
+                self._packager_answered(number, answer)
+                return
+            case PackagerAnswered(number):
+                made = self._packager.answered(number)
+                wanted = None if made is None else made[0]
+                self._packager.renew()
+            case PackagerExited(number, exit_):
+                failure = self._packager.exited(number, exit_)
+                wanted = None if failure is None else failure.wanted
+        if wanted is not None:
+            self._renditions[wanted.rendition].copy_lost(wanted.number)
+            self._act(self._renditions[wanted.rendition])
+        self._packager.go_on()
         self._answer_the_pausing()
 
     def _heard_of_packager(self, message: PackagerAnswered | PackagerExited | PackagerCheck) -> None:
@@ -579,7 +625,7 @@ class SessionServer(GenServer):
             self._expire_if_idle()
         return self._record.state is State.EXPIRED
 
-    def _fail(self, error: EncoderFailed | StorageFailed) -> None:
+    def _fail(self, error: SessionError) -> None:
         logger.error("%r gave up: %s", self, error)
         for each in self._offered:
             each.fail_waiting(error)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from hls_sessions.encoding import Source
     from hls_sessions.ffmpeg import SubtitleReader
     from hls_sessions.media import Cue, Presentation, SubtitleRendition
-    from hls_sessions.otp import From, Ref, Reply
+    from hls_sessions.otp import From, Reply
     from hls_sessions.segments import Likelihood, Reporter, SegmentDirectory, SessionQuota
 
 
@@ -43,7 +44,7 @@ class SessionSubtitles:
         presentation: Presentation,
         directory: SegmentDirectory,
         reader: SubtitleReader,
-        owner: Ref,
+        owner: Source,
         quota: SessionQuota,
         reporter: Reporter,
         now: Callable[[], float],

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from hls_sessions.errors import (
+    FileChanged,
     IllegalTransition,
+    MediaNotFound,
     SessionEnded,
     SessionNotFound,
     SnapshotRefused,
     Unavailable,
 )
+from hls_sessions.ffmpeg import grew, version_of
 from hls_sessions.segments import new_directory
 from hls_sessions.session import SessionSpec, judge_file
 from hls_sessions.supervisor.graceful_stop import STOPPING
@@ -155,6 +158,8 @@ class Opening:
             return None
         self._recovery.bring_those_of(wanted.user, str(wanted.path))
         while (found := self._table.watched_by(wanted.user, wanted.path)) is not None:
+            if self._is_of_another_film(found, wanted):
+                return None
             with suppress(SessionEnded, SessionNotFound):  # it ended just now, and is in the table no more
                 found.session.heartbeat()
                 return found.session
@@ -163,11 +168,22 @@ class Opening:
     def _same_as(self, wanted: Wanted) -> Entry | None:
         """Return the entry of this user and file, or the one that goes on from the same snapshot."""
         if wanted.user is not None and (found := self._table.watched_by(wanted.user, wanted.path)) is not None:
-            return found
+            if not self._is_of_another_film(found, wanted):
+                return found
+            why = str(FileChanged(str(wanted.path)))
+            if not found.fail(why):
+                found.complete(why)
+            self._tree.end(found)
         if wanted.snapshot is None:
             return None
         # A caller that did not hear the answer asks again.
         return self._table.successor_of(wanted.snapshot.session_id, wanted.user, wanted.path)
+
+    @staticmethod
+    def _is_of_another_film(entry: Entry, wanted: Wanted) -> bool:
+        """Whether a session plays what the file held before it was replaced. A recording that grows is the same."""
+        before, now = version_of(entry.spec.presentation.media), version_of(wanted.presentation.media)
+        return before != now and not grew(before, now)
 
     @contextmanager
     def _one_at_a_time(self, user: str | None) -> Iterator[None]:
@@ -227,7 +243,9 @@ class Opening:
         """Have the whole file read if its index does not say where its frames are; the next viewer may get a copy."""
         video = wanted.presentation.media.video
         if video is not None and video.unread:
-            self._prober.read_whole(wanted.path)
+            # The session is there already. If the file has gone meanwhile, the session says so.
+            with suppress(MediaNotFound, Unavailable):
+                self._prober.read_whole(wanted.path)
 
 
 def _go_on(session: Session, snapshot: Snapshot | None = None) -> Session:

@@ -23,6 +23,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Gone: HTTPStatus.GONE,
     errors.MediaNotFound: HTTPStatus.NOT_FOUND,
+    errors.FileChanged: HTTPStatus.GONE,
     errors.OutsideRoots: HTTPStatus.FORBIDDEN,
     errors.NotPlayable: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.SessionNotFound: HTTPStatus.NOT_FOUND,
@@ -76,9 +77,9 @@ class BodyTooLarge(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may bring {most:,} bytes at most.")
 
 
-def of(error: errors.SessionError, scope: Scope) -> Problem:
+def of(error: errors.SessionError, scope: Scope | None = None) -> Problem:
     """Translate the error of a request; its facts become members, as far as the caller may know them."""
-    detail, known = error_for_viewer(error) if is_viewer(scope) else (str(error), error.facts())
+    detail, known = error_for_viewer(error) if scope is not None and is_viewer(scope) else (str(error), error.facts())
     facts = {name: value for name, value in known.items() if name not in MEMBERS}
     return Problem(status_of(error), error.kind, detail, **facts)
 

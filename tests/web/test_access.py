@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import json
 import re
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import urljoin
@@ -240,6 +242,40 @@ def test_without_a_token_pages_of_the_daemon_itself_and_programs_may_ask_for_cha
 
 
 # ---- what a viewer may know
+
+
+def everything_told(http, base):
+    """Return all that the open routes tell of a session until it ends."""
+    told = [http.get(path).text for path in ("/health", f"{base}/master.m3u8", f"{base}/nothing/index.m3u8")]
+    with http.stream("GET", f"{base}/events") as events:
+        told += events.iter_lines()
+    return "\n".join(told)
+
+
+def test_a_viewer_is_told_nothing_of_the_machine_and_of_other_people(start_daemon, hls_clip, tmp_path, until):
+    daemon = start_daemon("--token", "secret")
+    film = shutil.copy(hls_clip(seconds=5, size="160x90", pixels="yuv420p", gop=20), tmp_path / "film.mp4")
+    opened = daemon.http.post("/sessions", json={"media": film.name, "user": "anna"}, headers=TOKEN).json()
+    base = f"/sessions/{opened['session_id']}"
+    secrets = ["anna", str(tmp_path), opened["directory"], "history.db", "Open it again"]
+
+    with ThreadPoolExecutor() as pool:
+        events = pool.submit(everything_told, daemon.http, base)
+        until(lambda: daemon.http.get(base, headers=TOKEN).json()["subscriber_count"] == 1)
+        film.write_bytes(b"another film")
+        refused = daemon.http.get(f"{base}/video-copy/1.m4s")
+        told = events.result(60)
+    gone = [daemon.http.get(f"{base}{path}") for path in ("/master.m3u8", "/events")]
+    page = daemon.http.get(opened["player_url"])
+
+    assert refused.json()["type"] == "/problems/file-changed"
+    assert {answer.status_code for answer in (refused, *gone, page)} == {410}
+    everything = "\n".join([told, refused.text, page.text, *(answer.text for answer in gone)])
+    assert [secret for secret in secrets if secret in everything] == []
+    assert {answer.json()["reason"] for answer in gone} == {"it cannot be played any further"}
+    assert "film.mp4" in everything
+    assert str(film) in daemon.http.get(f"{base}/master.m3u8", headers=TOKEN).json()["reason"]
+    assert daemon.http.get("/health", headers=TOKEN).json()["history"] != ""
 
 
 def test_a_viewer_is_told_how_the_session_is_under_the_names_of_all_members(guarded, hls_clip):

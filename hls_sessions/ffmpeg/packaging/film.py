@@ -13,6 +13,7 @@ import av
 from av.stream import Discard
 from cachetools import LRUCache
 
+from hls_sessions.ffmpeg.commands import file_url
 from hls_sessions.media import AAC_FRAME
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ class Film:
         """
         try:
             status = os.stat(path)  # noqa: PTH116 - the path came as a string
-            self._container = av.open(f"file:{path}", options=_options(container, codec), metadata_errors="replace")
+            # Of a file that grows, what was there when it was probed.
+            url = file_url(path, size)
+            self._container = av.open(url, options=_options(container, codec), metadata_errors="replace")
         except OSError as error:
             raise Unopened(f"it cannot be opened ({error.strerror})") from error
-        if (status.st_size, status.st_mtime_ns, self._container.format.name) != (size, modified, container):
+        has_grown = status.st_size > size
+        is_probed = has_grown or (status.st_size, status.st_mtime_ns) == (size, modified)
+        if not is_probed or self._container.format.name != container:
             raise Unopened("it is not the file that was opened any more")
         self._has_decode_times = "matroska" not in container
         self._shown_before: LRUCache[tuple[int, int], list[int]] = LRUCache(REMEMBERED)
@@ -202,7 +207,7 @@ def _options(container: str, codec: str | None) -> dict[str, str]:
     Where the header tells all that an init segment is made of, nothing is decoded, which would take most of the time.
     """
     return {
-        "protocol_whitelist": "file",
+        "protocol_whitelist": "file,subfile",
         "format_whitelist": container,
         "codec_whitelist": codec if codec in LOOKED_AT else "none",
     }

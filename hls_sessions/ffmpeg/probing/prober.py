@@ -17,7 +17,7 @@ from cachetools import LRUCache
 
 from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import is_sought_exactly
-from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.file_version import FileVersion, has_grown
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.probing.cache import pack, unpack
 from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerErred, WorkerFailed
@@ -208,7 +208,10 @@ class Prober:
     def _read_index(self, version: FileVersion) -> Answer:
         path = str(version.path)
         try:
-            answer, arrays = self._ask(version.path)
+            answer, arrays = self._ask(version.path, None)
+            if has_grown(version):
+                # More was read than the file had. Only what it had is read when it plays.
+                answer, arrays = self._ask(version.path, version.size)
         except TimeoutError as error:
             raise NotPlayable(path, f"reading its facts took more than {self._timeout:g} seconds") from error
         except OSError as error:  # no worker could be started, which says nothing of the file
@@ -245,10 +248,12 @@ class Prober:
         worker = None
         try:
             with self._worker() as worker:
-                answer, arrays = _answer(worker.ask([_absolute(version.path), True], READING_TIME))
+                answer, arrays = _answer(worker.ask([_absolute(version.path), True, None], READING_TIME))
                 worker.end()  # it has lowered its priority for good
             if "error" in answer:
                 raise ValueError(answer["error"])
+            if has_grown(version):
+                raise ValueError("it is still written to")
             facts = json.dumps(answer)
             media = _media(version, answer, arrays)
         except Exception as error:  # noqa: BLE001 - whatever it is, the file is as unreadable or readable as before
@@ -267,12 +272,12 @@ class Prober:
             self._remember(version, media)
             del self._reading[version]
 
-    def _ask(self, path: Path) -> Answer:
+    def _ask(self, path: Path, size: int | None) -> Answer:
         kills = crashes = 0
         while True:
             try:
                 with self._worker() as worker:
-                    return _answer(worker.ask([_absolute(path), False], self._timeout))
+                    return _answer(worker.ask([_absolute(path), False, size], self._timeout))
             except WorkerFailed as error:
                 # A killed worker says nothing about this file. It may also be one that could not be forked.
                 if not _was_killed(worker, error):
@@ -352,6 +357,7 @@ def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]
         path=version.path,
         size=version.size,
         modified=version.modified,
+        inode=version.inode,
         container=answer["container"],
         container_start=Fraction(answer["container_start"]),
         video=video and _video(video, *arrays),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import av
 
-from hls_sessions.ffmpeg.commands import is_sought_exactly
+from hls_sessions.ffmpeg.commands import is_sought_exactly, path_in
 from hls_sessions.ffmpeg.probing.sample_tables import Samples, Unusable, read_samples
 from hls_sessions.media import refreshes
 
@@ -121,7 +121,7 @@ def end_of(packet: Packet[Any]) -> int:
 def _from_tables(container: InputContainer, stream: VideoStream) -> Index:
     """Read an MP4's sample tables, and compare them with its first and last packets."""
     try:
-        with Path(container.name.removeprefix("file:")).open("rb") as file:
+        with Path(path_in(container.name)).open("rb") as file:
             samples = read_samples(file, stream.id)
         return _compared(samples, container, stream)
     except (Unusable, OSError) as reason:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.logging
 
-from hls_sessions.ffmpeg.commands import part_url
+from hls_sessions.ffmpeg.commands import file_url, part_url, path_in
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
 from hls_sessions.ffmpeg.probing.late_starts import late_starts
 from hls_sessions.ffmpeg.probing.sample_tables import Unusable, read_samples
@@ -79,10 +79,10 @@ def serve(channel: Channel) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     av.logging.set_level(av.logging.PANIC)
     while True:
-        path, whole = channel.receive().body
+        path, whole, size = channel.receive().body
         index = Index()
         try:
-            answer, index = probe(path, whole)
+            answer, index = probe(path, whole, size)
         except Unplayable as reason:
             answer = {"error": str(reason)}
         except (av.error.FFmpegError, OSError, MemoryError) as error:
@@ -92,14 +92,16 @@ def serve(channel: Channel) -> None:
         channel.send(answer, *(memoryview(numbers).cast("B") for numbers in arrays))
 
 
-def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
+def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, Any], Index]:
     """Read the facts of one file; of the whole file at the lowest priority, which the process keeps from then on.
+
+    Only its first ``size`` bytes are read, because a recording grows meanwhile; None for all.
 
     Times in the answer are rationals written as strings, in seconds.
     """
     if whole:
         os.nice(19)
-    with _opened(path) as (container, part, notes):
+    with _opened(path, size) as (container, part, notes):
         _refuse_what_is_no_film(container)
         video = _video_stream(container)
         audio = _audio_streams(container, notes)
@@ -150,10 +152,11 @@ def probe(path: str, whole: bool) -> tuple[dict[str, Any], Index]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[InputContainer, Part | None, list[str]]]:
+def _opened(path: str, size: int | None) -> Iterator[tuple[InputContainer, Part | None, list[str]]]:
     """Open a file, or the part of it that is to be played, and begin the notes."""
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
-    with av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
+    options = {"protocol_whitelist": "file" if size is None else "file,subfile"}
+    with av.open(file_url(path, size), options=options, metadata_errors="replace") as container:
         part, parts = longest_part(container)
         if part is None:
             yield container, None, []
@@ -434,7 +437,7 @@ def _packets(container: InputContainer, stream: Any) -> dict[str, Any]:
     if stream.codec_context.name != "aac" or "mp4" not in container.format.name:
         return unknown
     try:
-        with Path(container.name.removeprefix("file:")).open("rb") as file:
+        with Path(path_in(container.name)).open("rb") as file:
             samples = read_samples(file, stream.id)
     except (Unusable, OSError):
         return unknown

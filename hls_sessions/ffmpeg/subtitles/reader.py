@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from hls_sessions.errors import MediaNotFound, SessionError, SubtitlesFailed, Unavailable
-from hls_sessions.ffmpeg.file_version import FileVersion
+from hls_sessions.ffmpeg.file_version import FileVersion, version_of
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.workers import READ_SUBTITLES, WorkerErred, WorkerFailed
 from hls_sessions.media import Cue, cue_text
@@ -111,7 +111,7 @@ class SubtitleReader:
         self._threads.shutdown(cancel_futures=True)
 
     def _reading(self, media: Media) -> _Reading:
-        version = FileVersion(media.path, media.size, media.modified)
+        version = version_of(media)
         reading = self._known.get(version)
         if reading is None or (reading.error is not None and reading.attempt < ATTEMPTS):
             attempt = 1 if reading is None else reading.attempt + 1
