@@ -231,6 +231,16 @@ class EncoderUnusable(SessionError):
         super().__init__(f"The encoder {encoder!r} cannot be used: {reason}.")
 
 
+class SandboxUnusable(SessionError):
+    """The sandbox is required, and something of it does not hold here."""
+
+    kind = "sandbox-unusable"
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"The sandbox is required and does not hold: {'; '.join(reasons)}.")
+
+
 class StorageFailed(SessionError):
     """The segment directory cannot be made or written (permissions, a full disk)."""
 

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
     encoder: str = "auto"
     """The video encoder, by ffmpeg's name (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""
 
+    sandbox: Literal["require", "try", "off"] = "try"
+    """Whether each process that opens a film can read that film alone, write to its own folder alone, and use no
+    network. ``try``: as far as this machine can, and what does not hold is said; ``require``: wholly, or the daemon
+    does not start; ``off``: not at all."""
+
     probe_timeout: Seconds = 10.0
     """How long probing a file may take before it counts as not playable."""
 

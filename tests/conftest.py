@@ -84,6 +84,7 @@ def packager_double(monkeypatch, tmp_path):
         (folder / "packager_double.py").write_text(PACKAGER.format(script=indent(script, " " * 12)))
         monkeypatch.setenv("PYTHONPATH", str(folder))
         monkeypatch.setattr("hls_sessions.ffmpeg.packaging.packager.PACKAGE", "packager_double:serve")
+        monkeypatch.setenv("HLS_SESSIONS_SANDBOX", "off")  # a double writes where a packager may not
 
     return double
 

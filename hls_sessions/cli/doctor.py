@@ -12,8 +12,8 @@ from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
-from hls_sessions.errors import EncoderUnusable, FfmpegNotFound
-from hls_sessions.ffmpeg import Trial, best_encoder, find, inspect_binary, try_encoders
+from hls_sessions.errors import EncoderUnusable, FfmpegNotFound, SandboxUnusable
+from hls_sessions.ffmpeg import Trial, best_encoder, find, inspect_binary, known_holes, try_encoders
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -32,7 +32,14 @@ def doctor(
         raise typer.Exit(Exit.FAILED) from error
     folder = settings.segments_dir.expanduser()
     writable = folder.is_dir() and os.access(folder, os.W_OK)
-    faults = [f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders]
+    required: list[str] = []
+    try:
+        binary = binary.confined(settings.sandbox)
+    except SandboxUnusable as error:
+        binary = binary.confined("try")
+        required.append(str(error).rstrip("."))
+    sandbox = binary.sandbox
+    faults = [*required, *(f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders)]
     faults += [] if writable else [f"the segments directory {folder} cannot be written to"]
     trials = try_encoders(binary)
     encoder: str | None = None
@@ -40,7 +47,17 @@ def doctor(
         encoder = best_encoder(trials, settings.encoder).name
     except EncoderUnusable as error:
         faults.append(str(error))
-    advice = []
+    advice = [] if sandbox is None or required else list(sandbox.why_not)
+    advice += [
+        f"this ffmpeg has a known hole ({hole.names}): {hole.what}; take a newer one, unless your distribution has"
+        " mended this one"
+        for hole in known_holes(binary.version)
+    ]
+    advice += [
+        f"{trial.encoder} works outside of the sandbox alone, and is used so ({trial.confined})"
+        for trial in trials
+        if trial.confined is not None
+    ]
     if binary.start_up > SLOW_START:
         advice.append("this ffmpeg starts slowly, which every seek pays for: a static build starts in a few ms")
     if shutil.which("setpriv") is None:
@@ -54,6 +71,7 @@ def doctor(
         "segment_times": "from zero" if binary.absolute_segment_times else "from the first packet",
         "encoders": sorted(name for name in binary.encoders if name in {"aac", "libx264"}),
         "encoder": encoder,
+        "sandbox": str(sandbox or "none"),
         "segments_dir": str(folder),
         "segments_dir_writable": writable,
         "dies_with_daemon": shutil.which("setpriv") is not None,

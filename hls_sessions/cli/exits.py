@@ -48,6 +48,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.StateUnusable: Exit.FAILED,
     errors.CapacityExceeded: Exit.FULL,
     errors.EncoderUnusable: Exit.FAILED,
+    errors.SandboxUnusable: Exit.FAILED,
     errors.Unavailable: Exit.NO_DAEMON,
     errors.CannotListen: Exit.FAILED,
 }

@@ -30,6 +30,7 @@ def _facts(found: dict[str, Any]) -> dict[str, object]:
         "encoders": f"{found['encoders']}{limit}",
         "disk used": None if found["disk_used"] is None else f"{found['disk_used']:.0%}",
         "ffmpeg": found["ffmpeg"],
+        "sandbox": found.get("sandbox"),
         "history": found["history"],
         "janitor": found["janitor_ran_at"],
         "uptime": clock_time(found["uptime"]),

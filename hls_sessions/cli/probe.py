@@ -22,7 +22,7 @@ def probe(
 ) -> None:
     """Show what is known of a file and what would be offered of it. Needs no daemon."""
     settings = read_settings()
-    workers = Workers()
+    workers = Workers(settings.sandbox)
     prober = Prober(workers, settings.probe_timeout)
     try:
         presentation = Presentation.of(

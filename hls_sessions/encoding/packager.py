@@ -318,6 +318,7 @@ class SessionPackager:
             packager = Packager(
                 self._workers,
                 self._media,
+                folder,
                 record=lambda identity: record_process(folder, identity),
                 on_answer=lambda answer: source.send(PackagerAnswered(number, answer)),
                 on_exit=exited,

@@ -90,7 +90,7 @@ class EncoderRun:
 
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
         try:
-            self._process = Process(plan.argv, exited)
+            self._process = Process(plan.argv, exited, plan.access)
         except BaseException:
             self._unwatch()
             raise

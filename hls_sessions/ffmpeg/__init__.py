@@ -4,12 +4,14 @@ from hls_sessions.ffmpeg.binary import Binary, find, inspect_binary
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
+from hls_sessions.ffmpeg.known_holes import known_holes
 from hls_sessions.ffmpeg.lookups import PATIENCE as LOOKUP_PATIENCE
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
+from hls_sessions.ffmpeg.sandbox import Sandbox
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
 from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
@@ -32,24 +34,23 @@ __all__ = [
     "Process",
     "ProcessId",
     "Run",
+    "Sandbox",
     "Sight",
     "SubtitleReader",
     "Trial",
-    "Way",
     "WorkerFailed",
     "Workers",
     "best_encoder",
     "boot_id",
     "choose_encoder",
-    "examine",
     "film_of",
     "find",
     "grew",
     "inspect_binary",
+    "known_holes",
     "methods",
     "plan_run",
     "request_for",
-    "run",
     "try_encoders",
     "version_of",
 ]

@@ -8,15 +8,25 @@ import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hls_sessions.errors import FfmpegNotFound
+from hls_sessions.errors import FfmpegNotFound, SandboxUnusable
+from hls_sessions.ffmpeg.process import binder
+from hls_sessions.ffmpeg.sandbox import sandbox_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from hls_sessions.ffmpeg.sandbox import Mode, Sandbox
+
+LATEST = (1000, 0)
+"""Stands for the release of an ffmpeg that does not tell one."""
+
+IN_HARDWARE = re.compile("_(amf|cuvid|d3d|mediacodec|mmal|oh|qsv|rkmpp|v4l2m2m)")
+"""Decoders that are never used, because decoding stays in software."""
 
 REQUIRED_ENCODERS = ("libx264", "aac")
 
@@ -36,6 +46,30 @@ class Binary:
     bitstream_filters: frozenset[str] = frozenset()
     sync_option: str = "fps_mode"
     """The option that decides whether frames are repeated and dropped: ``vsync`` before 5.1."""
+    decoders: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """The decoders of each codec that it can decode in software; empty where it was not asked."""
+    demuxers: frozenset[str] = frozenset()
+    """The demuxers it has, by all of their names; empty where it was not asked."""
+    sandbox: Sandbox | None = field(default=None, hash=False)
+    """How its runs are confined; None for not at all."""
+
+    def confined(self, mode: Mode) -> Binary:
+        """Return it with the sandbox that it runs in here.
+
+        Raises:
+            SandboxUnusable: the sandbox is required, and something of it does not hold here.
+        """
+        setpriv = binder()
+        sandbox = sandbox_for(self.path, mode, () if setpriv is None else (setpriv,))
+        if mode == "require" and sandbox.why_not:
+            raise SandboxUnusable(sandbox.why_not)
+        return replace(self, sandbox=sandbox)
+
+    @property
+    def release(self) -> tuple[int, int]:
+        """Its release; that of a checkout of any day is later than all."""
+        told = re.match(r"n?(\d+)\.(\d+)", self.version)
+        return (int(told[1]), int(told[2])) if told else LATEST
 
     @property
     def missing_encoders(self) -> tuple[str, ...]:
@@ -80,8 +114,25 @@ def inspect_binary(path: str) -> Binary:
         start_up,
         filters,
         bitstream_filters=frozenset(_ask(path, "-bsfs").split()),
+        decoders=_decoders(_ask(path, "-codecs")),
+        demuxers=frozenset(
+            name
+            for names in re.findall(r"^ D\S* +(?:[E.d]* +)?(\S+) ", _ask(path, "-demuxers"), re.MULTILINE)
+            for name in (names, *names.split(","))
+        ),
         sync_option="fps_mode" if "-fps_mode" in _ask(path, "-h", "long") else "vsync",
     )
+
+
+def _decoders(listed: str) -> dict[str, tuple[str, ...]]:
+    """Read the list of codecs: a codec whose decoder has its own name alone tells none."""
+    found: dict[str, tuple[str, ...]] = {}
+    for codec, rest in re.findall(r"^ D[E.][VAS][I.][L.][S.] (\S+) (.*)$", listed, re.MULTILINE):
+        named = re.search(r"\(decoders: ([^)]*)\)", rest)
+        names = [name for name in (named[1].split() if named else [codec]) if not IN_HARDWARE.search(name)]
+        if names:
+            found[codec] = tuple(names)
+    return found
 
 
 def _from_wheel() -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg.binary import Binary
     from hls_sessions.ffmpeg.methods import Method
+    from hls_sessions.ffmpeg.sandbox import Access
     from hls_sessions.media import Cuts, Media, Presentation, Rendition, VideoTrack
 
 FILM, SEGMENTS = "<film>", "<segments>"
@@ -89,6 +90,8 @@ class Run:
     last: int
     """The last segment it is planned to make."""
     method: Method
+    access: Access | None = None
+    """What the process may use; None for everything."""
 
 
 def plan_run(
@@ -143,7 +146,11 @@ def plan_run(
     # A percent sign of the folder is not the number's.
     names = {FILM: _url(presentation.media), SEGMENTS: str(folder).replace("%", "%%") + "/%d.m4s"}
     argv = tuple(names.get(argument, argument) for argument in ffmpeg.compile(command, cmd=binary.path))
-    return Run(argv, segment, last, method)
+    encoder = method.encoder
+    access = None
+    if binary.sandbox is not None and encoder.works_confined:
+        access = binary.sandbox.around(presentation.media.path.absolute(), folder.absolute(), encoder.devices)
+    return Run(argv, segment, last, method, access)
 
 
 def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
@@ -170,7 +177,7 @@ def _video(
     track, base = rendition.track, rendition.track.time_base
     begins = cuts.start(segment)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
-    source = _from(presentation, begins - cuts.slack if segment else None)[str(track.index)]
+    source = _from(binary, presentation, begins - cuts.slack if segment else None)[str(track.index)]
     if segment or shift:
         # Packets before the first frame have no time, and a decoder guesses one. This is needed after an exact seek
         # too: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from
@@ -211,7 +218,7 @@ def _held_video(
     step = cuts.end(len(cuts) - cuts.held) - cuts.start(len(cuts) - cuts.held)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     landing = track.end - HELD_MARGIN if track.frame_times is None else track.frame_times[-1] * base - cuts.slack
-    source = _from(presentation, landing if landing > track.start else None)[str(track.index)]
+    source = _from(binary, presentation, landing if landing > track.start else None)[str(track.index)]
     frames = (
         _filtered_frames(source, rendition, binary)
         .filter("tpad", stop=-1, stop_mode="clone")
@@ -326,7 +333,7 @@ def _audio(
     if method.silent:
         audio = ffmpeg.input("anullsrc", f="lavfi").filter("asetpts", f"PTS+{float(sample):.6f}/TB")
     else:
-        audio = _from(presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
+        audio = _from(binary, presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
     if method.guarded:
         audio = audio.filter("aeval", "if(isnan(val(ch)),0,clip(val(ch),-1,1))", c="same")
     audio = (
@@ -375,7 +382,7 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
     return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
-def _from(presentation: Presentation, time: Fraction | None) -> Any:
+def _from(binary: Binary, presentation: Presentation, time: Fraction | None) -> Any:
     """Open the file so that everything from a time on is read; ffmpeg counts ``-ss`` from the container's start."""
     media = presentation.media
     seek: dict[str, Any] = {}
@@ -387,7 +394,7 @@ def _from(presentation: Presentation, time: Fraction | None) -> Any:
     url = _url(media)
     # The whitelist keeps a file's content from naming others.
     protocols = "file,pipe" if url.startswith("file:") else "file,pipe,subfile"
-    return ffmpeg.input(FILM, protocol_whitelist=protocols, **seek)
+    return ffmpeg.input(FILM, protocol_whitelist=protocols, **_vetted(media, binary), **seek)
 
 
 def _url(media: Media) -> str:
@@ -406,6 +413,22 @@ def file_url(path: Path | str, size: int | None) -> str:
 def path_in(url: str) -> str:
     """Return the path in an input that ``file_url`` or ``part_url`` has spelt."""
     return url.partition("file:")[2] if url.startswith("file:") else url.partition(",,:file:")[2]
+
+
+def _vetted(media: Media, binary: Binary) -> dict[str, str]:
+    """Return the options that keep ffmpeg from taking a file for something else than the prober did.
+
+    The demuxer is the one that was found, because another build may take another for the same bytes, and it opens none
+    inside of itself. Of the decoders there are those of the tracks that are offered.
+    """
+    demuxer = media.container.split(",")[0]
+    codecs = [*([] if media.video is None else [media.video.codec]), *(track.codec for track in media.audio)]
+    decoders = dict.fromkeys(name for codec in codecs for name in binary.decoders.get(codec, (codec,)))
+    return {
+        "f": demuxer,
+        "format_whitelist": demuxer,
+        **({"codec_whitelist": ",".join(decoders)} if binary.decoders else {}),
+    }
 
 
 def part_url(path: Path | str, start: int, end: int) -> str:

@@ -10,17 +10,26 @@ import shutil
 import signal
 import subprocess
 import threading
+import weakref
 from collections import deque
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from hls_sessions.ffmpeg.sandbox import confine, limit
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from hls_sessions.ffmpeg.sandbox import Access
 
 QUIRKS = {"GCONV_PATH": "/nonexistent"}
 """Environment of ffmpeg. A statically linked one crashes on the first programme name in MPEG-TS if it finds the
 system's modules for character sets. An encoder needs no such names."""
+
+OWN_VARIABLES = "HLS_SESSIONS_"
+"""Begins the environment variables of the daemon's settings. A process that opens films does not get them, because the
+token is among them."""
 
 LOG_LINES = 40
 """How many of the last lines on standard error are kept."""
@@ -40,7 +49,7 @@ EXIT_BY_SIGNAL, BY_SIGNAL = 255, "Exiting normally, received signal"
 CONSEQUENCE = re.compile(
     "Error (while opening|initializing output|submitting|sending|parsing|selecting|opening output|while filtering)|"
     "Task finished|Terminating thread|Could not open encoder|Nothing was written|Conversion failed|Device creation|"
-    "Failed to set value"
+    "Failed to set value|not on whitelist|Failed to open codec in avformat_find_stream_info"
 )
 """Log lines that ffmpeg writes after the one that tells the cause."""
 
@@ -124,27 +133,29 @@ class Exit(NamedTuple):
 class Process:
     """A running child in its own process group, whose last log lines are kept.
 
-    It is killed by the kernel when the *thread* that made it ends (prctl(2), PR_SET_PDEATHSIG), so make it from a
-    thread that lives as long as the process is wanted.
+    It is killed when the *thread* that made it ends, so make it from a thread that lives as long as the process is
+    wanted.
     """
 
-    def __init__(self, argv: Sequence[str], on_exit: Callable[[Exit], None]) -> None:
+    def __init__(self, argv: Sequence[str], on_exit: Callable[[Exit], None], access: Access | None = None) -> None:
         """Start a process. ``on_exit`` is called once, from another thread, after its last line was read.
+
+        Args:
+            argv: the command line.
+            on_exit: called with how it ended.
+            access: what it may use; None for everything.
 
         Raises:
             OSError: it cannot be started.
         """
         self._log: deque[str] = deque(maxlen=LOG_LINES)
-        self._popen = subprocess.Popen(  # noqa: S603 - an argument list, no shell
-            bound_to_parent(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=os.environ | QUIRKS,
-            # In a group of its own: a terminal's Ctrl-C is for the daemon alone, and a kill reaches all that it has
-            # started.
-            start_new_session=True,
-        )
+        self._keeper: _Keeper | None = None
+        if access is None:
+            self._popen = _spawn(argv)
+        else:
+            self._keeper = _Keeper(argv, access)
+            self._popen = self._keeper.start_process()
+            _end_with_this_thread(self)
         self.pid = self._popen.pid
         self.identity = ProcessId.of(self.pid)
         self.held = False
@@ -208,7 +219,101 @@ class Process:
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         seconds = processor_seconds(self.pid)
-        self._on_exit(Exit(self._popen.wait(), self.log, seconds))
+        code = self._popen.wait()
+        if self._keeper is not None:
+            self._keeper.end()
+        self._on_exit(Exit(code, self.log, seconds))
+
+
+class _Keeper:
+    """A thread that confines itself, starts one process, and lives as long as the process.
+
+    It does nothing else, because all that it did would be confined too, down to the threads it started. The kernel
+    kills the process when this thread ends (prctl(2), PR_SET_PDEATHSIG), which is when the daemon does.
+    """
+
+    def __init__(self, argv: Sequence[str], access: Access) -> None:
+        self._argv, self._access = argv, access
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._error: BaseException | None = None
+        self._has_started, self._has_ended = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="ffmpeg's keeper", daemon=True)
+
+    def start_process(self) -> subprocess.Popen[bytes]:
+        """Start the process, and return it.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, "there can be no more threads") from error
+        self._has_started.wait()
+        if self._popen is None:
+            self._thread.join()
+            raise self._error or OSError(errno.EAGAIN, "the thread that starts it has ended")
+        return self._popen
+
+    def end(self) -> None:
+        """End the thread, when the process has ended."""
+        self._has_ended.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        try:
+            confine(self._access)
+            self._popen = _spawn(self._argv)
+            limit(self._access, self._popen.pid)
+        except BaseException as error:  # noqa: BLE001 - it is raised where the process was wanted
+            self._error = error
+        finally:
+            self._has_started.set()
+        if self._popen is not None:
+            self._has_ended.wait()
+
+
+class _Owner:
+    """The processes that one thread has made, which are killed when it ends.
+
+    The interpreter deletes the values of a thread as a part of its end, before anybody who joins it goes on. The kernel
+    could do the same only for the thread that has started the process, which is the keeper.
+    """
+
+    def __init__(self) -> None:
+        self.processes: weakref.WeakSet[Process] = weakref.WeakSet()
+
+    def __del__(self) -> None:
+        for process in list(self.processes):
+            process.kill()
+
+
+_THREAD = threading.local()
+"""Holds an ``_Owner`` for each thread that has made a process."""
+
+
+def _end_with_this_thread(process: Process) -> None:
+    if not hasattr(_THREAD, "owner"):
+        _THREAD.owner = _Owner()
+    _THREAD.owner.processes.add(process)
+
+
+def _spawn(argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - an argument list, no shell
+        bound_to_parent(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment() | QUIRKS,
+        # In a group of its own: a terminal's Ctrl-C is for the daemon alone, and a kill reaches all that it has
+        # started.
+        start_new_session=True,
+    )
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of processes that open films."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
 
 
 def processor_seconds(pid: int) -> float:
@@ -242,12 +347,13 @@ def bound_to_parent(argv: Sequence[str]) -> list[str]:
     ``setpriv`` (util-linux) sets the parent-death signal and then becomes the command, for under a millisecond;
     ``preexec_fn`` would force a fork of the whole daemon. Where it is missing, the command runs unbound.
     """
-    setpriv = _setpriv()
+    setpriv = binder()
     return [setpriv, "--pdeathsig", "KILL", "--", *argv] if setpriv else list(argv)
 
 
 @cache
-def _setpriv() -> str | None:
+def binder() -> str | None:
+    """Return the path of ``setpriv``; None where it is missing, or cannot set the signal."""
     path = shutil.which("setpriv")
     if path is None:
         return None

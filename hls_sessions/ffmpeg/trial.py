@@ -7,6 +7,7 @@ command line, and the check before publishing. It takes a few milliseconds where
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from array import array
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from hls_sessions.ffmpeg.commands import plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE
 from hls_sessions.ffmpeg.methods import methods
 from hls_sessions.ffmpeg.process import Process
+from hls_sessions.ffmpeg.sandbox import devices_there
 from hls_sessions.media import (
     BrokenSegment,
     Media,
@@ -35,9 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hls_sessions.ffmpeg.binary import Binary
+    from hls_sessions.ffmpeg.commands import Run
     from hls_sessions.ffmpeg.encoders import Encoder
     from hls_sessions.ffmpeg.process import Exit
     from hls_sessions.media import Rendition
+
+logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 
@@ -58,6 +63,8 @@ class Trial:
     encoder: Encoder
     fault: str | None
     """Why it cannot be used; None when it works."""
+    confined: str | None = None
+    """Why it works outside of the sandbox alone; None when it works inside, or not at all."""
 
 
 def choose_encoder(binary: Binary, wanted: str) -> Encoder:
@@ -89,18 +96,31 @@ def try_encoders(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list
     try:
         with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder, ThreadPoolExecutor() as threads:
             film = _film(Path(folder, FILM))
-            return list(threads.map(lambda encoder: Trial(encoder, _fault(binary, encoder, film)), encoders))
+            return list(threads.map(lambda encoder: _tried(binary, encoder, film), encoders))
     except OSError as error:
         return [Trial(encoder, f"it could not be tried ({error.strerror or error})") for encoder in encoders]
+
+
+def _tried(binary: Binary, encoder: Encoder, film: Presentation) -> Trial:
+    """Try an encoder in the sandbox; where there is a device and the sandbox may be left, outside of it, too."""
+    fault = _fault(binary, encoder, film)
+    sandbox = binary.sandbox
+    has_device = bool(devices_there(encoder.devices))
+    if fault is None or sandbox is None or sandbox.program is None or sandbox.mode == "require" or not has_device:
+        return Trial(encoder, fault)
+    outside = encoder.unconfined()
+    if _fault(binary, outside, film) is not None:
+        return Trial(encoder, fault)
+    logger.warning("%s works outside of the sandbox alone, and is used so: %s", encoder, fault)
+    return Trial(outside, None, fault)
 
 
 def _fault(binary: Binary, encoder: Encoder, film: Presentation) -> str | None:
     if encoder.name not in binary.encoders:
         return "this ffmpeg was built without it"
     rendition = film.video[0]
-    folder = film.media.path.with_name(encoder.name)
-    folder.mkdir()
-    exit_ = _end_of(plan_run(binary, film, rendition, methods(rendition, encoder)[0], 0, folder).argv)
+    folder = Path(tempfile.mkdtemp(prefix=f"{encoder.name}-", dir=film.media.path.parent))
+    exit_ = _end_of(plan_run(binary, film, rendition, methods(rendition, encoder)[0], 0, folder))
     if exit_ is None:
         return f"it did not encode {FRAMES} frames within {LIMIT:g} seconds"
     if exit_.code != 0:
@@ -127,10 +147,10 @@ def _fault_of(folder: Path, film: Presentation, rendition: Rendition) -> str | N
     return None if frames == FRAMES else f"it made {frames} frames of {FRAMES}"
 
 
-def _end_of(argv: Sequence[str]) -> Exit | None:
-    """Run a command to its end; None when that took too long."""
+def _end_of(run: Run) -> Exit | None:
+    """Let a run end; None when that took too long."""
     ends: list[Exit] = []
-    process = Process(argv, ends.append)
+    process = Process(run.argv, ends.append, run.access)
     if process.wait(LIMIT):
         return ends[0]
     process.kill()

@@ -28,7 +28,6 @@ from hls_sessions.encoding import (
     TryAgain,
 )
 from hls_sessions.errors import (
-    EncoderFailed,
     IllegalTransition,
     RenditionNotFound,
     SessionError,

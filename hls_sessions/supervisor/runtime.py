@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hls_sessions.ffmpeg import Binary, Encoder
+    from hls_sessions.ffmpeg import Binary, Encoder, Sandbox
     from hls_sessions.otp import Clock
     from hls_sessions.session import Event
     from hls_sessions.settings import Settings
@@ -104,6 +104,7 @@ class Runtime:
         self.encoder: Encoder = choose_encoder(binary, settings.encoder)
         """The encoder that makes video."""
         logger.info("video is encoded with %s", self.encoder)
+        _log(binary.sandbox)
         self.registry = Registry()
         with ExitStack() as resources:
             self.store = Store(settings.state_dir)
@@ -112,11 +113,11 @@ class Runtime:
             bus.start()
             resources.callback(bus.stop, settings.shutdown_timeout)
             if workers is None:
-                workers = Workers()
+                workers = Workers(settings.sandbox)
                 resources.callback(workers.close)
             workers.warm_up()
             self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
-            self._prober = prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock))
+            self._prober = prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock), binary)
             resources.callback(prober.close)
             subtitles = SubtitleReader(workers, settings.subtitle_timeout)
             resources.callback(subtitles.close)
@@ -287,6 +288,14 @@ class Runtime:
     def _goes_on(self) -> bool:
         """Whether the sessions go on in the next daemon."""
         return _home(self._settings) is not None and not self._settings.drain
+
+
+def _log(sandbox: Sandbox | None) -> None:
+    """Say what the sandbox around films refuses, and what of it does not hold here."""
+    logger.info("the sandbox around films refuses: %s", sandbox or "none")
+    if sandbox is not None and sandbox.mode == "try":
+        for why_not in sandbox.why_not:
+            logger.warning("the sandbox does not hold wholly: %s", why_not)
 
 
 def _opened(segments_dir: Path) -> Path:

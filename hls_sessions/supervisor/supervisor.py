@@ -79,11 +79,12 @@ class Supervisor:
 
         Raises:
             FfmpegNotFound: there is no usable ffmpeg.
+            SandboxUnusable: the sandbox is required, and something of it does not hold here.
             NotADirectoryError: a media root is not a folder.
             pydantic.ValidationError: a setting has no such value.
         """
         self.settings = Settings(**(options if settings is None else settings.model_dump() | options))
-        self.binary: Binary = inspect_binary(find(self.settings.ffmpeg))
+        self.binary: Binary = inspect_binary(find(self.settings.ffmpeg)).confined(self.settings.sandbox)
         self.media_roots = MediaRoots(self.settings.media)
         self.clock: Clock = clock or SystemClock()
         self._free_bytes = free_bytes

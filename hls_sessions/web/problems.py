@@ -39,6 +39,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.SettingsRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.EncoderUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.SandboxUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StateUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

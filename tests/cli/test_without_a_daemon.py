@@ -78,6 +78,25 @@ def test_doctor_tells_which_ffmpeg_there_is_and_what_it_can_do():
     assert found["faults"] == []
 
 
+def test_doctor_says_what_the_sandbox_refuses_here_and_which_holes_this_ffmpeg_has(tmp_path):
+    old = tmp_path / "ffmpeg"
+    old.write_text(f'#!/bin/sh\n{find()} "$@" | sed "s/^ffmpeg version [^ ]*/ffmpeg version 5.1.9/"\n')
+    old.chmod(0o755)
+    found = json.loads(run("doctor", "--ffmpeg", str(old), "--json").stdout)
+
+    assert found["sandbox"] in {"network only (seccomp)", "none"}
+    assert any("is a script" in line for line in found["advice"]) or found["sandbox"] == "none"
+    assert any("CVE-2026-8461" in line for line in found["advice"])
+
+
+def test_doctor_fails_where_the_sandbox_is_required_and_does_not_hold(tmp_path, monkeypatch):
+    monkeypatch.setenv("HLS_SESSIONS_SANDBOX", "require")
+    doctor = run("doctor", "--ffmpeg", str(nvenc_ffmpeg(tmp_path)), "--json")
+
+    assert doctor.exit_code == Exit.FAILED
+    assert any("The sandbox is required" in fault for fault in json.loads(doctor.stdout)["faults"])
+
+
 def test_doctor_tries_every_encoder_and_says_which_is_chosen(tmp_path):
     found = json.loads(run("doctor", "--ffmpeg", str(nvenc_ffmpeg(tmp_path)), "--json").stdout)
 

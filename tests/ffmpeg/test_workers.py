@@ -57,7 +57,7 @@ def test_a_message_that_is_sent_before_the_worker_has_started_is_not_lost():
     fresh = Workers()
     try:
         worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
-        worker.send(["/nothing/there.mp4", False])
+        worker.send(["/nothing/there.mp4", False, None, True])
 
         assert "error" in worker.receive(BOUND).body
         worker.end()
@@ -238,7 +238,7 @@ def test_closing_ends_the_parent_and_all_its_workers(tmp_path):
     before = child_processes()
     fresh = Workers()
     worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
-    worker.ask(["/nothing/there.mp4", False], BOUND)
+    worker.ask(["/nothing/there.mp4", False, None, True], BOUND)
 
     fresh.close()
 
@@ -254,7 +254,7 @@ def test_a_parent_that_hangs_is_killed_when_it_is_closed(monkeypatch, parent_of,
     monkeypatch.setattr("hls_sessions.ffmpeg.workers.workers.CLOSING", 0.1)
     fresh = Workers()
     worker = fresh.start("hls_sessions.ffmpeg.probing.worker:serve")
-    worker.ask(["/nothing/there.mp4", False], BOUND)
+    worker.ask(["/nothing/there.mp4", False, None, True], BOUND)
     before = parent_of(worker)
     os.kill(before, signal.SIGSTOP)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from hls_sessions.media import VideoRendition
@@ -25,6 +26,10 @@ class Encoder(ABC):
     """Whether it can have frames decoded in another order than they are shown in."""
     device: ClassVar[tuple[str, ...]] = ()
     """The global arguments that open its device."""
+    devices: ClassVar[tuple[str, ...]] = ()
+    """Patterns of the devices that the sandbox lets its runs use."""
+    works_confined: bool = True
+    """Whether its runs work in the sandbox, as its trial has found."""
 
     def __repr__(self) -> str:
         return f"<Encoder {self.name}>"
@@ -39,6 +44,12 @@ class Encoder(ABC):
     def bitstream_filter(self, rendition: VideoRendition) -> str | None:  # noqa: ARG002 - for those that need one
         """Return the bitstream filter of its output, as ``-bsf`` spells it; None for none."""
         return None
+
+    def unconfined(self) -> Self:
+        """Return the same encoder for runs outside of the sandbox."""
+        other = copy(self)
+        other.works_confined = False
+        return other
 
     @abstractmethod
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:

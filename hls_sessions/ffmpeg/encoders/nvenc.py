@@ -16,6 +16,7 @@ class Nvenc(Hardware):
     name = "h264_nvenc"
     label = "NVENC"
     preference = 10
+    devices = ("/dev/nvidia*",)
 
     def options(self, rendition: VideoRendition, *, b_frames: bool) -> dict[str, Any]:
         """Return its output options: a constant quality within the rendition's rate, as x264's are."""

@@ -16,6 +16,7 @@ class Qsv(Hardware):
     name = "h264_qsv"
     label = "Quick Sync Video"
     preference = 20
+    devices = ("/dev/dri",)
 
     def take(self, video: Any) -> Any:
         """Interleave the colours: it takes nothing else of eight bits."""

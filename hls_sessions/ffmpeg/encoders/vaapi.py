@@ -19,6 +19,7 @@ class Vaapi(Hardware):
     name = "h264_vaapi"
     label = "VAAPI"
     preference = 30
+    devices = ("/dev/dri",)
     device = ("-init_hw_device", f"vaapi=gpu:{NODE}", "-filter_hw_device", "gpu")
 
     def take(self, video: Any) -> Any:

@@ -65,9 +65,13 @@ def request_for(
     }
 
 
-def film_of(media: Media) -> dict[str, Any]:
-    """Return the first message to a packager: which film it is to open."""
+def film_of(media: Media, folder: Path | None = None) -> dict[str, Any]:
+    """Return the first message to a packager: which film it is to open.
+
+    With a folder, it confines itself to reading that film and writing to that folder.
+    """
     return {
+        "confined_to": None if folder is None else str(folder.absolute()),
         "path": str(media.path.absolute()),  # its working directory is another
         "container": media.container,
         "codec": None if media.video is None else media.video.codec,
@@ -83,6 +87,7 @@ class Packager:
         self,
         workers: Workers,
         media: Media,
+        folder: Path,
         record: Callable[[ProcessId | None], None],
         on_answer: Callable[[Packaged], None],
         on_exit: Callable[[Exit], None],
@@ -92,6 +97,7 @@ class Packager:
         Args:
             workers: where it comes from.
             media: the film.
+            folder: where it writes its segments; it can write nowhere else.
             record: writes down which process it is, so that a later daemon finds it after a crash. May raise OSError.
             on_answer: called with every answer, in a thread that serves all packagers.
             on_exit: called once, and last, with how it ended.
@@ -103,7 +109,7 @@ class Packager:
         self._has_ended = threading.Event()
         self._has_erred = False
         self._worker = workers.start_heard(PACKAGE, self._started, self._answered, self._exited)
-        self._worker.send(film_of(media))
+        self._worker.send(film_of(media, folder if workers.confined else None))
 
     def __repr__(self) -> str:
         return f"<Packager [pid {self.pid}]>"

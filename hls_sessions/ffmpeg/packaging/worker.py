@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av
 import av.logging
-import psutil
 
 from hls_sessions.ffmpeg.packaging.film import Film, Unopened
 from hls_sessions.ffmpeg.packaging.segment_writer import write_segment
+from hls_sessions.ffmpeg.sandbox import confine_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,10 +50,13 @@ class Damaged(Exception):
 def serve(channel: Channel) -> None:
     """Answer one request after another until the daemon closes the channel."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = psutil.Process().memory_info().vms + MEMORY
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
+    if (folder := which.pop("confined_to")) is not None:
+        confine_worker(which["path"], folder)
     film: Film | None = None
     while True:
         request = channel.receive().body

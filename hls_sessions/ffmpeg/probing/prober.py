@@ -20,6 +20,7 @@ from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.file_version import FileVersion, has_grown
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.probing.cache import pack, unpack
+from hls_sessions.ffmpeg.probing.playable import NothingPlays, leave_out_unplayable
 from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerErred, WorkerFailed
 from hls_sessions.media import (
     OFFSET,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from hls_sessions.ffmpeg.binary import Binary
     from hls_sessions.ffmpeg.probing.cache import ProbeCache
     from hls_sessions.ffmpeg.workers import Message, Workers
 
@@ -68,9 +70,16 @@ KEPT = 256 * 1024**2
 class Prober:
     """Reads the facts of media files, each once, two at a time of one device, in processes that may crash or hang."""
 
-    def __init__(self, workers: Workers, timeout: float = 10.0, cache: ProbeCache | None = None) -> None:
-        """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks the cache first."""
+    def __init__(
+        self, workers: Workers, timeout: float = 10.0, cache: ProbeCache | None = None, binary: Binary | None = None
+    ) -> None:
+        """Make a prober whose files each get ``timeout`` seconds in one of the workers; it asks the cache first.
+
+        It refuses what an ffmpeg that is handed in cannot play.
+        """
+        self._binary = binary
         self._start = workers.start
+        self._confined = workers.confined
         self._timeout = timeout
         self._cache = cache
         self._lookups = Lookups()
@@ -198,12 +207,24 @@ class Prober:
             raise NotPlayable(str(version.path), "it is empty")
         answer, arrays = self._read_index(version)
         facts = json.dumps(answer)
-        media = _media(version, answer, arrays)
         self._keep(version, facts, arrays)
-        return media
+        return self._media(version, answer, arrays)
 
     def _probe_index(self, version: FileVersion) -> Media:
-        return _media(version, *self._read_index(version))
+        return self._media(version, *self._read_index(version))
+
+    def _media(self, version: FileVersion, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
+        """Return the facts of a file, without the tracks that the ffmpeg that plays cannot decode.
+
+        Raises:
+            NotPlayable: it can make nothing of the file.
+        """
+        if self._binary is not None:
+            try:
+                leave_out_unplayable(answer, self._binary)
+            except NothingPlays as why:
+                raise NotPlayable(str(version.path), str(why)) from why
+        return _media(version, answer, arrays)
 
     def _read_index(self, version: FileVersion) -> Answer:
         path = str(version.path)
@@ -230,7 +251,7 @@ class Prober:
         """Return the facts that the cache has of a file; None when it has none of use."""
         packed = None if self._cache is None else self._cache.recall(version)
         kept = None if packed is None else unpack(packed)
-        return None if kept is None else _media(version, *kept)
+        return None if kept is None else self._media(version, *kept)
 
     def _keep(self, version: FileVersion, facts: str, arrays: list[array[int]]) -> None:
         """Put an answer into the cache in another thread, because the caller need not wait for that."""
@@ -248,14 +269,16 @@ class Prober:
         worker = None
         try:
             with self._worker() as worker:
-                answer, arrays = _answer(worker.ask([_absolute(version.path), True, None], READING_TIME))
+                answer, arrays = _answer(
+                    worker.ask([_absolute(version.path), True, None, self._confined], READING_TIME)
+                )
                 worker.end()  # it has lowered its priority for good
             if "error" in answer:
                 raise ValueError(answer["error"])
             if has_grown(version):
                 raise ValueError("it is still written to")
             facts = json.dumps(answer)
-            media = _media(version, answer, arrays)
+            media = self._media(version, answer, arrays)
         except Exception as error:  # noqa: BLE001 - whatever it is, the file is as unreadable or readable as before
             # A worker that was killed, or could not be started, says nothing about the file: the next open tries again.
             was_killed = isinstance(error, WorkerFailed) and (worker is None or _was_killed(worker, error))
@@ -277,7 +300,7 @@ class Prober:
         while True:
             try:
                 with self._worker() as worker:
-                    return _answer(worker.ask([_absolute(path), False, size], self._timeout))
+                    return _answer(worker.ask([_absolute(path), False, size, self._confined], self._timeout))
             except WorkerFailed as error:
                 # A killed worker says nothing about this file. It may also be one that could not be forked.
                 if not _was_killed(worker, error):

@@ -1,8 +1,12 @@
 """The worker that reads the facts of files.
 
-A request is a path, and whether to read the whole file. The answer is the facts as JSON, and after them the arrays of
-the video's index (ARRAYS) as raw 64-bit integers. A hostile file can crash or hang this process and nothing else: the
-prober kills it after a time limit and starts another.
+A request is a path, whether to read the whole file, and whether the process that opens it is to be confined to it,
+which is the default. The answer is the facts as JSON, and after them the arrays of the video's index (ARRAYS) as raw
+64-bit integers.
+
+Each file is opened in a process of its own, forked from the worker, because what a process may open can only become
+less. A hostile file can crash or hang these two processes and nothing else: the prober kills them after a time limit
+and starts another worker.
 """
 
 from __future__ import annotations
@@ -10,22 +14,27 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
+import socket
 from array import array
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from itertools import accumulate, islice
 from operator import sub
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import av
 import av.logging
 
 from hls_sessions.ffmpeg.commands import file_url, part_url, path_in
+from hls_sessions.ffmpeg.demuxers import MEDIA
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
 from hls_sessions.ffmpeg.probing.late_starts import late_starts
 from hls_sessions.ffmpeg.probing.sample_tables import Unusable, read_samples
 from hls_sessions.ffmpeg.probing.video_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
+from hls_sessions.ffmpeg.sandbox import bind_to_parent, confine_worker
+from hls_sessions.ffmpeg.workers.channel import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,19 +44,21 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
     from hls_sessions.ffmpeg.probing.clock_jumps import Part
-    from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY_LIMIT = 4 * 1024**3
 """Bytes of address space: room for any real index, not for a header that claims a billion entries."""
-
-NOT_MEDIA = {"hls", "dash", "concat", "ffmetadata", "sdp", "tty", "imf", "webm_dash_manifest"}
-"""Demuxers of text, and of lists that point at other files or hosts: a media file names nothing but itself."""
 
 RAW = {"h261", "h263", "h264", "hevc", "vvc", "m4v", "mjpeg", "mpegvideo", "obu", "vc1"}
 """Demuxers of video without a container. libavformat gives it no times, and nothing can be sought in it."""
 
 ANIMATED = {"gif", "apng"}
 """Demuxers of images that may move or stand still."""
+
+PROTECTED = {"drmi", "drms", "drmt", "encv", "enca"}
+"""Sample entries of MP4 whose samples are encrypted."""
+
+FIRST_PACKETS = 64
+"""Packets in which the first of each stream of an MP4 is looked for."""
 
 HDR = {16: "smpte2084", 18: "arib-std-b67"}
 """Transfer functions of high dynamic range (ITU-T H.273, table 3), as ffmpeg spells them."""
@@ -79,7 +90,35 @@ def serve(channel: Channel) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     av.logging.set_level(av.logging.PANIC)
     while True:
-        path, whole, size = channel.receive().body
+        path, whole, size, confined = channel.receive().body
+        ours, theirs = socket.socketpair()
+        with ours:
+            try:
+                child = os.fork()
+            except OSError:
+                os.kill(os.getpid(), signal.SIGKILL)  # as a kill, because it says nothing about the file
+            if child == 0:
+                ours.close()
+                _answer(Channel(theirs), path, whole, size, confined=confined)
+            theirs.close()
+            message = None
+            with suppress(EOFError):
+                message = Channel(ours).receive()
+            _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            os.kill(os.getpid(), os.WTERMSIG(status))  # so that the prober hears how it ended
+        if message is None:
+            os._exit(os.waitstatus_to_exitcode(status))
+        channel.send(message.body, message.payload)
+
+
+def _answer(channel: Channel, path: str, whole: bool, size: int | None, *, confined: bool) -> NoReturn:
+    """Answer one request, and end the process."""
+    code = 1
+    try:
+        bind_to_parent()
+        if confined:
+            confine_worker(path)
         index = Index()
         try:
             answer, index = probe(path, whole, size)
@@ -90,6 +129,11 @@ def serve(channel: Channel) -> None:
         arrays: list[array[int]] = [getattr(index, name) for name in ARRAYS]
         answer["arrays"] = [len(numbers) for numbers in arrays]
         channel.send(answer, *(memoryview(numbers).cast("B") for numbers in arrays))
+        code = 0
+    except BaseException as error:  # noqa: BLE001 - it is the daemon's to judge
+        channel.send({"crashed": repr(error)})
+    finally:
+        os._exit(code)
 
 
 def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, Any], Index]:
@@ -103,10 +147,11 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
         os.nice(19)
     with _opened(path, size) as (container, part, notes):
         _refuse_what_is_no_film(container)
-        video = _video_stream(container)
-        audio = _audio_streams(container, notes)
+        closed = _closed(container, notes)
+        video = _video_stream(container, closed)
+        audio = _audio_streams(container, closed, notes)
         if video is None and not audio:
-            raise Unplayable("it holds neither picture nor sound")
+            raise Unplayable("; ".join(notes) or "it holds neither picture nor sound")
         look = _look(container, video, notes) if video is not None else None
         if look is None:
             video = None
@@ -155,22 +200,42 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
 def _opened(path: str, size: int | None) -> Iterator[tuple[InputContainer, Part | None, list[str]]]:
     """Open a file, or the part of it that is to be played, and begin the notes."""
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
-    options = {"protocol_whitelist": "file" if size is None else "file,subfile"}
-    with av.open(file_url(path, size), options=options, metadata_errors="replace") as container:
+    with _vetted(file_url(path, size)) as container:
         part, parts = longest_part(container)
         if part is None:
             yield container, None, []
             return
+        demuxer = container.format.name
     note = f"its clock jumps: the longest of its {parts} parts is played, bytes {part.start} to {part.end}"
-    options = {"protocol_whitelist": "file,subfile"}
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": demuxer}
     with av.open(part_url(path, *part), options=options, metadata_errors="replace") as container:
         yield container, part, [note]
 
 
+def _vetted(url: str) -> InputContainer:
+    """Open a file by a demuxer that is known to open nothing else.
+
+    Raises:
+        Unplayable: it would need another demuxer.
+        av.error.FFmpegError: it cannot be opened.
+    """
+    # A percent sign would make it the pattern of the names of many pictures.
+    formats = MEDIA if "%" in url else f"{MEDIA},image2"
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": formats}
+    av.logging.set_level(av.logging.ERROR)  # else the reason of a refusal would not be told
+    try:
+        with av.logging.Capture() as log:
+            return av.open(url, options=options, metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        if any("not on whitelist" in line for _, _, line in log):
+            raise Unplayable("it is text or a list of other files, not media") from error
+        raise
+    finally:
+        av.logging.set_level(av.logging.PANIC)
+
+
 def _refuse_what_is_no_film(container: InputContainer) -> None:
     name = container.format.name
-    if set(name.split(",")) & NOT_MEDIA:
-        raise Unplayable(f"it is text or a list of other files ({name}), not media")
     if name in RAW:
         raise Unplayable(f"it is a raw stream ({name}), whose pictures have no times: it needs a container")
     if name.endswith("_pipe") or name == "image2":
@@ -182,12 +247,48 @@ def _refuse_what_is_no_film(container: InputContainer) -> None:
             raise Unplayable("it is a still picture")
 
 
-def _video_stream(container: InputContainer) -> VideoStream | None:
+def _closed(container: InputContainer, notes: list[str]) -> set[int]:
+    """Return the streams that are encrypted or hold nothing, by index, and note which they are.
+
+    Only MP4 tells, by its index and with each packet; the key of such a film is not in the file. A stream that is not
+    among the first packets is not judged.
+    """
+    if "mp4" not in container.format.name:
+        return set()
+    streams = [*container.streams.video, *container.streams.audio]
+    closed = {stream.index: "it is encrypted" for stream in streams if _tag_of(stream) in PROTECTED}
+    unseen = {stream.index for stream in streams} - closed.keys()
+    try:
+        for packet in islice(container.demux(*streams), FIRST_PACKETS):
+            if packet.size and packet.stream.index in unseen:
+                unseen.remove(packet.stream.index)
+                if packet.has_sidedata("encryption_info"):
+                    closed[packet.stream.index] = "it is encrypted"
+            if not unseen:
+                break
+        container.seek(0)
+    except av.error.FFmpegError:
+        pass  # a damaged beginning says nothing of the rest
+    for stream in streams:
+        if stream.index in closed:
+            kind = "picture" if stream.type == "video" else "sound"
+            notes.append(f"the {kind} (stream {stream.index}) is left out: {closed[stream.index]}")
+    return set(closed)
+
+
+def _tag_of(stream: Stream) -> str | None:
+    context: Any = stream.codec_context  # None where there is no decoder
+    return None if context is None else str(context.codec_tag)
+
+
+def _video_stream(container: InputContainer, closed: set[int]) -> VideoStream | None:
     """Choose the video that plays: the default one, else the first. Cover art is not video."""
     found = [
         stream
         for stream in container.streams.video
-        if not stream.disposition & stream.disposition.attached_pic and stream.codec_context.width
+        if not stream.disposition & stream.disposition.attached_pic
+        and stream.codec_context.width
+        and stream.index not in closed
     ]
     return next((s for s in found if s.disposition & s.disposition.default), found[0] if found else None)
 
@@ -205,10 +306,12 @@ def _is_cover(video: VideoStream, spans: dict[int, Span]) -> bool:
     return own < 2 / _frame_rate(video) and max(lengths.values(), default=own) > 2 * own
 
 
-def _audio_streams(container: InputContainer, notes: list[str]) -> list[Stream]:
+def _audio_streams(container: InputContainer, closed: set[int], notes: list[str]) -> list[Stream]:
     """Return the audio of which anything is known. libavformat has read the first seconds for that."""
     found: list[Stream] = []
     for stream in container.streams.audio:
+        if stream.index in closed:
+            continue
         if stream.codec_context.sample_rate and stream.codec_context.channels:
             found.append(stream)
         else:

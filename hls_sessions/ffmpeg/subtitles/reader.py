@@ -69,6 +69,7 @@ class SubtitleReader:
     def __init__(self, workers: Workers, timeout: float = 30.0) -> None:
         """Make a reader that gives a file up when nothing more comes from a worker for ``timeout`` seconds."""
         self._start = workers.start
+        self._confined = workers.confined
         self._timeout = timeout
         self._lookups = Lookups()
         self._known: OrderedDict[FileVersion, _Reading] = OrderedDict()
@@ -143,9 +144,15 @@ class SubtitleReader:
             raise SubtitlesFailed(path, "it is not the file that was opened any more")
         tracks = [track.index for track in media.subtitles]
         with self._worker() as worker:
-            part = media.part  # the rest of it has another clock
-            path_ = str(version.path.absolute())
-            worker.send({"path": path_, "container": media.container, "tracks": tracks, "part": part})
+            worker.send(
+                {
+                    "path": str(version.path.absolute()),
+                    "container": media.container,
+                    "tracks": tracks,
+                    "part": media.part,  # the rest of it has another clock
+                    "confined": self._confined,
+                }
+            )
             deadline = time.monotonic() + LONGEST
             while True:
                 match worker.receive(min(self._timeout, deadline - time.monotonic())).body:

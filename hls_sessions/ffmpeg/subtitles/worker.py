@@ -20,6 +20,7 @@ import av.logging
 from av.stream import Discard
 
 from hls_sessions.ffmpeg.commands import part_url
+from hls_sessions.ffmpeg.sandbox import confine_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,8 @@ def serve(channel: Channel) -> None:
     os.nice(NICE)
     av.logging.set_level(av.logging.PANIC)
     request = channel.receive().body
+    if request["confined"]:
+        confine_worker(request["path"])
     try:
         for message in read(request["path"], request["container"], request["tracks"], request.get("part")):
             channel.send(message)
@@ -100,7 +103,8 @@ def read(
     """
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     url, protocols = (f"file:{path}", "file") if part is None else (part_url(path, *part), "file,subfile")
-    with av.open(url, options={"protocol_whitelist": protocols}, metadata_errors="replace") as container:
+    options = {"protocol_whitelist": protocols, "format_whitelist": container_name, "codec_whitelist": "none"}
+    with av.open(url, options=options, metadata_errors="replace") as container:
         if container.format.name != container_name:
             raise OSError("it is not the file that was opened any more")
         tracks = [container.streams[index] for index in indices]

@@ -26,6 +26,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hls_sessions.ffmpeg.sandbox import support
 from hls_sessions.ffmpeg.workers.channel import Channel
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def main() -> None:
     for task in sys.argv[2:]:
         function_of(task)
     # Objects that exist now are never collected, because looking at them would copy their pages in every worker.
+    support()  # its thread must have ended before anything is forked
     gc.collect()
     gc.freeze()
     Parent(control).run()

@@ -19,12 +19,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from hls_sessions.ffmpeg.process import Exit, ProcessId, bound_to_parent
+from hls_sessions.ffmpeg.process import Exit, ProcessId, bound_to_parent, environment
 from hls_sessions.ffmpeg.workers.channel import MOST_PAYLOAD, Channel, Message
 from hls_sessions.ffmpeg.workers.listener import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hls_sessions.ffmpeg.sandbox import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +158,10 @@ class Worker:
 class Workers:
     """Starts workers. Any thread may use it, between the first ``start`` and ``close``."""
 
-    def __init__(self) -> None:
+    def __init__(self, sandbox: Mode = "try") -> None:
+        """Make workers whose tasks confine themselves to what they need, unless the sandbox is ``off``."""
+        self.confined = sandbox != "off"
+        """Whether a task is to confine itself before it opens a film. It is told so with the film."""
         self._parent: _Parent | None = None
         self._listener: Listener | None = None
         self._lock = threading.Lock()
@@ -326,7 +331,7 @@ class _Parent:
         module = [sys.executable, "-P", "-m", "hls_sessions.ffmpeg.workers.parent"]
         return subprocess.Popen(  # noqa: S603 - our own module, no shell
             bound_to_parent([*module, str(theirs.fileno()), *TASKS]),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, search))},
+            env=environment() | {"PYTHONPATH": os.pathsep.join(filter(None, search))},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -64,6 +64,8 @@ class Health:
     sessions: int
     ffmpeg: str
     """Its version."""
+    sandbox: str
+    """What the sandbox around films refuses here: ``files and network (…)``, less, or ``none``."""
     uptime: float
     """Seconds since the start."""
     max_sessions: int
@@ -111,6 +113,7 @@ def health_of(binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *,
         reasons=(*critical, *warnings),
         sessions=load.sessions,
         ffmpeg=binary.version,
+        sandbox=str(binary.sandbox or "none"),
         uptime=uptime,
         max_sessions=load.max_sessions,
         encoders=load.encoders,
