@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import av
 
+from hls_sessions.ffmpeg.demuxers import MEDIA, SEGMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -78,8 +80,14 @@ def count_frames(media: bytes | Path, kind: str) -> int:
 
 @contextmanager
 def _opened(media: bytes | Path) -> Iterator[InputContainer]:
+    """Open bytes that another server has sent, or a file. Neither may name a file or a host that is opened then."""
+    source: io.BytesIO | str
+    if isinstance(media, bytes):
+        source, options = io.BytesIO(media), {"protocol_whitelist": "none", "format_whitelist": SEGMENTS}
+    else:
+        source, options = f"file:{media}", {"protocol_whitelist": "file", "format_whitelist": MEDIA}
     try:
-        with av.open(io.BytesIO(media) if isinstance(media, bytes) else f"file:{media}", mode="r") as container:
+        with av.open(source, mode="r", options=options) as container:
             yield container
     except (av.error.FFmpegError, OSError) as error:
         raise Unreadable(getattr(error, "strerror", None) or str(error)) from error
