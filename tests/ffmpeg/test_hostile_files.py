@@ -1,0 +1,157 @@
+"""Hostile files: nothing else is read, nobody is called, nothing is written elsewhere, and the daemon plays on."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from hls_sessions.errors import SessionError
+from tests import hostile
+
+BOUND = 60
+
+
+@pytest.fixture
+def film(hls_clip):
+    return hls_clip(seconds=1.0, size="160x90")
+
+
+@pytest.fixture
+def caller():
+    """A port of loopback on which nobody may call."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        yield listening.getsockname()[1]
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+@pytest.fixture
+def secret(tmp_path):
+    """A file that nobody may read: the system would note the time."""
+    path = tmp_path / "secret"
+
+    def forget():
+        path.write_bytes(b"secret " * 64)
+        os.utime(path, ns=(0, path.stat().st_mtime_ns))
+
+    forget()
+    path.read_bytes()
+    if path.stat().st_atime_ns == 0:
+        pytest.skip("this file system does not note when a file was read")
+    forget()
+    yield path
+    assert path.stat().st_atime_ns == 0, "it was read"
+
+
+@pytest.fixture
+def play(hls_supervisor, film, tmp_path):
+    """Return a function that opens files under a root and plays the beginning of all they offer; then a right film.
+
+    It returns what became of each: an error, or None when it was played.
+    """
+    root = tmp_path / "films"
+    root.mkdir()
+    supervisor = hls_supervisor(media=(root, film.parent), probe_timeout=BOUND)
+
+    def outcome(path):
+        try:
+            session = supervisor.open(path)
+        except SessionError as error:
+            return error
+        error = None
+        for rendition in session.presentation.renditions:
+            try:
+                session.segment(rendition, 0, BOUND)
+            except SessionError as failed:
+                error = failed
+        with suppress(SessionError):
+            session.stop()
+        return error
+
+    def play(*files):
+        became = {}
+        for name, content in files:
+            path = root / name
+            if content is not None:
+                path.write_bytes(content)
+            before = sorted(root.iterdir())
+            became[name] = outcome(path)
+            assert sorted(root.iterdir()) == before
+        right = supervisor.open(film)
+        assert right.segment(next(iter(right.presentation.renditions)), 0, BOUND).stat().st_size > 0
+        return became
+
+    play.root = root
+    return play
+
+
+def test_a_playlist_under_the_name_of_a_film_is_refused(play, secret, caller):
+    became = play(*hostile.playlists(secret, caller))
+
+    assert all(isinstance(error, SessionError) for error in became.values()), became
+
+
+def test_lists_descriptions_and_patterns_of_other_kinds_are_refused(play, secret, caller):
+    became = play(*hostile.other_lists(secret, caller))
+
+    assert all(isinstance(error, SessionError) for error in became.values()), became
+
+
+def test_a_playlist_in_the_subtitles_of_an_avi_is_not_opened(play, tmp_path, secret, caller):
+    play(("subtitles.avi", hostile.avi_with_a_list_as_subtitles(tmp_path, secret, caller)))
+
+
+def test_an_mp4_whose_media_is_elsewhere_opens_nothing_else(play, film, secret, caller):
+    targets = (f"file://{secret}", str(secret), f"http://127.0.0.1:{caller}/")
+
+    play(*((f"{n}.mp4", hostile.mp4_with_its_media_elsewhere(film, target)) for n, target in enumerate(targets)))
+
+
+def test_attachments_are_not_written_and_the_film_plays(play, tmp_path, film):
+    assert play(("attached.mkv", hostile.matroska_with_attachments(tmp_path, film))) == {"attached.mkv": None}
+    assert not Path("/tmp/hostile-font.ttf").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{n}\n00:00:00,100 --> 23:59:59,900\n{'bomb ' * 40}\n\n" for n in range(1, 3000)),
+        "1\n00:00:00,000 --> 00:00:00,900\n{\\p1}m 0 0 " + "l 999999999 -999999999 " * 4000 + "{\\p0}\n\n",
+    ],
+    ids=["very many at once", "a huge drawing"],
+)
+def test_a_film_with_too_many_subtitles_plays(play, hls_clip, text):
+    path = hls_clip(seconds=1.0, size="160x90", container="mkv", subtitles=(text,))
+
+    became = play(("texts.mkv", path.read_bytes()))
+
+    assert became["texts.mkv"] is None or "subtitles" in str(became["texts.mkv"])
+
+
+def test_files_that_claim_to_be_endless_harm_nobody(play, film):
+    play(*hostile.endless(film))
+
+
+def test_odd_names_are_names_and_nothing_else(play, film):
+    names = (
+        *('it\'s "quoted".mp4', "line\nbreak.mp4", "-i.mp4", "file:x.mp4", "http:x.mp4", "%03d.mp4", "a|b.mp4"),
+        *("*.mp4", "$(touch x).mp4", os.fsdecode(b"\xff\xfe.mp4"), "concat:a.mp4", "subfile,,start,0,end,1,,:x.mp4"),
+    )
+
+    assert play(*((name, film.read_bytes()) for name in names)) == dict.fromkeys(names)
+
+
+def test_what_is_no_regular_file_is_refused(play, tmp_path, secret):
+    os.mkfifo(play.root / "pipe.mp4")
+    (play.root / "zero.mp4").symlink_to("/dev/zero")
+    (play.root / "out.mp4").symlink_to(secret)
+    (play.root / "folder.mp4").mkdir()
+
+    became = play(*((name, None) for name in ("pipe.mp4", "zero.mp4", "out.mp4", "folder.mp4")))
+
+    assert all(isinstance(error, SessionError) for error in became.values()), became
