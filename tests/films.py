@@ -123,15 +123,18 @@ def films(draw) -> Film:
     # An AVI has no presentation times and no time at which a track begins.
     timed = container != "avi"
     rate = draw(st.sampled_from(BROADCAST_RATES if video == "mpeg2video" else RATES))
+    b_frames = draw(st.integers(0, 4)) if timed and video in B_FRAMES else 0
+    # Open GOPs are long enough for frames that are shown before their keyframe, and short enough for many of these.
+    open_gop = b_frames > 0 and draw(st.booleans())
     return Film(
         seconds=draw(st.integers(20, 140)) / 10,
         rate=rate,
         uneven=timed and video != "mpeg2video" and draw(st.booleans()),
         size=draw(st.sampled_from(SIZES)),
         video=video,
-        gop=draw(st.integers(1, 300)),
-        b_frames=draw(st.integers(0, 3)) if timed and video in B_FRAMES else 0,
-        open_gop=draw(st.booleans()) if video in B_FRAMES else False,
+        gop=draw(st.integers(8, 60) if open_gop else st.integers(1, 300)),
+        b_frames=b_frames,
+        open_gop=open_gop,
         audio=audio,
         audio_rate=48_000 if audio == "opus" else draw(st.sampled_from([48_000, 44_100])),
         channels=draw(st.sampled_from([2, 1])),

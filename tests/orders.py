@@ -20,7 +20,10 @@ BOUND = 60
 KILLS = 2
 """How often the encoder of one rendition may be killed: a third time at the same segment ends a session."""
 
-PATHS = ("sequential", "reverse", "random", "two viewers", "two screens", "zigzag")
+ALONE = "alone"
+"""The path on which each segment is asked for in a session of its own, so that a run begins with it."""
+
+PATHS = ("sequential", "reverse", "random", "two viewers", "two screens", "zigzag", ALONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class Screening:
 
 def screen(supervisor, film, order: Order) -> Screening:
     """Have a film watched, and return the segments that the viewers got."""
+    if order.path == ALONE:
+        return screen_alone(supervisor, film)
     sessions = [supervisor.open(film, user) for user in (["anna", "ben"] if order.path == "two viewers" else ["anna"])]
     presentation = sessions[0].presentation
     asked = requests(order, presentation)
@@ -165,6 +170,21 @@ def screen(supervisor, film, order: Order) -> Screening:
     for session in sessions:
         session.stop()
     return Screening(presentation, inits, got, killer.killed.total())
+
+
+def screen_alone(supervisor, film) -> Screening:
+    """Have each segment of a film watched in a session of its own, and return the segments."""
+    session = supervisor.open(film)
+    presentation = session.presentation
+    inits = {id_: session.init(id_, BOUND).read_bytes() for id_ in presentation.renditions}
+    session.stop()
+    got = {}
+    for id_, number in in_time(presentation):
+        session = supervisor.open(film)
+        got[id_, number] = session.segment(id_, number, BOUND).read_bytes()
+        assert session.init(id_, BOUND).read_bytes() == inits[id_]
+        session.stop()
+    return Screening(presentation, [inits], [got], 0)
 
 
 @dataclass(slots=True)

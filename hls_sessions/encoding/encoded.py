@@ -211,7 +211,7 @@ class Encoded:
         """Start a run; None when it could not be started."""
         until = None if self._copies is None else self._copies.until(claim.segment)
         try:
-            run = self.runs.start(claim, self.failures.method, until)
+            run = self.runs.start(claim, self.failures.method, until, self.failures.attempts(claim.segment))
         except OSError as error:
             lacks = lacking(error)
             if lacks is None and error.errno in NO_ROOM:
@@ -238,10 +238,8 @@ class Encoded:
         """Publish a run's next file if it passes the check. False if it was refused, or cannot be judged yet."""
         number = run.next
         went_on = ended or run.file(number + 1).exists()
-        # On the last try its beginning may be missing: the source is damaged there, and the rest can be played.
-        damaged = self.failures.is_last_try(number, run.method)
         try:
-            if not self._output.publisher.publish_from_run(number, file, went_on=went_on, damaged=damaged):
+            if not self._publish_checked(run, file, went_on=went_on):
                 return False
         except (BrokenSegment, Refused) as refusal:
             if went_on:
@@ -276,6 +274,24 @@ class Encoded:
             return False
         self.failures.exhaust(segment)
         return True
+
+    def _publish_checked(self, run: EncoderRun, file: Path, *, went_on: bool) -> bool:
+        """Publish a run's next file if it is what was announced, or if no other run would make a better one.
+
+        Raises:
+            BrokenSegment, Refused: it is faulty.
+            OSError: it cannot be read or written.
+        """
+        publish = self._output.publisher.publish_from_run
+        try:
+            return publish(run.next, file, went_on=went_on)
+        except Refused:
+            if not self.failures.are_of_the_source(run.next, run.method):
+                raise
+        is_published = publish(run.next, file, went_on=went_on, damaged=True)
+        if is_published:
+            self.failures.made_damaged()
+        return is_published
 
     def _count_failure(self, run: EncoderRun, exit_: Exit) -> None:
         ended_early = exit_.code == 0 and run.fault is None

@@ -27,7 +27,7 @@ ATTEMPTS: Final = 3
 class Failures:
     """One rendition's failures, by segment number."""
 
-    __slots__ = ("_attempts", "_is_damaged", "_left", "_lost", "_methods", "_rendition")
+    __slots__ = ("_attempts", "_cannot_decode", "_damaged", "_left", "_lost", "_methods", "_rendition")
 
     def __init__(self, rendition: str, methods: Sequence[Method]) -> None:
         """Begin with the first of the methods to encode; there may be none."""
@@ -35,8 +35,10 @@ class Failures:
         self._methods = methods
         self._left: list[str] = []
         """Why each method before the current one was given up, in sentences."""
-        self._is_damaged = False
+        self._cannot_decode = False
         self._attempts: Counter[int] = Counter()
+        self._damaged = 0
+        """How many segments were made without some of their frames."""
         self._lost: dict[int, str] = {}
         """The segments whose encoder was lost before they were made, and the cause."""
 
@@ -92,12 +94,12 @@ class Failures:
 
     def note(self, run: EncoderRun) -> None:
         """Note whether a run could not decode all of its source."""
-        self._is_damaged = self._is_damaged or run.could_not_decode
+        self._cannot_decode = self._cannot_decode or run.could_not_decode
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Sentences on methods that were given up, and on damage of the source."""
-        damage = ("parts of it cannot be decoded.",) if self._is_damaged else ()
+        damage = ("parts of it cannot be decoded.",) if self._cannot_decode else ()
         return *dict.fromkeys(self._left), *damage
 
     # ---- failures
@@ -146,9 +148,18 @@ class Failures:
         """Whether a segment has failed too often."""
         return self._attempts[number] >= ATTEMPTS
 
-    def is_last_try(self, number: int, method: Method) -> bool:
-        """Whether a segment is given up when the last method fails once more."""
-        return method is self._last and self._attempts[number] >= ATTEMPTS - 1
+    def are_of_the_source(self, number: int, method: Method) -> bool:
+        """Whether a segment may miss frames, because the source is damaged there and the rest can be played.
+
+        So it is on its last try with the last method. Where several segments were made like this, the index of the
+        source announces frames that cannot be decoded, and to try three times would change nothing.
+        """
+        is_last_try = self._attempts[number] >= ATTEMPTS - 1 or self._damaged >= ATTEMPTS
+        return method is self._last and is_last_try
+
+    def made_damaged(self) -> None:
+        """Note that a segment was made without some of its frames."""
+        self._damaged += 1
 
     @property
     def given_up(self) -> set[int]:

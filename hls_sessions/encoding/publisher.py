@@ -75,7 +75,7 @@ class Publisher:
         """The time scale of the published init segment, in ticks per second; None while there is none."""
         return None if self._track is None else read_time_scale(self._track)
 
-    def publish_from_run(self, number: int, file: Path, *, went_on: bool, damaged: bool) -> bool:
+    def publish_from_run(self, number: int, file: Path, *, went_on: bool, damaged: bool = False) -> bool:
         """Publish a segment that a run has made; False if it cannot be judged yet.
 
         Args:
@@ -83,7 +83,7 @@ class Publisher:
             file: the run's file, an init segment with one segment.
             went_on: whether the run has finished it. Else the file may be cut off because its encoder was killed, or
                 end early because there is a hole in the source.
-            damaged: whether its beginning is known to be missing from the source.
+            damaged: whether some of its frames are known to be missing from the source.
 
         Raises:
             BrokenSegment, Refused: it is faulty.
@@ -91,9 +91,9 @@ class Publisher:
         """
         data = file.read_bytes()
         segment = read_segment(data)
-        check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
         if not went_on and is_short(segment, number, self._cuts, self._origin):
             return False
+        check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
         whole = memoryview(data)
         if not self.has_init:
             self.cache.publish_init(whole[: segment.head])
@@ -109,7 +109,7 @@ class Publisher:
             number: the segment.
             file: the segment.
             init: the init segment that it belongs to.
-            damaged: whether its beginning is known to be missing from the source.
+            damaged: whether some of its frames are known to be missing from the source.
 
         Raises:
             BrokenSegment, Refused: it is faulty.
@@ -156,5 +156,5 @@ class Publisher:
         """Check a published segment of an earlier daemon, which has no header of its own."""
         segment = read_segment(data, self.cache.init.read_bytes())
         check_segment(segment, number, self._cuts, self._origin, self._track)
-        if is_short(segment, number, self._cuts, self._origin):
+        if number < self._cuts.last_of_track and is_short(segment, number, self._cuts, self._origin):
             raise Refused("it ends before the next begins")

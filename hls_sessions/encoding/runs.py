@@ -74,13 +74,14 @@ class Runs:
         """The runs whose end was not asked for, held or not."""
         return [run for run in self if not run.stopping]
 
-    def start(self, claim: Start, method: Method, until: int | None) -> EncoderRun:
+    def start(self, claim: Start, method: Method, until: int | None, tries: int) -> EncoderRun:
         """Start a run, which takes over the claim's reservation.
 
         Args:
             claim: the segment that it begins with.
             method: how it encodes.
             until: the last segment it is to make; None for the last of all.
+            tries: how often its first segment was tried before.
 
         Raises:
             OSError: it cannot be started; nothing is left of it.
@@ -91,7 +92,7 @@ class Runs:
         folder = None
         try:
             folder = with_.directory.new_run(self._rendition, number)
-            plan = plan_run(with_.binary, with_.presentation, rendition, method, claim.segment, folder, until)
+            plan = plan_run(with_.binary, with_.presentation, rendition, method, claim.segment, folder, until, tries)
             run = EncoderRun(self._rendition, number, plan, folder, with_.owner, with_.watcher, with_.reporter)
         except OSError:
             self._quota.settle(self._rendition, claim, 0)

@@ -48,7 +48,8 @@ TONE_MAPPING = {"zscale", "tonemap"}
 """The filters that turn a high dynamic range into a standard one; without them the video looks pale."""
 
 EXACT_SEEK = ("mp4", "matroska")
-"""Containers, as ffmpeg spells them, in which a seek lands on the keyframe before a time."""
+"""Containers, as ffmpeg spells them, in which a seek lands on the keyframe before a time, or later by no more than the
+``seek_margin`` of the video."""
 
 RETIMING = {"setts"}
 """The bitstream filter that sets decode times; ffmpeg has it from 4.4 on, and gets no B-frames before."""
@@ -69,6 +70,9 @@ HELD_MARGIN = 1
 SEEK_MARGIN = 12
 """Seconds read before the wanted frame in other containers (MPEG-TS), where a seek lands anywhere: a keyframe must come
 first."""
+
+FARTHER_BACK = (0, 12, 120)
+"""Seconds by which the tries of a segment read from before that: the first, the second, and all further ones."""
 
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
 """Seconds that audio is read from before its first wanted sample."""
@@ -102,10 +106,20 @@ def plan_run(
     segment: int,
     folder: Path,
     until: int | None = None,
+    tries: int = 0,
 ) -> Run:
     """Return the command that makes a rendition by a method from a segment on, a file ``<n>.m4s`` each, in a folder.
 
-    ``until`` is the last segment that is wanted; None for the whole film. A run may be planned for fewer.
+    Args:
+        binary: the ffmpeg that runs it.
+        presentation: the film.
+        rendition: the rendition.
+        method: how it is encoded.
+        segment: the first segment.
+        folder: where the files are written.
+        until: the last segment that is wanted; None for the whole film. A run may be planned for fewer.
+        tries: how often the first segment was tried before. Each further try reads from farther back, because an index
+            may be wrong, and a film may have no keyframe for longer than is allowed for.
     """
     cuts = presentation.cuts(rendition.id)
     # What shows the last frame is not made with what is before.
@@ -116,14 +130,14 @@ def plan_run(
         case VideoRendition() | CopiedVideo():
             encoded = rendition.instead if isinstance(rendition, CopiedVideo) else rendition
             if segment > cuts.last_of_track:
-                stream, written = _held_video(binary, presentation, encoded, method, cuts, segment, last)
+                stream, written = _held_video(binary, presentation, encoded, method, cuts, segment, last, tries)
                 ends = {"frames:v": last - segment + 1}
             else:
                 shift = _shift(rendition.track, cuts) if segment == 0 else shift
-                stream, written = _video(binary, presentation, encoded, method, cuts, segment, last, shift)
+                stream, written = _video(binary, presentation, encoded, method, cuts, segment, last, shift, tries)
                 ends = {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack + shift)}
         case AudioRendition():
-            stream, written = _audio(binary, presentation, rendition, method, cuts, segment, last)
+            stream, written = _audio(binary, presentation, rendition, method, cuts, segment, last, tries)
             # Silence after the audio has no end of its own.
             ends = {"to": _seconds(cuts.end(last) - (0 if last == len(cuts) - 1 else cuts.slack))}
     offset = OFFSET - presentation.timeline.origin - shift
@@ -173,11 +187,12 @@ def _video(
     segment: int,
     last: int,
     shift: Fraction,
+    tries: int,
 ) -> tuple[Any, dict[str, Any]]:
     track, base = rendition.track, rendition.track.time_base
     begins = cuts.start(segment)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
-    source = _from(binary, presentation, begins - cuts.slack if segment else None)[str(track.index)]
+    source = _from(binary, presentation, begins - cuts.slack if segment else None, tries)[str(track.index)]
     if segment or shift:
         # Packets before the first frame have no time, and a decoder guesses one. This is needed after an exact seek
         # too: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from
@@ -211,6 +226,7 @@ def _held_video(
     cuts: Cuts,
     segment: int,
     last: int,
+    tries: int,
 ) -> tuple[Any, dict[str, Any]]:
     """Show the last frame of the video on, as one keyframe for each segment."""
     track, base = rendition.track, rendition.track.time_base
@@ -218,7 +234,7 @@ def _held_video(
     step = cuts.end(len(cuts) - cuts.held) - cuts.start(len(cuts) - cuts.held)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     landing = track.end - HELD_MARGIN if track.frame_times is None else track.frame_times[-1] * base - cuts.slack
-    source = _from(binary, presentation, landing if landing > track.start else None)[str(track.index)]
+    source = _from(binary, presentation, landing if landing > track.start else None, tries)[str(track.index)]
     frames = (
         _filtered_frames(source, rendition, binary)
         .filter("tpad", stop=-1, stop_mode="clone")
@@ -319,6 +335,7 @@ def _audio(
     cuts: Cuts,
     segment: int,
     last: int,
+    tries: int,
 ) -> tuple[Any, dict[str, Any]]:
     rate = rendition.sample_rate
     frame = Fraction(AAC_FRAME, rate)
@@ -333,7 +350,8 @@ def _audio(
     if method.silent:
         audio = ffmpeg.input("anullsrc", f="lavfi").filter("asetpts", f"PTS+{float(sample):.6f}/TB")
     else:
-        audio = _from(binary, presentation, sample - AUDIO_SEEK_MARGIN if segment else None)[str(rendition.track.index)]
+        begin = sample - AUDIO_SEEK_MARGIN if segment else None
+        audio = _from(binary, presentation, begin, tries)[str(rendition.track.index)]
     if method.guarded:
         audio = audio.filter("aeval", "if(isnan(val(ch)),0,clip(val(ch),-1,1))", c="same")
     audio = (
@@ -382,12 +400,12 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
     return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
-def _from(binary: Binary, presentation: Presentation, time: Fraction | None) -> Any:
+def _from(binary: Binary, presentation: Presentation, time: Fraction | None, tries: int) -> Any:
     """Open the file so that everything from a time on is read; ffmpeg counts ``-ss`` from the container's start."""
     media = presentation.media
     seek: dict[str, Any] = {}
     if time is not None:
-        landing = time - (0 if _seeks_exactly(presentation) else SEEK_MARGIN)
+        landing = time - _seek_margin(media) - FARTHER_BACK[min(tries, len(FARTHER_BACK) - 1)]
         # A Matroska cannot be sought to before its video begins: it would land on the first frame.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - media.container_start)}
@@ -441,8 +459,10 @@ def is_sought_exactly(container: str) -> bool:
     return any(name in container for name in EXACT_SEEK)
 
 
-def _seeks_exactly(presentation: Presentation) -> bool:
-    return is_sought_exactly(presentation.media.container)
+def _seek_margin(media: Media) -> Fraction | int:
+    if not is_sought_exactly(media.container):
+        return SEEK_MARGIN
+    return media.video.seek_margin if media.video else 0
 
 
 def _cut_at(boundaries: Iterable[Fraction], first_packet: Fraction, binary: Binary) -> dict[str, str]:

@@ -20,7 +20,7 @@ from hls_sessions.media.fmp4 import (
     same_codec,
     same_form,
 )
-from hls_sessions.media.nal import refreshes
+from hls_sessions.media.nal import recovery_frames, refreshes
 from hls_sessions.media.playlists import master_playlist, media_playlist, playlist
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
@@ -78,6 +78,7 @@ __all__ = [
     "read_time_scale",
     "read_track",
     "readable",
+    "recovery_frames",
     "refreshes",
     "same_audio",
     "same_codec",

@@ -82,6 +82,9 @@ class VideoTrack:
     """Why it cannot be copied."""
     unread: bool = False
     """Whether reading the whole file would tell more than its index does of where the frames are."""
+    seek_margin: Fraction = Fraction(0)
+    """Seconds before a frame at which a seek has to be asked for, so that the keyframe it lands on is shown before the
+    frame and all frames from there on can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)

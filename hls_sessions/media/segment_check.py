@@ -27,7 +27,9 @@ class Refused(Exception):
 def check_segment(
     segment: Segment, number: int, cuts: Cuts, origin: Fraction, track: bytes | None, *, damaged: bool = False
 ) -> None:
-    """See that a whole file begins with a keyframe at its boundary and belongs to its rendition's init segment.
+    """See that a whole file is the segment that the timeline announces, and belongs to its rendition's init segment.
+
+    It must begin with a keyframe at its boundary and hold as many frames as were counted there.
 
     Args:
         segment: the content of the file.
@@ -35,7 +37,8 @@ def check_segment(
         cuts: where its rendition is cut.
         origin: the file's time at which the presentation begins.
         track: the trak box of the published init segment; None while there is none.
-        damaged: whether its beginning is known to be missing from the file, so that it may begin within.
+        damaged: whether some of its frames are known to be missing from the source, so that it may begin within and
+            hold fewer.
 
     Raises:
         Refused: it is not; the message names the fault.
@@ -49,19 +52,30 @@ def check_segment(
         if segment.in_band and not same_form(segment.track, track):
             raise Refused("its time scale, its size or its codec is not the init segment's")
     late = segment.first - OFFSET + origin - cuts.start(number)
-    earliest, latest = -TOLERANCE, TOLERANCE
-    if number == 0:
-        earliest -= PRIMING
-    if not cuts.exact or number == 0:
-        # Where frame times are only expected, or announced by a header, the first frame is the first after the cut.
-        earliest, latest = earliest - cuts.slack, cuts.end(number) - cuts.start(number)
-    elif damaged:
-        latest = cuts.end(number) - cuts.start(number) - cuts.slack
+    earliest, latest = _allowed(number, cuts, damaged=damaged)
     if not earliest <= late <= latest:
         raise Refused(f"its first frame is {float(late):+.6f} s off its boundary")
+    # No count is known where only keyframes are (Matroska), and of an encoder's last packets of audio.
     expected = cuts.counts[number] if cuts.counts else 0
-    if expected and segment.samples > expected:
+    if expected and (segment.samples > expected or (segment.samples < expected and not damaged)):
         raise Refused(f"it holds {segment.samples} frames instead of {expected}")
+
+
+def _allowed(number: int, cuts: Cuts, *, damaged: bool) -> tuple[Fraction, Fraction]:
+    """Return how late a first frame may be, at least and at most, in seconds."""
+    earliest, latest = -TOLERANCE, TOLERANCE
+    length = cuts.end(number) - cuts.start(number)
+    if number == 0:
+        earliest -= PRIMING
+    if cuts.counts is None:
+        # No index tells the times of the frames, and their rate may vary. So the first one after the cut is right.
+        return earliest - cuts.slack, length
+    if damaged:
+        return earliest, length - cuts.slack
+    if number == 0 and not cuts.counts[number]:
+        # The beginning is announced by a header. For a copy of audio that is not on the grid of its packets.
+        return earliest - cuts.slack, latest + cuts.slack
+    return earliest, latest
 
 
 def check_text(data: bytes) -> None:
@@ -75,12 +89,11 @@ def check_text(data: bytes) -> None:
 
 
 def is_short(segment: Segment, number: int, cuts: Cuts, origin: Fraction) -> bool:
-    """Whether a segment may have been cut off: it ends before the next boundary.
+    """Whether a segment may have been cut off: it has too few frames, or ends before the next boundary.
 
-    A hole in the file looks the same, so it counts only once it is known whether its run went on to the next.
+    A hole in the file looks the same, so it counts only once it is known whether its run went on to the next. The end
+    of a track is not exact to the frame, so its last segment is known to be whole only when its run has ended well.
     """
-    if number >= cuts.last_of_track:
-        return False
     if cuts.counts and cuts.counts[number]:
         return segment.samples < cuts.counts[number]
-    return segment.end - OFFSET + origin < cuts.end(number) - 3 * cuts.slack
+    return number >= cuts.last_of_track or segment.end - OFFSET + origin < cuts.end(number) - 3 * cuts.slack

@@ -97,7 +97,7 @@ FAULTS = {
     ),
     "that it left out frames": (
         'set -- $(echo "$@" | sed "s/-profile:v/-frames:v 12 -profile:v/")',
-        "it made 12 frames of 14",
+        "its segment 1 is refused: it holds 2 frames instead of 4",
     ),
 }
 

@@ -103,8 +103,29 @@ def test_a_segment_with_more_frames_than_the_file_has_there_is_refused():
         check_segment(segment(frames=51), 1, KNOWN, ORIGIN, TRACK)
 
 
-def test_a_segment_with_fewer_frames_passes_because_a_file_may_have_holes():
-    check_segment(segment(frames=49), 1, KNOWN, ORIGIN, TRACK)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_segment_with_fewer_frames_than_the_file_has_there_is_refused(number):
+    with pytest.raises(Refused, match="it holds 49 frames instead of 50"):
+        check_segment(segment(number, frames=49), number, KNOWN, ORIGIN, TRACK)
+
+
+def test_a_segment_with_fewer_frames_passes_where_the_source_is_known_to_be_damaged():
+    check_segment(segment(frames=49), 1, KNOWN, ORIGIN, TRACK, damaged=True)
+
+
+@pytest.mark.parametrize("late", [FRAME, Fraction(1)])
+def test_the_first_segment_begins_at_its_boundary_like_any_other(late):
+    with pytest.raises(Refused, match="off its boundary"):
+        check_segment(segment(0, late=late), 0, KNOWN, ORIGIN, TRACK)
+
+
+@pytest.mark.parametrize("late", [KNOWN.slack, -KNOWN.slack])
+def test_the_first_segment_of_copied_audio_begins_with_the_packet_nearest_to_the_announced_beginning(late):
+    copied = replace(KNOWN, counts=(0, 50, 50))
+
+    check_segment(segment(0, late=late), 0, copied, ORIGIN, TRACK)
+    with pytest.raises(Refused, match="off its boundary"):
+        check_segment(segment(0, late=2 * FRAME), 0, copied, ORIGIN, TRACK)
 
 
 def test_a_segment_whose_frames_cannot_be_counted_beforehand_may_hold_any_number():
@@ -121,9 +142,15 @@ def test_a_segment_that_ends_long_before_the_next_boundary_may_have_been_cut_off
     assert is_short(segment(frames=frames), 1, EXPECTED, ORIGIN) is short
 
 
-@pytest.mark.parametrize("cuts", [KNOWN, EXPECTED])
-def test_the_last_segment_ends_where_the_file_ends(cuts):
-    assert not is_short(segment(2, frames=3), 2, cuts, ORIGIN)
+@pytest.mark.parametrize("cuts", [EXPECTED, replace(KNOWN, counts=(50, 50, 0))])
+def test_a_last_segment_without_a_count_may_have_been_cut_off_until_its_run_has_ended(cuts):
+    assert is_short(segment(2), 2, cuts, ORIGIN)
+    check_segment(segment(2, frames=3), 2, cuts, ORIGIN, TRACK)
+
+
+def test_a_last_segment_that_is_counted_is_whole_when_it_has_all_its_frames():
+    assert not is_short(segment(2), 2, KNOWN, ORIGIN)
+    assert is_short(segment(2, frames=49), 2, KNOWN, ORIGIN)
 
 
 @pytest.mark.parametrize("late", [FRAME, Fraction(3, 2)])

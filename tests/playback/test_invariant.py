@@ -15,7 +15,7 @@ import judge
 import pytest
 from films import Film, films
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from orders import Order, Screening, orders, screen, zigzag
+from orders import ALONE, Order, Screening, orders, screen, zigzag
 
 from hls_sessions import Supervisor
 
@@ -67,6 +67,14 @@ FOUND = {
     "a container that starts earlier for the encoder": (
         Film(rate="50", uneven=True, video="vp9", gop=1, audio="opus", container="webm"),
         Order("reverse"),
+    ),
+    "frames shown before a keyframe that are decoded after it": (
+        Film(seconds=4.0, rate="24000/1001", video="hevc", gop=25, b_frames=4, open_gop=True),
+        Order(ALONE),
+    ),
+    "the same in fragments, whose index tells less": (
+        Film(seconds=4.0, rate="24000/1001", video="hevc", gop=25, b_frames=4, open_gop=True, layout="fragmented"),
+        Order(ALONE),
     ),
 }
 """Faults that broke the promise once, each with the smallest film and order that did."""

@@ -393,7 +393,8 @@ def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]
 
 def _video(facts: dict[str, Any], times: array[int], sync_points: array[int], sizes: array[int]) -> VideoTrack:
     rationals: dict[str, Any] = {
-        name: Fraction(facts.pop(name)) for name in ("start", "end", "time_base", "frame_rate", "opening")
+        name: Fraction(facts.pop(name))
+        for name in ("start", "end", "time_base", "frame_rate", "opening", "seek_margin")
     }
     configuration, depth = bytes.fromhex(facts.pop("configuration")), facts.pop("depth")
     ahead, uncut = Fraction(facts.pop("ahead")), facts.pop("uncut")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate, chain, repeat
 from operator import add
@@ -74,6 +75,19 @@ class Samples:
         """How long the first sample is decoded before the stretch of the edit list begins."""
         return self.edit.begins - self.edit.shift
 
+    @property
+    def sync_reordering(self) -> int:
+        """How much longer any sync sample waits for its showing than the sample that waits least.
+
+        libavformat seeks by decoding times, to which it adds a delay that is that of the first samples. A sync sample
+        of an open GOP waits longer, because frames are shown before it that are decoded after it.
+        """
+        if self._delays is None:
+            return 0
+        counts, values = self._delays
+        ends = list(accumulate(counts))
+        return max((values[bisect_right(ends, number)] for number in self.sync), default=0) - min(values)
+
     def shown(self) -> array[int]:
         """Return when each sample is shown."""
         decoded = accumulate(self._steps.spread(), initial=self.edit.shift)
@@ -104,6 +118,8 @@ def read_samples(file: BinaryIO, track: int) -> Samples:
     sizes = _sizes(table.child(b"stsz"))
     if not sizes:
         raise Unusable("it has no sample tables")
+    if 0 in sizes:
+        raise Unusable("some of its samples are empty, so its tables count frames that nobody can see")
     delays, sync = table.find(b"ctts"), table.find(b"stss")
     return Samples(
         scale=scale,

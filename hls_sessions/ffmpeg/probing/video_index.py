@@ -18,7 +18,7 @@ import av
 
 from hls_sessions.ffmpeg.commands import is_sought_exactly, path_in
 from hls_sessions.ffmpeg.probing.sample_tables import Samples, Unusable, read_samples
-from hls_sessions.media import refreshes
+from hls_sessions.media import recovery_frames, refreshes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,6 +71,8 @@ class Index:
     """Why it cannot be cut."""
     unread: bool = False
     """Whether the whole file would tell more."""
+    seek_margin: Fraction = Fraction(0)
+    """Seconds before a frame at which a seek has to be asked for to land on a keyframe that is shown before it."""
 
 
 def read_index(container: InputContainer, stream: VideoStream) -> Index:
@@ -78,28 +80,32 @@ def read_index(container: InputContainer, stream: VideoStream) -> Index:
     name = container.format.name
     if not is_sought_exactly(name):
         return Index(uncut=f"its container ({name}) is not sought to the frame")
-    if "mp4" in name:
-        return _from_tables(container, stream)
-    return _from_cues(container, stream)
+    index = _from_tables(container, stream) if "mp4" in name else _from_cues(container, stream)
+    # A keyframe that was looked at and refreshes the decoder is no recovery point.
+    recovery = Fraction(0) if index.uncut is None else _recovery(container, stream)
+    return replace(index, seek_margin=index.seek_margin + recovery)
 
 
 def read_whole(container: InputContainer, stream: VideoStream) -> Index:
     """Read all packets of a video, for a container whose index does not tell enough."""
     shown, sizes, sync = array("q"), array("q"), array("q")
-    end = 0
+    end = recovery = 0
     container.seek(0)
     for packet in container.demux(stream):
-        if packet.pts is None or packet.is_discard or packet.is_corrupt:
+        if packet.pts is None or packet.is_discard or packet.is_corrupt or not packet.size:
             continue
         if packet.is_keyframe and _refreshes(packet):
             sync.append(len(shown))
+        elif packet.is_keyframe:
+            recovery = max(recovery, _recovery_frames(packet))
         shown.append(packet.pts)
         sizes.append(packet.size)
         end = max(end, end_of(packet))
     times = array("q", sorted(shown))
     if not times or not _is_rising(times):
         return Index(uncut="its frames do not come one after another")
-    return _cut(Index(times, end, ahead=_ahead(stream)), shown, sync, sizes)
+    margin = _widest_reordering(container, stream) + _lasting(recovery, stream)
+    return _cut(Index(times, end, ahead=_ahead(stream), seek_margin=margin), shown, sync, sizes)
 
 
 def presented(packets: Iterable[Packet[Any]], start: int) -> list[Span]:
@@ -120,12 +126,15 @@ def end_of(packet: Packet[Any]) -> int:
 
 def _from_tables(container: InputContainer, stream: VideoStream) -> Index:
     """Read an MP4's sample tables, and compare them with its first and last packets."""
+    margin = _widest_reordering(container, stream)
     try:
         with Path(path_in(container.name)).open("rb") as file:
             samples = read_samples(file, stream.id)
-        return _compared(samples, container, stream)
+        margin = Fraction(samples.sync_reordering, samples.scale)
+        index = _compared(samples, container, stream)
     except (Unusable, OSError) as reason:
-        return Index(uncut=str(reason), unread=True)
+        index = Index(uncut=str(reason), unread=True)
+    return replace(index, seek_margin=margin)
 
 
 def _compared(samples: Samples, container: InputContainer, stream: VideoStream) -> Index:
@@ -198,13 +207,52 @@ def _fault(container: InputContainer, stream: VideoStream, sync_points: Sequence
     return None
 
 
+def _widest_reordering(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Return by how many seconds a seek in this container may land too late, if no sample table tells.
+
+    An MP4 is sought by decoding times. As many frames may be shown before a keyframe and decoded after it as a decoder
+    may hold back.
+    """
+    reorders = "mp4" in container.format.name and stream.codec_context.reorder_depth
+    return _lasting(REORDER, stream) if reorders else Fraction(0)
+
+
+def _recovery(container: InputContainer, stream: VideoStream) -> Fraction:
+    """Return how many seconds a decoder needs from a keyframe on until it shows whole pictures."""
+    if stream.codec_context.name != "h264":
+        return Fraction(0)
+    places = [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
+    frames = 0
+    for place in places[:: max(1, len(places) // LOOKS)]:
+        with suppress(av.error.FFmpegError):
+            container.seek(place, stream=stream)
+            first = next((packet for packet in container.demux(stream) if packet.size), None)
+            frames = max(frames, _recovery_frames(first) if first is not None else 0)
+    return _lasting(frames, stream)
+
+
+def _lasting(frames: int, stream: VideoStream) -> Fraction:
+    """Return how many seconds so many frames last."""
+    return frames / Fraction(stream.guessed_rate or stream.average_rate or 25)
+
+
 def _refreshes(packet: Packet[Any]) -> bool:
     """Whether a decoder may begin with a keyframe of an MP4 or a Matroska."""
+    length = _nal_length(packet)
+    return length is None or refreshes(packet.stream.codec_context.name, bytes(packet), length)
+
+
+def _recovery_frames(packet: Packet[Any]) -> int:
+    """Return how many frames after a keyframe the first whole picture is shown."""
+    length = _nal_length(packet)
+    return 0 if length is None else recovery_frames(packet.stream.codec_context.name, bytes(packet), length)
+
+
+def _nal_length(packet: Packet[Any]) -> int | None:
+    """Return how many bytes the length of a NAL unit has; None where there are no NAL units with a length."""
     context = packet.stream.codec_context
     record, at = context.extradata or b"", {"h264": 4, "hevc": 21}.get(context.name)
-    if at is None or len(record) <= at:
-        return True
-    return refreshes(context.name, bytes(packet), (record[at] & 3) + 1)
+    return None if at is None or len(record) <= at else (record[at] & 3) + 1
 
 
 def _announced_end(container: InputContainer, base: Fraction) -> int:

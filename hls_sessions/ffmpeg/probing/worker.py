@@ -177,6 +177,7 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
                 "uncut": look.pop("uncut") or index.uncut,
                 "unread": index.unread,
                 "open_gops": index.open_gops,
+                "seek_margin": str(index.seek_margin),
                 "ahead": str(index.ahead),
                 "delay": video.codec_context.reorder_depth,
                 **look,
