@@ -20,13 +20,14 @@ Number: TypeAlias = int | None
 class Copies:
     """The copied segments of one rendition."""
 
-    __slots__ = ("_failed", "_failures", "_has_stand_in", "_has_worked", "_held", "asked", "given_up")
+    __slots__ = ("_encoded", "_failed", "_failures", "_has_stand_in", "_has_worked", "asked", "given_up")
 
-    def __init__(self, held: Iterable[int] = (), *, has_stand_in: bool) -> None:
+    def __init__(self, encoded: Iterable[int] = (), *, has_stand_in: bool) -> None:
         """Begin with all segments.
 
         Args:
-            held: those after the video has ended. They show its last frame, and are always encoded.
+            encoded: those that are always encoded: they come after the video has ended and show its last frame, or
+                are larger than players hold.
             has_stand_in: whether a segment that cannot be copied can be encoded.
         """
         self._has_stand_in = has_stand_in
@@ -34,7 +35,7 @@ class Copies:
         """The segments that a packager was asked for, each with a reservation."""
         self.given_up: str | None = None
         """Why nothing is copied any more."""
-        self._held = frozenset(held)
+        self._encoded = frozenset(encoded)
         self._failed: dict[int, str] = {}
         """The segments that could not be copied, and why."""
         self._failures: Counter[Number] = Counter()
@@ -42,12 +43,12 @@ class Copies:
 
     def __contains__(self, number: object) -> bool:
         """Whether a segment is copied, as far as is known."""
-        return self.given_up is None and number not in self._failed and number not in self._held
+        return self.given_up is None and number not in self._failed and number not in self._encoded
 
     @property
     def uncopied(self) -> frozenset[int]:
         """The segments that are encoded because they cannot be copied."""
-        return self._held.union(self._failed)
+        return self._encoded.union(self._failed)
 
     def is_last_try(self, number: Number) -> bool:
         """Whether a segment is given up when it fails once more."""

@@ -17,6 +17,7 @@ from hls_sessions.encoding.publisher import Publisher
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.errors import SegmentImpossible, SegmentNotFound
 from hls_sessions.ffmpeg import methods
+from hls_sessions.media import CopiedVideo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,8 +72,11 @@ class SessionRendition:
         self._output = Output(rendition, equipment, quota, self.viewers, publisher)
         self.cuts = self._output.cuts
         usable = methods(rendition, encoder)
-        held = range(len(self.cuts) - self.cuts.held, len(self.cuts))
-        self._copies = Copies(held, has_stand_in=bool(usable)) if rendition.copied else None
+        self._copies: Copies | None = None
+        if rendition.copied:
+            held = range(len(self.cuts) - self.cuts.held, len(self.cuts))
+            too_large = rendition.too_large if isinstance(rendition, CopiedVideo) else ()
+            self._copies = Copies((*held, *too_large), has_stand_in=bool(usable))
         self._encoded = Encoded(self._output, self._copies, equipment, usable, quota, slots, limits)
         self._copied: Copied | None = None
         if self._copies is not None:

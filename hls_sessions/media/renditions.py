@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,7 +12,17 @@ from hls_sessions.media.filler import PLAIN_AAC, SILENT_CHANNELS
 from hls_sessions.media.levels import Level, level_for
 from hls_sessions.media.names import names
 from hls_sessions.media.subtitles import SubtitleRendition, subtitle_renditions
-from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, LATE, SHORTEST_LAST, Cuts, Timeline, timeline
+from hls_sessions.media.timeline import (
+    AAC_FRAME,
+    AUDIO_RATE,
+    LARGEST_COPIED,
+    LATE,
+    SHORTEST_LAST,
+    Cuts,
+    Timeline,
+    copied_sizes,
+    timeline,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +125,9 @@ class CopiedVideo:
     average: int
     """Bits per second of all its segments together."""
     instead: VideoRendition
-    """The rendition that is encoded in place of segments that turn out not to be copyable."""
+    """The rendition that is encoded in place of segments that are not copied."""
+    too_large: frozenset[int] = frozenset()
+    """The segments that are not copied because players could not hold them."""
 
     kind = "video"
     extension = "m4s"
@@ -222,10 +232,17 @@ class Presentation:
         """Sentences on tracks that are left out, on changes of the video, and on why it is not copied."""
         reason = self.timeline.uncopied
         if reason is None:
-            return self.media.notes
+            return *self.media.notes, *self._notes_on_copies
         later = "; the file is read through, and may be copied when it is opened again"
         more = later if self.media.video and self.media.video.unread else ""
-        return *self.media.notes, f"the picture is encoded, not copied: {reason}{more}"
+        return *self.media.notes, f"the video is encoded, not copied: {reason}{more}"
+
+    @property
+    def _notes_on_copies(self) -> Iterator[str]:
+        for video in self.video:
+            if isinstance(video, CopiedVideo) and video.too_large:
+                many = len(video.too_large)
+                yield f"of the copied video, {many} segments are encoded, because players could not hold them"
 
     @cached_property
     def _cuts(self) -> dict[str, Cuts]:
@@ -313,15 +330,19 @@ def _below(copied: CopiedVideo, rungs: tuple[VideoRendition, ...]) -> Iterator[V
 
 
 def _copied_video(track: VideoTrack, copy: VideoCopy, cuts: Cuts, instead: VideoRendition) -> CopiedVideo:
-    boundaries = [bisect_left(copy.sync_points, int(time / track.time_base)) for time in cuts.times[1:-1]]
-    pieces = [sum(copy.sizes[a:b]) for a, b in pairwise((0, *boundaries, len(copy.sizes)))]
+    pieces = list(copied_sizes(track, copy, cuts.times))
+    too_large = frozenset(number for number, size in enumerate(pieces) if size > LARGEST_COPIED)
     boxes = _boxes(track.frame_rate, BOXES_PER_FRAME)
-    peak = ceil(max(8 * size / length for size, length in zip(pieces, cuts.lengths(), strict=True))) + boxes
-    average = ceil(8 * sum(pieces) / (cuts.times[-1] - cuts.times[0])) + boxes
+    lengths = list(cuts.lengths())
+    rates = {n: 8 * size / lengths[n] + boxes for n, size in enumerate(pieces) if n not in too_large}
+    peak = ceil(max(rates.values(), default=0))
     # A segment that is encoded in place of one of the copy must not have more bits than the copy has announced.
     instead = replace(instead, max_rate=min(instead.max_rate, max(LEAST_BIT_RATE, int(peak / 1.6))))
+    bits = sum(rates.get(number, instead.peak) * length for number, length in enumerate(lengths))
+    average = ceil(bits / (cuts.times[-1] - cuts.times[0]))
     return CopiedVideo(
-        "video-copy", track, track.width, track.height, copy.codecs, max(peak, instead.peak), average, instead
+        *("video-copy", track, track.width, track.height, copy.codecs),
+        *(max(peak, instead.peak), average, instead, too_large),
     )
 
 
@@ -348,7 +369,7 @@ def _audio_renditions(tracks: tuple[AudioTrack, ...]) -> tuple[AudioRendition, .
     default = next((i for i, track in enumerate(tracks) if track.default), 0)
     return tuple(
         _copied(AudioRendition(f"audio-{number}", track, name, number == default))
-        for number, (track, name) in enumerate(zip(tracks, names(tracks, "Sound"), strict=True))
+        for number, (track, name) in enumerate(zip(tracks, names(tracks, "Audio"), strict=True))
     )
 
 

@@ -20,7 +20,7 @@ from hls_sessions.media.codecs import NotCopied
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoTrack
+    from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, VideoCopy, VideoTrack
 
 OFFSET = Fraction(1, 4)
 """Seconds added to every written time, so that packets before the first shown one (B-frames, AAC priming) stay above
@@ -36,6 +36,10 @@ RAMP = (Fraction(1), Fraction(1))
 LONGEST_COPIED = Fraction(12)
 """Seconds; a video that cannot be cut for longer than that is not copied, because every player would have to load that
 much to show anything."""
+LARGEST_COPIED = 32 * 1024**2
+"""Bytes; a larger segment of video is encoded, not copied. A player must hold the segment that it shows, the next one
+and what it keeps of the last: Firefox holds 100 MiB of video (media.mediasource.eviction_threshold.video), Chromium
+150 MiB (media/base/demuxer_memory_limit.h)."""
 SHORTEST_LAST = Fraction(2, 5)
 """Seconds; a last segment shorter than this joins the one before it. It would not be worth a request, and a
 container's end is not exact to the frame."""
@@ -252,6 +256,11 @@ def _copied_cuts(track: VideoTrack, origin: Fraction, end: Fraction, segment_len
     if longest > LONGEST_COPIED:
         why = ": its GOPs are open" if track.copy.open_gops else ""
         raise NotCopied(f"it cannot be cut for {float(longest):.1f} seconds{why}")
+    sizes = list(copied_sizes(track, track.copy, times))
+    too_large = sum(size > LARGEST_COPIED for size in sizes)
+    # H.264 can be encoded in place of a copy. Of another codec, one segment that cannot be held ends playback.
+    if too_large > (len(sizes) // 2 if track.codec == "h264" else 0):
+        raise NotCopied(f"a segment of it has {max(sizes) >> 20} MiB, which is more than players hold")
     slack = _slack(track, _shortest_frame(track))
     counts = (0,) * (len(times) - 1) if track.frame_times is None else _frames_between(track, times)
     return Cuts(times, _shown_from(track, origin), slack, counts)
@@ -264,6 +273,12 @@ def _shown_from(track: VideoTrack, origin: Fraction) -> Fraction:
     by as much, and the audio before it would not be heard.
     """
     return ceil(origin / track.time_base) * track.time_base
+
+
+def copied_sizes(track: VideoTrack, copy: VideoCopy, times: tuple[Fraction, ...]) -> Iterator[int]:
+    """Yield the bytes of each copied segment, from the boundaries of all."""
+    boundaries = [bisect_left(copy.sync_points, int(time / track.time_base)) for time in times[1:-1]]
+    return (sum(copy.sizes[a:b]) for a, b in pairwise((0, *boundaries, len(copy.sizes))))
 
 
 def _video_cuts(track: VideoTrack, origin: Fraction, wanted: Iterable[Fraction], shared: Cuts | None) -> Cuts:

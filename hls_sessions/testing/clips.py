@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import tempfile
-from dataclasses import astuple, dataclass
+from dataclasses import InitVar, astuple, dataclass
 from pathlib import Path
 
 from hls_sessions.ffmpeg import find
@@ -35,12 +35,19 @@ class Clip:
     audio: str | None = "aac"
     """The audio encoder; None for a silent film. Players take aac as it is."""
     audio_rate: int = 44_100
-    sound_seconds: float | None = None
+    audio_seconds: float | None = None
     """Length of the audio in seconds, where it differs from the video's."""
     subtitles: tuple[str, ...] = ()
     """The subtitle tracks, as SubRip, ASS or WebVTT writes them; surrogates stand for bytes that are no UTF-8."""
     options: tuple[str, ...] = ()
     """More output options."""
+    sound_seconds: InitVar[float | None] = None
+    """The former name of ``audio_seconds``."""
+
+    def __post_init__(self, sound_seconds: float | None) -> None:
+        """Take a length under its former name."""
+        if sound_seconds is not None:
+            object.__setattr__(self, "audio_seconds", sound_seconds)
 
 
 def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
@@ -60,7 +67,7 @@ def make(clip: Clip, folder: Path, name: str | None = None) -> Path:
         outputs += ["-c:v", clip.video, "-pix_fmt", clip.pixels, "-g", str(clip.gop)]
         outputs += ["-preset", "ultrafast", "-bf", str(clip.b_frames)] if clip.video == "libx264" else []
     if clip.audio:
-        seconds = clip.sound_seconds or clip.seconds
+        seconds = clip.audio_seconds or clip.seconds
         inputs += ["-f", "lavfi", "-i", f"sine=frequency=440:sample_rate={clip.audio_rate}:duration={seconds}"]
         outputs += ["-c:a", clip.audio]
     with tempfile.TemporaryDirectory() as scratch:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 TIMEOUT = 120.0
 """Seconds a segment may take: a server that encodes on demand holds the request."""
 
-TOLERANCE = Fraction(1, 1000)
-"""Seconds a packet may be off the source's time."""
+TOLERANCE = Fraction(11, 10_000)
+"""Seconds a packet may be off the source's time: Matroska's times are whole milliseconds, so a packet may be half a one
+off, the time it is counted from as well, and a tick of the written time scale comes on top."""
 
 EMPTY = "Segment-Empty"
 """The header with which a server says that its track begins later."""
@@ -62,14 +63,16 @@ def verify(url: str, source: Path | None = None) -> Report:
     truth = {track.kind: track for track in reversed(read_tracks(source))} if source else {}
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
         player = _Player(http, report)
+        beginnings: list[_Beginning] = []
         offsets: dict[str, Fraction] = {}
         targets: set[int] = set()
         for rendition in player.renditions(url):
-            target = player.play(rendition, truth, offsets)
+            target = player.play(rendition, truth, offsets, beginnings)
             targets |= {target} if target else set()
         if len(targets) > 1:
             report.add(_path(url), "6.2.4", f"The renditions announce different target durations: {sorted(targets)}.")
         _judge_offsets(offsets, report)
+        _judge_beginnings(beginnings, report)
     return report
 
 
@@ -100,7 +103,13 @@ class _Player:
                 seen.add(media.absolute_uri)
                 yield _Rendition(media.absolute_uri, None, media.type == "SUBTITLES")
 
-    def play(self, rendition: _Rendition, truth: dict[str, Track], offsets: dict[str, Fraction]) -> int | None:
+    def play(
+        self,
+        rendition: _Rendition,
+        truth: dict[str, Track],
+        offsets: dict[str, Fraction],
+        beginnings: list[_Beginning],
+    ) -> int | None:
         """Judge one rendition from its first segment to its last; return its target duration."""
         where = _path(rendition.url)
         looked = Looked(where)
@@ -135,9 +144,14 @@ class _Player:
                 tracks.setdefault(track.kind, {})[number] = track
         for kind, pieces in tracks.items():
             lengths = [Fraction(segment.duration) for segment in playlist.segments]
-            self._judge_joins(where, kind, pieces, lengths, gaps)
-            if kind in truth and not gaps:
-                self._judge_exactness(where, kind, list(pieces.values()), truth[kind], looked, offsets)
+            is_exact = (
+                kind in truth
+                and not gaps
+                and self._judge_exactness(where, kind, list(pieces.values()), truth[kind], looked, offsets)
+            )
+            self._judge_joins(where, kind, pieces, lengths, gaps, is_exact=is_exact)
+            if 0 in pieces:
+                beginnings.append(_Beginning.of(where, kind, pieces, lengths[0]))
         return int(playlist.target_duration) if playlist.target_duration else None
 
     def _playlist(self, url: str) -> str | None:
@@ -198,23 +212,38 @@ class _Player:
             )
 
     def _judge_joins(
-        self, where: str, kind: str, pieces: dict[int, Track], lengths: list[Fraction], gaps: set[int]
+        self,
+        where: str,
+        kind: str,
+        pieces: dict[int, Track],
+        lengths: list[Fraction],
+        gaps: set[int],
+        *,
+        is_exact: bool,
     ) -> None:
-        """Check that each segment goes on where the one before it ended, and lasts as long as its EXTINF says."""
+        """Check that each segment goes on where the one before it ended, and lasts as long as its EXTINF says.
+
+        The length of the first segment is judged with the beginnings of all renditions. A hole in a rendition that has
+        every frame of its source is the source's own.
+        """
+        joined = Fraction(0)
         for (number, before), (following, after) in pairwise(pieces.items()):
+            previous, joined = joined, after.times[0] - before.times[-1]
             if gaps.intersection(range(number, following)):
                 continue  # the gap was reported
             step = _usual_step([*before.times, *after.times])
-            gap = after.times[0] - before.times[-1]
-            if gap <= 0:
+            if joined <= 0:
                 self._report.add(where, "continuity", f"The {kind} of segment {following} repeats what was before it.")
-            elif step and gap > 2 * step:
+            elif joined > 2 * max(step, _longest_step(before, after)) and not is_exact:
                 self._report.add(
-                    where, "continuity", f"{float(gap - step):.3f} s of {kind} are missing before segment {following}."
+                    where,
+                    "continuity",
+                    f"{float(joined - step):.3f} s of {kind} are missing before segment {following}.",
                 )
-            if following == number + 1:
+            if following == number + 1 and number:
                 off = after.times[0] - before.times[0] - lengths[number]
-                if abs(off) > step + TOLERANCE:
+                # A frame is shown until the next one. So a boundary at which none begins is nearer to the last.
+                if abs(off) > max(step, previous, joined) + TOLERANCE:
                     self._report.add(
                         where, "4.3.2.1", f"Segment {number} lasts {float(off):+.3f} s other than EXTINF says."
                     )
@@ -227,19 +256,65 @@ class _Player:
         truth: Track,
         looked: Looked,
         offsets: dict[str, Fraction],
-    ) -> None:
-        """Compare the time of every frame with the source; for audio only the first, because encoded packets differ."""
+    ) -> bool:
+        """Compare the time of every frame with the source, and return whether all are there at their times.
+
+        Of audio only the first packet is compared, because encoded packets differ.
+        """
         found = sorted(time for piece in pieces for time in piece.times)
         offsets[where] = found[0] - truth.times[0]
         if kind != "video":
-            return
+            return False
         if len(found) != len(truth.times):
             self._report.add(where, "exactness", f"It has {len(found)} frames; the source has {len(truth.times)}.")
-            return
+            return False
         worst = max(abs(ours - theirs - offsets[where]) for ours, theirs in zip(found, truth.times, strict=True))
         looked.worst_deviation_ms = float(worst * 1000)
         if worst > TOLERANCE:
             self._report.add(where, "exactness", f"A frame is {float(worst * 1000):.3f} ms off the source's time.")
+        return worst <= TOLERANCE
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """The first segment of one rendition. Times in seconds."""
+
+    where: str
+    kind: str
+    first: Fraction
+    """When its first packet is shown or heard."""
+    next: Fraction | None
+    """When the first packet of the second segment is; None when there is none."""
+    length: Fraction
+    """The length of the first segment that EXTINF announces."""
+    step: Fraction
+    """The longest distance between two packets at its end."""
+
+    @classmethod
+    def of(cls, where: str, kind: str, pieces: dict[int, Track], length: Fraction) -> _Beginning:
+        own, after = pieces[0], pieces.get(1)
+        if after is None:
+            return cls(where, kind, own.times[0], None, length, Fraction(0))
+        step = max(_usual_step([*own.times, *after.times]), after.times[0] - own.times[-1])
+        return cls(where, kind, own.times[0], after.times[0], length, step)
+
+
+def _judge_beginnings(beginnings: list[_Beginning], report: Report) -> None:
+    """Check that the first segment of each rendition ends where EXTINF says.
+
+    All begin together, with the first packet of any of them (RFC 8216, 6.2.4). A track that begins later does so within
+    its first segment. An encoder's priming comes before the beginning.
+    """
+    if not beginnings:
+        return
+    earliest = min(beginnings, key=lambda each: each.first)
+    for each in beginnings:
+        if each.next is None:
+            continue
+        off = each.next - earliest.first - each.length
+        priming = _LONGEST_PRIMING if earliest.kind == "audio" else Fraction(0)
+        if not -each.step - TOLERANCE <= off <= each.step + TOLERANCE + priming:
+            report.add(each.where, "4.3.2.1", f"Segment 0 lasts {float(off):+.3f} s other than EXTINF says.")
 
 
 def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
@@ -253,6 +328,11 @@ def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
 
 
 _LONGEST_PRIMING = Fraction(2 * 2048, 44_100)
+
+
+def _longest_step(*pieces: Track) -> Fraction:
+    """Return the longest distance between two packets within these segments; not that between the segments."""
+    return max((after - before for piece in pieces for before, after in pairwise(piece.times)), default=Fraction(0))
 
 
 def _usual_step(times: list[Fraction]) -> Fraction:

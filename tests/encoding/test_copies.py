@@ -80,3 +80,12 @@ def test_a_rendition_that_cannot_be_encoded_is_copied_whatever_fails(copies):
 
 def test_the_last_try_is_known_before_it(copies):
     assert [copies.is_last_try(1) or copies.failed(1, "it is damaged") for _ in range(3)] == [False, False, True]
+
+
+def test_a_segment_that_is_always_encoded_says_nothing_of_the_others():
+    copies = Copies({1, 2}, has_stand_in=True)
+
+    assert [number in copies for number in (0, 1, 2, 3)] == [True, False, False, True]
+    assert list(copies.notes) == []
+    fail(copies, 5)
+    assert 3 in copies

@@ -126,7 +126,7 @@ def test_the_priming_of_audio_is_before_its_start(probe, hls_clip):
 @pytest.mark.parametrize("container", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize("seconds", [4.0, 8.0])
 def test_audio_that_ends_elsewhere_than_the_video_has_its_own_end(probe, hls_clip, container, seconds):
-    media = probe(hls_clip(**SMALL, container=container, sound_seconds=seconds))
+    media = probe(hls_clip(**SMALL, container=container, audio_seconds=seconds))
 
     assert abs(media.video.end - media.video.start - 6) < Fraction(1, 25)
     assert abs(media.audio[0].end - media.audio[0].start - Fraction(seconds)) < 2 * AAC
@@ -425,6 +425,86 @@ def test_a_track_that_holds_nothing_is_left_out_and_told(probe, hls_clip, tmp_pa
     assert any("is left out" in note for note in media.notes)
 
 
+# One bad track never refuses the film
+
+
+TRACKS = {"video": 0, "audio": 2}
+"""The track of each kind that is made bad: the only video, or the second of two audio tracks."""
+
+
+def without(film, path, track, box):
+    """Write a film of which one track misses a box of its header."""
+    data = bytearray(film.read_bytes())
+    at = data.index(b"moov")
+    for _ in range(track + 1):
+        at = data.index(b"trak", at) + 4
+    at = data.index(box, at)
+    data[at : at + 4] = b"free"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("kind", TRACKS)
+@pytest.mark.parametrize("box", [b"stsd", b"minf"])
+def test_a_track_whose_codec_no_header_tells_is_left_out_and_the_others_play(probe, hls_clip, tmp_path, kind, box):
+    film = hls_clip(seconds=2.0, **SMALL, options=("-map", "0", "-map", "1", "-map", "1"))
+
+    media = probe(without(film, tmp_path / "bad.mp4", TRACKS[kind], box))
+
+    assert (media.video is None, len(media.audio)) == ((True, 2) if kind == "video" else (False, 1))
+    assert media.notes == (f"the {kind} (stream {TRACKS[kind]}) is left out: there is no decoder for it",)
+
+
+def test_a_matroska_track_of_an_unknown_codec_is_left_out_and_the_others_play(probe, hls_clip, tmp_path):
+    film = hls_clip(seconds=2.0, **SMALL, container="mkv", options=("-map", "0", "-map", "1", "-map", "1"))
+    data = film.read_bytes()
+    at = data.rindex(b"A_AAC")
+    (bad := tmp_path / "bad.mkv").write_bytes(data[:at] + b"A_XYZ" + data[at + 5 :])
+
+    media = probe(bad)
+
+    assert (media.video is None, len(media.audio)) == (False, 1)
+    assert media.notes == ("the audio (stream 2) is left out: there is no decoder for it",)
+
+
+# How far before a frame a seek has to be asked for
+
+
+def x265(*parameters: str) -> tuple[str, ...]:
+    always = ("log-level=none", "pools=1", "scenecut=0", "keyint=25", "min-keyint=25", "bframes=4")
+    return ("-preset", "ultrafast", "-x265-params", ":".join((*always, *parameters)))
+
+
+@pytest.mark.parametrize(("container", "frames"), [("mp4", 6), ("mov", 6), ("mkv", 0)])
+def test_a_film_with_open_gops_tells_how_much_too_late_a_seek_may_land(probe, hls_clip, container, frames):
+    # Only an MP4 is sought by decoding times. Four frames are shown before a keyframe, and a decoder holds two back.
+    options = x265("open-gop=1")
+    film = hls_clip(
+        seconds=4.0, **SMALL, container=container, video="libx265", pixels="yuv420p", audio=None, options=options
+    )
+
+    assert probe(film).video.seek_margin == Fraction(frames, 25)
+
+
+def test_a_film_in_fragments_that_reorders_frames_is_sought_from_as_far_as_a_decoder_may_reorder(probe, hls_clip):
+    fragments = ("-movflags", "frag_keyframe+empty_moov")
+    assert probe(hls_clip(**SMALL, seconds=2.0, options=fragments)).video.seek_margin == Fraction(17, 25)
+    assert probe(hls_clip(**SMALL, seconds=2.0, b_frames=0, options=fragments)).video.seek_margin == 0
+
+
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_a_film_that_refreshes_its_picture_strip_by_strip_is_sought_from_before_the_strips(
+    probe, hls_clip, tmp_path, container
+):
+    # The TS has a recovery point wherever the strips begin anew; copied from there, these are the keyframes. The video
+    # is ten strips wide, of which the first two come at once.
+    strips = ("-x264-params", "intra-refresh=1:keyint=20")
+    source = hls_clip(**SMALL, seconds=4.0, container="ts", b_frames=0, options=strips)
+    remux(film := tmp_path / f"strips.{container}", source=("-i", str(source)))
+
+    assert probe(film).video.seek_margin == Fraction(8, 25)
+
+
 # Files that are no film
 
 
@@ -437,7 +517,7 @@ def test_a_raw_video_stream_is_refused_with_a_sentence(probe, tmp_path, codec, m
     source = ("-f", "lavfi", "-i", "testsrc2=size=160x90:duration=2", "-c:v", codec, "-f", muxer)
     subprocess.run([find(), "-v", "quiet", "-nostdin", *source, film], check=True)
 
-    with pytest.raises(NotPlayable, match=rf"it is a raw stream \({name}\), whose pictures have no times"):
+    with pytest.raises(NotPlayable, match=rf"it is a raw stream \({name}\), whose frames have no times"):
         probe(film)
 
 
@@ -447,7 +527,7 @@ def test_a_gif_that_stands_still_is_no_film_and_one_that_moves_is(probe, tmp_pat
         subprocess.run([find(), "-v", "error", "-nostdin", *source, tmp_path / f"{name}.gif"], check=True)
 
     assert probe(tmp_path / "moving.gif").duration == 1
-    with pytest.raises(NotPlayable, match="it is a still picture"):
+    with pytest.raises(NotPlayable, match="it is a still image"):
         probe(tmp_path / "still.gif")
 
 

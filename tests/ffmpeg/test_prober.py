@@ -92,7 +92,7 @@ def test_random_bytes_are_invalid(probe, tmp_path):
 def test_subtitles_alone_are_neither_video_nor_audio(probe, tmp_path):
     (tmp_path / "film.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nTo be.\n")
 
-    assert refusal(probe, tmp_path / "film.srt") == "it holds neither picture nor sound"
+    assert refusal(probe, tmp_path / "film.srt") == "it holds neither video nor audio that can be decoded"
 
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "bmp"])
@@ -103,7 +103,7 @@ def test_a_still_image_is_not_a_film(probe, hls_clip, tmp_path, kind, named):
     image = hls_clip(container=kind, video=codec, audio=None, seconds=1.0, options=only)
     path = copy(image, tmp_path / f"picture.{kind if named == 'as it is' else named}")
 
-    assert refusal(probe, path) == "it is a still picture"
+    assert refusal(probe, path) == "it is a still image"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ CLIPS = {
     "irregular mp4": Clip(
         seconds=5.0, size="160x90", options=("-vf", "setpts='(N+mod(N*N,7)/10)/25/TB'", "-fps_mode", "vfr")
     ),
-    "audio that ends later": Clip(seconds=3.0, size="160x90", sound_seconds=6.0),
+    "audio that ends later": Clip(seconds=3.0, size="160x90", audio_seconds=6.0),
     "in place of a copy": Clip(**PLAYABLE, rate="30000/1001"),
     "in place of a copy of an mkv": Clip(**PLAYABLE, rate="24000/1001", container="mkv"),
     "audio to be encoded": Clip(seconds=5.0, size="160x90", audio="libmp3lame", container="mkv"),

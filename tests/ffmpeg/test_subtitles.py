@@ -146,7 +146,7 @@ def test_images_are_noted_as_not_offered(film):
     media = film(IMAGES, TALK, options=("-metadata:s:s:0", "language=ger"))
 
     assert [track.codec for track in media.subtitles] == ["subrip"]
-    assert media.notes == ("the subtitles #1 (hdmv_pgs_subtitle, ger) are pictures and are not offered",)
+    assert media.notes == ("the subtitles #1 (hdmv_pgs_subtitle, ger) are images and are not offered",)
 
 
 # Cues

@@ -181,7 +181,7 @@ def test_codecs_name_the_high_profile_and_the_level(size, rate, codecs):
 def test_an_audio_track_is_named_by_its_title_else_its_language_else_its_number():
     shown = offer(None, audio_track("Commentary", "eng"), audio_track(None, "fra"), audio_track())
 
-    assert [rendition.name for rendition in shown.audio] == ["Commentary", "fra", "Sound 3"]
+    assert [rendition.name for rendition in shown.audio] == ["Commentary", "fra", "Audio 3"]
 
 
 def test_audio_tracks_of_one_name_are_numbered():
@@ -201,7 +201,7 @@ def test_a_title_without_a_character_that_can_be_written_counts_as_none():
 
 
 titles = st.one_of(
-    st.sampled_from(["A", "A (2)", "A (3)", 'A"', "A'", "A\n", "", "\n", "Sound 2", "eng"]),
+    st.sampled_from(["A", "A (2)", "A (3)", 'A"', "A'", "A\n", "", "\n", "Audio 2", "eng"]),
     st.none(),
     st.text(),
 )
@@ -261,6 +261,43 @@ def test_the_target_duration_is_the_longest_segment_as_it_is_written_rounded(end
     still = VideoTrack(0, "h264", 320, 180, Fraction(1, 10**7), Fraction(0), Fraction(end), 1 / Fraction(end))
 
     assert offer(still).target_duration == target
+
+
+# Segments that players could not hold
+
+
+def copied_in_pieces_of(*mebibytes, codec="h264"):
+    """Offer a film that can be cut every two seconds, into pieces of so many MiB."""
+    points, sizes = array("q", (25_600 * n for n in range(len(mebibytes)))), array("q", (n << 20 for n in mebibytes))
+    copy = VideoCopy("avc1.64001f", points, sizes)
+    return offer(replace(video_track(), codec=codec, end=Fraction(2 * len(mebibytes)), copy=copy))
+
+
+def test_a_copied_segment_that_players_could_not_hold_is_encoded_and_does_not_count_for_the_bandwidth():
+    video = copied_in_pieces_of(1, 200, 2, 3).video[0]
+
+    assert video.copied
+    assert video.too_large == {1}
+    assert video.peak < 9 * (3 << 20) / 2
+    assert video.peak >= video.instead.peak
+
+
+def test_the_notes_say_how_many_segments_are_encoded_because_they_are_too_large():
+    notes = copied_in_pieces_of(1, 200, 2, 3).notes
+
+    assert notes == ("of the copied video, 1 segments are encoded, because players could not hold them",)
+
+
+def test_a_film_most_of_whose_segments_players_could_not_hold_is_not_copied():
+    shown = copied_in_pieces_of(100, 200, 2, 100)
+
+    assert not any(video.copied for video in shown.video)
+    assert "a segment of it has 200 MiB, which is more than players hold" in shown.notes[0]
+
+
+def test_a_film_of_another_codec_has_no_copy_when_one_segment_is_too_large_because_nothing_can_stand_in():
+    assert copied_in_pieces_of(1, 2, codec="hevc").video[0].copied
+    assert not copied_in_pieces_of(1, 200, codec="hevc").video[0].copied
 
 
 # Memory

@@ -40,7 +40,7 @@ def test_a_high_dynamic_range_is_shown_as_a_standard_one(shown, hls_clip):
     session, frame = shown(film)
 
     assert (int(frame.color_trc), int(frame.colorspace)) == (1, 1)  # BT.709, both
-    assert "the picture is HDR (smpte2084) and is shown as SDR" in session.info().notes
+    assert "the video is HDR (smpte2084) and is shown as SDR" in session.info().notes
 
 
 def test_interlaced_video_is_deinterlaced(shown, hls_clip):
@@ -49,7 +49,7 @@ def test_interlaced_video_is_deinterlaced(shown, hls_clip):
     session, frame = shown(film)
 
     assert not frame.interlaced_frame
-    assert "the picture is interlaced and is shown deinterlaced" in session.info().notes
+    assert "the video is interlaced and is shown deinterlaced" in session.info().notes
 
 
 def test_rotated_video_is_shown_upright(shown, hls_clip, hls_clip_folder):

@@ -77,7 +77,7 @@ def test_a_very_short_film_plays_to_its_last_frame(play, hls_clip, seconds):
 @pytest.mark.parametrize(("video", "audio"), [(3, 8), (8, 3)])
 @pytest.mark.parametrize("pixels", ["yuv420p", "yuv422p"], ids=["copied", "encoded"])
 def test_video_and_audio_of_different_lengths_play_to_the_end_of_the_longer(play, hls_clip, video, audio, pixels):
-    film = hls_clip(seconds=video, sound_seconds=audio, size="160x90", gop=25, pixels=pixels)
+    film = hls_clip(seconds=video, audio_seconds=audio, size="160x90", gop=25, pixels=pixels)
 
     session, made = play(film)
 
@@ -143,7 +143,7 @@ def test_audio_with_a_single_image_plays_to_its_end_as_audio_with_a_cover_does(p
 
     assert float(session.presentation.media.duration) == pytest.approx(6, abs=0.1)
     assert list(made) == ["audio-0"]
-    assert "the picture is a single one" in session.info().notes[0]
+    assert "the video is a single image" in session.info().notes[0]
     assert float(judge.times(made["audio-0"])[-1]) == pytest.approx(6, abs=0.1)
 
 

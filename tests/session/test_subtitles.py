@@ -73,7 +73,7 @@ def test_each_segment_has_the_cues_that_are_shown_while_it_plays(hls_supervisor,
 
 def test_a_cue_after_the_last_segment_is_in_the_last(hls_supervisor, hls_clip):
     talk = "1\n00:00:08,500 --> 00:00:09,000\nAfter the end\n"
-    film = hls_clip(seconds=8, size="160x90", container="mkv", sound_seconds=10, subtitles=(talk,))
+    film = hls_clip(seconds=8, size="160x90", container="mkv", audio_seconds=10, subtitles=(talk,))
 
     assert "After the end" in subtitles_of(hls_supervisor().open(film))[-1]
 

@@ -6,9 +6,11 @@ import http.server
 import json
 import re
 import threading
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from films import Film
 from typer.testing import CliRunner
 
 from hls_sessions.cli import app
@@ -25,8 +27,11 @@ def film(hls_clip):
 @pytest.fixture
 def recording(hls_supervisor, film, tmp_path):
     """A whole presentation as files, as any server might have it."""
-    folder = tmp_path / "recording"
-    session = hls_supervisor().open(film)
+    return record(hls_supervisor().open(film), tmp_path / "recording")
+
+
+def record(session, folder):
+    """Write a whole presentation into a folder, which is returned."""
     for rendition in session.presentation.renditions:
         target = folder / rendition
         target.mkdir(parents=True)
@@ -34,11 +39,12 @@ def recording(hls_supervisor, film, tmp_path):
         for number in range(len(session.presentation.cuts(rendition))):
             (target / f"{number}.m4s").write_bytes(session.segment(rendition, number, 30).read_bytes())
         (target / "init.mp4").write_bytes(session.init(rendition, 30).read_bytes())
-    texts = folder / "subtitles-0"
-    texts.mkdir()
-    (texts / "index.m3u8").write_text(session.media_playlist("subtitles-0"))
-    for number in range(len(session.presentation.cuts("subtitles-0"))):
-        (texts / f"{number}.vtt").write_bytes(session.segment("subtitles-0", number, 30).read_bytes())
+    for rendition in session.presentation.subtitles:
+        texts = folder / rendition.id
+        texts.mkdir()
+        (texts / "index.m3u8").write_text(session.media_playlist(rendition.id))
+        for number in range(len(session.presentation.cuts(rendition.id))):
+            (texts / f"{number}.vtt").write_bytes(session.segment(rendition.id, number, 30).read_bytes())
     (folder / "master.m3u8").write_text(session.master_playlist())
     return folder
 
@@ -50,6 +56,12 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(recording):
+    with served(recording) as url:
+        yield url
+
+
+@contextmanager
+def served(recording):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=recording)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -75,6 +87,36 @@ def test_a_right_recording_is_right(url, film):
     assert [looked.segments for looked in report.renditions] == [4, 4, 4]
     assert report.renditions[0].frames == 180
     assert report.renditions[0].worst_deviation_ms == 0
+
+
+RIGHT = {
+    "frames shorter than the priming of the audio": Film(seconds=3.0, rate="60", container="mkv", gop=250),
+    "video that begins late": Film(seconds=3.0, lag=-900, container="mkv"),
+    "audio that begins late": Film(seconds=3.0, rate="24000/1001", lag=300),
+    "frames that are shown for longer now and then": Film(seconds=3.0, rate="50", uneven=True, container="ts", gop=30),
+}
+
+
+@pytest.mark.parametrize("film", RIGHT.values(), ids=RIGHT.keys())
+def test_a_right_recording_of_a_film_that_is_not_even_is_right(hls_supervisor, hls_clip_folder, tmp_path, film):
+    path = film.make(hls_clip_folder)
+    with served(record(hls_supervisor().open(path), tmp_path / "recording")) as url:
+        assert verify(url).findings == []
+        assert verify(url, path).findings == []
+
+
+def test_a_hole_that_the_source_has_is_no_fault_of_the_recording(hls_supervisor, hls_clip, tmp_path):
+    options = ("-vf", "select='not(between(n,36,49))'", "-fps_mode", "passthrough", "-force_key_frames", "2")
+    path = hls_clip(seconds=4.0, size="160x90", pixels="yuv420p", options=options)
+    with served(record(hls_supervisor().open(path), tmp_path / "recording")) as url:
+        assert "continuity" in rules(verify(url))
+        assert verify(url, path).findings == []
+
+
+def test_a_first_segment_that_begins_late_although_nothing_else_does_is_found(url, recording):
+    change(recording / "video-90p" / "index.m3u8", r"#EXTINF:1.001\d*,", "#EXTINF:1.3,")
+
+    assert "4.3.2.1" in rules(verify(url))
 
 
 def test_a_missing_segment_is_found(url, recording):

@@ -148,10 +148,10 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
     with _opened(path, size) as (container, part, notes):
         _refuse_what_is_no_film(container)
         closed = _closed(container, notes)
-        video = _video_stream(container, closed)
+        video = _video_stream(container, closed, notes)
         audio = _audio_streams(container, closed, notes)
         if video is None and not audio:
-            raise Unplayable("; ".join(notes) or "it holds neither picture nor sound")
+            raise Unplayable("; ".join(["it holds neither video nor audio that can be decoded", *notes]))
         look = _look(container, video, notes) if video is not None else None
         if look is None:
             video = None
@@ -163,7 +163,7 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
         if video is not None and _is_cover(video, spans):
             del spans[video.index]
             notes.append(
-                "the picture is a single one, and is left out: no browser shows it for as long as the sound lasts"
+                "the video is a single image, and is left out: no browser shows it for as long as the audio lasts"
             )
         video_facts = None
         if video is not None and look is not None and video.index in spans:
@@ -238,14 +238,14 @@ def _vetted(url: str) -> InputContainer:
 def _refuse_what_is_no_film(container: InputContainer) -> None:
     name = container.format.name
     if name in RAW:
-        raise Unplayable(f"it is a raw stream ({name}), whose pictures have no times: it needs a container")
+        raise Unplayable(f"it is a raw stream ({name}), whose frames have no times: it needs a container")
     if name.endswith("_pipe") or name == "image2":
-        raise Unplayable("it is a still picture")
+        raise Unplayable("it is a still image")
     if name in ANIMATED:
         frames = sum(1 for packet in islice(container.demux(video=0), 3) if packet.size)
         container.seek(0)
         if frames < 2:  # noqa: PLR2004 - one does not move
-            raise Unplayable("it is a still picture")
+            raise Unplayable("it is a still image")
 
 
 def _closed(container: InputContainer, notes: list[str]) -> set[int]:
@@ -270,10 +270,11 @@ def _closed(container: InputContainer, notes: list[str]) -> set[int]:
         container.seek(0)
     except av.error.FFmpegError:
         pass  # a damaged beginning says nothing of the rest
-    for stream in streams:
-        if stream.index in closed:
-            kind = "picture" if stream.type == "video" else "sound"
-            notes.append(f"the {kind} (stream {stream.index}) is left out: {closed[stream.index]}")
+    notes += [
+        f"the {stream.type} (stream {stream.index}) is left out: {closed[stream.index]}"
+        for stream in streams
+        if stream.index in closed
+    ]
     return set(closed)
 
 
@@ -282,14 +283,15 @@ def _tag_of(stream: Stream) -> str | None:
     return None if context is None else str(context.codec_tag)
 
 
-def _video_stream(container: InputContainer, closed: set[int]) -> VideoStream | None:
+def _video_stream(container: InputContainer, closed: set[int], notes: list[str]) -> VideoStream | None:
     """Choose the video that plays: the default one, else the first. Cover art is not video."""
     found = [
         stream
         for stream in container.streams.video
         if not stream.disposition & stream.disposition.attached_pic
-        and stream.codec_context.width
         and stream.index not in closed
+        and _has_decoder(stream, notes)
+        and stream.codec_context.width
     ]
     return next((s for s in found if s.disposition & s.disposition.default), found[0] if found else None)
 
@@ -311,13 +313,22 @@ def _audio_streams(container: InputContainer, closed: set[int], notes: list[str]
     """Return the audio of which anything is known. libavformat has read the first seconds for that."""
     found: list[Stream] = []
     for stream in container.streams.audio:
-        if stream.index in closed:
+        if stream.index in closed or not _has_decoder(stream, notes):
             continue
         if stream.codec_context.sample_rate and stream.codec_context.channels:
             found.append(stream)
         else:
-            notes.append(f"the sound (stream {stream.index}) is left out: nothing of it is in the first seconds")
+            notes.append(f"the audio (stream {stream.index}) is left out: nothing of it is in the first seconds")
     return found
+
+
+def _has_decoder(stream: Any, notes: list[str]) -> bool:
+    """Whether a stream can be decoded; else note it. A header may name no codec, or none that libavcodec has."""
+    # PyAV gives a stream without a decoder no codec context, whatever its type annotations say.
+    has_decoder = stream.codec_context is not None and bool(stream.time_base)
+    if not has_decoder:
+        notes.append(f"the {stream.type} (stream {stream.index}) is left out: there is no decoder for it")
+    return has_decoder
 
 
 def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> dict[str, Any] | None:
@@ -326,15 +337,15 @@ def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> d
         frame = next(iter(container.decode(stream)), None)
     except av.error.FFmpegError as error:
         frame = None
-        notes.append(f"the picture ({stream.codec_context.codec.canonical_name}) cannot be decoded: {error.strerror}")
+        notes.append(f"the video ({stream.codec_context.codec.canonical_name}) cannot be decoded: {error.strerror}")
     if frame is None:
-        notes.append("no picture can be decoded")
+        notes.append("no frame of the video can be decoded")
         return None
     hdr = HDR.get(int(frame.color_trc))
     if hdr is not None:
-        notes.append(f"the picture is HDR ({hdr}) and is shown as SDR")
+        notes.append(f"the video is HDR ({hdr}) and is shown as SDR")
     if frame.interlaced_frame:
-        notes.append("the picture is interlaced and is shown deinterlaced")
+        notes.append("the video is interlaced and is shown deinterlaced")
     # Square pixels, upright.
     aspect = stream.sample_aspect_ratio or Fraction(1)
     width = max(1, round(frame.width * aspect)) if aspect > 0 else frame.width
@@ -421,7 +432,7 @@ def _late_starts(container: InputContainer, streams: list[Stream], notes: list[s
     for stream in streams:
         if stream.index not in starts:
             continue
-        kind, start = "picture" if stream.type == "video" else "sound", starts[stream.index]
+        kind, start = stream.type, starts[stream.index]
         if start is None:
             notes.append(f"the {kind} (stream {stream.index}) is left out: it holds nothing")
         else:
@@ -584,7 +595,7 @@ def _subtitle_tracks(container: InputContainer, notes: list[str]) -> list[dict[s
             filter(None, (context.codec.canonical_name if context else "of an unknown kind", _language(stream)))
         )
         is_bitmap = context is not None and context.codec.bitmap_sub
-        what = "are pictures" if is_bitmap else "cannot be read as text"
+        what = "are images" if is_bitmap else "cannot be read as text"
         notes.append(f"the subtitles #{stream.index} ({about}) {what} and are not offered")
     return found
 
