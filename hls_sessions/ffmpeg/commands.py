@@ -193,11 +193,10 @@ def _video(
     begins = cuts.start(segment)
     boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
     source = _from(binary, presentation, begins - cuts.slack if segment else None, tries)[str(track.index)]
-    if segment or shift:
-        # Packets before the first frame have no time, and a decoder guesses one. This is needed after an exact seek
-        # too: versions of ffmpeg disagree on where a container starts (Opus in Matroska), and count the seek from
-        # there.
-        source = source.filter("trim", start=_seconds((track.start if shift else begins) - cuts.slack))
+    # Packets before the first frame have no time, and a decoder guesses one; up to 5.1, frames of AV1 that an edit list
+    # leaves out are shown. This is needed after an exact seek too: versions of ffmpeg disagree on where a container
+    # starts (Opus in Matroska), and count the seek from there.
+    source = source.filter("trim", start=_seconds((begins if segment else track.start) - cuts.slack))
     if shift:
         source = source.filter("setpts", f"if(eq(N,0),{begins / base},PTS)+{shift / base}")
     retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
