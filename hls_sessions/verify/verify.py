@@ -64,7 +64,7 @@ def verify(url: str, source: Path | None = None) -> Report:
     with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
         player = _Player(http, report)
         beginnings: list[_Beginning] = []
-        offsets: dict[str, Fraction] = {}
+        offsets: list[_Offset] = []
         targets: set[int] = set()
         for rendition in player.renditions(url):
             target = player.play(rendition, truth, offsets, beginnings)
@@ -107,7 +107,7 @@ class _Player:
         self,
         rendition: _Rendition,
         truth: dict[str, Track],
-        offsets: dict[str, Fraction],
+        offsets: list[_Offset],
         beginnings: list[_Beginning],
     ) -> int | None:
         """Judge one rendition from its first segment to its last; return its target duration."""
@@ -255,20 +255,24 @@ class _Player:
         pieces: list[Track],
         truth: Track,
         looked: Looked,
-        offsets: dict[str, Fraction],
+        offsets: list[_Offset],
     ) -> bool:
         """Compare the time of every frame with the source, and return whether all are there at their times.
 
-        Of audio only the first packet is compared, because encoded packets differ.
+        Of audio only the first packet is compared, because encoded packets differ. The first frame of video that begins
+        late may be shown from the beginning on, and its last frame again, once a segment, after it has ended.
         """
-        found = sorted(time for piece in pieces for time in piece.times)
-        offsets[where] = found[0] - truth.times[0]
+        found = sorted(time for piece in _without_held(pieces, len(truth.times)) for time in piece.times)
+        second = 1 if kind == "video" and min(len(found), len(truth.times)) > 1 else 0
+        offset = found[second] - truth.times[second]
+        offsets.append(_Offset(where, offset, found[0]))
         if kind != "video":
             return False
         if len(found) != len(truth.times):
             self._report.add(where, "exactness", f"It has {len(found)} frames; the source has {len(truth.times)}.")
             return False
-        worst = max(abs(ours - theirs - offsets[where]) for ours, theirs in zip(found, truth.times, strict=True))
+        late = [ours - theirs - offset for ours, theirs in zip(found, truth.times, strict=True)]
+        worst = max(0, late[0], *map(abs, late[1:]))
         looked.worst_deviation_ms = float(worst * 1000)
         if worst > TOLERANCE:
             self._report.add(where, "exactness", f"A frame is {float(worst * 1000):.3f} ms off the source's time.")
@@ -317,14 +321,37 @@ def _judge_beginnings(beginnings: list[_Beginning], report: Report) -> None:
             report.add(each.where, "4.3.2.1", f"Segment 0 lasts {float(off):+.3f} s other than EXTINF says.")
 
 
-def _judge_offsets(offsets: dict[str, Fraction], report: Report) -> None:
-    """Check that all renditions are moved by the same constant, up to the priming of an audio encoder."""
+def _without_held(pieces: list[Track], frames: int) -> list[Track]:
+    """Return the segments without those at the end that hold one frame each, more than the source has."""
+    surplus = sum(len(piece.packets) for piece in pieces) - frames
+    while surplus > 0 and len(pieces) > 1 and len(pieces[-1].packets) == 1:
+        pieces, surplus = pieces[:-1], surplus - 1
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Offset:
+    """By how much the times of one rendition differ from its source's, in seconds."""
+
+    where: str
+    seconds: Fraction
+    first: Fraction
+    """When its first packet is shown or heard."""
+
+
+def _judge_offsets(offsets: list[_Offset], report: Report) -> None:
+    """Check that all renditions are moved by the same constant, up to the priming of an audio encoder.
+
+    Silence may come before audio that begins late. It is then there from the beginning on.
+    """
     if not offsets:
         return
-    first = next(iter(offsets.values()))
-    for where, offset in offsets.items():
-        if abs(offset - first) > _LONGEST_PRIMING:
-            report.add(where, "exactness", f"It is {float(offset - first):+.3f} s apart from the first rendition.")
+    beginning = min(offset.first for offset in offsets)
+    for offset in offsets:
+        apart = offset.seconds - offsets[0].seconds
+        fills = apart < 0 and offset.first <= beginning + _LONGEST_PRIMING
+        if abs(apart) > _LONGEST_PRIMING and not fills:
+            report.add(offset.where, "exactness", f"It is {float(apart):+.3f} s apart from the first rendition.")
 
 
 _LONGEST_PRIMING = Fraction(2 * 2048, 44_100)

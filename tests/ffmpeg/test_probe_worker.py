@@ -410,8 +410,7 @@ def test_a_track_that_begins_long_after_the_other_is_found_where_it_begins(probe
     assert track.start == begins
     assert abs(begins - 17) < Fraction(1, 10)
     assert abs(other.start) < Fraction(1, 10)
-    kind = "picture" if late == "video" else "sound"
-    assert f"the {kind} (stream {track.index}) begins only after 17.0 s" in media.notes
+    assert f"the {late} (stream {track.index}) begins only after 17.0 s" in media.notes
 
 
 def test_a_track_that_holds_nothing_is_left_out_and_told(probe, hls_clip, tmp_path):

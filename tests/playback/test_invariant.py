@@ -145,7 +145,7 @@ def tries(request, soak_end, tally):
 
         for number in count(request.config.getoption("--soak-seed")):
             try:
-                seed(number)(MANY(given(films(), orders())(holds_until_time_is_over)))()
+                seed(number)(MANY(given(films(), orders(ALONE))(holds_until_time_is_over)))()
             except TimeOver:
                 return
             except Exception as failure:
@@ -170,7 +170,7 @@ def judge_session(screening: Screening, session: int, film, tally: Tally) -> Non
         assert judge.is_increasing(found)
         if rendition.kind == "video":
             judge_cuts(pieces, presentation.cuts(id_), presentation.timeline.origin)
-            judge_packets(found, judge.source_times(film), presentation, tally)
+            judge_frames(found, film, presentation, id_, tally)
             late["video"] += differences(judge.flashes(data), judge.flashes(film), presentation)
         else:
             late["audio"] += judge_audio(found, data, film, presentation, rendition.track, tally)
@@ -178,7 +178,19 @@ def judge_session(screening: Screening, session: int, film, tally: Tally) -> Non
     tally.skew = max(tally.skew, skew)
     assert skew <= judge.MILLISECOND
     seen = [time for each in zigzag(presentation) for time in judge.times(screening.piece(session, *each))]
-    judge_packets(seen, judge.source_times(film), presentation, tally)
+    judge_frames(seen, film, presentation, presentation.video[-1].id, tally)
+
+
+def judge_frames(found, film, presentation, rendition, tally: Tally) -> None:
+    """See that each frame of the source is there once, at its time, and shown on where another track is longer.
+
+    The first frame is shown from the beginning on, and the last one again in each segment after the video has ended.
+    """
+    held = presentation.cuts(rendition).held
+    found = found[: len(found) - held]
+    source = judge.source_times(film)
+    assert 0 <= found[0] <= max(judge.MILLISECOND, presentation.media.video.time_base)
+    judge_packets(found[1:], source[1:], presentation, tally)
 
 
 def judge_packets(found, source, presentation, tally: Tally) -> None:
@@ -211,10 +223,11 @@ def judge_audio(found, data, film, presentation, track, tally: Tally) -> list[Fr
         # No encoder made it, so it must be a copy. Audible packets count, not the priming that may precede them.
         heard = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
         source = [time for time in judge.source_times(film, "audio") if time >= track.start - judge.MILLISECOND]
-        judge_packets(heard, source, presentation, tally)
+        judge_packets(heard[: len(source)], source, presentation, tally)
     # An encoder's last frame is filled up, and may be followed by one that empties the encoder.
-    [longer] = differences([end], [source_end], presentation)
-    assert -judge.MILLISECOND <= longer < 2 * AAC_FRAME
+    # Silence follows until the film ends.
+    [longer] = differences([end], [max(source_end, presentation.media.end)], presentation)
+    assert -AAC_FRAME <= longer < 2 * AAC_FRAME
     return differences(clicks, source_clicks, presentation)
 
 

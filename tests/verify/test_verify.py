@@ -65,9 +65,11 @@ def served(recording):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=recording)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/master.m3u8"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/master.m3u8"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def rules(report) -> set[str]:
