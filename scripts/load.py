@@ -44,13 +44,15 @@ AHEAD = 8.0
 """Seconds of film that a player keeps loaded."""
 BACK = 6.0
 """Seconds that are still loaded when it goes on loading."""
+BUSY = httpx.codes.SERVICE_UNAVAILABLE
+"""The status with which a daemon tells a client when to come back."""
 BOUND = 120.0
 """Seconds after which a request counts as lost."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """The measurements of all viewers. Times in seconds."""
+    """The measurements of viewers. Times in seconds."""
 
     sought: list[float] = field(default_factory=list)
     """How long the first segment took, at the beginning and after each seek."""
@@ -58,8 +60,21 @@ class Seen:
     """How long each further segment took."""
     stalls: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    """The segments that were answered with a gap, and the reasons."""
     size: int = 0
-    kills: int = 0
+
+    def add(self, other: Seen) -> None:
+        """Add the measurements of others."""
+        for mine, theirs in (
+            (self.sought, other.sought),
+            (self.next, other.next),
+            (self.stalls, other.stalls),
+            (self.errors, other.errors),
+            (self.gaps, other.gaps),
+        ):
+            mine.extend(theirs)
+        self.size += other.size
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -73,6 +88,8 @@ class Connection(asyncio.BufferedProtocol):
         self._status = 0
         self._left = -1
         self._size = 0
+        self.gap: str | None = None
+        """Why the last answer was a gap; None if it was none."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport for writing."""
@@ -93,6 +110,8 @@ class Connection(asyncio.BufferedProtocol):
             head = self._head[:end].decode("latin-1").lower()
             self._status = int(head.split(" ", 2)[1])
             length = re.search(r"content-length: (\d+)", head)
+            gap = re.search(r"segment-impossible: (.*)", head)
+            self.gap = gap and gap[1].strip()
             self._size = self._left = int(length[1]) if length else 0
             nbytes = len(self._head) - end - 4
         self._left -= nbytes
@@ -126,7 +145,8 @@ class Crowd:
     """Many viewers of one daemon."""
 
     def __init__(self, url: str, media: Sequence[Path], arguments: argparse.Namespace) -> None:
-        self.seen = Seen()
+        self.seen = [Seen() for _ in range(arguments.viewers)]
+        self.kills = 0
         self._url = httpx.URL(url)
         self._media = media
         self._arguments = arguments
@@ -145,7 +165,7 @@ class Crowd:
             if victims := list(victims_of(daemon)):
                 with suppress(OSError):
                     os.kill(random.choice(victims), signal.SIGKILL)  # noqa: S311 - any of them
-                    self.seen.kills += 1
+                    self.kills += 1
 
     async def _viewer(self, http: httpx.AsyncClient, number: int) -> None:
         chance = random.Random(number)  # noqa: S311 - the same ones each time
@@ -154,33 +174,43 @@ class Crowd:
         while time.monotonic() < self._until:
             try:
                 session = await self._open(http, media, f"load-{number}")
-                await self._play(*session[1:], chance)
+                await self._play(*session[1:], chance, self.seen[number])
                 if chance.random() < 1 / 2:
                     await http.delete(f"/sessions/{session[0]}")
             except (httpx.HTTPError, OSError) as error:
-                self.seen.errors.append(repr(error))
+                self.seen[number].errors.append(repr(error))
                 await asyncio.sleep(1)
 
     async def _open(self, http: httpx.AsyncClient, media: str, user: str) -> tuple[str, list[str], list[float]]:
         """Open a session; return its id, the paths of its first variant's segments, and how long each lasts."""
-        opened = (await http.post("/sessions", json={"media": media, "user": user})).raise_for_status().json()
+        answer = await http.post("/sessions", json={"media": media, "user": user})
+        if answer.status_code == BUSY:
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
+            return await self._open(http, media, user)
+        opened = answer.raise_for_status().json()
         master = self._url.join(opened["playlist_url"])
         variant = master.join(locations((await http.get(master)).raise_for_status().text)[0])
         playlist = (await http.get(variant)).raise_for_status().text
         paths = [variant.join(name).raw_path.decode() for name in locations(playlist)]
         return opened["session_id"], paths, [float(length) for length in re.findall(r"#EXTINF:([\d.]+)", playlist)]
 
-    async def _play(self, paths: list[str], lengths: list[float], chance: random.Random) -> None:
+    async def _play(self, paths: list[str], lengths: list[float], chance: random.Random, seen: Seen) -> None:
         """Load segments as a player does: as fast as they come until enough is there, then as they are shown."""
         loop, host, port = asyncio.get_running_loop(), self._url.host, self._url.port or 80
         _, connection = await loop.create_connection(Connection, host, port)
         try:
-            await self._load(connection, f"{host}:{port}", paths, lengths, chance)
+            await self._load(connection, f"{host}:{port}", paths, lengths, chance, seen)
         finally:
             connection.close()
 
     async def _load(
-        self, connection: Connection, host: str, paths: list[str], lengths: list[float], chance: random.Random
+        self,
+        connection: Connection,
+        host: str,
+        paths: list[str],
+        lengths: list[float],
+        chance: random.Random,
+        seen: Seen,
     ) -> None:
         at, has_sought, loaded_until = chance.randrange(len(paths)), True, 0.0
         while time.monotonic() < self._until:
@@ -188,17 +218,19 @@ class Crowd:
             status, size = await connection.get(host, paths[at])
             now = time.monotonic()
             if status != httpx.codes.OK or not size:
-                self.seen.errors.append(f"{status} for {paths[at]}")
+                seen.errors.append(f"{status} for {paths[at]}")
                 await asyncio.sleep(1)
                 return
-            self.seen.size += size
+            if connection.gap is not None:
+                seen.gaps.append(f"{paths[at]}: {connection.gap}")
+            seen.size += size
             if has_sought:
-                self.seen.sought.append(now - asked)
+                seen.sought.append(now - asked)
                 loaded_until = now
             else:
-                self.seen.next.append(now - asked)
+                seen.next.append(now - asked)
             if now > loaded_until:
-                self.seen.stalls.append(now - loaded_until)
+                seen.stalls.append(now - loaded_until)
             loaded_until = max(now, loaded_until) + lengths[at]
             at, has_sought = at + 1, False
             if at == len(paths) or chance.random() < self._arguments.seek:
@@ -243,14 +275,17 @@ async def measured(url: str, daemon: int, media: Sequence[Path], arguments: argp
     before, own = processor_seconds(daemon), time.process_time()
     await asyncio.gather(crowd.watch(), crowd.kill(daemon))
     cores = (processor_seconds(daemon) - before) / arguments.seconds
-    seen, seconds = crowd.seen, arguments.seconds
+    seen, seconds = Seen(), arguments.seconds
+    for each in crowd.seen:
+        seen.add(each)
     rows: list[tuple[Any, ...]] = [
         ("segments", f"{(len(seen.sought) + len(seen.next)) / seconds:.0f}/s, {seen.size / 1e6 / seconds:.0f} MB/s"),
         ("first segment and after a seek", f"median {at(0.5, seen.sought)}, 99 % {at(0.99, seen.sought)}"),
         ("each further segment", f"median {at(0.5, seen.next)}, 99 % {at(0.99, seen.next)}"),
         ("stalls", f"{len(seen.stalls)}, {sum(seen.stalls):.1f} s in all"),
         ("errors", f"{len(seen.errors)}{': ' + seen.errors[0] if seen.errors else ''}"),
-        ("processes killed", seen.kills),
+        ("gaps", f"{len(seen.gaps)}{': ' + seen.gaps[0] if seen.gaps else ''}"),
+        ("processes killed", crowd.kills),
         ("the daemon's own share", f"{cores:.2f} cores"),
         ("the generator's", f"{(time.process_time() - own) / seconds:.2f} cores"),
     ]

@@ -36,6 +36,13 @@ def source_times(path, kind: str = "video") -> list[Fraction]:
     return next(track for track in read_tracks(path) if track.kind == kind).times
 
 
+def shown_times(path) -> list[Fraction]:
+    """Return when each frame of a source is to be shown: the first one from the beginning of the film on."""
+    video, *more = source_times(path)
+    begins = min(track.times[0] for track in read_tracks(path))
+    return [min(begins, video), *more]
+
+
 def codec(path, kind: str) -> str:
     """Return a source's codec, as ffmpeg spells it."""
     return next(track for track in read_tracks(path) if track.kind == kind).codec

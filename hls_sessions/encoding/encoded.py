@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hls_sessions.encoding.failures import Failures
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
 from hls_sessions.encoding.runs import Runs
-from hls_sessions.encoding.setbacks import lacking
+from hls_sessions.encoding.setbacks import LACKING, PATIENCE, lacked, lacking, may_have_lacked_threads
 from hls_sessions.encoding.viewers import NEIGHBOURS
 from hls_sessions.errors import EncoderFailed
 from hls_sessions.media import BrokenSegment, Refused
@@ -98,7 +98,7 @@ class Encoded:
             if not run.stopping and run.next <= run.last and any(FULL in line for line in exit_.log):
                 self._output.disk_is_full(self.size_of(run.next))
             elif run.fault is not None or (not run.stopping and run.next <= run.last):
-                if run.fault is None and exit_.was_killed and not self._is_hopeless(run.next):
+                if run.fault is None and self._was_no_fault(run, exit_):
                     self._lost(run, exit_)
                 else:
                     self._count_failure(run, exit_)
@@ -268,9 +268,16 @@ class Encoded:
         self._output.answer(number)
         return True
 
-    def _is_hopeless(self, segment: int, lacks: str | None = None) -> bool:
+    def _was_no_fault(self, run: EncoderRun, exit_: Exit) -> bool:
+        """Whether a run was killed from outside, or had not what it needed, and there is hope for the next."""
+        lacks, patience = lacked(exit_.log) if exit_.code else None, None
+        if lacks is None and may_have_lacked_threads(exit_.log) and self.failures.is_last(run.method):
+            lacks, patience = LACKING[errno.EAGAIN], PATIENCE
+        return (exit_.was_killed or lacks is not None) and not self._is_hopeless(run.next, lacks, patience)
+
+    def _is_hopeless(self, segment: int, lacks: str | None = None, patience: float | None = None) -> bool:
         """Note a setback at a segment; return whether there were setbacks and no progress for too long."""
-        if self._output.setbacks.suffer(lacks):
+        if self._output.setbacks.suffer(lacks, patience):
             return False
         self.failures.exhaust(segment)
         return True

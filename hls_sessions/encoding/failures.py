@@ -59,6 +59,10 @@ class Failures:
         """The last method that is tried at single segments. Silence in place of all of them comes after it."""
         return next(method for method in reversed(self._methods) if not method.silent)
 
+    def is_last(self, method: Method) -> bool:
+        """Whether no method is left that could be tried in place of this one."""
+        return method is self._last
+
     def fall_silent(self, reason: str) -> bool:
         """Change to silence, because nothing else has made anything; return whether there is such a method."""
         last = self._methods[-1]

@@ -8,13 +8,14 @@ is given up only after a time without any progress. Lives in the session's threa
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from hls_sessions.otp import Backoff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 HOPELESS: Final = 120.0
 """Seconds of setbacks without any segment after which the segment counts as failed."""
@@ -43,6 +44,26 @@ def lacking(error: OSError) -> str | None:
     if isinstance(error, NoWatches):
         return "inotify watches (fs.inotify.max_user_watches, max_user_instances)"
     return None if error.errno is None else LACKING.get(error.errno)
+
+
+UNOPENED: Final = "Error while opening encoder"
+"""What ffmpeg says, up to 5.1, when x264 cannot start its threads. It says the same of options that are wrong."""
+
+PATIENCE: Final = 5.0
+"""Seconds for which an encoder that cannot be opened is taken for one without threads."""
+
+
+def lacked(log: Sequence[str]) -> str | None:
+    """Return what had run out for an encoder, if its log says so."""
+    return next(
+        (what for number, what in LACKING.items() if any(os.strerror(number) in line for line in log)),
+        None,
+    )
+
+
+def may_have_lacked_threads(log: Sequence[str]) -> bool:
+    """Whether an encoder could not be opened, so that it may have had no threads."""
+    return any(UNOPENED in line for line in log)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +98,17 @@ class Setbacks:
         self.lacks: str | None = None
         """What had run out at the last setback; None if nothing had, or since it was there again."""
 
-    def suffer(self, lacks: str | None = None) -> bool:
-        """Note a setback, and back off; ``lacks`` says what has run out. False if there is no hope any more."""
+    def suffer(self, lacks: str | None = None, patience: float | None = None) -> bool:
+        """Note a setback, and back off. False if there is no hope any more.
+
+        Args:
+            lacks: what has run out; None if nothing has.
+            patience: seconds without progress after which there is none; None for ``HOPELESS``.
+        """
         now = self._now()
         if self._since is None:
             self._since = now
-        if now - self._since >= HOPELESS:
+        if now - self._since >= (HOPELESS if patience is None else patience):
             self.over()
             return False
         self._times += 1

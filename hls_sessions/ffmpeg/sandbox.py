@@ -581,7 +581,8 @@ def _assembled(own: int, architecture: int, *, alone: bool, forks: bool, scoped:
             (LOAD, 0, 0, FIRST_ARGUMENT),
             (JUMP_IF_SET, 0, 1, started),
             allow,
-            refuse,
+            # As if there were no more processes: where there are none, Python tries this after vfork.
+            (RETURN, 0, 0, ERRNO | errno.EAGAIN),
         ]
     # Its own limits only: it could take the descriptors of any other process of this user.
     program += [(JUMP_EQUAL, 0, 4, PRLIMIT[own]), (LOAD, 0, 0, FIRST_ARGUMENT), (JUMP_EQUAL, 1, 0, 0), refuse, allow]

@@ -55,7 +55,7 @@ def fetched(session, rendition):
 def test_copied_video_has_every_frame_of_the_source_once_and_at_its_time(seen, film):
     _, files = seen
     init, segments = files["video-copy"]
-    source = judge.source_times(film)
+    source = judge.shown_times(film)
 
     moments = judge.times(init + b"".join(segments))
 
@@ -96,7 +96,7 @@ def test_a_viewer_may_change_the_variant_at_every_shared_cut_and_misses_and_repe
         moments += judge.times(init + b"".join(segments[n] for n in within))
 
     assert judge.is_increasing(moments)
-    assert judge.worst_deviation(moments, judge.source_times(film)) <= judge.MILLISECOND
+    assert judge.worst_deviation(moments, judge.shown_times(film)) <= judge.MILLISECOND
 
 
 def test_a_segment_is_the_same_whichever_run_copied_it(ffmpeg, film, seen, tmp_path):
@@ -171,8 +171,9 @@ def test_for_a_damaged_packet_of_audio_its_own_segment_alone_is_encoded(ffmpeg, 
     assert judge.frames(init + b"".join(segments)) == len(judge.packets(init + b"".join(segments)))
     audio = next(rendition for rendition in session.info().renditions if rendition.id == "audio-0")
     assert audio.encoder == "copy"
-    [reason] = audio.given_up
+    reason, damage = audio.given_up
     assert reason.startswith("copy was given up at segment 2: a packet of it cannot be decoded")
+    assert damage == "parts of it cannot be decoded."
     assert session.segment("video-copy", 2, timeout=60).exists()
 
 

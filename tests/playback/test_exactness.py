@@ -57,7 +57,7 @@ def audio(copies):
 
 
 def test_every_frame_of_the_source_is_there_once_and_at_its_time(video, film):
-    source = judge.source_times(film)
+    source = judge.shown_times(film)
     for init, segments in video:
         moments = judge.times(init + b"".join(segments))
 
@@ -106,7 +106,7 @@ def test_audio_goes_on_over_every_join_without_a_gap_or_an_overlap(audio, film):
 
 
 def test_video_and_audio_stay_together(video, audio, film):
-    source_video, source_audio = judge.source_times(film, "video"), judge.source_times(film, "audio")
+    source_video, source_audio = judge.shown_times(film), judge.source_times(film, "audio")
     [(video_init, videos), _], [(audio_init, audios), _] = video, audio
     apart = source_video[0] - source_audio[0]
 

@@ -105,10 +105,10 @@ class Packager:
         Raises:
             OSError, WorkerFailed: it cannot be started.
         """
-        self._record, self._on_answer, self._on_exit = record, on_answer, on_exit
+        self._on_answer, self._on_exit = on_answer, on_exit
         self._has_ended = threading.Event()
         self._has_erred = False
-        self._worker = workers.start_heard(PACKAGE, self._started, self._answered, self._exited)
+        self._worker = workers.start_heard(PACKAGE, record, self._answered, self._exited)
         self._worker.send(film_of(media, folder if workers.confined else None))
 
     def __repr__(self) -> str:
@@ -144,12 +144,6 @@ class Packager:
     def wait(self, timeout: float) -> bool:
         """Wait until it has ended and ``on_exit`` was called. False when that took more than ``timeout`` seconds."""
         return self._has_ended.wait(timeout)
-
-    def _started(self, identity: ProcessId | None) -> None:
-        try:
-            self._record(identity)
-        except OSError:
-            self.kill()  # a process that no later daemon could find after a crash must not run
 
     def _answered(self, message: Message) -> None:
         answer, init = message

@@ -145,7 +145,12 @@ class Worker:
     def has_started(self, pid: int) -> None:
         """Note its process."""
         self.pid = pid
-        self._on_start(ProcessId.of(pid))
+        try:
+            self._on_start(ProcessId.of(pid))
+        except OSError as error:
+            # A process that no later daemon could find after a crash must not run.
+            logger.warning("worker %d could not be written down: %s", pid, error.strerror or error)
+            self.kill()
 
     def has_ended(self, how: Exit) -> None:
         """Note how it ended."""
