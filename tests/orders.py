@@ -135,10 +135,11 @@ class Screening:
         """Return one segment with the init segment before it."""
         return self.inits[session][rendition] + self.segments[session][rendition, segment]
 
-    def joined(self, session: int, rendition: str) -> bytes:
-        """Return all of one rendition."""
-        count = len(self.presentation.cuts(rendition))
-        pieces = (self.segments[session][rendition, number] for number in range(count))
+    def joined(self, session: int, rendition: str, numbers=None) -> bytes:
+        """Return all of one rendition, or these segments of it."""
+        if numbers is None:
+            numbers = range(len(self.presentation.cuts(rendition)))
+        pieces = (self.segments[session][rendition, number] for number in numbers)
         return self.inits[session][rendition] + b"".join(pieces)
 
 

@@ -272,7 +272,7 @@ class _Player:
             self._report.add(where, "exactness", f"It has {len(found)} frames; the source has {len(truth.times)}.")
             return False
         late = [ours - theirs - offset for ours, theirs in zip(found, truth.times, strict=True)]
-        worst = max(0, late[0], *map(abs, late[1:]))
+        worst = max([Fraction(0), late[0], *map(abs, late[1:])])
         looked.worst_deviation_ms = float(worst * 1000)
         if worst > TOLERANCE:
             self._report.add(where, "exactness", f"A frame is {float(worst * 1000):.3f} ms off the source's time.")

@@ -173,7 +173,10 @@ def judge_session(screening: Screening, session: int, film, tally: Tally) -> Non
             judge_frames(found, film, presentation, id_, tally)
             late["video"] += differences(judge.flashes(data), judge.flashes(film), presentation)
         else:
-            late["audio"] += judge_audio(found, data, film, presentation, rendition.track, tally)
+            # Silence before and after a track is on a grid of its own.
+            made = presentation.cuts(id_).made
+            heard = screening.joined(session, id_, made)
+            late["audio"] += judge_audio(found, data, heard, film, presentation, rendition, tally)
     skew = max(abs(audio - video) for audio in late["audio"] for video in late["video"])
     tally.skew = max(tally.skew, skew)
     assert skew <= judge.MILLISECOND
@@ -216,14 +219,15 @@ def judge_cuts(pieces, cuts, origin) -> None:
             assert judge.frames(piece) == len(packets)
 
 
-def judge_audio(found, data, film, presentation, track, tally: Tally) -> list[Fraction]:
+def judge_audio(found, data, heard, film, presentation, rendition, tally: Tally) -> list[Fraction]:
     """See that audio goes on from the source's first sample to its last; return how late each click is."""
-    (clicks, end), (source_clicks, source_end) = judge.hear(data), judge.hear(film)
-    if {after - before for before, after in pairwise(found)} != {AAC_FRAME}:
+    (clicks, _), (_, end), (source_clicks, source_end) = judge.hear(heard), judge.hear(data), judge.hear(film)
+    track = rendition.track
+    if rendition.copied and {after - before for before, after in pairwise(found)} != {AAC_FRAME}:
         # No encoder made it, so it must be a copy. Audible packets count, not the priming that may precede them.
-        heard = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
+        audible = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
         source = [time for time in judge.source_times(film, "audio") if time >= track.start - judge.MILLISECOND]
-        judge_packets(heard[: len(source)], source, presentation, tally)
+        judge_packets(audible[: len(source)], source, presentation, tally)
     # An encoder's last frame is filled up, and may be followed by one that empties the encoder.
     # Silence follows until the film ends.
     [longer] = differences([end], [max(source_end, presentation.media.end)], presentation)
