@@ -66,14 +66,11 @@ class Seen:
 
     def add(self, other: Seen) -> None:
         """Add the measurements of others."""
-        for mine, theirs in (
-            (self.sought, other.sought),
-            (self.next, other.next),
-            (self.stalls, other.stalls),
-            (self.errors, other.errors),
-            (self.gaps, other.gaps),
-        ):
-            mine.extend(theirs)
+        self.sought += other.sought
+        self.next += other.next
+        self.stalls += other.stalls
+        self.errors += other.errors
+        self.gaps += other.gaps
         self.size += other.size
 
 

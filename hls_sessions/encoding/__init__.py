@@ -7,7 +7,7 @@ from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
 from hls_sessions.encoding.runs import Equipment
 from hls_sessions.encoding.scheduler import Scheduler, SlotsChanged
-from hls_sessions.encoding.setbacks import TryAgain
+from hls_sessions.encoding.setbacks import TryAgain, lacking
 from hls_sessions.encoding.source import MadeOfFile, Source
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
@@ -33,4 +33,5 @@ __all__ = [
     "Viewers",
     "Watcher",
     "WatcherServer",
+    "lacking",
 ]

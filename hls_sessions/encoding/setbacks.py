@@ -39,11 +39,19 @@ class NoWatches(OSError):
     """No folder can be watched now. Its errno is that of another shortage, a full disk or too many open files."""
 
 
-def lacking(error: OSError) -> str | None:
-    """Return what has run out, if an error says so; None for any other error, a full disk included."""
-    if isinstance(error, NoWatches):
-        return "inotify watches (fs.inotify.max_user_watches, max_user_instances)"
-    return None if error.errno is None else LACKING.get(error.errno)
+def lacking(error: BaseException | None) -> str | None:
+    """Return what has run out, if an error or its cause says so; None for any other error, a full disk included."""
+    match error:
+        case None:
+            return None
+        case NoWatches():
+            return "inotify watches (fs.inotify.max_user_watches, max_user_instances)"
+        case OSError(errno=int() as number):
+            return LACKING.get(number)
+        case RuntimeError() if "start new thread" in str(error):
+            return LACKING[errno.EAGAIN]
+        case _:
+            return lacking(error.__cause__)
 
 
 UNOPENED: Final = "Error while opening encoder"

@@ -515,7 +515,7 @@ def _confine_files(access: Access, version: int) -> None:
 def _grant(ruleset: int, path: str, rights: int) -> None:
     try:
         place = os.open(path, os.O_PATH | os.O_CLOEXEC)  # a symbolic link is followed: the rule is on what it leads to
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return  # it is not there, so there is nothing to grant
     try:
         if not stat.S_ISDIR(os.fstat(place).st_mode):

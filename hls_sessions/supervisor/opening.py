@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from hls_sessions.encoding import lacking
 from hls_sessions.errors import (
     FileChanged,
     IllegalTransition,
@@ -235,6 +236,8 @@ class Opening:
             cause = start_failure(error)
             entry.fail(f"it could not be started: {cause}")
             self._tree.end(entry)
+            if (lacks := lacking(cause)) is not None:
+                raise Unavailable(f"This machine has run out of {lacks}.") from error
             if cause is error:
                 raise
             raise cause from error

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from hls_sessions import errors
+from hls_sessions.encoding import lacking
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 
@@ -141,7 +142,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, BodyTooLarge)  # noqa: S101 - registered for nothing else
         return Problem(error.status_code, "content-too-large", error.detail)
 
-    async def any_other(_: Request, __: Exception) -> Problem:
+    async def any_other(request: Request, error: Exception) -> Problem:
+        if (lacks := lacking(error)) is not None:
+            return of(errors.Unavailable(f"This machine has run out of {lacks}."), request.scope)
         return fault()
 
     app.add_exception_handler(Exception, any_other)

@@ -115,7 +115,6 @@ def test_it_may_read_its_film_and_write_to_its_folder(tries, room):
         "socket.socket()",
         "socket.socket(socket.AF_UNIX)",
         "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
-        "os.fork()",
         "resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE)",
         "os.pidfd_open(os.getppid())",
         *(
@@ -127,6 +126,11 @@ def test_it_may_read_its_film_and_write_to_its_folder(tries, room):
 )
 def test_it_has_no_network_starts_no_process_and_reaches_into_none(tries, script):
     assert tries(script) == "PermissionError"
+
+
+@calls
+def test_it_starts_no_process_as_if_there_were_no_more(tries):
+    assert tries("os.fork()") == "BlockingIOError"
 
 
 @calls
