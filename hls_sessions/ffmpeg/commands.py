@@ -138,8 +138,12 @@ def plan_run(
                 ends = {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack + shift)}
         case AudioRendition():
             stream, written = _audio(binary, presentation, rendition, method, cuts, segment, last, tries)
-            # Silence after the audio has no end of its own.
-            ends = {"to": _seconds(cuts.end(last) - (0 if last == len(cuts) - 1 else cuts.slack))}
+            # Silence after the audio has no end of its own. The last frame is a whole one.
+            is_last = last == len(cuts) - 1
+            grid, rate = cuts.start(segment), rendition.sample_rate
+            ends = {
+                "to": _seconds(aac_frame_at(cuts.end(last), grid, rate) if is_last else cuts.end(last) - cuts.slack)
+            }
     offset = OFFSET - presentation.timeline.origin - shift
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(

@@ -198,7 +198,7 @@ def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
         (["list", "--url", "http://[::1"], 2, "is not an address"),
         (["list", "--url", "no address"], 5, "no address"),
         (["start", "film.mp4", "--start-at", "inf"], 2, "start_at: Input should be a finite number"),
-        (["start", "no text \udcff.mp4"], 2, "media: Input should be a valid string"),
+        (["start", "no text \udcff.mp4"], 4, "There is no file 'no text \\udcff.mp4' under the media roots."),
         (["start"], 2, "Missing argument"),
         (["no-such-command"], 2, "No such command"),
     ],

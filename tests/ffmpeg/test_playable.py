@@ -49,7 +49,7 @@ def test_a_track_that_this_ffmpeg_cannot_decode_is_left_out_and_told(make_prober
 
     assert media.video is None
     assert len(media.audio) == 1
-    assert any("the picture is left out" in note and "has no decoder for h264" in note for note in media.notes)
+    assert any("the video is left out" in note and "has no decoder for h264" in note for note in media.notes)
 
 
 def test_a_file_of_which_nothing_is_left_is_refused_with_the_reason(make_prober, film):
@@ -92,8 +92,8 @@ def test_encrypted_tracks_are_refused_as_such(make_prober, tmp_path):
 
     why = refusal(make_prober(timeout=60), path)
 
-    assert "the picture (stream 0) is left out: it is encrypted" in why
-    assert "the sound (stream 1) is left out: it is encrypted" in why
+    assert "the video (stream 0) is left out: it is encrypted" in why
+    assert "the audio (stream 1) is left out: it is encrypted" in why
 
 
 @pytest.mark.parametrize("container", ["m4a", "mka"])

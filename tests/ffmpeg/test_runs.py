@@ -13,7 +13,6 @@ import av
 import pytest
 
 from hls_sessions.ffmpeg import Prober, Workers, commands, methods, plan_run
-from hls_sessions.ffmpeg.methods import AUDIO
 from hls_sessions.media import OFFSET, Presentation, read_segment
 from hls_sessions.testing import Clip, make
 
@@ -178,7 +177,11 @@ def test_a_tone_goes_on_over_the_seam_between_two_runs(binary, hls_clip, tmp_pat
     made = {}
     for segment in (0, 2):
         (folder := tmp_path / str(segment)).mkdir()
-        subprocess.run(plan_run(binary, offered, offered.audio[0], AUDIO, segment, folder).argv, check=True, timeout=60)
+        subprocess.run(
+            plan_run(binary, offered, offered.audio[0], methods(offered.audio[0])[0], segment, folder).argv,
+            check=True,
+            timeout=60,
+        )
         made |= {(segment, int(file.stem)): file.read_bytes() for file in folder.iterdir()}
 
     one_run = samples(made[0, 1], made[0, 2])

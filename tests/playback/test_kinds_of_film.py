@@ -61,7 +61,7 @@ def test_every_audio_track_is_a_rendition(play, hls_clip, tmp_path, hls_clip_fol
     session, made = play(film)
 
     assert list(made) == ["video-90p", "audio-0", "audio-1"]
-    assert 'LANGUAGE="fra"' in session.master_playlist()
+    assert 'LANGUAGE="fr"' in session.master_playlist()
     assert len(judge.times(made["audio-0"])) == len(judge.times(made["audio-1"]))
 
 

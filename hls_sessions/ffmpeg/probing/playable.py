@@ -31,7 +31,7 @@ def leave_out_unplayable(answer: dict[str, Any], binary: Binary) -> None:
         raise NothingPlays(f"this ffmpeg ({binary.version}) does not read its container ({answer['container']})")
     why_not = [] if answer["video"] is None else [why for why in [_why_not(answer["video"], binary)] if why]
     if why_not:
-        answer["notes"].append(f"the picture is left out: {why_not[0]}")
+        answer["notes"].append(f"the video is left out: {why_not[0]}")
         answer["video"] = None
     kept = []
     for track in answer["audio"]:
@@ -39,7 +39,7 @@ def leave_out_unplayable(answer: dict[str, Any], binary: Binary) -> None:
             kept.append(track)
         else:
             why_not.append(why)
-            answer["notes"].append(f"the sound (stream {track['index']}) is left out: {why}")
+            answer["notes"].append(f"the audio (stream {track['index']}) is left out: {why}")
     answer["audio"] = kept
     if answer["video"] is None and not kept:
         raise NothingPlays("; ".join(why_not))
