@@ -47,7 +47,11 @@ LAYOUTS = {
 SIZES = ("96x64", "64x368")
 """Tiny, and narrow but high enough to be offered in two sizes."""
 
+DAMAGES = ("1", "100", "lt(n,40)", "gt(n,40)")
+"""Amounts of noise: every byte, few bytes, only the first packets, or only later ones."""
+
 FLASHES = "lutyuv=y=val/4,drawbox=t=fill:c=white:enable='between(mod(t,1),0.25,0.25+1/({rate}))'"
+TONE = "0.7*sin(2*PI*300*t)"
 CLICKS = "0.7*cos(2*PI*1000*(mod(t,1)-0.25))*exp(-pow((mod(t,1)-0.25)/0.002,2))"
 
 
@@ -70,25 +74,48 @@ class Film:
     channels: int = 2
     lag: int = 0
     """Milliseconds by which the audio begins later than the video."""
+    longer: int = 0
+    """Milliseconds by which the audio is longer than the video."""
+    damage: str = ""
+    """How often a byte of a second audio track is damaged (the amount of ffmpeg's noise filter); without it, there is
+    no second track."""
+    opposite: bool = False
+    """Whether the video is bright but for dark flashes, and the audio a tone: unlike every other film."""
     container: str = "mp4"
     layout: str = "plain"
 
     def command(self, path) -> list[str]:
         """Spell the command line that makes it."""
         video = f"testsrc2=size={self.size}:rate={self.rate}:duration={self.seconds},"
-        video += FLASHES.format(rate=self.rate)
+        video += FLASHES.format(rate=self.rate) + (",negate=components=y" if self.opposite else "")
         video += ",settb=1/1000,setpts='PTS+floor(N/7)*37'" if self.uneven else ""
-        audio = f"aevalsrc='{CLICKS}':s={self.audio_rate}:d={self.seconds}"
+        audio = f"aevalsrc='{TONE if self.opposite else CLICKS}':s={self.audio_rate}:d={self.audio_seconds}"
+        second = ("-map", "1:a", "-bsf:a:1", f"noise=amount='{self.damage}'") if self.damage else ()
         return [
             *(find(), "-v", "error", "-nostdin", "-y"),
             *("-itsoffset", str(max(0, -self.lag) / 1000), "-f", "lavfi", "-i", video),
             *("-itsoffset", str(max(0, self.lag) / 1000), "-f", "lavfi", "-i", audio),
-            *("-map", "0:v", "-map", "1:a", "-c:v", ENCODERS.get(self.video, self.video), "-pix_fmt", "yuv420p"),
+            *(
+                "-map",
+                "0:v",
+                "-map",
+                "1:a",
+                *second,
+                "-c:v",
+                ENCODERS.get(self.video, self.video),
+                "-pix_fmt",
+                "yuv420p",
+            ),
             *("-g", str(self.gop), *self._video_options()),
             *("-c:a", ENCODERS.get(self.audio, self.audio), "-ac", str(self.channels), "-b:a", "128k"),
             *(*(LAYOUTS[self.layout] if self.container == "mp4" else ()), "-strict", "experimental"),
             f"file:{path}",
         ]
+
+    @property
+    def audio_seconds(self) -> float:
+        """How long the audio is."""
+        return self.seconds + self.longer / 1000
 
     def _video_options(self) -> list[str]:
         options = ["-fps_mode:v", "passthrough", *(("-enc_time_base:v", "1:1000") if self.uneven else ())]
@@ -126,8 +153,16 @@ def films(draw) -> Film:
     b_frames = draw(st.integers(0, 4)) if timed and video in B_FRAMES else 0
     # Open GOPs are long enough for frames that are shown before their keyframe, and short enough for many of these.
     open_gop = b_frames > 0 and draw(st.booleans())
+    seconds = draw(st.integers(20, 140)) / 10
+    # Both tracks last long enough for a flash and a click.
+    longer = draw(st.just(0) | st.integers(max(-6000, 1000 - int(seconds * 1000)), 6000))
+    # Other containers refuse packets that are none.
+    damage = draw(st.sampled_from(["", "", *DAMAGES])) if container == "mkv" else ""
+    # The first frame of late video is shown from the beginning on. x264 makes it grey, in video as small as this, if it
+    # lasts nearly as long as the buffer of two seconds.
+    lag = draw(st.integers(-1700, 3000)) if timed else 0
     return Film(
-        seconds=draw(st.integers(20, 140)) / 10,
+        seconds=seconds,
         rate=rate,
         uneven=timed and video != "mpeg2video" and draw(st.booleans()),
         size=draw(st.sampled_from(SIZES)),
@@ -138,7 +173,9 @@ def films(draw) -> Film:
         audio=audio,
         audio_rate=48_000 if audio == "opus" else draw(st.sampled_from([48_000, 44_100])),
         channels=draw(st.sampled_from([2, 1])),
-        lag=draw(st.integers(-1500, 1500)) if timed else 0,
+        lag=lag,
+        longer=longer,
+        damage=damage,
         container=container,
         layout=draw(st.sampled_from(list(LAYOUTS))) if container == "mp4" else "plain",
     )

@@ -1,18 +1,24 @@
-"""The orders in which viewers may ask, and the moments at which an encoder may be killed."""
+"""The orders in which viewers may ask, and the moments at which an encoder is killed or the film is replaced."""
 
 from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
+from hls_sessions.errors import SessionError
 from hls_sessions.otp import CallTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BOUND = 60
 """Seconds after which a segment counts as never made."""
@@ -36,6 +42,28 @@ class Kill:
     """How many milliseconds after it, at most: not when it is answered before."""
     run: int = 0
     """Which of the encoders that run then; by index."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """The file of a film gets another content."""
+
+    request: int
+    """After which request."""
+    after: int = 0
+    """How many milliseconds after it, at most: not when it is answered before."""
+    in_place: bool = False
+    """Whether the file is written to. Otherwise another one is renamed over it."""
+
+    def make(self, film, other) -> None:
+        """Replace a film by another one."""
+        if self.in_place:
+            film.write_bytes(other.read_bytes())
+        else:
+            shutil.copy(other, film.with_name("other")).replace(film)
+
+
+replacements = st.builds(Replacement, st.integers(0, 60), st.integers(0, 400), st.booleans())
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +158,16 @@ class Screening:
     segments: list[dict[tuple[str, int], bytes]]
     """Each session's segments, by rendition and number."""
     killed: int
+    states: list[str]
+    """The state of each session after the last request."""
 
     def piece(self, session: int, rendition: str, segment: int) -> bytes:
         """Return one segment with the init segment before it."""
         return self.inits[session][rendition] + self.segments[session][rendition, segment]
 
-    def joined(self, session: int, rendition: str, numbers=None) -> bytes:
-        """Return all of one rendition, or these segments of it."""
-        if numbers is None:
-            numbers = range(len(self.presentation.cuts(rendition)))
-        pieces = (self.segments[session][rendition, number] for number in numbers)
-        return self.inits[session][rendition] + b"".join(pieces)
+    def joined(self, session: int, rendition: str, numbers: range) -> bytes:
+        """Return some segments of one rendition, joined."""
+        return self.inits[session][rendition] + b"".join(self.segments[session][rendition, n] for n in numbers)
 
 
 def screen(supervisor, film, order: Order) -> Screening:
@@ -149,30 +176,75 @@ def screen(supervisor, film, order: Order) -> Screening:
         while (screening := screen_alone(supervisor, film)) is None:
             pass  # it was read as a whole meanwhile, and is cut elsewhere from then on
         return screening
-    sessions = [supervisor.open(film, user) for user in (["anna", "ben"] if order.path == "two viewers" else ["anna"])]
+    sessions = open_for(supervisor, film, order)
     presentation = sessions[0].presentation
-    asked = requests(order, presentation)
-    killer, open_, got = Killer(sessions), {}, [{} for _ in sessions]
+    killer, got = Killer(sessions), [{} for _ in sessions]
+
+    def keep(request: Request, answer) -> None:
+        got[request.viewer][request.rendition, request.segment] = answer.get(BOUND).read_bytes()
+
+    watch(sessions, order, killer.disturb, keep)
+    inits = [{id_: s.init(id_, BOUND).read_bytes() for id_ in presentation.renditions} for s in sessions]
+    states = [session.info().state for session in sessions]
+    for session in sessions:
+        session.stop()
+    return Screening(presentation, inits, got, killer.killed.total(), states)
+
+
+def open_for(supervisor, film, order: Order) -> list:
+    """Open a film for each viewer of an order."""
+    return [supervisor.open(film, user) for user in (["anna", "ben"] if order.path == "two viewers" else ["anna"])]
+
+
+def watch(sessions, order: Order, disturb: Callable, keep: Callable) -> None:
+    """Make all requests of an order; ``disturb`` something after each, and ``keep`` each answer when it is awaited."""
+    asked, open_ = requests(order, sessions[0].presentation), {}
 
     def settle(left: int) -> None:
         while len(open_) > left:
             request = next(iter(open_))
-            path = open_.pop(request).get(BOUND)
-            got[request.viewer][request.rendition, request.segment] = path.read_bytes()
+            keep(request, open_.pop(request))
 
     for number, request in enumerate(asked):
         open_[request] = sessions[request.viewer].ask_segment(request.rendition, request.segment)
-        for kill in order.kills:
-            if kill.request % len(asked) == number:
-                with suppress(CallTimeout):
-                    open_[request].get(kill.after / 1000)
-                killer.kill(kill.run)
+        disturb(order, number, len(asked), open_[request])
         settle(order.at_once - 1)
     settle(0)
-    inits = [{id_: s.init(id_, BOUND).read_bytes() for id_ in presentation.renditions} for s in sessions]
-    for session in sessions:
-        session.stop()
-    return Screening(presentation, inits, got, killer.killed.total())
+
+
+@dataclass(slots=True)
+class Interrupted:
+    """The answers to the viewers of a film that was replaced meanwhile."""
+
+    presentation: object
+    segments: list[tuple[str, int, bytes]] = field(default_factory=list)
+    refusals: list[SessionError] = field(default_factory=list)
+
+
+def screen_replaced(supervisor, film, other, order: Order, replacement: Replacement) -> Interrupted:
+    """Have a film watched, replace it by another one meanwhile, and return the answers that the viewers got."""
+    sessions = open_for(supervisor, film, order)
+    told, killer = Interrupted(sessions[0].presentation), Killer(sessions)
+
+    def disturb(order: Order, number: int, count: int, answer) -> None:
+        if replacement.request % count == number:
+            with suppress(CallTimeout, SessionError):
+                answer.get(replacement.after / 1000)
+            replacement.make(film, other)
+        killer.disturb(order, number, count, answer)
+
+    def keep(request: Request, answer) -> None:
+        try:
+            try:
+                data = answer.get(BOUND).read_bytes()
+            except FileNotFoundError:  # the session has ended since the answer, and says why
+                data = sessions[request.viewer].segment(request.rendition, request.segment, BOUND).read_bytes()
+            told.segments.append((request.rendition, request.segment, data))
+        except SessionError as refusal:
+            told.refusals.append(refusal)
+
+    watch(sessions, order, disturb, keep)
+    return told
 
 
 def screen_alone(supervisor, film) -> Screening | None:
@@ -184,7 +256,7 @@ def screen_alone(supervisor, film) -> Screening | None:
     presentation = session.presentation
     inits = {id_: session.init(id_, BOUND).read_bytes() for id_ in presentation.renditions}
     session.stop()
-    got = {}
+    got, states = {}, []
     for id_, number in in_time(presentation):
         session = supervisor.open(film)
         if session.presentation != presentation:
@@ -192,8 +264,9 @@ def screen_alone(supervisor, film) -> Screening | None:
             return None
         got[id_, number] = session.segment(id_, number, BOUND).read_bytes()
         assert session.init(id_, BOUND).read_bytes() == inits[id_]
+        states.append(session.info().state)
         session.stop()
-    return Screening(presentation, [inits], [got], 0)
+    return Screening(presentation, [inits], [got], 0, states)
 
 
 @dataclass(slots=True)
@@ -203,12 +276,28 @@ class Killer:
     sessions: list
     killed: Counter = field(default_factory=Counter)
 
+    def disturb(self, order: Order, number: int, count: int, answer) -> None:
+        """Kill what is to be killed after this one of all requests."""
+        for kill in order.kills:
+            if kill.request % count == number:
+                with suppress(CallTimeout, SessionError):
+                    answer.get(kill.after / 1000)
+                self.kill(kill.run)
+
     def kill(self, which: int) -> None:
         """Kill one of the encoders that run, if there is one that may still be killed."""
-        running = [(session.id, run.rendition, run.pid) for session in self.sessions for run in session.info().runs]
+        running = [(session.id, run.rendition, run.pid) for session in self.sessions for run in runs_of(session)]
         mortal = [run for run in running if self.killed[run[:2]] < KILLS]
         if mortal:
             *rendition, pid = mortal[which % len(mortal)]
             self.killed[tuple(rendition)] += 1
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def runs_of(session) -> tuple:
+    """Return the encoders of a session that run; none if it has ended."""
+    try:
+        return session.info().runs
+    except SessionError:
+        return ()

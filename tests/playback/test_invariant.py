@@ -1,13 +1,16 @@
 """The promise as a whole, for films and orders nobody thought of: hypothesis generates both.
 
-In a usual run they are few, and always the same. ``scripts/soak`` goes on with ever new ones.
+In a usual run they are few, and always the same. ``scripts/soak`` goes on with ever new ones: with every property whose
+name holds "every_packet".
 """
 
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import count, pairwise
 
@@ -15,9 +18,24 @@ import judge
 import pytest
 from films import Film, films
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from orders import ALONE, Order, Screening, orders, screen, zigzag
+from hypothesis import strategies as st
+from orders import (
+    ALONE,
+    BOUND,
+    Interrupted,
+    Order,
+    Screening,
+    orders,
+    replacements,
+    screen,
+    screen_replaced,
+    zigzag,
+)
 
 from hls_sessions import Supervisor
+from hls_sessions.errors import FileChanged, SessionEnded
+from hls_sessions.media import OFFSET, read_segment
+from hls_sessions.testing import session_directories
 
 FEW = settings(
     max_examples=8,
@@ -32,6 +50,15 @@ MANY = settings(FEW, max_examples=25, derandomize=False)
 
 AAC_FRAME = Fraction(1024, 48_000)
 
+JOINT = Fraction(1, 20)
+"""Seconds that may be missing between two segments of audio; every player passes such a hole."""
+
+MOST_CLICKS = 0.03
+"""How much of a segment is loud at most, if it holds clicks and no tone."""
+
+SHORTEST_LAST = Fraction(2, 5)
+"""Seconds by which a rendition may be shorter than its film."""
+
 
 class TimeOver(BaseException):
     """A soak has lasted as long as it was told to. No Exception, so hypothesis takes it for no failure."""
@@ -43,14 +70,16 @@ class Tally:
 
     films: int = 0
     segments: int = 0
+    refused: int = 0
     killed: int = 0
     packet: Fraction = Fraction(0)
     skew: Fraction = Fraction(0)
 
     def __str__(self) -> str:
         return (
-            f"{self.films} films, {self.segments} segments, {self.killed} encoders killed; worst packet"
-            f" {float(self.packet * 1000):.3f} ms off, worst audio {float(self.skew * 1000):.3f} ms off its video"
+            f"{self.films} films, {self.segments} segments, {self.refused} refused, {self.killed} encoders killed;"
+            f" worst packet {float(self.packet * 1000):.3f} ms off,"
+            f" worst audio {float(self.skew * 1000):.3f} ms off its video"
         )
 
 
@@ -81,7 +110,18 @@ FOUND = {
 
 
 def test_every_packet_is_there_once_at_its_time_for_any_film_any_viewers_and_any_order(tries, holds):
-    tries(holds)
+    tries(holds, st.tuples(films(), orders()), soaked=st.tuples(films(), orders(ALONE)))
+
+
+def test_every_packet_is_of_the_film_that_was_opened_though_its_file_is_replaced_meanwhile(tries, holds_replaced):
+    tries(holds_replaced, st.tuples(films_and_others(), orders(), replacements), few=4)
+
+
+@st.composite
+def films_and_others(draw) -> tuple[Film, Film]:
+    """Generate a film and one that may replace it, often with all the same times."""
+    film = replace(draw(films()), damage="")
+    return film, replace(draw(st.just(film) | films()), opposite=True, damage="")
 
 
 @pytest.mark.parametrize(("film", "order"), FOUND.values(), ids=FOUND.keys())
@@ -118,34 +158,60 @@ def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
 
 
 @pytest.fixture
+def holds_replaced(ffmpeg, hls_clip_folder, hls_segments_dir, tmp_path, tally):
+    """Return a function that has a film watched, replaces its file meanwhile, and judges the answers to viewers."""
+
+    def holds(two, order, replacement):
+        original, other = (film.make(hls_clip_folder) for film in two)
+        (roots := tmp_path / "media").mkdir(exist_ok=True)
+        path = shutil.copy(original, roots / original.name)
+        options = {"media": [roots, hls_clip_folder], "segments_dir": hls_segments_dir, "look_ahead": order.look_ahead}
+        with Supervisor(ffmpeg=ffmpeg, **options) as supervisor:
+            told = screen_replaced(supervisor, path, other, order, replacement)
+            judge_opened_anew(supervisor.open(path), other)
+            beside = supervisor.open(original)
+            inits = {id_: beside.init(id_, BOUND).read_bytes() for id_ in told.presentation.renditions}
+        tally.films += 1
+        tally.segments += len(told.segments)
+        tally.refused += len(told.refusals)
+        judge_interrupted(told, inits, original)
+        assert session_directories(hls_segments_dir) == set()
+
+    return holds
+
+
+@pytest.fixture
 def tries(request, soak_end, tally):
-    """Return a function that tries a property: on few examples; in a soak, on many until its share of time is over."""
+    """Return a function that tries a property: on few examples; in a soak, on many until its share of time is over.
+
+    A soak may try other examples.
+    """
     say = request.config.pluginmanager.get_plugin("terminalreporter").write_line
 
-    def tries(holds):
+    def tries(holds, examples, soaked=None, few=8):
         if soak_end is None:
-            given(films(), orders())(FEW(holds))()
+            settings(FEW, max_examples=few)(given(examples)(lambda example: holds(*example)))()
         else:
             left = len(request.session.items) - request.session.items.index(request.node)
             now = time.monotonic()
-            soak(holds, until=now + max(0, soak_end - now) / left)
+            soak(holds, soaked or examples, until=now + max(0, soak_end - now) / left)
 
-    def soak(holds, until):
+    def soak(holds, examples, until):
         failed = False
 
-        def holds_until_time_is_over(film, order):
+        def holds_until_time_is_over(example):
             nonlocal failed
             if time.monotonic() > until and not failed:
                 raise TimeOver
             try:
-                holds(film, order)
+                holds(*example)
             except Exception:
                 failed = True  # hypothesis then shrinks it, for as long as that takes
                 raise
 
         for number in count(request.config.getoption("--soak-seed")):
             try:
-                seed(number)(MANY(given(films(), orders(ALONE))(holds_until_time_is_over)))()
+                seed(number)(MANY(given(examples)(holds_until_time_is_over)))()
             except TimeOver:
                 return
             except Exception as failure:
@@ -160,28 +226,46 @@ def tries(request, soak_end, tally):
 def judge_session(screening: Screening, session: int, film, tally: Tally) -> None:
     """Compare all segments that the viewers of one session got with the source."""
     presentation = screening.presentation
+    assert screening.states == ["active"] * len(screening.states)
     late = {"video": [], "audio": []}
     for id_, rendition in presentation.renditions.items():
         pieces = [screening.piece(session, id_, number) for number in range(len(presentation.cuts(id_)))]
         found = [time for piece in pieces for time in judge.times(piece)]
-        data = screening.joined(session, id_)
-        with judge.silence():
+        data = screening.joined(session, id_, range(len(pieces)))
+        # A track after the first audio is damaged.
+        whole = rendition.kind == "video" or rendition.track == presentation.media.audio[0]
+        with judge.silence() if whole else nullcontext():
             assert judge.frames(data) == len(found)
         assert judge.is_increasing(found)
+        judge_length(pieces, rendition.kind, presentation)
         if rendition.kind == "video":
-            judge_cuts(pieces, presentation.cuts(id_), presentation.timeline.origin)
+            cuts = presentation.cuts(id_)
+            judge_cuts(pieces, cuts, presentation.timeline.origin)
             judge_frames(found, film, presentation, id_, tally)
-            late["video"] += differences(judge.flashes(data), judge.flashes(film), presentation)
-        else:
+            own = screening.joined(session, id_, range(len(cuts) - cuts.held))
+            late["video"] += differences(judge.flashes(own), judge.flashes(film), presentation)
+        elif whole:
             # Silence before and after a track is on a grid of its own.
-            made = presentation.cuts(id_).made
-            heard = screening.joined(session, id_, made)
-            late["audio"] += judge_audio(found, data, heard, film, presentation, rendition, tally)
+            made = screening.joined(session, id_, presentation.cuts(id_).made)
+            late["audio"] += judge_audio(found, data, made, film, presentation, rendition, tally)
     skew = max(abs(audio - video) for audio in late["audio"] for video in late["video"])
     tally.skew = max(tally.skew, skew)
     assert skew <= judge.MILLISECOND
     seen = [time for each in zigzag(presentation) for time in judge.times(screening.piece(session, *each))]
     judge_frames(seen, film, presentation, presentation.video[-1].id, tally)
+
+
+def judge_length(pieces, kind, presentation) -> None:
+    """See that a rendition lasts from the film's beginning to its end, and that no audio is missing between segments.
+
+    That holds for damaged audio too, and where a track begins later or ends earlier than the film.
+    """
+    segments = [read_segment(piece) for piece in pieces]
+    assert segments[0].first - OFFSET <= JOINT
+    length = segments[-1].end - OFFSET
+    assert abs(length - presentation.media.duration) <= SHORTEST_LAST
+    if kind == "audio":
+        assert all(abs(after.first - before.end) <= JOINT for before, after in pairwise(segments))
 
 
 def judge_frames(found, film, presentation, rendition, tally: Tally) -> None:
@@ -219,15 +303,17 @@ def judge_cuts(pieces, cuts, origin) -> None:
             assert judge.frames(piece) == len(packets)
 
 
-def judge_audio(found, data, heard, film, presentation, rendition, tally: Tally) -> list[Fraction]:
+def judge_audio(found, data, made, film, presentation, rendition, tally: Tally) -> list[Fraction]:
     """See that audio goes on from the source's first sample to its last; return how late each click is."""
-    (clicks, _), (_, end), (source_clicks, source_end) = judge.hear(heard), judge.hear(data), judge.hear(film)
-    track = rendition.track
-    if rendition.copied and {after - before for before, after in pairwise(found)} != {AAC_FRAME}:
-        # No encoder made it, so it must be a copy. Audible packets count, not the priming that may precede them.
-        audible = [time for time in found if time >= track.start - presentation.timeline.origin - judge.MILLISECOND]
-        source = [time for time in judge.source_times(film, "audio") if time >= track.start - judge.MILLISECOND]
-        judge_packets(audible[: len(source)], source, presentation, tally)
+    (clicks, _), (_, end), (source_clicks, source_end) = judge.hear(made), judge.hear(data), judge.hear(film)
+    begins = presentation.cuts(rendition.id).first
+    # Audible packets count, not the priming that may precede them, and not the silence before late audio.
+    heard = [time for time in found if time >= begins - presentation.timeline.origin - judge.MILLISECOND]
+    if rendition.copied:
+        source = [time for time in judge.source_times(film, "audio") if time >= begins - judge.MILLISECOND]
+        judge_packets(heard[: len(source)], source, presentation, tally)
+    else:
+        assert {after - before for before, after in pairwise(heard)} == {AAC_FRAME}
     # An encoder's last frame is filled up, and may be followed by one that empties the encoder.
     # Silence follows until the film ends.
     [longer] = differences([end], [max(source_end, presentation.media.end)], presentation)
@@ -240,3 +326,43 @@ def differences(found, source, presentation) -> list[Fraction]:
     assert len(found) == len(source)
     constant = judge.OFFSET - presentation.timeline.origin
     return [ours - theirs - constant for ours, theirs in zip(found, source, strict=True)]
+
+
+def judge_interrupted(told: Interrupted, inits, film) -> None:
+    """See that each answer to the viewers of a replaced film is a segment of this film, or says that it has changed.
+
+    The other film is bright where this one is dark, and loud where this one is silent.
+    """
+    for refusal in told.refusals:
+        assert isinstance(refusal, FileChanged | SessionEnded)
+        assert "has changed since it was opened" in str(refusal)
+    constant = OFFSET - told.presentation.timeline.origin
+    frames, bright = judge.source_times(film), judge.flashes(film)
+    for id_, number, data in told.segments:
+        piece, cuts = inits[id_] + data, told.presentation.cuts(id_)
+        if told.presentation.renditions[id_].kind == "audio":
+            assert judge.loud_share(piece) < MOST_CLICKS
+        elif number <= cuts.last_of_track:
+            # The first frame is shown from the beginning on, which is not its time.
+            own = judge.times(piece)[number == 0 :]
+            assert all(is_among(time + told.presentation.timeline.origin, frames) for time in own)
+            assert all(is_among(time - constant, bright) for time in judge.flashes(piece))
+
+
+def is_among(time, moments) -> bool:
+    """Whether a time is one of some others."""
+    return min(abs(time - moment) for moment in moments) <= judge.MILLISECOND
+
+
+def judge_opened_anew(session, film) -> None:
+    """See that a film that was opened after it had replaced another one is itself."""
+    presentation = session.presentation
+    assert presentation.media.size == film.stat().st_size
+    for id_, rendition in presentation.renditions.items():
+        init, cuts = session.init(id_, BOUND).read_bytes(), presentation.cuts(id_)
+        pieces = (init + session.segment(id_, number, BOUND).read_bytes() for number in cuts.made)
+        if rendition.kind == "video":
+            piece = next(pieces)
+            assert len(judge.flashes(piece)) > judge.frames(piece) / 2
+        else:
+            assert any(judge.loud_share(piece) > MOST_CLICKS for piece in pieces)
