@@ -57,9 +57,13 @@ RETIMING = {"setts"}
 DECODED_JUST_BEFORE = "setts=pts=PTS:dts=if(lt(N\\,2)*{}\\,STARTPTS-2+N\\,DTS)"
 """Decodes the first two frames of a run, on a condition, just before the first is shown."""
 
-DECODED_BEFORE_LATE = "setts=pts=PTS:dts=if(gt(N\\,2)\\,DTS\\,if(N\\,STARTPTS*{:.9f}-3+N\\,STARTPTS))"
-"""Decodes the first frame of a run when it is shown, and the next two just before the time at which it would be shown,
-a multiple of that. Else the third would be decoded when the first is, and would last until the others begin."""
+SHOWN_EARLIER = (
+    "setts=pts=if(N\\,PTS\\,STARTPTS*{0:.12f}):dts=if(gt(N\\,2)\\,DTS\\,if(N\\,STARTPTS-3+N\\,STARTPTS*{0:.12f}))"
+)
+"""Shows the first frame of a run earlier, at a share of its time, and decodes it then. The next two are decoded just
+before its own time, because the third would last from then on until the others begin.
+
+The encoder is not told. Of a frame that lasts for seconds, x264 makes a grey one."""
 
 LEAST_LATE = 4
 """Ticks by which a first frame must be shown earlier to leave room for the decode times of the next two."""
@@ -201,17 +205,18 @@ def _video(
     # leaves out are shown. This is needed after an exact seek too: versions of ffmpeg disagree on where a container
     # starts (Opus in Matroska), and count the seek from there.
     source = source.filter("trim", start=_seconds((begins if segment else track.start) - cuts.slack))
-    if shift:
-        source = source.filter("setpts", f"if(eq(N,0),{begins / base},PTS)+{shift / base}")
     retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
+    first = "PTS"
     decoded = None
-    if b_frames and retimes and segment:
-        decoded = _decoded_after(track, begins)
+    if shift and retimes:
+        decoded = SHOWN_EARLIER.format(float((begins + shift) / (track.start + shift)))
+    elif shift:
+        first = f"if(eq(N,0),{begins / base},PTS)"
     elif b_frames and retimes:
         # hls.js takes the first decode time of all for the beginning.
-        decoded = DECODED_JUST_BEFORE.format("1")
-        if shift:
-            decoded = DECODED_BEFORE_LATE.format(float((track.start + shift) / (begins + shift)))
+        decoded = _decoded_after(track, begins) if segment else DECODED_JUST_BEFORE.format("1")
+    if shift:
+        source = source.filter("setpts", f"{first}+{shift / base}")
     return method.encoder.take(_filtered_frames(source, rendition, binary)), {
         **_encoded(binary, rendition, method, decoded, b_frames=b_frames),
         # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.

@@ -75,7 +75,10 @@ def encode(binary, shown, rendition, tmp_path_factory):
         planned = plan_run(binary, shown, rendition, methods(rendition)[0], segment, folder)
         subprocess.run(planned.argv, check=True, timeout=60, stdin=subprocess.DEVNULL)
         files = {int(file.stem): file for file in folder.iterdir()}
-        return {n: read_segment(file.read_bytes()) for n, file in files.items() if n >= planned.first}
+        made = {n: read_segment(file.read_bytes()) for n, file in files.items() if n >= planned.first}
+        cuts = shown.cuts(rendition.id)
+        # The segments that show the last frame on have a run of their own.
+        return made | make_from(planned.last + 1) if cuts.held and planned.last == cuts.last_of_track else made
 
     return make_from
 

@@ -83,7 +83,8 @@ def test_a_viewer_who_waits_for_a_segment_before_a_late_track_has_its_beginning_
 
 
 def test_a_copy_takes_no_slot(hls_supervisor, hls_clip, tmp_path):
-    copied = hls_clip(seconds=8, size="160x90", pixels="yuv420p", gop=25, audio=None)
+    large = ("-qp", "5")  # so that it is worth encoding to its own size, too
+    copied = hls_clip(seconds=8, size="160x90", pixels="yuv420p", gop=25, audio=None, options=large)
     supervisor = hls_supervisor(max_encoders=1, ffmpeg=str(hanging_ffmpeg(tmp_path)))
     session, other = supervisor.open(copied), supervisor.open(copied)
     waiting = session.ask_segment(VIDEO, 0)
