@@ -36,10 +36,13 @@ def source_times(path, kind: str = "video") -> list[Fraction]:
     return next(track for track in read_tracks(path) if track.kind == kind).times
 
 
-def shown_times(path) -> list[Fraction]:
-    """Return when each frame of a source is to be shown: the first one from the beginning of the film on."""
+def shown_times(path, origin: Fraction | None = None) -> list[Fraction]:
+    """Return when each frame of a source is to be shown: the first one from the beginning of the film on.
+
+    The film begins at ``origin``; if it is not given, with the first packet of all.
+    """
     video, *more = source_times(path)
-    begins = min(track.times[0] for track in read_tracks(path))
+    begins = min(track.times[0] for track in read_tracks(path)) if origin is None else origin
     return [min(begins, video), *more]
 
 

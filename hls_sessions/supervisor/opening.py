@@ -236,7 +236,7 @@ class Opening:
             cause = start_failure(error)
             entry.fail(f"it could not be started: {cause}")
             self._tree.end(entry)
-            if (lacks := lacking(cause)) is not None:
+            if (lacks := lacking(error)) is not None:
                 raise Unavailable(f"This machine has run out of {lacks}.") from error
             if cause is error:
                 raise

@@ -7,7 +7,15 @@ import pytest
 from watchdog.observers import Observer
 
 from hls_sessions.encoding import Watcher
-from hls_sessions.encoding.setbacks import HOPELESS, NoWatches, Setbacks, TryAgain, lacking
+from hls_sessions.encoding.setbacks import (
+    HOPELESS,
+    PATIENCE,
+    NoWatches,
+    Setbacks,
+    TryAgain,
+    lacked,
+    lacking,
+)
 
 
 class Session:
@@ -105,3 +113,40 @@ def test_a_limit_of_watches_is_told_as_such(monkeypatch, tmp_path, error):
         watcher.watch(tmp_path, print)
     watcher.stop()
     assert "inotify watches" in lacking(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (
+            "Error while opening decoder for input stream #0:0 : Resource temporarily unavailable",
+            "processes or threads",
+        ),
+        ("Error opening output files: Too many open files", "file descriptors"),
+        ("Cannot allocate memory", "memory"),
+        ("Invalid data found when processing input", None),
+    ],
+)
+def test_an_encoders_log_tells_what_it_lacked(line, what):
+    found = lacked(["frame=1", line, "Conversion failed!"])
+
+    assert found == what or (what is not None and found.startswith(what))
+
+
+def test_what_may_be_a_shortage_is_hoped_for_a_shorter_time(session):
+    assert session.setbacks.suffer("processes or threads", PATIENCE)
+    session.now = PATIENCE
+
+    assert not session.setbacks.suffer("processes or threads", PATIENCE)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EMFILE, ""), RuntimeError("can't start new thread"), OSError(errno.EAGAIN, "")]
+)
+def test_an_error_that_a_shortage_has_caused_tells_what_is_lacking(error):
+    outer = ValueError("the session did not start")
+    outer.__cause__ = error
+
+    assert lacking(error) is not None
+    assert lacking(outer) == lacking(error)
+    assert lacking(ValueError("another")) is None

@@ -53,9 +53,9 @@ def fetched(session, rendition):
 
 
 def test_copied_video_has_every_frame_of_the_source_once_and_at_its_time(seen, film):
-    _, files = seen
+    presentation, files = seen
     init, segments = files["video-copy"]
-    source = judge.shown_times(film)
+    source = judge.shown_times(film, presentation.timeline.origin)
 
     moments = judge.times(init + b"".join(segments))
 
@@ -96,7 +96,7 @@ def test_a_viewer_may_change_the_variant_at_every_shared_cut_and_misses_and_repe
         moments += judge.times(init + b"".join(segments[n] for n in within))
 
     assert judge.is_increasing(moments)
-    assert judge.worst_deviation(moments, judge.shown_times(film)) <= judge.MILLISECOND
+    assert judge.worst_deviation(moments, judge.shown_times(film, presentation.timeline.origin)) <= judge.MILLISECOND
 
 
 def test_a_segment_is_the_same_whichever_run_copied_it(ffmpeg, film, seen, tmp_path):

@@ -7,7 +7,8 @@ import errno
 import pytest
 from watchdog.observers import Observer
 
-from hls_sessions.errors import SegmentImpossible
+from hls_sessions.encoding import packager as encoding_packager
+from hls_sessions.errors import SegmentImpossible, Unavailable
 from hls_sessions.testing import Disk, failing_ffmpeg, out_of_resources, runs_of, storage_that_fails
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -51,6 +52,54 @@ def test_an_encoder_that_cannot_be_started_for_want_of_something_is_waited_for(
     assert is_right(session, VIDEO, 1, waiting.get(BOUND))
     info = peek(session)
     assert (info.state, info.lacks, info.encoder_failures) == ("active", (), 0)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Error opening output files: Resource temporarily unavailable",
+        "Error while opening encoder for output stream #0:0 - maybe incorrect parameters",  # x264 without threads
+    ],
+)
+def test_an_encoder_that_could_not_have_threads_has_not_failed(hls_supervisor, film, tmp_path, is_right, says):
+    ffmpeg = failing_ffmpeg(tmp_path, times=4, says=says)
+    session = hls_supervisor(ffmpeg=str(ffmpeg), copy_streams=False).open(film)
+
+    assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
+    assert (peek(session).encoder_failures, runs_of(ffmpeg)) == (0, 5)
+
+
+def test_a_packager_that_cannot_be_written_down_is_replaced(hls_supervisor, hls_clip, monkeypatch):
+    session = hls_supervisor().open(hls_clip(seconds=4, size="160x90", rate="10", gop=20, pixels="yuv420p"))
+    write, broken = encoding_packager.record_process, iter(range(2))
+
+    def record(*what):
+        if next(broken, None) is not None:
+            raise OSError(errno.EMFILE, "Too many open files")
+        write(*what)
+
+    monkeypatch.setattr(encoding_packager, "record_process", record)
+
+    assert session.segment("video-copy", 0, BOUND).exists()
+    assert session.segment("video-copy", 1, BOUND).exists()
+
+
+def test_a_session_that_cannot_be_started_for_want_of_something_is_to_be_opened_later(
+    hls_supervisor, film, monkeypatch
+):
+    supervisor = hls_supervisor()
+    supervisor.probe(film)
+
+    def no_more(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("hls_sessions.segments.directory.SegmentDirectory.open", no_more)
+        with pytest.raises(Unavailable, match="This machine has run out of file descriptors"):
+            supervisor.open(film)
+
+    assert supervisor.sessions() == []
+    assert supervisor.open(film).info().state == "active"
 
 
 def test_a_packager_that_cannot_be_started_for_want_of_something_is_waited_for(hls_supervisor, hls_clip, until):
