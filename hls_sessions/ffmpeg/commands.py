@@ -129,25 +129,18 @@ def plan_run(
     # What shows the last frame is not made with what is before.
     end = cuts.last_of_track if segment <= cuts.last_of_track else cuts.made.stop - 1
     last = min(end if until is None else until, end, segment + HORIZON - 1)
-    shift, ends = Fraction(0), dict[str, Any]()
+    task = _Task(binary, presentation, method, cuts, segment, last, tries)
+    shift = Fraction(0)
     match rendition:
         case VideoRendition() | CopiedVideo():
             encoded = rendition.instead if isinstance(rendition, CopiedVideo) else rendition
             if segment > cuts.last_of_track:
-                stream, written = _held_video(binary, presentation, encoded, method, cuts, segment, last, tries)
-                ends = {"frames:v": last - segment + 1}
+                stream, written = _held_video(task, encoded)
             else:
                 shift = _shift(rendition.track, cuts) if segment == 0 else shift
-                stream, written = _video(binary, presentation, encoded, method, cuts, segment, last, shift, tries)
-                ends = {} if last == len(cuts) - 1 else {"to": _seconds(cuts.end(last) - cuts.slack + shift)}
+                stream, written = _video(task, encoded, shift)
         case AudioRendition():
-            stream, written = _audio(binary, presentation, rendition, method, cuts, segment, last, tries)
-            # Silence after the audio has no end of its own. The last frame is a whole one.
-            is_last = last == len(cuts) - 1
-            grid, rate = cuts.start(segment), rendition.sample_rate
-            ends = {
-                "to": _seconds(aac_frame_at(cuts.end(last), grid, rate) if is_last else cuts.end(last) - cuts.slack)
-            }
+            stream, written = _audio(task, rendition)
     offset = OFFSET - presentation.timeline.origin - shift
     options = ":".join(f"{key}={value}" for key, value in FORMAT_OPTIONS.items())
     output = ffmpeg.output(
@@ -160,7 +153,6 @@ def plan_run(
         f="segment",
         segment_format="mp4",
         segment_format_options=f"{options}:output_ts_offset={_seconds(offset)}",
-        **ends,
     )
     command = output.global_args(
         "-hide_banner", "-nostdin", "-loglevel", "warning", "-copyts", "-max_error_rate", "1", *method.encoder.device
@@ -175,6 +167,49 @@ def plan_run(
     return Run(argv, segment, last, method, access)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What one run is to make, and by what."""
+
+    binary: Binary
+    presentation: Presentation
+    method: Method
+    cuts: Cuts
+    first: int
+    last: int
+    tries: int
+
+    @property
+    def begins(self) -> Fraction:
+        """When its first frame begins."""
+        return self.cuts.start(self.first)
+
+    @property
+    def boundaries(self) -> list[Fraction]:
+        """When each segment but the first begins."""
+        return [self.cuts.start(number) for number in range(self.first + 1, self.last + 1)]
+
+    @property
+    def ends_film(self) -> bool:
+        """Whether no segment comes after its last one."""
+        return self.cuts.is_last(self.last)
+
+    @property
+    def retimes(self) -> bool:
+        """Whether decode times can be set."""
+        return self.binary.bitstream_filters >= RETIMING
+
+    def decodes_ahead(self, track: VideoTrack) -> bool:
+        """Whether there are B-frames.
+
+        Without B-frames nothing is decoded ahead, and no decode time need be set. A method that goes on where another
+        has ended decodes ahead as that one did.
+        """
+        late = (track.start - self.cuts.first) / track.time_base
+        has_times = track.opening < OFFSET and not 0 < late < LEAST_LATE
+        return self.method.b_frames and has_times and (self.retimes or (self.method.in_band and late <= 0))
+
+
 def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
     """Return the seconds to add to all times of a run whose first frame is shown earlier than in the file; else 0.
 
@@ -186,65 +221,38 @@ def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
     return ceil(1 / track.time_base) * track.time_base - cuts.first
 
 
-def _video(
-    binary: Binary,
-    presentation: Presentation,
-    rendition: VideoRendition,
-    method: Method,
-    cuts: Cuts,
-    segment: int,
-    last: int,
-    shift: Fraction,
-    tries: int,
-) -> tuple[Any, dict[str, Any]]:
-    track, base = rendition.track, rendition.track.time_base
-    begins = cuts.start(segment)
-    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
-    source = _from(binary, presentation, begins - cuts.slack if segment else None, tries)[str(track.index)]
+def _video(task: _Task, rendition: VideoRendition, shift: Fraction) -> tuple[Any, dict[str, Any]]:
+    track, base, cuts, begins = rendition.track, rendition.track.time_base, task.cuts, task.begins
+    source = _from(task, begins - cuts.slack if task.first else None)[str(track.index)]
     # Packets before the first frame have no time, and a decoder guesses one; up to 5.1, frames of AV1 that an edit list
     # leaves out are shown. This is needed after an exact seek too: versions of ffmpeg disagree on where a container
     # starts (Opus in Matroska), and count the seek from there.
-    source = source.filter("trim", start=_seconds((begins if segment else track.start) - cuts.slack))
-    retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
-    first = "PTS"
-    decoded = None
-    if shift and retimes:
+    source = source.filter("trim", start=_seconds((begins if task.first else track.start) - cuts.slack))
+    b_frames = task.decodes_ahead(track)
+    first, decoded = "PTS", None
+    if shift and task.retimes:
         decoded = SHOWN_EARLIER.format(float((begins + shift) / (track.start + shift)))
     elif shift:
         first = f"if(eq(N,0),{begins / base},PTS)"
-    elif b_frames and retimes:
+    elif b_frames and task.retimes:
         # hls.js takes the first decode time of all for the beginning.
-        decoded = _decoded_after(track, begins) if segment else DECODED_JUST_BEFORE.format("1")
+        decoded = _decoded_after(track, begins) if task.first else DECODED_JUST_BEFORE.format("1")
     if shift:
         source = source.filter("setpts", f"{first}+{shift / base}")
-    return method.encoder.take(_filtered_frames(source, rendition, binary)), {
-        **_encoded(binary, rendition, method, decoded, b_frames=b_frames),
-        # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.
-        "force_key_frames": _times(boundary - cuts.slack + shift for boundary in [begins, *boundaries]),
-        "segment_start_number": segment,
-        **_cut_video_at([boundary + shift for boundary in boundaries], begins + shift, cuts, binary),
-    }
+    ends = {} if task.ends_film else {"to": _seconds(cuts.end(task.last) - cuts.slack + shift)}
+    frames = _filtered_frames(source, rendition, task.binary)
+    return task.method.encoder.take(frames), _encoded(task, rendition, decoded, shift, b_frames=b_frames) | ends
 
 
-def _held_video(
-    binary: Binary,
-    presentation: Presentation,
-    rendition: VideoRendition,
-    method: Method,
-    cuts: Cuts,
-    segment: int,
-    last: int,
-    tries: int,
-) -> tuple[Any, dict[str, Any]]:
+def _held_video(task: _Task, rendition: VideoRendition) -> tuple[Any, dict[str, Any]]:
     """Show the last frame of the video on, as one keyframe for each segment."""
-    track, base = rendition.track, rendition.track.time_base
-    begins = cuts.start(segment)
-    step = cuts.end(len(cuts) - cuts.held) - cuts.start(len(cuts) - cuts.held)
-    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
+    track, base, cuts = rendition.track, rendition.track.time_base, task.cuts
+    held = len(cuts) - cuts.held
+    step = cuts.end(held) - cuts.start(held)
     landing = track.end - HELD_MARGIN if track.frame_times is None else track.frame_times[-1] * base - cuts.slack
-    source = _from(binary, presentation, landing if landing > track.start else None, tries)[str(track.index)]
+    source = _from(task, landing if landing > track.start else None)[str(track.index)]
     frames = (
-        _filtered_frames(source, rendition, binary)
+        _filtered_frames(source, rendition, task.binary)
         .filter("tpad", stop=-1, stop_mode="clone")
         .filter("trim", start=_seconds(track.end - cuts.slack))
         .filter("settb", f"{base.numerator}/{base.denominator}")
@@ -252,55 +260,43 @@ def _held_video(
         # The frame rate tells the muxer how long the last frame of a file lasts.
         .filter("fps", f"{step.denominator}/{step.numerator}")
         .filter("settb", f"{base.numerator}/{base.denominator}")
-        .filter("setpts", f"PTS+{begins / base}")
+        .filter("setpts", f"PTS+{task.begins / base}")
     )
-    retimes, b_frames = _decodes_ahead(binary, track, cuts, method)
-    return method.encoder.take(frames), {
-        # All are keyframes, which need no frame before them.
-        **_encoded(
-            binary, rendition, method, "setts=pts=PTS:dts=PTS" if retimes else None, b_frames=b_frames and retimes
-        ),
-        "force_key_frames": _times(boundary - cuts.slack for boundary in [begins, *boundaries]),
-        "segment_start_number": segment,
-        **_cut_video_at(boundaries, begins, cuts, binary),
-    }
-
-
-def _decodes_ahead(binary: Binary, track: VideoTrack, cuts: Cuts, method: Method) -> tuple[bool, bool]:
-    """Return whether decode times can be set, and whether there are B-frames.
-
-    Without B-frames nothing is decoded ahead, and no decode time need be set. A method that goes on where another has
-    ended decodes ahead as that one did.
-    """
-    retimes = binary.bitstream_filters >= RETIMING
-    late = (track.start - cuts.first) / track.time_base
-    has_times = track.opening < OFFSET and not 0 < late < LEAST_LATE
-    return retimes, method.b_frames and has_times and (retimes or (method.in_band and late <= 0))
+    # All are keyframes, which need no frame before them.
+    decoded = "setts=pts=PTS:dts=PTS" if task.retimes else None
+    b_frames = task.decodes_ahead(track) and task.retimes
+    ends = {"frames:v": task.last - task.first + 1}
+    return task.method.encoder.take(frames), _encoded(task, rendition, decoded, Fraction(0), b_frames=b_frames) | ends
 
 
 def _encoded(
-    binary: Binary, rendition: VideoRendition, method: Method, decoded: str | None, *, b_frames: bool
+    task: _Task, rendition: VideoRendition, decoded: str | None, shift: Fraction, *, b_frames: bool
 ) -> dict[str, Any]:
-    """Spell how video is encoded; ``decoded`` is the bitstream filter that sets decode times."""
-    base = rendition.track.time_base
+    """Spell how video is encoded and cut; ``decoded`` is the bitstream filter that sets decode times."""
+    base, encoder, slack = rendition.track.time_base, task.method.encoder, task.cuts.slack
+    begins, boundaries = task.begins + shift, [boundary + shift for boundary in task.boundaries]
     return {
-        "c:v": method.encoder.name,
-        **method.encoder.options(rendition, b_frames=b_frames),
+        "c:v": encoder.name,
+        **encoder.options(rendition, b_frames=b_frames),
         **_filtered(
-            method.encoder.bitstream_filter(rendition),
+            encoder.bitstream_filter(rendition),
             # A player that holds the init segment of another method finds the parameter sets of this one in the video.
-            "dump_extra=freq=keyframe" if method.in_band else None,
+            "dump_extra=freq=keyframe" if task.method.in_band else None,
             decoded,
         ),
         # Before 7.0 the filters do not tell the encoder.
         **(
             dict.fromkeys(("color_primaries", "color_trc", "colorspace"), "bt709")
-            if _is_tone_mapped(rendition.track, binary)
+            if _is_tone_mapped(rendition.track, task.binary)
             else {}
         ),
+        # Keyframes at the boundaries of the timeline; the encoder's options forbid all others.
+        "force_key_frames": _times(boundary - slack for boundary in [begins, *boundaries]),
         # Every frame keeps its own time, in the ticks of the file: none is repeated, dropped or moved.
-        binary.sync_option: "passthrough",
+        task.binary.sync_option: "passthrough",
         "enc_time_base": f"{base.numerator}:{base.denominator}",
+        "segment_start_number": task.first,
+        **_cut_video_at(boundaries, begins, task.cuts, task.binary),
     }
 
 
@@ -335,32 +331,25 @@ def _decoded_after(track: VideoTrack, begins: Fraction) -> str | None:
     return DECODED_JUST_BEFORE.format(after)
 
 
-def _audio(
-    binary: Binary,
-    presentation: Presentation,
-    rendition: AudioRendition,
-    method: Method,
-    cuts: Cuts,
-    segment: int,
-    last: int,
-    tries: int,
-) -> tuple[Any, dict[str, Any]]:
-    rate = rendition.sample_rate
+def _audio(task: _Task, rendition: AudioRendition) -> tuple[Any, dict[str, Any]]:
+    cuts, rate = task.cuts, rendition.sample_rate
     frame = Fraction(AAC_FRAME, rate)
-    begins = cuts.start(segment)
-    if segment == 0 and rendition.track.copy and rendition.copied:
+    begins, boundaries, number = task.begins, task.boundaries, task.first
+    if task.first == 0 and rendition.track.copy and rendition.copied:
         # A segment that is encoded in place of a copy has its packets where the copy would have them.
         begins = aac_frame_at(begins, rendition.track.copy.grid, rate)
-    sample = begins if segment == 0 else begins - AUDIO_PREROLL * frame
-    boundaries = [cuts.start(number) for number in range(segment + 1, last + 1)]
-    # The pre-roll becomes a file of its own, one number lower, which is never published.
-    boundaries, number = (boundaries, 0) if segment == 0 else ([begins, *boundaries], segment - 1)
-    if method.silent:
+    # Silence after the audio has no end of its own. The last frame is a whole one.
+    end = aac_frame_at(cuts.end(task.last), begins, rate) if task.ends_film else cuts.end(task.last) - cuts.slack
+    sample = begins
+    if task.first:
+        # The pre-roll becomes a file of its own, one number lower, which is never published.
+        sample = begins - AUDIO_PREROLL * frame
+        boundaries, number = [begins, *boundaries], task.first - 1
+    if task.method.silent:
         audio = ffmpeg.input("anullsrc", f="lavfi").filter("asetpts", f"PTS+{float(sample):.6f}/TB")
     else:
-        begin = sample - AUDIO_SEEK_MARGIN if segment else None
-        audio = _from(binary, presentation, begin, tries)[str(rendition.track.index)]
-    if method.guarded:
+        audio = _from(task, sample - AUDIO_SEEK_MARGIN if task.first else None)[str(rendition.track.index)]
+    if task.method.guarded:
         audio = audio.filter("aeval", "if(isnan(val(ch)),0,clip(val(ch),-1,1))", c="same")
     audio = (
         audio.filter("aresample", rate)
@@ -383,7 +372,8 @@ def _audio(
         "b:a": rendition.bit_rate,
         "segment_start_number": number,
         # The encoder's first packet is its priming, one frame before the first sample.
-        **_cut_at((boundary - cuts.slack for boundary in boundaries), sample - frame, binary),
+        **_cut_at((boundary - cuts.slack for boundary in boundaries), sample - frame, task.binary),
+        "to": _seconds(end),
     }
 
 
@@ -408,19 +398,19 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
     return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
-def _from(binary: Binary, presentation: Presentation, time: Fraction | None, tries: int) -> Any:
+def _from(task: _Task, time: Fraction | None) -> Any:
     """Open the file so that everything from a time on is read; ffmpeg counts ``-ss`` from the container's start."""
-    media = presentation.media
+    media = task.presentation.media
     seek: dict[str, Any] = {}
     if time is not None:
-        landing = time - _seek_margin(media) - FARTHER_BACK[min(tries, len(FARTHER_BACK) - 1)]
+        landing = time - _seek_margin(media) - FARTHER_BACK[min(task.tries, len(FARTHER_BACK) - 1)]
         # A Matroska cannot be sought to before its video begins: it would land on the first frame.
         if landing > max(media.container_start, media.video.start if media.video else media.container_start):
             seek = {"ss": _seconds(landing - media.container_start)}
     url = _url(media)
     # The whitelist keeps a file's content from naming others.
     protocols = "file,pipe" if url.startswith("file:") else "file,pipe,subfile"
-    return ffmpeg.input(FILM, protocol_whitelist=protocols, **_vetted(media, binary), **seek)
+    return ffmpeg.input(FILM, protocol_whitelist=protocols, **_vetted(media, task.binary), **seek)
 
 
 def _url(media: Media) -> str:

@@ -29,13 +29,17 @@ def film(request, hls_clip_folder):
 
 @pytest.fixture(scope="module")
 def copies(ffmpeg, film, tmp_path_factory):
-    """All segments of all renditions, fetched in random order from two sessions: {rendition: [(init, segments)]}."""
+    """All segments of all renditions, fetched in random order from two sessions: {rendition: [(init, segments)]}.
+
+    Beside them is the origin of the presentation.
+    """
     order = random.Random(str(film))
     folder = tmp_path_factory.mktemp("segments")
     with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
         sessions = [supervisor.open(film, user) for user in ("anna", "ben")]
-        renditions = sessions[0].presentation.renditions
-        return {rendition: [fetched(session, rendition, order) for session in sessions] for rendition in renditions}
+        presentation = sessions[0].presentation
+        fetched_ = {id_: [fetched(session, id_, order) for session in sessions] for id_ in presentation.renditions}
+        return fetched_ | {"origin": presentation.timeline.origin}
 
 
 def fetched(session, rendition, order):
@@ -56,14 +60,19 @@ def audio(copies):
     return copies["audio-0"]
 
 
-def test_every_frame_of_the_source_is_there_once_and_at_its_time(video, film):
-    source = judge.shown_times(film)
+@pytest.fixture(scope="module")
+def shown(copies, film):
+    """When the frames of the source are to be shown."""
+    return judge.shown_times(film, copies["origin"])
+
+
+def test_every_frame_of_the_source_is_there_once_and_at_its_time(video, shown):
     for init, segments in video:
         moments = judge.times(init + b"".join(segments))
 
-        assert len(moments) == len(source)
+        assert len(moments) == len(shown)
         assert judge.is_increasing(moments)
-        assert judge.worst_deviation(moments, source) <= judge.MILLISECOND
+        assert judge.worst_deviation(moments, shown) <= judge.MILLISECOND
 
 
 def test_both_sessions_have_the_same_init_segment_and_the_same_times_in_every_segment(video):
@@ -105,10 +114,10 @@ def test_audio_goes_on_over_every_join_without_a_gap_or_an_overlap(audio, film):
         assert all(abs(after - before - frame) <= apart for before, after in pairwise(moments))
 
 
-def test_video_and_audio_stay_together(video, audio, film):
-    source_video, source_audio = judge.shown_times(film), judge.source_times(film, "audio")
+def test_video_and_audio_stay_together(video, audio, film, shown):
+    source_audio = judge.source_times(film, "audio")
     [(video_init, videos), _], [(audio_init, audios), _] = video, audio
-    apart = source_video[0] - source_audio[0]
+    apart = shown[0] - source_audio[0]
 
     first_frame = judge.times(video_init + videos[0])[0]
     # The encoder's own priming precedes the first sample by one frame.
