@@ -40,7 +40,7 @@ def test_one_session_too_many_is_refused_with_a_place_and_a_time_and_leaves_noth
         assert refused.value.facts() == {"limit": "max_sessions", "most": 2, "place": place, "retry_after": 10.0}
 
     assert supervisor.sessions() == sessions
-    assert {path.name for path in hls_segments_dir.iterdir()} == {session.id for session in sessions}
+    assert {path.name for path in hls_segments_dir.iterdir()} == {session.directory.name for session in sessions}
 
 
 def test_a_user_is_never_refused_the_session_that_it_has(full, film):
