@@ -6,6 +6,9 @@ import shutil
 
 import pytest
 
+from hls_sessions.errors import MediaNotFound
+from hls_sessions.web import problems
+
 
 @pytest.fixture
 def refused(http, server):
@@ -143,3 +146,10 @@ def test_a_real_film_plays_whatever_its_name(http, media, film, name):
         address = f"/sessions/{session.json()['session_id']}/video-90p/{segment}.m4s"
         assert http.get(address).status_code == 200
     assert http.get(session.json()["player_url"]).status_code == 200
+
+
+def test_an_error_of_a_kind_that_is_not_in_the_table_has_the_status_of_the_kind_above_it():
+    class Moved(MediaNotFound):
+        kind = "moved"
+
+    assert problems.status_of(Moved("film.mp4")) == problems.status_of(MediaNotFound("film.mp4")) == 404
