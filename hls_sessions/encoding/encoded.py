@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from hls_sessions.encoding.failures import Failures
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
 from hls_sessions.encoding.runs import Runs
-from hls_sessions.encoding.setbacks import LACKING, PATIENCE, lacked, lacking, may_have_lacked_threads
+from hls_sessions.encoding.setbacks import LACKING, PATIENCE, lacked, lacking, may_have_lacked_threads, missed
 from hls_sessions.encoding.viewers import NEIGHBOURS
 from hls_sessions.errors import EncoderFailed
 from hls_sessions.media import BrokenSegment, Refused
@@ -46,7 +46,18 @@ FULL: Final = "No space left on device"
 class Encoded:
     """The encoded part of one rendition: all segments, or those that cannot be copied."""
 
-    __slots__ = ("_copies", "_estimate", "_output", "_rendition", "_reporter", "_slots", "failures", "limits", "runs")
+    __slots__ = (
+        "_copies",
+        "_estimate",
+        "_film",
+        "_output",
+        "_rendition",
+        "_reporter",
+        "_slots",
+        "failures",
+        "limits",
+        "runs",
+    )
 
     def __init__(
         self,
@@ -62,6 +73,7 @@ class Encoded:
         self.limits = limits
         self._output = output
         self._copies = copies
+        self._film = equipment.presentation.media.path
         self._reporter = equipment.reporter
         self._slots = slots
         rendition = output.rendition
@@ -269,11 +281,13 @@ class Encoded:
         return True
 
     def _was_no_fault(self, run: EncoderRun, exit_: Exit) -> bool:
-        """Whether a run was killed from outside, or had not what it needed, and there is hope for the next."""
+        """Whether a run was killed from outside, or had not what it needed or its film, and there is hope."""
         lacks, patience = lacked(exit_.log) if exit_.code else None, None
         if lacks is None and may_have_lacked_threads(exit_.log) and self.failures.is_last(run.method):
             lacks, patience = LACKING[errno.EAGAIN], PATIENCE
-        return (exit_.was_killed or lacks is not None) and not self._is_hopeless(run.next, lacks, patience)
+        was_away = exit_.code != 0 and missed(exit_.log, self._film)
+        is_none = exit_.was_killed or was_away or lacks is not None
+        return is_none and not self._is_hopeless(run.next, lacks, patience)
 
     def _is_hopeless(self, segment: int, lacks: str | None = None, patience: float | None = None) -> bool:
         """Note a setback at a segment; return whether there were setbacks and no progress for too long."""

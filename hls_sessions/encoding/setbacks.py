@@ -16,6 +16,7 @@ from hls_sessions.otp import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 HOPELESS: Final = 120.0
 """Seconds of setbacks without any segment after which the segment counts as failed."""
@@ -54,6 +55,9 @@ def lacking(error: BaseException | None) -> str | None:
             return lacking(error.__cause__)
 
 
+AWAY: Final = (errno.ENOENT, errno.ESTALE, errno.ENOTCONN)
+"""The system's errors for a file on storage that is away for a moment."""
+
 UNOPENED: Final = "Error while opening encoder"
 """What ffmpeg says, up to 5.1, when x264 cannot start its threads. It says the same of options that are wrong."""
 
@@ -67,6 +71,11 @@ def lacked(log: Sequence[str]) -> str | None:
         (what for number, what in LACKING.items() if any(os.strerror(number) in line for line in log)),
         None,
     )
+
+
+def missed(log: Sequence[str], film: Path) -> bool:
+    """Whether an encoder could not open the film because it was away. It may be back by now."""
+    return any(film.name in line and any(os.strerror(number) in line for number in AWAY) for line in log)
 
 
 def may_have_lacked_threads(log: Sequence[str]) -> bool:

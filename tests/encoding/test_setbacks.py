@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 from watchdog.observers import Observer
@@ -15,6 +16,7 @@ from hls_sessions.encoding.setbacks import (
     TryAgain,
     lacked,
     lacking,
+    missed,
 )
 
 
@@ -150,3 +152,11 @@ def test_an_error_that_a_shortage_has_caused_tells_what_is_lacking(error):
     assert lacking(error) is not None
     assert lacking(outer) == lacking(error)
     assert lacking(ValueError("another")) is None
+
+
+def test_a_film_that_was_away_when_it_was_opened_says_nothing_about_its_segments():
+    away = "subfile,,start,0,end,9,,:file:/films/one.mp4: No such file or directory"
+
+    assert missed([away], Path("/films/one.mp4"))
+    assert not missed([away], Path("/films/another.mp4"))
+    assert not missed(["setpriv: failed to execute /bin/ffmpeg: No such file or directory"], Path("/films/one.mp4"))
