@@ -43,8 +43,10 @@ def end_of_encoders():
     """Wait until no encoder runs and every session has been told."""
 
     def end_of_encoders():
-        for thread in threading.enumerate():
-            if thread.name.startswith("ffmpeg-"):
-                thread.join(BOUND)
+        # The end of a process is told once its film was looked at, in a thread named source.
+        for name in ("ffmpeg-", "source"):
+            for thread in threading.enumerate():
+                if thread.name.startswith(name):
+                    thread.join(BOUND)
 
     return end_of_encoders
