@@ -124,7 +124,7 @@ def serve(
 class _LastResort:
     """Ends this process if a stop takes too long, because a system call may hang where nothing can end it.
 
-    The processes that it has started end with it, and the next daemon clears away what is left.
+    The processes that it has started end with it, and the next daemon clears the leftovers away.
     """
 
     def __init__(self, supervisor: Supervisor) -> None:

@@ -297,7 +297,7 @@ class Encoded:
         return True
 
     def _publish_checked(self, run: EncoderRun, file: Path, *, went_on: bool) -> bool:
-        """Publish a run's next file if it is what was announced, or if no other run would make a better one.
+        """Publish a run's next file if it is the announced segment, or if no other run would make a better one.
 
         Raises:
             BrokenSegment, Refused: it is faulty.

@@ -41,7 +41,7 @@ class NoWatches(OSError):
 
 
 def lacking(error: BaseException | None) -> str | None:
-    """Return what has run out, if an error or its cause says so; None for any other error, a full disk included."""
+    """Return the resource that an error or its cause says has run out; None for other errors, a full disk included."""
     match error:
         case None:
             return None
@@ -66,7 +66,7 @@ PATIENCE: Final = 5.0
 
 
 def lacked(log: Sequence[str]) -> str | None:
-    """Return what had run out for an encoder, if its log says so."""
+    """Return the resource that an encoder lacked, if its log says so."""
     return next(
         (what for number, what in LACKING.items() if any(os.strerror(number) in line for line in log)),
         None,
@@ -119,7 +119,7 @@ class Setbacks:
         """Note a setback, and back off. False if there is no hope any more.
 
         Args:
-            lacks: what has run out; None if nothing has.
+            lacks: the resource that has run out; None if there is none.
             patience: seconds without progress after which there is none; None for ``HOPELESS``.
         """
         now = self._now()

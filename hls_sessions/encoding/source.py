@@ -38,7 +38,7 @@ LONG: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class MadeOfFile:
-    """Messages about what was made of the file, which was looked at after they were sent."""
+    """Messages about segments and texts made of the file, which was looked at after they were sent."""
 
     messages: tuple[Any, ...]
     was_away: bool

@@ -126,7 +126,7 @@ def plan_run(
             may be wrong, and a film may have no keyframe for longer than is allowed for.
     """
     cuts = presentation.cuts(rendition.id)
-    # What shows the last frame is not made with what is before.
+    # Segments that show the last frame on have a run of their own.
     end = cuts.last_of_track if segment <= cuts.last_of_track else cuts.made.stop - 1
     last = min(end if until is None else until, end, segment + HORIZON - 1)
     task = _Task(binary, presentation, method, cuts, segment, last, tries)
