@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -19,7 +19,7 @@ from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.cli.settings_file import SettingsFile
-from hls_sessions.errors import SessionError, SettingsRefused
+from hls_sessions.errors import SessionError, SettingsRefused, Unavailable
 from hls_sessions.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -110,15 +110,25 @@ def serve(
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error
+    except Unavailable as error:
+        complain(str(error))
+        _end(exit_for(error.kind))
     except SessionError as error:
         complain(str(error))
         raise typer.Exit(exit_for(error.kind)) from error
-    # All is stopped by now, but for granian's native threads, which end when they can. A thread that calls Python while
-    # the interpreter is torn down aborts the process (seen once in some thousand stops), so it is not torn down.
+    # After a second signal the exit code is the one a shell gives to a process that a signal ended.
+    _end(Exit.OK if hurried is None else 128 + hurried)
+
+
+def _end(code: int) -> NoReturn:
+    """End this process after its server has run, without tearing the interpreter down.
+
+    All is stopped by now, but for granian's native threads, which end when they can. One that calls Python while the
+    interpreter is torn down aborts the process (seen once in some thousand stops, and once in fifteen after a crash).
+    """
     logging.shutdown()
     sys.stdout.flush()
-    # After a second signal the exit code is the one a shell gives to a process that a signal ended.
-    os._exit(Exit.OK if hurried is None else 128 + hurried)
+    os._exit(code)
 
 
 class _LastResort:
