@@ -8,10 +8,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hls_sessions.errors import FfmpegNotFound, SandboxUnusable
 from hls_sessions.ffmpeg.process import binder
@@ -95,6 +96,8 @@ def find(setting: str | Path | None = None) -> str:
 def inspect_binary(path: str) -> Binary:
     """Ask a binary for its version and abilities, once per process.
 
+    The first question is asked alone, because it measures the start. The others are asked all at once.
+
     Raises:
         FfmpegNotFound: it does not run, or is not ffmpeg.
     """
@@ -104,34 +107,46 @@ def inspect_binary(path: str) -> Binary:
     version = re.match(r"ffmpeg version (\S+)", banner)
     if version is None:
         raise FfmpegNotFound([path])
-    encoders = frozenset(re.findall(r"^ [VAS][F.][S.][X.][B.][D.] ([^\s=]\S*)", _ask(path, "-encoders"), re.MULTILINE))
-    filters = frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", _ask(path, "-filters"), re.MULTILINE))
+    with ThreadPoolExecutor() as threads:
+        trial = threads.submit(_segment_times_and_sync_option, path)
+        codecs, filters, bitstream_filters, demuxers = threads.map(
+            lambda question: _ask(path, question), ("-codecs", "-filters", "-bsfs", "-demuxers")
+        )
+        absolute_segment_times, sync_option = trial.result()
     return Binary(
         path,
         version[1],
-        encoders,
-        _counts_segment_times_from_zero(path),
+        frozenset(name for names in _coders("encoder", codecs).values() for name in names),
+        absolute_segment_times,
         start_up,
-        filters,
-        bitstream_filters=frozenset(_ask(path, "-bsfs").split()),
-        decoders=_decoders(_ask(path, "-codecs")),
+        frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE)),
+        bitstream_filters=frozenset(bitstream_filters.split()),
+        decoders=_decoders(codecs),
         demuxers=frozenset(
             name
-            for names in re.findall(r"^ D\S* +(?:[E.d]* +)?(\S+) ", _ask(path, "-demuxers"), re.MULTILINE)
+            for names in re.findall(r"^ D\S* +(?:[E.d]* +)?(\S+) ", demuxers, re.MULTILINE)
             for name in (names, *names.split(","))
         ),
-        sync_option="fps_mode" if "-fps_mode" in _ask(path, "-h", "long") else "vsync",
+        sync_option=sync_option,
     )
 
 
-def _decoders(listed: str) -> dict[str, tuple[str, ...]]:
-    """Read the list of codecs: a codec whose decoder has its own name alone tells none."""
-    found: dict[str, tuple[str, ...]] = {}
-    for codec, rest in re.findall(r"^ D[E.][VAS][I.][L.][S.] (\S+) (.*)$", listed, re.MULTILINE):
-        named = re.search(r"\(decoders: ([^)]*)\)", rest)
-        names = [name for name in (named[1].split() if named else [codec]) if not IN_HARDWARE.search(name)]
-        if names:
-            found[codec] = tuple(names)
+def _decoders(codecs: str) -> dict[str, tuple[str, ...]]:
+    """Return the decoders of each codec that decode in software."""
+    software = {
+        codec: tuple(name for name in names if not IN_HARDWARE.search(name))
+        for codec, names in _coders("decoder", codecs).items()
+    }
+    return {codec: names for codec, names in software.items() if names}
+
+
+def _coders(kind: Literal["encoder", "decoder"], codecs: str) -> dict[str, list[str]]:
+    """Read the list of codecs: one whose only encoder or decoder has its own name tells no other name."""
+    flags = "D[E.]" if kind == "decoder" else "[D.]E"
+    found = {}
+    for codec, rest in re.findall(rf"^ {flags}[VASDT][I.][L.][S.] (\S+) (.*)$", codecs, re.MULTILINE):
+        named = re.search(rf"\({kind}s: ([^)]*)\)", rest)
+        found[codec] = named[1].split() if named else [codec]
     return found
 
 
@@ -146,14 +161,33 @@ def _from_wheel() -> str:
         raise FfmpegNotFound(["PATH", "the imageio-ffmpeg wheel"]) from error
 
 
-def _counts_segment_times_from_zero(path: str) -> bool:
+def _segment_times_and_sync_option(path: str) -> tuple[bool, str]:
+    """Find out two things in one run, which fails when the option is unknown."""
+    try:
+        return _counts_segment_times_from_zero(path, "fps_mode"), "fps_mode"
+    except FfmpegNotFound:
+        return _counts_segment_times_from_zero(path, "vsync"), "vsync"
+
+
+def _counts_segment_times_from_zero(path: str, sync_option: str) -> bool:
     """Cut silence that begins at 10 s at "11": two pieces if times count from zero, one if from the first packet."""
     with tempfile.TemporaryDirectory(prefix="hls_sessions-") as folder:
         pattern = str(Path(folder, "%d.nut"))
         _ask(
             path,
             *("-copyts", "-itsoffset", "10", "-f", "lavfi", "-t", "3", "-i", "anullsrc=r=8000:cl=mono"),
-            *("-map", "0:0", "-c:a", "pcm_s16le", "-f", "segment", "-segment_format", "nut"),
+            *(
+                "-map",
+                "0:0",
+                f"-{sync_option}",
+                "passthrough",
+                "-c:a",
+                "pcm_s16le",
+                "-f",
+                "segment",
+                "-segment_format",
+                "nut",
+            ),
             *("-segment_times", "11", pattern),
         )
         return len(list(Path(folder).iterdir())) > 1

@@ -26,7 +26,7 @@ exec {real} "$@"
 _CARD = """#!/bin/sh
 # The real ffmpeg, with a card: what h264_nvenc is asked for, x264 makes.
 case "$*" in
-  *-encoders*) {real} "$@" && echo " V....D h264_nvenc           x264 in its place"; exit ;;
+  *-codecs*) {real} "$@" | sed "s/(encoders: libx264 /&h264_nvenc /"; exit ;;
   *h264_nvenc*) ;;
   *) exec {real} "$@" ;;
 esac

@@ -111,7 +111,7 @@ def test_encoders_are_names_and_nothing_else(binary):
 def test_a_binary_without_an_encoder_we_need_is_known_by_it(tmp_path):
     less = script(
         tmp_path / "ffmpeg",
-        f'case "$*" in *-encoders*) {find()} "$@" | grep -v libx264 ;; *) exec {find()} "$@" ;; esac',
+        f'case "$*" in *-codecs*) {find()} "$@" | sed s/libx264// ;; *) exec {find()} "$@" ;; esac',
     )
 
     assert inspect_binary(less).missing_encoders == ("libx264",)
@@ -119,6 +119,27 @@ def test_a_binary_without_an_encoder_we_need_is_known_by_it(tmp_path):
 
 def test_a_binary_is_asked_once(binary):
     assert inspect_binary(binary.path) is binary
+
+
+def test_a_binary_has_the_encoders_that_it_lists(binary):
+    listed = subprocess.run(
+        [binary.path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert binary.encoders == {row.split()[1] for row in listed.partition("------\n")[2].splitlines()}
+
+
+# The option that repeats and drops frames
+
+
+def test_a_binary_that_knows_fps_mode_is_asked_for_it(binary):
+    assert binary.sync_option == "fps_mode"
+
+
+def test_an_older_binary_is_asked_for_vsync(tmp_path, binary):
+    older = script(tmp_path / "ffmpeg", f'case "$*" in *-fps_mode*) exit 1 ;; *) exec {find()} "$@" ;; esac')
+
+    assert inspect_binary(older).sync_option == "vsync"
 
 
 # The origin of segment times

@@ -202,7 +202,7 @@ def test_an_ffmpeg_that_is_gone_is_critical(hls_supervisor, free, tmp_path):
 def test_an_ffmpeg_without_the_encoders_is_critical(hls_supervisor, free, tmp_path):
     ffmpeg = tmp_path / "ffmpeg"
     ffmpeg.write_text(f"""#!/bin/sh
-case "$*" in *-encoders*) echo " A..... aac"; exit ;; esac
+case "$*" in *-codecs*) echo " DEA.L. aac  AAC (decoders: aac aac_fixed )"; exit ;; esac
 exec {find()} "$@"
 """)
     ffmpeg.chmod(0o755)
