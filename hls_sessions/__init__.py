@@ -12,48 +12,52 @@ For example::
         print(session.master_playlist())
 """
 
-from hls_sessions.errors import (
-    CannotListen,
-    CapacityExceeded,
-    EncoderFailed,
-    EncoderUnusable,
-    FfmpegNotFound,
-    FileChanged,
-    Gone,
-    IllegalTransition,
-    MediaNotFound,
-    NotFound,
-    NotPlayable,
-    OutsideRoots,
-    RenditionNotFound,
-    SandboxUnusable,
-    SegmentImpossible,
-    SegmentNotFound,
-    SessionEnded,
-    SessionError,
-    SessionNotFound,
-    SettingsRefused,
-    SnapshotRefused,
-    StateUnusable,
-    StorageFailed,
-    SubtitlesFailed,
-    Unavailable,
-)
-from hls_sessions.session import (
-    Ended,
-    Event,
-    Evicted,
-    Reconfigured,
-    Restarted,
-    SegmentReady,
-    Session,
-    Snapshot,
-    Started,
-    StateChanged,
-    Updated,
-)
-from hls_sessions.settings import Settings
-from hls_sessions.supervisor import Changes, Filter, Supervisor
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hls_sessions.errors import (
+        CannotListen,
+        CapacityExceeded,
+        EncoderFailed,
+        EncoderUnusable,
+        FfmpegNotFound,
+        FileChanged,
+        Gone,
+        IllegalTransition,
+        MediaNotFound,
+        NotFound,
+        NotPlayable,
+        OutsideRoots,
+        RenditionNotFound,
+        SandboxUnusable,
+        SegmentImpossible,
+        SegmentNotFound,
+        SessionEnded,
+        SessionError,
+        SessionNotFound,
+        SettingsRefused,
+        SnapshotRefused,
+        StateUnusable,
+        StorageFailed,
+        SubtitlesFailed,
+        Unavailable,
+    )
+    from hls_sessions.session import (
+        Ended,
+        Event,
+        Evicted,
+        Reconfigured,
+        Restarted,
+        SegmentReady,
+        Session,
+        Snapshot,
+        Started,
+        StateChanged,
+        Updated,
+    )
+    from hls_sessions.settings import Settings
+    from hls_sessions.supervisor import Changes, Filter, Supervisor
 
 __all__ = [
     "CannotListen",
@@ -97,3 +101,22 @@ __all__ = [
     "Unavailable",
     "Updated",
 ]
+
+_ROOMS = ("errors", "settings", "session", "supervisor")
+"""Where these names are defined, in the order in which they are looked for: a room imports those before it."""
+
+
+if not TYPE_CHECKING:  # or type checkers would take any name for one of this module's
+
+    def __getattr__(name: str) -> Any:
+        """Import a name when it is first asked for, so that a command or a worker loads only what it uses (PEP 562)."""
+        if name in __all__:
+            for room in _ROOMS:
+                module = import_module(f"{__name__}.{room}")
+                if hasattr(module, name):
+                    globals()[name] = getattr(module, name)
+                    return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import httpx
 import typer
-from httpx_sse import connect_sse
 
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
@@ -64,6 +63,8 @@ class Daemon:
 
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
+        from httpx_sse import connect_sse  # noqa: PLC0415 - one command alone listens
+
         try:
             # There may be no event for long, but a daemon that is there says so every few seconds.
             with connect_sse(self._http, "GET", path) as source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
 from hls_sessions.errors import EncoderUnusable, FfmpegNotFound, SandboxUnusable
-from hls_sessions.ffmpeg import Trial, best_encoder, find, inspect_binary, known_holes, try_encoders
+
+if TYPE_CHECKING:
+    from hls_sessions.ffmpeg import Trial
 
 SLOW_START = 0.05
 """Seconds of start-up above which another build of ffmpeg would make every seek feel quicker."""
@@ -24,6 +26,9 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Look at ffmpeg and the machine, and say what is wrong. Exits with 1 when the daemon could not work here."""
+    # All that spells ffmpeg is loaded for this command alone: the others answer sooner without it.
+    from hls_sessions.ffmpeg import best_encoder, find, inspect_binary, known_holes, try_encoders  # noqa: PLC0415
+
     settings = read_settings()
     try:
         binary = inspect_binary(find(ffmpeg or settings.ffmpeg))

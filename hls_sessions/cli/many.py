@@ -10,7 +10,6 @@ import typer
 from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, print_json
-from hls_sessions.media import readable
 
 User = Annotated[str | None, typer.Option(help="All of this user's.")]
 State = Annotated[str | None, typer.Option(help="All in this state: pending, active or paused.")]
@@ -32,6 +31,8 @@ def named(*, media: str | None = None, **others: str | float | None) -> dict[str
 
 def as_daemon_sees(media: str) -> str:
     """Return a file's path: absolute where it is here, else as it is, for the daemon to look for."""
+    from hls_sessions.media import readable  # noqa: PLC0415 - most commands name no file, and answer sooner without it
+
     here = Path(media).expanduser()
     return readable(str(here.resolve()) if here.exists() else media)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,9 @@ from hls_sessions.cli.exits import exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
-from hls_sessions.ffmpeg import Prober, Workers
-from hls_sessions.media import CopiedVideo, Presentation, Rendition, SubtitleRendition, VideoRendition, readable
+
+if TYPE_CHECKING:
+    from hls_sessions.media import Presentation, Rendition, SubtitleRendition
 
 
 def probe(
@@ -21,6 +22,10 @@ def probe(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of a file and what would be offered of it. Needs no daemon."""
+    # Films are read by this command alone: the others answer sooner without what that takes.
+    from hls_sessions.ffmpeg import Prober, Workers  # noqa: PLC0415
+    from hls_sessions.media import Presentation  # noqa: PLC0415
+
     settings = read_settings()
     workers = Workers(settings.sandbox)
     prober = Prober(workers, settings.probe_timeout)
@@ -50,6 +55,8 @@ def probe(
 
 
 def _facts(presentation: Presentation) -> dict[str, Any]:
+    from hls_sessions.media import readable  # noqa: PLC0415 - as above
+
     media = presentation.media
     return {
         "media": readable(str(media.path)),
@@ -77,4 +84,6 @@ def _facts(presentation: Presentation) -> dict[str, Any]:
 
 
 def _size(rendition: Rendition | SubtitleRendition) -> str | None:
+    from hls_sessions.media import CopiedVideo, VideoRendition  # noqa: PLC0415 - as above
+
     return f"{rendition.width}x{rendition.height}" if isinstance(rendition, VideoRendition | CopiedVideo) else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -20,7 +20,9 @@ from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.cli.settings_file import SettingsFile
 from hls_sessions.errors import SessionError, SettingsRefused, Unavailable
-from hls_sessions.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from hls_sessions.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +81,8 @@ def serve(
     HLS_SESSIONS_CONFIG names, which is read again when it changes and at SIGHUP. When it is ready, one line says so,
     with its address.
     """
-    # granian and FastAPI are loaded for this command alone: the others answer sooner without them.
+    # The sessions, granian and FastAPI are loaded for this command alone: the others answer sooner without them.
+    from hls_sessions.supervisor import Supervisor  # noqa: PLC0415
     from hls_sessions.web import serve as serve_web  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.value.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
