@@ -68,7 +68,6 @@ __all__ = [
     "filler_of",
     "filler_segment",
     "fingerprint",
-    "gap",
     "is_short",
     "master_playlist",
     "media_playlist",
