@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -44,6 +45,8 @@ class Daemon:
             self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
         except httpx.InvalidURL as error:
             raise self._no_address(error) from error
+        # Its connection ends with this object, because a command ends in many places.
+        weakref.finalize(self, self._http.close)
 
     def get(self, path: str, **query: str | None) -> Any:
         """GET, and return the JSON."""
