@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING
 
 import httpx
+import psutil
 import pytest
 from hypothesis import settings
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.testing import session_directories, spare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -187,6 +191,23 @@ class Daemon:
         return self.process.wait(timeout=BOUND)
 
 
+def serve(segments: Path, roots: list[Path], *options: str, **environment: str) -> Daemon:
+    """Start a daemon, and return it when it is ready."""
+    command = [sys.executable, "-m", "hls_sessions", "serve", "--port", "0", "--segments-dir", str(segments)]
+    command += [argument for root in roots for argument in ("--media", str(root))]
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        # The result of a test must not depend on the machine's hardware.
+        env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"} | environment,
+    )
+    ready = process.stdout.readline()
+    assert ready.startswith("hls-sessions ready on "), ready
+    url = ready.split()[-1]
+    return Daemon(process, url, httpx.Client(base_url=url, timeout=60, trust_env=False))
+
+
 @pytest.fixture
 def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
     """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
@@ -194,31 +215,9 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
 
     def start(*options: str, media: Path | None = None, **environment: str) -> Daemon:
         roots = [media] if media else [hls_clip_folder, tmp_path]
-        command = [
-            sys.executable,
-            "-m",
-            "hls_sessions",
-            "serve",
-            "--port",
-            "0",
-            "--segments-dir",
-            str(hls_segments_dir),
-        ]
-        command += [argument for root in roots for argument in ("--media", str(root))]
         # A test leaves nothing behind, unless it says so.
         defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home"), "HLS_SESSIONS_DRAIN": "true"}
-        environment = defaults | environment
-        process = subprocess.Popen(
-            [*command, *options],
-            stdout=subprocess.PIPE,
-            text=True,
-            # The result of a test must not depend on the machine's hardware.
-            env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"} | environment,
-        )
-        ready = process.stdout.readline()
-        assert ready.startswith("hls-sessions ready on "), ready
-        url = ready.split()[-1]
-        daemons.append(Daemon(process, url, httpx.Client(base_url=url, timeout=60, trust_env=False)))
+        daemons.append(serve(hls_segments_dir, roots, *options, **defaults | environment))
         return daemons[-1]
 
     yield start
@@ -230,6 +229,64 @@ def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
         assert code in {None, 0}
 
 
+@dataclass
+class SharedDaemon(Daemon):
+    """A daemon that many tests use, one after another."""
+
+    segments: Path
+    media: Path
+    """A media root for films of a test's own, besides the folder of all clips."""
+    token: str | None
+
+    def lend(self) -> Iterator[SharedDaemon]:
+        """Lend it to a test. Then end the sessions that are open, undo changed settings, and look for leftovers."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        before = self.http.get("/settings", headers=headers).json()
+        yield self
+        for session in self.http.get("/sessions", headers=headers).json():
+            self.http.delete(f"/sessions/{session['session_id']}", headers=headers)
+        if self.http.get("/settings", headers=headers).json() != before:
+            changed = {name: before["settings"][name] for name in before["changeable"]}
+            assert self.http.patch("/settings", headers=headers, json=changed).json() == before
+        for path in self.media.iterdir():
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        assert not [command for command in self._children() if "-segment_format" in command], "an encoder is left"
+        assert session_directories(self.segments) == set()
+
+    def _children(self) -> list[list[str]]:
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found.append(process.cmdline())
+        return found
+
+
+@pytest.fixture(scope="session")
+def share_daemon(hls_clip_folder, tmp_path_factory):
+    """Return a context with a daemon for several tests. In the end it must stop well, and leave no session."""
+
+    @contextmanager
+    def share_daemon(token: str | None = None, **environment: str) -> Iterator[SharedDaemon]:
+        segments, media, state = (tmp_path_factory.mktemp(name) for name in ("segments", "media", "state"))
+        defaults = {"XDG_STATE_HOME": str(state), "HLS_SESSIONS_DRAIN": "true"}
+        options = () if token is None else ("--token", token)
+        started = serve(segments, [media, hls_clip_folder], *options, **defaults | environment)
+        spare(started.process.pid)
+        with started.process, started.http:
+            yield SharedDaemon(**vars(started), segments=segments, media=media, token=token)
+            assert started.stop() == 0
+        assert list(segments.iterdir()) == []
+
+    return share_daemon
+
+
+@pytest.fixture(scope="session")
+def shared_daemon(share_daemon) -> Iterator[SharedDaemon]:
+    with share_daemon() as daemon:
+        yield daemon
+
+
 @pytest.fixture
-def daemon(start_daemon) -> Daemon:
-    return start_daemon()
+def daemon(shared_daemon) -> Iterator[SharedDaemon]:
+    """A running daemon. It is shared: a test that stops it, or that depends on what it did before, starts its own."""
+    yield from shared_daemon.lend()

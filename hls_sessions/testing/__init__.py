@@ -3,7 +3,7 @@
 from hls_sessions.otp import ManualClock
 from hls_sessions.testing.clips import Clip, make
 from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, runs_of
-from hls_sessions.testing.leftovers import child_processes, session_directories, threads
+from hls_sessions.testing.leftovers import child_processes, session_directories, spare, threads
 from hls_sessions.testing.seams import (
     Disk,
     actor_of,
@@ -37,6 +37,7 @@ __all__ = [
     "process_of",
     "runs_of",
     "session_directories",
+    "spare",
     "storage_that_fails",
     "threads",
     "written",

@@ -13,13 +13,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_spared: set[int] = set()
+"""The pids of processes that outlive a test on purpose."""
+
+
+def spare(pid: int) -> None:
+    """Take a process that tests share, and all that it starts, for no leftovers of any test."""
+    _spared.add(pid)
+
+
 def child_processes() -> set[str]:
-    """Return the command lines of this process's living descendants, each with its pid."""
+    """Return the command lines of this process's living descendants, each with its pid, but for those to ``spare``."""
     found = set()
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or was not waited for yet
-            found.add(f"{child.pid} {' '.join(child.cmdline()).strip()[:200]}")
+    children = psutil.Process().children(recursive=True)
+    spared = _spared.union(child.pid for pid in _spared for child in _descendants(pid))
+    for child in children:
+        if child.pid not in spared:
+            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or was not waited for yet
+                found.add(f"{child.pid} {' '.join(child.cmdline()).strip()[:200]}")
     return found
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def threads() -> set[threading.Thread]:

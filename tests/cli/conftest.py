@@ -5,13 +5,28 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from hls_sessions.cli import app
 
 
 @pytest.fixture
 def run(daemon):
-    """Run a command against the daemon; return what it printed and its exit code."""
+    """Run a command against the daemon, in this process; return what it printed and its exit code."""
 
     def run_(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {"HLS_SESSIONS_URL": daemon.url}
+        ended = CliRunner().invoke(app, arguments, env=environment, prog_name="hls-sessions", catch_exceptions=False)
+        return subprocess.CompletedProcess(arguments, ended.exit_code, ended.stdout, ended.stderr)
+
+    return run_
+
+
+@pytest.fixture
+def type_(daemon):
+    """Run a command against the daemon as a shell does: in a process of its own."""
+
+    def type_(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "hls_sessions", *arguments],
             capture_output=True,
@@ -21,7 +36,7 @@ def run(daemon):
             env=os.environ | {"HLS_SESSIONS_URL": daemon.url},
         )
 
-    return run_
+    return type_
 
 
 @pytest.fixture

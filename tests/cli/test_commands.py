@@ -10,8 +10,8 @@ import sys
 import pytest
 
 
-def test_start_prints_where_to_watch(run, daemon, film):
-    started = run("start", str(film), "--user", "anna")
+def test_start_prints_where_to_watch(type_, daemon, film):
+    started = type_("start", str(film), "--user", "anna")
 
     [session] = daemon.http.get("/sessions").json()
     assert started.returncode == 0
@@ -20,10 +20,10 @@ def test_start_prints_where_to_watch(run, daemon, film):
     assert f"{daemon.url}{session['player_url']}" in started.stdout
 
 
-def test_list_shows_a_row_for_every_session(run, daemon, film):
+def test_list_shows_a_row_for_every_session(type_, daemon, film):
     ids = [daemon.open(film, user=user)["session_id"] for user in ("anna", "ben")]
 
-    rows = run("list").stdout.splitlines()
+    rows = type_("list").stdout.splitlines()
 
     assert rows[0].split()[:4] == ["ID", "STATE", "USER", "MEDIA"]
     assert [row.split()[:4] for row in rows[1:]] == [
@@ -126,21 +126,22 @@ def test_stop_ends_sessions_and_says_which(run, daemon, film):
     assert daemon.http.get("/sessions").json() == []
 
 
-def test_stop_goes_on_after_one_that_is_not_there(run, daemon, film):
+def test_stop_goes_on_after_one_that_is_not_there(type_, daemon, film):
     session = daemon.open(film)["session_id"]
 
-    stopped = run("stop", "nothing", session)
+    stopped = type_("stop", "nothing", session)
 
     assert stopped.returncode == 3
     assert "There is no session 'nothing'." in stopped.stderr
     assert daemon.http.get("/sessions").json() == []
 
 
-def test_stats_shows_the_figures(run, daemon, film):
+def test_stats_shows_the_figures(run, start_daemon, film):
+    daemon = start_daemon()
     session = daemon.open(film)["session_id"]
     daemon.http.get(f"/sessions/{session}/video-90p/0.m4s").raise_for_status()
 
-    shown = run("stats")
+    shown = run("stats", "--url", daemon.url)
 
     lines = dict(line.split("  ", 1) for line in shown.stdout.splitlines())
     assert shown.returncode == 0
@@ -149,11 +150,13 @@ def test_stats_shows_the_figures(run, daemon, film):
     assert lines["by age"].strip() == "1 under 1 h"
     assert lines["oldest"].strip().startswith(session)
     assert lines["first segment"].strip().endswith("(1 viewers)")
-    assert json.loads(run("stats", "--json").stdout).keys() == daemon.http.get("/stats").json().keys()
+    assert (
+        json.loads(run("stats", "--url", daemon.url, "--json").stdout).keys() == daemon.http.get("/stats").json().keys()
+    )
 
 
-def test_stats_of_a_daemon_that_has_done_nothing_yet(run):
-    shown = run("stats")
+def test_stats_of_a_daemon_that_has_done_nothing_yet(run, start_daemon):
+    shown = run("stats", "--url", start_daemon().url)
 
     assert shown.returncode == 0
     assert "0 of 100 live (0%)" in shown.stdout
@@ -167,12 +170,11 @@ def test_health_says_how_the_daemon_is(run, daemon):
     assert json.loads(run("health", "--json").stdout).keys() == daemon.http.get("/health").json().keys()
 
 
-def test_health_that_is_critical_is_an_exit_code(start_daemon, film):
-    daemon = start_daemon(HLS_SESSIONS_MAX_SESSIONS="1")
+def test_health_that_is_critical_is_an_exit_code(type_, daemon, film):
+    daemon.http.patch("/settings", json={"max_sessions": 1}).raise_for_status()
     daemon.open(film)
-    command = [sys.executable, "-m", "hls_sessions", "health", "--url", daemon.url]
 
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    shown = type_("health")
 
     assert shown.returncode == 1
     assert "1 of 1 sessions are open." in shown.stdout
@@ -211,6 +213,13 @@ def test_a_failure_has_a_sentence_and_an_exit_code(run, arguments, code, sentenc
     assert failed.stdout == ""
 
 
+def test_a_name_that_is_no_text_is_refused_in_a_sentence_of_a_process_too(type_):
+    failed = type_("info", "no text \udcff")
+
+    assert failed.stderr == "hls-sessions: There is no session 'no text \\udcff'.\n"
+    assert (failed.returncode, failed.stdout) == (3, "")
+
+
 def test_a_guarded_daemon_wants_its_token(start_daemon):
     url = start_daemon("--token", "secret").url
     command = [sys.executable, "-m", "hls_sessions", "list", "--url", url]
@@ -231,12 +240,11 @@ def test_a_token_need_not_be_ascii(start_daemon):
     assert (refused.returncode, listed.returncode) == (6, 0)
 
 
-def test_a_full_daemon_is_an_exit_code_and_a_place(start_daemon, film):
-    daemon = start_daemon(HLS_SESSIONS_MAX_SESSIONS="1")
+def test_a_full_daemon_is_an_exit_code_and_a_place(run, daemon, film):
+    daemon.http.patch("/settings", json={"max_sessions": 1}).raise_for_status()
     daemon.open(film, user="anna")
-    command = [sys.executable, "-m", "hls_sessions", "start", str(film), "--user", "ben", "--url", daemon.url]
 
-    full = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    full = run("start", str(film), "--user", "ben")
 
     assert full.returncode == 7
     assert "There is no room for another session (max_sessions is 1): number 1 in the queue" in full.stderr

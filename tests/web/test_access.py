@@ -31,9 +31,15 @@ TOKEN = {"Authorization": "Bearer secret"}
 TALK = "1\n00:00:00,500 --> 00:00:01,000\nFirst\n"
 
 
+@pytest.fixture(scope="module")
+def guarded_daemon(share_daemon):
+    with share_daemon(token="secret") as daemon:
+        yield daemon
+
+
 @pytest.fixture
-def guarded(start_daemon):
-    return start_daemon("--token", "secret")
+def guarded(guarded_daemon):
+    yield from guarded_daemon.lend()
 
 
 def test_without_the_token_nothing_can_be_opened_listed_or_stopped(guarded):

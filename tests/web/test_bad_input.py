@@ -11,7 +11,7 @@ from hls_sessions.web import problems
 
 
 @pytest.fixture
-def refused(http, server):
+def refused(http):
     """Open what cannot be opened, and return the problem."""
 
     def open_(media, status, kind):

@@ -6,20 +6,11 @@ import httpx
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def _as_before(http):
-    """Undo the changes of a test before the next."""
-    before = http.get("/settings").json()
-    yield
-    changed = {name: before["settings"][name] for name in before["changeable"]}
-    assert http.patch("/settings", json=changed).json() == before
-
-
-def test_settings_are_shown_and_which_of_them_may_change(http, server):
+def test_settings_are_shown_and_which_of_them_may_change(http, media):
     found = http.get("/settings").json()
 
     assert found["settings"]["idle_timeout"] == 1800
-    assert found["settings"]["media"][0] == str(server.media)
+    assert found["settings"]["media"][0] == str(media)
     assert "idle_timeout" in found["changeable"]
     assert "port" not in found["changeable"]
 
