@@ -3,13 +3,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hls_sessions import Supervisor
 from hls_sessions.errors import FfmpegNotFound
 from hls_sessions.ffmpeg.binary import _from_wheel
-from hls_sessions.testing import nvenc_ffmpeg
+from hls_sessions.testing import Clip, make, nvenc_ffmpeg
 
 
 @pytest.fixture(scope="session", params=os.environ.get("HLS_SESSIONS_TEST_FFMPEGS", "PATH:wheel").split(":"))
@@ -26,42 +29,58 @@ def ffmpeg(request) -> str:
 
 
 @pytest.fixture(scope="session")
+def supervise(ffmpeg, hls_shared_workers):
+    """Return a function that makes a supervisor with this ffmpeg, for fixtures that several tests share.
+
+    It encodes in software, because results must not depend on the machine, and uses the workers of all tests.
+    """
+    workers, _ = hls_shared_workers
+    return partial(Supervisor, ffmpeg=ffmpeg, encoder="libx264", workers=workers)
+
+
+@pytest.fixture(scope="session")
 def soak_end(request) -> float | None:
     """When a soak is over, on the monotonic clock; None when this run is no soak."""
     seconds = request.config.getoption("--soak")
     return None if seconds is None else time.monotonic() + seconds
 
 
-@pytest.fixture
-def open_with_card(ffmpeg, start_daemon, hls_clip, tmp_path):
-    """Return a function that starts a daemon with a card that works for some runs, and opens a film of 16 seconds."""
+@pytest.fixture(scope="session")
+def open_with_card(ffmpeg, share_daemon, hls_clip_folder, tmp_path_factory):
+    """Return a context: a daemon with a card that works for some runs, and its session of a film of 16 seconds."""
 
+    @contextmanager
     def open_with_card(works):
-        (folder := tmp_path / f"works {works}").mkdir()
-        card = nvenc_ffmpeg(folder, works=works, real=ffmpeg)
-        daemon = start_daemon(
+        card = nvenc_ffmpeg(tmp_path_factory.mktemp("card"), works=works, real=ffmpeg)
+        with share_daemon(
             HLS_SESSIONS_FFMPEG=str(card), HLS_SESSIONS_ENCODER="auto", HLS_SESSIONS_COPY_STREAMS="false"
-        )
-        # Ten frames a second leave enough bits for each.
-        return daemon, daemon.open(hls_clip(seconds=16, size="320x180", rate="10"))
+        ) as daemon:
+            # Ten frames a second leave enough bits for each.
+            film = make(Clip(seconds=16, size="320x180", rate="10"), hls_clip_folder)
+            yield daemon, daemon.open(film)
 
     return open_with_card
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def all_hardware(open_with_card):
     """Return a daemon and its session, all of which a card makes."""
-    return open_with_card(-1)
+    with open_with_card(-1) as opened:
+        yield opened
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def half_hardware(open_with_card):
     """Return a daemon and its session: a card made the init segment and the segments from 6 to 10 s, then it failed.
 
     Software has made the segments before and after.
     """
-    daemon, session = open_with_card(1)
+    with open_with_card(1) as (daemon, session):
+        make_half(daemon, session)
+        yield daemon, session
 
+
+def make_half(daemon, session):
     def fetch(numbers):
         for number in numbers:
             assert daemon.http.get(f"/sessions/{session['session_id']}/video-180p/{number}.m4s").is_success
@@ -73,4 +92,3 @@ def half_hardware(open_with_card):
     [video, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
     assert video["encoder"] == "libx264"
     assert "h264_nvenc was given up" in video["given_up"][0]
-    return daemon, session

@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 
+import psutil
 import pytest
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.testing import spare
 from hls_sessions.web.pages import HLS_JS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -57,12 +59,25 @@ PLAYS_ON_TO = PLAYS_ON_FROM.replace("if (position > 0) video.currentTime = posit
 """The same without a seek: it plays through all that is before."""
 
 
-@pytest.fixture
-def page():
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium for all tests of this file. Not of the run: its event loop would be in the way of other tests'."""
+    before = {child.pid for child in psutil.Process().children()}
     with playwright.sync_playwright() as browsers:
         # As root, as in a container, Chromium's own sandbox cannot be.
         browser = browsers.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
-        page = browser.new_page()
+        for child in psutil.Process().children():
+            if child.pid not in before:
+                spare(child.pid)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    # A context has its own cache, cookies and storage.
+    with browser.new_context() as context:
+        page = context.new_page()
         page.complaints = []
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
         page.on("requestfailed", lambda request: page.complaints.append(f"{request.url} {request.failure}"))
@@ -71,7 +86,6 @@ def page():
             lambda answer: page.complaints.append(f"{answer.url} {answer.status}") if answer.status >= 400 else None,
         )
         yield page
-        browser.close()
 
 
 needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js is not installed (npm is absent)")

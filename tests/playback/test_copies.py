@@ -9,7 +9,6 @@ from itertools import pairwise
 import judge
 import pytest
 
-from hls_sessions import Supervisor
 from hls_sessions.ffmpeg import find
 from hls_sessions.testing import Clip, make
 
@@ -37,10 +36,10 @@ def film(request, hls_clip_folder):
 
 
 @pytest.fixture(scope="module")
-def seen(ffmpeg, film, tmp_path_factory):
+def seen(supervise, film, tmp_path_factory):
     """Return a presentation, and all its files, fetched in random order: {rendition: (init, segments)}."""
     folder = tmp_path_factory.mktemp("segments")
-    with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
+    with supervise(media=[film.parent], segments_dir=folder) as supervisor:
         session = supervisor.open(film)
         return session.presentation, {name: fetched(session, name) for name in session.presentation.renditions}
 
@@ -99,10 +98,10 @@ def test_a_viewer_may_change_the_variant_at_every_shared_cut_and_misses_and_repe
     assert judge.worst_deviation(moments, judge.shown_times(film, presentation.timeline.origin)) <= judge.MILLISECOND
 
 
-def test_a_segment_is_the_same_whichever_run_copied_it(ffmpeg, film, seen, tmp_path):
+def test_a_segment_is_the_same_whichever_run_copied_it(supervise, film, seen, tmp_path):
     _, files = seen
     init, copied = files["video-copy"]
-    with Supervisor(media=[film.parent], segments_dir=tmp_path, ffmpeg=ffmpeg) as supervisor:
+    with supervise(media=[film.parent], segments_dir=tmp_path) as supervisor:
         session = supervisor.open(film)
         again = [session.segment("video-copy", number, timeout=60).read_bytes() for number in range(len(copied))]
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 import judge
 import pytest
 
-from hls_sessions import Supervisor
 from hls_sessions.testing import Clip, make
 
 FILMS = {
@@ -28,14 +27,14 @@ def film(request, hls_clip_folder):
 
 
 @pytest.fixture(scope="module")
-def copies(ffmpeg, film, tmp_path_factory):
+def copies(supervise, film, tmp_path_factory):
     """All segments of all renditions, fetched in random order from two sessions: {rendition: [(init, segments)]}.
 
     Beside them is the origin of the presentation.
     """
     order = random.Random(str(film))
     folder = tmp_path_factory.mktemp("segments")
-    with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
+    with supervise(media=[film.parent], segments_dir=folder) as supervisor:
         sessions = [supervisor.open(film, user) for user in ("anna", "ben")]
         presentation = sessions[0].presentation
         fetched_ = {id_: [fetched(session, id_, order) for session in sessions] for id_ in presentation.renditions}

@@ -32,7 +32,6 @@ from orders import (
     zigzag,
 )
 
-from hls_sessions import Supervisor
 from hls_sessions.errors import FileChanged, SessionEnded
 from hls_sessions.media import OFFSET, read_segment
 from hls_sessions.testing import session_directories
@@ -135,14 +134,14 @@ def tally() -> Tally:
 
 
 @pytest.fixture
-def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
+def holds(supervise, hls_clip_folder, hls_segments_dir, tally):
     """Return a function that makes a film, has it watched in an order, and judges the segments that viewers got."""
 
     def holds(film, order):
         path = film.make(hls_clip_folder)
         options = {"media": [path.parent], "segments_dir": hls_segments_dir, "look_ahead": order.look_ahead}
         try:
-            with Supervisor(ffmpeg=ffmpeg, **options) as supervisor:
+            with supervise(**options) as supervisor:
                 screening = screen(supervisor, path, order)
             tally.films += 1
             tally.killed += screening.killed
@@ -158,7 +157,7 @@ def holds(ffmpeg, hls_clip_folder, hls_segments_dir, tally):
 
 
 @pytest.fixture
-def holds_replaced(ffmpeg, hls_clip_folder, hls_segments_dir, tmp_path, tally):
+def holds_replaced(supervise, hls_clip_folder, hls_segments_dir, tmp_path, tally):
     """Return a function that has a film watched, replaces its file meanwhile, and judges the answers to viewers."""
 
     def holds(two, order, replacement):
@@ -166,7 +165,7 @@ def holds_replaced(ffmpeg, hls_clip_folder, hls_segments_dir, tmp_path, tally):
         (roots := tmp_path / "media").mkdir(exist_ok=True)
         path = shutil.copy(original, roots / original.name)
         options = {"media": [roots, hls_clip_folder], "segments_dir": hls_segments_dir, "look_ahead": order.look_ahead}
-        with Supervisor(ffmpeg=ffmpeg, **options) as supervisor:
+        with supervise(**options) as supervisor:
             told = screen_replaced(supervisor, path, other, order, replacement)
             judge_opened_anew(supervisor.open(path), other)
             beside = supervisor.open(original)

@@ -9,17 +9,16 @@ from itertools import pairwise
 import judge
 import pytest
 
-from hls_sessions import Supervisor
 from hls_sessions.media import master_playlist, media_playlist
 from hls_sessions.testing import Clip, make
 
 
 @pytest.fixture(scope="module", params=["yuv422p", "yuv420p"], ids=["encoded", "copied"])
-def made(request, ffmpeg, hls_clip_folder, tmp_path_factory):
+def made(request, supervise, hls_clip_folder, tmp_path_factory):
     """Return a presentation, and all its files: {rendition: (init, segments)}."""
     film = make(Clip(seconds=6, size="852x480", rate="30000/1001", pixels=request.param), hls_clip_folder)
     folder = tmp_path_factory.mktemp("segments")
-    with Supervisor(media=[film.parent], segments_dir=folder, ffmpeg=ffmpeg) as supervisor:
+    with supervise(media=[film.parent], segments_dir=folder) as supervisor:
         session = supervisor.open(film)
         presentation = session.presentation
         return presentation, {rendition: everything(session, rendition) for rendition in presentation.renditions}
