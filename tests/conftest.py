@@ -19,6 +19,7 @@ from hypothesis import settings
 
 from hls_sessions.ffmpeg import find
 from hls_sessions.testing import session_directories, spare
+from hls_sessions.testing.doubles import answers_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,7 +153,7 @@ if [ "$folder" ]; then
     {misbehave}
   fi
 fi
-exec {shlex.quote(find())} "$@"
+{answers_as(find(), tmp_path)}
 """)
         script.chmod(0o755)
         return script

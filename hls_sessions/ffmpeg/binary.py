@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from hls_sessions.errors import FfmpegNotFound, SandboxUnusable
 from hls_sessions.ffmpeg.process import binder
@@ -28,6 +28,9 @@ LATEST = (1000, 0)
 
 IN_HARDWARE = re.compile("_(amf|cuvid|d3d|mediacodec|mmal|oh|qsv|rkmpp|v4l2m2m)")
 """Decoders that are never used, because decoding stays in software."""
+
+QUESTIONS: Final = ("-codecs", "-filters", "-bsfs", "-demuxers")
+"""What a binary is asked to list; for each it is started once."""
 
 REQUIRED_ENCODERS = ("libx264", "aac")
 
@@ -109,9 +112,7 @@ def inspect_binary(path: str) -> Binary:
         raise FfmpegNotFound([path])
     with ThreadPoolExecutor() as threads:
         trial = threads.submit(_segment_times_and_sync_option, path)
-        codecs, filters, bitstream_filters, demuxers = threads.map(
-            lambda question: _ask(path, question), ("-codecs", "-filters", "-bsfs", "-demuxers")
-        )
+        codecs, filters, bitstream_filters, demuxers = threads.map(lambda question: _ask(path, question), QUESTIONS)
         absolute_segment_times, sync_option = trial.result()
     return Binary(
         path,

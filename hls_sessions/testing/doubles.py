@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+import subprocess
+from functools import cache
+from pathlib import Path
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.ffmpeg.binary import QUESTIONS
 from hls_sessions.ffmpeg.trial import FILM
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SCRIPT = """#!/bin/sh
 # The real ffmpeg, but for {what}.
@@ -19,7 +19,7 @@ case "$*" in *{trial}*) ;; *segment_format_options*)
     {misbehave}
   fi
 esac
-exec {real} "$@"
+{real_one}
 """
 
 
@@ -28,7 +28,7 @@ _CARD = """#!/bin/sh
 case "$*" in
   *-codecs*) {real} "$@" | sed "s/(encoders: libx264 /&h264_nvenc /"; exit ;;
   *h264_nvenc*) ;;
-  *) exec {real} "$@" ;;
+  *) {real_one} ;;
 esac
 broken=
 case "$*" in *{trial}*) ;; *)
@@ -91,6 +91,7 @@ def nvenc_ffmpeg(
             says=shlex.quote(says),
             code=code,
             real=shlex.quote(real or find()),
+            real_one=answers_as(real or find(), folder),
         )
     )
     script.chmod(0o755)
@@ -103,6 +104,25 @@ def runs_of(double: Path) -> int:
     return len(runs.read_text().splitlines()) if runs.exists() else 0
 
 
+def answers_as(real: str, folder: Path) -> str:
+    """Return shell commands that end a double in a folder with the answer of the real one.
+
+    The lists that every ffmpeg is asked for come from files, because to start it takes much longer.
+    """
+    (answers := folder / f"answers of {Path(real).name}").mkdir(exist_ok=True)
+    for words, answer in _lists_of(real).items():
+        (answers / words).write_bytes(answer)
+    file = f'{shlex.quote(str(answers))}/"$*"'
+    return f'[ -f {file} ] && exec cat {file}; exec {shlex.quote(real)} "$@"'
+
+
+@cache
+def _lists_of(real: str) -> dict[str, bytes]:
+    """Return what it prints, by the arguments that have it print it."""
+    asked = [["-version"], *(["-hide_banner", "-nostdin", question] for question in QUESTIONS)]
+    return {" ".join(words): subprocess.run([real, *words], check=True, capture_output=True).stdout for words in asked}  # noqa: S603 - an argument list, no shell
+
+
 def _write(folder: Path, name: str, what: str, times: int, misbehave: str) -> Path:
     script = folder / name
     script.write_text(
@@ -112,7 +132,7 @@ def _write(folder: Path, name: str, what: str, times: int, misbehave: str) -> Pa
             runs=shlex.quote(str(script.with_suffix(".runs"))),
             times=times,
             misbehave=misbehave,
-            real=shlex.quote(find()),
+            real_one=answers_as(find(), folder),
         )
     )
     script.chmod(0o755)
