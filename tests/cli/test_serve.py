@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from hls_sessions.cli import app
 from hls_sessions.ffmpeg import ProcessId
 from hls_sessions.testing import hanging_ffmpeg, session_directories
 
@@ -256,10 +258,17 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_started(tmp_path):
     ],
 )
 def test_a_setting_that_cannot_be_is_a_usage_error(options, sentence):
-    refused = serve(*options)
+    refused = CliRunner().invoke(app, ["serve", *options], catch_exceptions=False)
+
+    assert refused.exit_code == 2
+    assert sentence in refused.stderr
+
+
+def test_a_process_whose_setting_cannot_be_ends_without_a_traceback():
+    refused = serve("--media", "/nowhere")
 
     assert refused.returncode == 2
-    assert sentence in refused.stderr
+    assert "is not a folder" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

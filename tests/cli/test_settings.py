@@ -90,26 +90,27 @@ def test_a_hangup_has_the_file_read_again_and_undoes_changes_by_call(with_file, 
     until(lambda: setting(with_file, "idle_timeout") == 120)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("idle_timeout = \n", "The settings cannot be read"),
-        ("idle_timeout = -1\n", "idle_timeout: Input should be greater than 0"),
-        ("idle_timeout = 60\ncopy_streams = false\n", "copy_streams: it cannot change while the supervisor runs"),
-        ("idle_timeout = 60\nbogus = 1\n", "bogus: Extra inputs are not permitted"),
-    ],
-)
-def test_a_bad_file_is_refused_and_nothing_changes(start_daemon, file, text, sentence, capfd, until):
+BAD = {
+    "idle_timeout = \n": "The settings cannot be read",
+    "idle_timeout = -1\n": "idle_timeout: Input should be greater than 0",
+    "idle_timeout = 60\ncopy_streams = false\n": "copy_streams: it cannot change while the supervisor runs",
+    "idle_timeout = 60\nbogus = 1\n": "bogus: Extra inputs are not permitted",
+}
+"""Texts of a settings file, each with the reason why it is refused."""
+
+
+def test_a_bad_file_is_refused_and_nothing_changes(start_daemon, file, capfd, until):
     daemon = start_daemon(HLS_SESSIONS_CONFIG=str(file))
     before = daemon.http.get("/settings").json()
-    said = []
 
-    file.write_text(text)
+    for text, sentence in BAD.items():
+        said = []
+        file.write_text(text)
 
-    until(lambda: said.append(capfd.readouterr().err) or "The settings file is refused" in "".join(said))
-    assert sentence in "".join(said)
-    assert "Traceback" not in "".join(said)
-    assert daemon.http.get("/settings").json() == before
+        until(lambda said=said: said.append(capfd.readouterr().err) or "file is refused" in "".join(said))
+        assert sentence in "".join(said)
+        assert "Traceback" not in "".join(said)
+        assert daemon.http.get("/settings").json() == before
 
 
 def test_options_and_the_environment_go_before_a_file_that_is_read_again(start_daemon, file, until):
