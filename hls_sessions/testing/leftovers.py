@@ -24,21 +24,14 @@ def spare(pid: int) -> None:
 
 def child_processes() -> set[str]:
     """Return the command lines of this process's living descendants, each with its pid, but for those to ``spare``."""
-    found = set()
-    children = psutil.Process().children(recursive=True)
-    spared = _spared.union(child.pid for pid in _spared for child in _descendants(pid))
-    for child in children:
-        if child.pid not in spared:
-            with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or was not waited for yet
+    found, spared = set(), set(_spared)
+    for child in psutil.Process().children(recursive=True):  # parents come before their children
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile, or was not waited for yet
+            if child.pid in spared or child.ppid() in spared:
+                spared.add(child.pid)
+            else:
                 found.add(f"{child.pid} {' '.join(child.cmdline()).strip()[:200]}")
     return found
-
-
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
 
 
 def threads() -> set[threading.Thread]:
