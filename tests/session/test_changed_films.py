@@ -26,8 +26,8 @@ def film(hls_clip, tmp_path):
 
 @pytest.fixture
 def start(hls_supervisor, tmp_path, paced):
-    """Start a supervisor whose encoders make a film no faster than it plays, so that its end is not there yet."""
-    return lambda **more: hls_supervisor(media=(tmp_path,), ffmpeg=paced(1), **more)
+    """Start a supervisor whose encoders make a film twice as fast as it plays, so that its end is not there yet."""
+    return lambda **more: hls_supervisor(media=(tmp_path,), ffmpeg=paced(2), **more)
 
 
 def rename_over(film, other):
