@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, Unavailable
+from hls_sessions.ffmpeg import Prober
 from hls_sessions.otp import Backoff
 from hls_sessions.testing import Clip, child_processes, make, out_of_resources
 
@@ -27,8 +28,10 @@ def film(hls_clip):
 
 
 @pytest.fixture
-def probe(make_prober):
-    return make_prober(timeout=60).probe
+def probe(hls_shared_workers):
+    prober = Prober(hls_shared_workers[0], timeout=60)
+    yield prober.probe
+    prober.close()
 
 
 def copy(film, path) -> Path:
