@@ -19,6 +19,7 @@ from hls_sessions.errors import NotPlayable, Unavailable
 from hls_sessions.ffmpeg.commands import is_sought_exactly
 from hls_sessions.ffmpeg.file_version import FileVersion, has_grown
 from hls_sessions.ffmpeg.lookups import Lookups
+from hls_sessions.ffmpeg.probing.bounds import TooMuch, keep_within_bounds
 from hls_sessions.ffmpeg.probing.cache import pack, unpack
 from hls_sessions.ffmpeg.probing.playable import NothingPlays, leave_out_unplayable
 from hls_sessions.ffmpeg.workers import PROBE, Worker, WorkerErred, WorkerFailed
@@ -214,16 +215,17 @@ class Prober:
         return self._media(version, *self._read_index(version))
 
     def _media(self, version: FileVersion, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
-        """Return the facts of a file, without the tracks that the ffmpeg that plays cannot decode.
+        """Return the facts of a file, without the tracks that claim too much or that this ffmpeg cannot decode.
 
         Raises:
-            NotPlayable: it can make nothing of the file.
+            NotPlayable: nothing of the file is left.
         """
-        if self._binary is not None:
-            try:
+        try:
+            keep_within_bounds(answer)
+            if self._binary is not None:
                 leave_out_unplayable(answer, self._binary)
-            except NothingPlays as why:
-                raise NotPlayable(str(version.path), str(why)) from why
+        except (NothingPlays, TooMuch) as why:
+            raise NotPlayable(str(version.path), str(why)) from why
         return _media(version, answer, arrays)
 
     def _read_index(self, version: FileVersion) -> Answer:

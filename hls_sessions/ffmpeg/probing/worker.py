@@ -29,6 +29,7 @@ import av.logging
 
 from hls_sessions.ffmpeg.commands import file_url, part_url, path_in
 from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.probing.bounds import FLATTEST, MOST_PIXELS
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
 from hls_sessions.ffmpeg.probing.late_starts import late_starts
 from hls_sessions.ffmpeg.probing.sample_tables import Unusable, read_samples
@@ -208,7 +209,7 @@ def _opened(path: str, size: int | None) -> Iterator[tuple[InputContainer, Part 
             return
         demuxer = container.format.name
     note = f"its clock jumps: the longest of its {parts} parts is played, bytes {part.start} to {part.end}"
-    options = {"protocol_whitelist": "file,subfile", "format_whitelist": demuxer}
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": demuxer, "max_pixels": str(MOST_PIXELS)}
     with av.open(part_url(path, *part), options=options, metadata_errors="replace") as container:
         yield container, part, [note]
 
@@ -222,7 +223,7 @@ def _vetted(url: str) -> InputContainer:
     """
     # A percent sign would make it the pattern of the names of many pictures.
     formats = MEDIA if "%" in url else f"{MEDIA},image2"
-    options = {"protocol_whitelist": "file,subfile", "format_whitelist": formats}
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": formats, "max_pixels": str(MOST_PIXELS)}
     av.logging.set_level(av.logging.ERROR)  # else the reason of a refusal would not be told
     try:
         with av.logging.Capture() as log:
@@ -291,9 +292,19 @@ def _video_stream(container: InputContainer, closed: set[int], notes: list[str])
         if not stream.disposition & stream.disposition.attached_pic
         and stream.index not in closed
         and _has_decoder(stream, notes)
-        and stream.codec_context.width
+        and _has_size(stream, notes)
     ]
     return next((s for s in found if s.disposition & s.disposition.default), found[0] if found else None)
+
+
+def _has_size(stream: VideoStream, notes: list[str]) -> bool:
+    """Whether the size of a picture is known and not too large; else note it. Decoders do not tell one too large."""
+    context = stream.codec_context
+    has_size = 0 < context.width * context.height <= MOST_PIXELS
+    if not has_size:
+        most = f"{MOST_PIXELS // 10**6} million pixels"
+        notes.append(f"the video (stream {stream.index}) is left out: its size is unknown, or more than {most}")
+    return has_size
 
 
 def _is_cover(video: VideoStream, spans: dict[int, Span]) -> bool:
@@ -348,7 +359,8 @@ def _look(container: InputContainer, stream: VideoStream, notes: list[str]) -> d
         notes.append("the video is interlaced and is shown deinterlaced")
     # Square pixels, upright.
     aspect = stream.sample_aspect_ratio or Fraction(1)
-    width = max(1, round(frame.width * aspect)) if aspect > 0 else frame.width
+    is_possible = Fraction(1, FLATTEST) <= aspect <= FLATTEST
+    width = max(1, round(frame.width * aspect)) if is_possible else frame.width
     width, height = (frame.height, width) if frame.rotation % 180 else (width, frame.height)
     uncut = "it is interlaced" if frame.interlaced_frame else "it is rotated" if frame.rotation else None
     return {
