@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import struct
 import subprocess
+import zlib
 from typing import TYPE_CHECKING
+
+import boxes
+import ebml
 
 from hls_sessions.ffmpeg import find
 
@@ -97,6 +101,123 @@ def matroska_with_attachments(folder: Path, film: Path) -> bytes:
         *("-metadata:s:t", "filename=../../../../../../tmp/hostile-font.ttf", "-c", "copy", path),
     )
     return path.read_bytes()
+
+
+OWN, OTHER = bytes(range(16)), bytes(range(16, 32))
+"""The identifiers of two Matroska segments."""
+
+
+def matroska_that_names_others(other: Path, port: int) -> Iterator[tuple[str, bytes]]:
+    """Yield Matroskas that are parts of others: by identifier and file name, and in ordered chapters."""
+    files = (ebml.element(0x3C83AB, str(other).encode()), ebml.element(0x3E83BB, f"http://127.0.0.1:{port}/".encode()))
+    uids = (
+        ebml.element(0x73A4, OWN),
+        ebml.element(0x3CB923, OTHER),
+        ebml.element(0x3EB923, OTHER),
+        ebml.element(0x4444, OWN),
+    )
+    linked = b"".join((*uids, *files))
+    whole, missing = ebml.element(0x6E67, OTHER), ebml.element(0x6E67, bytes(16))
+    yield "linked.mkv", ebml.matroska(info=linked)
+    parts = (_chapter(1, 0, 10**9, whole), _chapter(2, 0, 10**18, missing), _chapter(3, 2 * 10**9, 10**9, whole))
+    yield "ordered.mkv", ebml.matroska(ebml.element(CHAPTERS, _edition(*parts)), info=linked)
+    yield "of others alone.mkv", ebml.matroska(ebml.element(CHAPTERS, _edition(parts[0])), info=linked, clusters=(b"",))
+
+
+def matroska_with_many_chapters() -> Iterator[tuple[str, bytes]]:
+    """Yield Matroskas whose chapters are many, deep in one another, or in no order."""
+    many = [_chapter(n, n, n + 1) for n in range(1, 20_000)]
+    yield "many chapters.mkv", ebml.matroska(ebml.element(CHAPTERS, _edition(*many)))
+    yield "many editions.mkv", ebml.matroska(ebml.element(CHAPTERS, *(_edition(chapter) for chapter in many[:5000])))
+    yield "backwards.mkv", ebml.matroska(ebml.element(CHAPTERS, _edition(*many[1000::-1])))
+    deep = b""
+    for n in range(1000):
+        deep = _chapter(n + 1, 0, 10**9, deep)
+    yield "deep.mkv", ebml.matroska(ebml.element(CHAPTERS, _edition(deep)))
+
+
+def huge() -> Iterator[tuple[str, bytes]]:
+    """Yield small files whose pictures or times are beyond everything that plays."""
+    for width, height in ((65_536, 65_536), (1, 1 << 28), (2_147_483_647, 1)):
+        yield f"{width} by {height}.mkv", _pictures(width, height)
+        yield f"{width} by {height} raw.mkv", ebml.matroska(tracks=(ebml.video(width=width, height=height),))
+    yield "16000 by 16000.gif", _animation(16_000, 16_000, 40)
+    years = 10**8 * 1000
+    yield "years.mkv", ebml.matroska(clusters=(ebml.cluster(0), ebml.cluster(years)), seconds=years)
+    yield "years.mp4", _sound_as_mp4(rate=8000, count=2, delta=0x7FFFFFFF, scale=1)
+    yield "years of pictures.y4m", b"YUV4MPEG2 W16 H16 F1:2000000000 Ip C420\n" + (b"FRAME\n" + bytes(384)) * 3
+    yield "slow.wav", _wav(rate=1, channels=1)
+    yield "fast.wav", _wav(rate=0x7FFFFFFF, channels=1)
+    yield "loud.wav", _wav(rate=8000, channels=65_535)
+
+
+def odd() -> Iterator[tuple[str, bytes]]:
+    """Yield small files with claims that are not true, but whose pictures and sounds can be played."""
+    for width, height in ((0x7FFFFFFF, 1), (1, 0x7FFFFFFF)):
+        shape = ebml.number(0x54B0, width) + ebml.number(0x54BA, height)
+        yield f"shown as {width} by {height}.mkv", ebml.matroska(tracks=(ebml.video(shown=shape),))
+    for length in (float("inf"), float("nan"), -1.0, 1e12):
+        yield f"{length} seconds.mkv", ebml.matroska(seconds=length)
+    for rate in (1e300, float("nan"), -5.0):
+        yield f"{rate} Hz.mkv", ebml.matroska(tracks=(ebml.video(), ebml.audio(rate=rate)))
+    yield "fast.y4m", b"YUV4MPEG2 W16 H16 F2000000000:1 Ip C420\n" + (b"FRAME\n" + bytes(384)) * 3
+
+
+CHAPTERS = 0x1043A770
+
+
+def _edition(*chapters: bytes) -> bytes:
+    """Chapters that are to be played in their own order."""
+    return ebml.element(0x45B9, ebml.number(0x45DB, 1), ebml.number(0x45DD, 1), *chapters)
+
+
+def _chapter(uid: int, start: int, end: int, *more: bytes) -> bytes:
+    return ebml.element(0xB6, ebml.number(0x73C4, uid), ebml.number(0x91, start), ebml.number(0x92, end), *more)
+
+
+def _pictures(width: int, height: int) -> bytes:
+    """Return a Matroska whose pictures are PNGs of one grey, of which the first rows are there."""
+    rows = min(height, 1 + (1 << 20) // width)
+    pixels = zlib.compress(bytes((1 + width) * rows)) if width < 1 << 20 else b""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    packet = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    format_ = struct.pack("<IiiHH4sIiiII", 40, width, height, 1, 24, b"MPNG", 0, 0, 0, 0, 0)
+    track = ebml.video(ebml.element(0x63A2, format_), codec=b"V_MS/VFW/FOURCC", width=width, height=height)
+    return ebml.matroska(tracks=(track,), clusters=(ebml.cluster(0, packet),))
+
+
+def _animation(width: int, height: int, frames: int) -> bytes:
+    """Return a GIF of so many frames, which change one pixel each."""
+    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x21\xf9\4\4\4\0\0\0\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\2\2\x44\1\0"
+    return head + frame * frames + b";"
+
+
+def _wav(rate: int, channels: int) -> bytes:
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate, channels, 8)
+    return b"RIFF\xff\xff\xff\x7fWAVE" + form + b"data\0\0\x10\0" + bytes(1 << 20)
+
+
+def _sound_as_mp4(rate: int, count: int, delta: int, scale: int) -> bytes:
+    """Return an MP4 of so many samples of sound, each of which lasts for so many ticks."""
+    entry = boxes.box(b"sowt", bytes(6), b"\0\1", bytes(8), struct.pack(">HHHHI", 1, 16, 0, 0, rate << 16))
+    tables = (
+        boxes.box(b"stsd", struct.pack(">II", 0, 1), entry),
+        boxes.box(b"stts", struct.pack(">IIII", 0, 1, count, delta)),
+        boxes.box(b"stsc", struct.pack(">IIIII", 0, 1, 1, count, 1)),
+        boxes.box(b"stsz", struct.pack(">III", 0, 2, count)),
+        boxes.box(b"stco", struct.pack(">III", 0, 1, 36)),
+    )
+    place = boxes.box(b"dinf", boxes.box(b"dref", struct.pack(">II", 0, 1), boxes.box(b"url ", b"\0\0\0\1")))
+    media = boxes.box(b"minf", boxes.box(b"smhd", bytes(8)), place, boxes.box(b"stbl", *tables))
+    header = boxes.box(b"mdhd", struct.pack(">IIIIII", 0, 0, 0, scale, count * delta & 0xFFFFFFFF, 0))
+    kind = boxes.box(b"hdlr", bytes(8), b"soun", bytes(13))
+    track = boxes.box(b"trak", boxes.box(b"mdia", header, kind, media))
+    samples = boxes.box(b"mdat", bytes(4 * count))
+    return boxes.box(b"ftyp", b"isom", bytes(4), b"isom", b"isom", b"isom") + samples + boxes.box(b"moov", track)
 
 
 def _changed(data: bytes, entry: bytes) -> bytes:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
+import ebml
 import pytest
 
-from hls_sessions.errors import SessionError
+from hls_sessions.errors import NotPlayable, SessionError
 from tests import hostile
 
 BOUND = 60
@@ -31,21 +33,31 @@ def caller():
 
 
 @pytest.fixture
-def secret(tmp_path):
-    """A file that nobody may read: the system would note the time."""
-    path = tmp_path / "secret"
+def unread():
+    """Return a function that makes a file that nobody may read: the system would note the time."""
+    made = []
 
-    def forget():
-        path.write_bytes(b"secret " * 64)
+    def make(path, content):
+        forget(path, content)
+        path.read_bytes()
+        if path.stat().st_atime_ns == 0:
+            pytest.skip("this file system does not note when a file was read")
+        forget(path, content)
+        made.append(path)
+        return path
+
+    def forget(path, content):
+        path.write_bytes(content)
         os.utime(path, ns=(0, path.stat().st_mtime_ns))
 
-    forget()
-    path.read_bytes()
-    if path.stat().st_atime_ns == 0:
-        pytest.skip("this file system does not note when a file was read")
-    forget()
-    yield path
-    assert path.stat().st_atime_ns == 0, "it was read"
+    yield make
+    assert [path.name for path in made if path.stat().st_atime_ns != 0] == [], "these were read"
+
+
+@pytest.fixture
+def secret(tmp_path, unread):
+    """A file that nobody may read."""
+    return unread(tmp_path / "secret", b"secret " * 64)
 
 
 @pytest.fixture
@@ -155,3 +167,36 @@ def test_what_is_no_regular_file_is_refused(play, tmp_path, secret):
     became = play(*((name, None) for name in ("pipe.mp4", "zero.mp4", "out.mp4", "folder.mp4")))
 
     assert all(isinstance(error, SessionError) for error in became.values()), became
+
+
+def test_a_matroska_that_is_linked_to_others_reads_none_of_them(play, unread, caller):
+    names = ebml.element(0x73A4, hostile.OTHER) + ebml.element(0x3C83AB, b"linked.mkv")
+    other = unread(play.root / "other.mkv", ebml.matroska(info=names))
+
+    became = play(*hostile.matroska_that_names_others(other, caller))
+
+    assert isinstance(became.pop("of others alone.mkv"), NotPlayable)
+    assert set(became.values()) == {None}, became
+
+
+def test_a_matroska_with_very_many_chapters_plays(play):
+    became = play(*hostile.matroska_with_many_chapters())
+
+    assert set(became.values()) == {None}, became
+
+
+def test_a_small_file_that_claims_too_much_is_refused_at_once(play):
+    began = time.monotonic()
+    became = play(*hostile.huge())
+
+    assert all(isinstance(error, NotPlayable) for error in became.values()), became
+    assert "claims to last 27,777 hours" in str(became["years.mkv"])
+    assert "its sample rate is 1 Hz" in str(became["slow.wav"])
+    assert "more than 100 million pixels" in str(became["16000 by 16000.gif"])
+    assert time.monotonic() - began < BOUND
+
+
+def test_a_film_with_claims_that_are_not_true_plays(play):
+    became = play(*hostile.odd())
+
+    assert set(became.values()) == {None}, became
