@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ebml import audio, element, matroska, number, video
 
 from hls_sessions.errors import NotPlayable
 from hls_sessions.ffmpeg import find, inspect_binary, methods, plan_run
+from hls_sessions.ffmpeg.probing.content_encodings import encrypted_tracks
 from hls_sessions.media import Presentation
 from hls_sessions.testing import Clip, make
 
@@ -94,6 +97,69 @@ def test_encrypted_tracks_are_refused_as_such(make_prober, tmp_path):
 
     assert "the video (stream 0) is left out: it is encrypted" in why
     assert "the audio (stream 1) is left out: it is encrypted" in why
+
+
+def with_aes(*key):
+    """A content encoding: AES, with a key that may be named (RFC 9559, 5.1.4.1.31)."""
+    aes = element(0x5035, number(0x47E1, 5), *key)
+    return element(0x6240, number(0x5031, 0), number(0x5032, 1), number(0x5033, 1), aes)
+
+
+COMPRESSED = element(0x6240, number(0x5031, 1), number(0x5033, 0), element(0x5034, number(0x4254, 3)))
+ENCRYPTED = {
+    "with the name of the key": element(0x6D80, with_aes(element(0x47E2, b"a key"))),
+    "without": element(0x6D80, with_aes()),
+    "compressed first": element(0x6D80, COMPRESSED, with_aes()),
+    "by its type alone": element(0x6D80, element(0x6240, number(0x5033, 1))),
+}
+
+
+def test_encrypted_tracks_of_a_matroska_are_refused_as_such(make_prober, tmp_path):
+    prober = make_prober(timeout=60)
+    for name, encodings in ENCRYPTED.items():
+        path = tmp_path / f"{name}.mkv"
+        path.write_bytes(matroska(tracks=(video(encodings), audio(encodings))))
+
+        why = refusal(prober, path)
+
+        assert "the video (stream 0) is left out: it is encrypted" in why, name
+        assert "the audio (stream 1) is left out: it is encrypted" in why, name
+
+
+def test_the_other_tracks_of_a_matroska_play(make_prober, tmp_path):
+    path, prober = tmp_path / "half.mkv", make_prober(timeout=60)
+    path.write_bytes(matroska(tracks=(video(element(0x6D80, COMPRESSED)), audio(ENCRYPTED["without"]))))
+
+    media = prober.probe(path)
+
+    assert media.video.codec == "rawvideo"
+    assert media.audio == ()
+    assert media.notes == ("the audio (stream 1) is left out: it is encrypted",)
+
+
+@pytest.mark.parametrize(
+    "bytes_",
+    [b"", b"\0" * 64, matroska()[:60], matroska()[:120], bytes.fromhex("1a45dfa3 80 1654ae6b 01ffffffffffffff")],
+)
+def test_what_is_cut_off_or_no_matroska_has_no_encrypted_tracks(bytes_):
+    tracks = encrypted_tracks(io.BytesIO(bytes_))
+
+    assert not any(tracks["video"] + tracks["audio"])
+
+
+def test_a_track_of_closed_captions_is_left_out(make_prober, hls_clip, tmp_path):
+    text = "1\n00:00:00,200 --> 00:00:00,900\nfourteen bytes\n"
+    film = hls_clip(seconds=1.0, size="160x90", subtitles=(text,)).read_bytes()
+    pairs = b"\0\0\0\x10cdat" + bytes.fromhex("9420 9470 c8e9 942f")
+    path = tmp_path / "captions.mp4"
+    path.write_bytes(
+        film.replace(b"tx3g", b"c608").replace(b"sbtl", b"clcp").replace(b"\0\x0efourteen bytes", pairs),
+    )
+
+    media = make_prober(timeout=60).probe(path)
+
+    assert (media.video.codec, len(media.audio), media.subtitles) == ("h264", 1, ())
+    assert media.notes == ("the subtitles #2 (eia_608) are closed captions and are not offered",)
 
 
 @pytest.mark.parametrize("container", ["m4a", "mka"])

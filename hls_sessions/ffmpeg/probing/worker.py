@@ -31,6 +31,7 @@ from hls_sessions.ffmpeg.commands import file_url, part_url, path_in
 from hls_sessions.ffmpeg.demuxers import MEDIA
 from hls_sessions.ffmpeg.probing.bounds import FLATTEST, MOST_PIXELS
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
+from hls_sessions.ffmpeg.probing.content_encodings import encrypted_tracks
 from hls_sessions.ffmpeg.probing.late_starts import late_starts
 from hls_sessions.ffmpeg.probing.sample_tables import Unusable, read_samples
 from hls_sessions.ffmpeg.probing.video_index import REORDER, Index, Span, end_of, presented, read_index, read_whole
@@ -73,6 +74,10 @@ MOST_CONFIGURATION = 4096
 CAPTIONS = re.compile(rb"(\xb5\x00\x31|\x00\x00\x01\xb2)GA94\x03")
 """Closed captions in a packet of video (ATSC A/53, part 4, 6.2.2): in a message registered by ITU-T T.35, as H.264,
 HEVC and AV1 have them, or in the user data of MPEG-2."""
+
+CAPTION_TRACKS = {"eia_608"}
+"""Closed captions in a track of their own, as a decoder spells them. Their decoder waits for a picture to go with them,
+and a track of them alone gives no text."""
 
 AAC_FRAME = 1024
 """Samples in one packet of AAC."""
@@ -250,33 +255,57 @@ def _refuse_what_is_no_film(container: InputContainer) -> None:
 
 
 def _closed(container: InputContainer, notes: list[str]) -> set[int]:
-    """Return the streams that are encrypted or hold nothing, by index, and note which they are.
-
-    Only MP4 tells, by its index and with each packet; the key of such a film is not in the file. A stream that is not
-    among the first packets is not judged.
-    """
-    if "mp4" not in container.format.name:
-        return set()
+    """Return the streams that are encrypted, by index, and note which they are. The key is not in the file."""
     streams = [*container.streams.video, *container.streams.audio]
-    closed = {stream.index: "it is encrypted" for stream in streams if _tag_of(stream) in PROTECTED}
-    unseen = {stream.index for stream in streams} - closed.keys()
+    closed: set[int] = set()
+    if "mp4" in container.format.name:
+        closed = _closed_in_mp4(container, streams)
+    elif "matroska" in container.format.name:
+        closed = _closed_in_matroska(container)
+    notes += [
+        f"the {stream.type} (stream {stream.index}) is left out: it is encrypted"
+        for stream in streams
+        if stream.index in closed
+    ]
+    return closed
+
+
+def _closed_in_mp4(container: InputContainer, streams: list[Any]) -> set[int]:
+    """Return the encrypted streams of an MP4, as its index and each packet tell.
+
+    A stream that is not among the first packets is not judged by these.
+    """
+    closed = {stream.index for stream in streams if _tag_of(stream) in PROTECTED}
+    unseen = {stream.index for stream in streams} - closed
     try:
         for packet in islice(container.demux(*streams), FIRST_PACKETS):
             if packet.size and packet.stream.index in unseen:
                 unseen.remove(packet.stream.index)
                 if packet.has_sidedata("encryption_info"):
-                    closed[packet.stream.index] = "it is encrypted"
+                    closed.add(packet.stream.index)
             if not unseen:
                 break
         container.seek(0)
     except av.error.FFmpegError:
         pass  # a damaged beginning says nothing of the rest
-    notes += [
-        f"the {stream.type} (stream {stream.index}) is left out: {closed[stream.index]}"
-        for stream in streams
-        if stream.index in closed
-    ]
-    return set(closed)
+    return closed
+
+
+def _closed_in_matroska(container: InputContainer) -> set[int]:
+    """Return the encrypted streams of a Matroska. Where its tracks are not the streams, one stands for all."""
+    try:
+        with Path(path_in(container.name)).open("rb") as file:
+            encrypted = encrypted_tracks(file)
+    except OSError:
+        return set()
+    closed: set[int] = set()
+    for streams, flags in (
+        (container.streams.video, encrypted["video"]),
+        (container.streams.audio, encrypted["audio"]),
+    ):
+        same = flags if len(flags) == len(streams) else [any(flags)] * len(streams)
+        closed |= {stream.index for stream, is_encrypted in zip(streams, same, strict=True) if is_encrypted}
+    return closed
 
 
 def _tag_of(stream: Stream) -> str | None:
@@ -600,14 +629,15 @@ def _subtitle_tracks(container: InputContainer, notes: list[str]) -> list[dict[s
     found = []
     for stream in container.streams.subtitles:
         context: Any = stream.codec_context  # None where there is no decoder
-        if context is not None and context.codec.text_sub:
+        is_captions = context is not None and context.codec.canonical_name in CAPTION_TRACKS
+        if context is not None and context.codec.text_sub and not is_captions:
             found.append(_subtitle_facts(stream))
             continue
         about = ", ".join(
             filter(None, (context.codec.canonical_name if context else "of an unknown kind", _language(stream)))
         )
         is_bitmap = context is not None and context.codec.bitmap_sub
-        what = "are images" if is_bitmap else "cannot be read as text"
+        what = "are images" if is_bitmap else "are closed captions" if is_captions else "cannot be read as text"
         notes.append(f"the subtitles #{stream.index} ({about}) {what} and are not offered")
     return found
 
