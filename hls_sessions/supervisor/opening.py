@@ -13,6 +13,7 @@ from hls_sessions.errors import (
     FileChanged,
     IllegalTransition,
     MediaNotFound,
+    NotPlayable,
     SessionEnded,
     SessionNotFound,
     SnapshotRefused,
@@ -246,8 +247,8 @@ class Opening:
         """Have the whole file read if its index does not say where its frames are; the next viewer may get a copy."""
         video = wanted.presentation.media.video
         if video is not None and video.unread:
-            # The session is there already. If the file has gone meanwhile, the session says so.
-            with suppress(MediaNotFound, Unavailable):
+            # The session is there already. If the file has gone or changed meanwhile, the session says so.
+            with suppress(MediaNotFound, NotPlayable, Unavailable):
                 self._prober.read_whole(wanted.path)
 
 

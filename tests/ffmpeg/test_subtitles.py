@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from textwrap import indent
@@ -185,6 +186,21 @@ def test_subtitles_are_on_the_clock_of_their_file(reader, film, container):
 
     assert abs(begins - 6) < PRIMING
     assert abs(media.start - 5) < PRIMING
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_of_a_file_of_which_a_part_is_played_only_its_subtitles_are_read(reader, film, make_prober, tmp_path, number):
+    parts = [film(talk).path.read_bytes() for talk in (TALK, TALK.replace("First", "Third"))]
+    path = tmp_path / "joined.mkv"
+    path.write_bytes(b"".join(parts))
+    begins = len(parts[0]) * number
+    media = replace(make_prober(timeout=60).probe(path), part=(begins, begins + len(parts[number])))
+
+    assert [text for *_, text in shown(reader, media)] == [
+        ("First", "Third")[number],
+        "Second, <i>over</i> the first",
+        "Ends before it starts",
+    ]
 
 
 def test_of_styling_only_text_is_left(reader, film):

@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from hls_sessions.encoding import source
-from hls_sessions.errors import FileChanged, MediaNotFound, SessionEnded
+from hls_sessions.errors import FileChanged, MediaNotFound, NotPlayable, SessionEnded, Unavailable
 from hls_sessions.ffmpeg import Prober, find
 from hls_sessions.media import read_segment
 
@@ -130,13 +130,16 @@ def test_a_stop_does_not_wait_for_a_film_that_is_away(start, film, caplog, until
     assert wanted.done()
 
 
+@pytest.mark.parametrize(
+    "error", [MediaNotFound("film"), NotPlayable("film", "it is not a regular file"), Unavailable("It hangs.")]
+)
 def test_a_film_that_is_gone_when_it_is_to_be_read_whole_leaves_a_session_that_somebody_holds(
-    start, hls_clip, tmp_path, monkeypatch
+    start, hls_clip, tmp_path, monkeypatch, error
 ):
     film = shutil.copy(hls_clip(**SMALL, container="mkv", options=("-live", "1")), tmp_path / "film.mkv")
 
-    def gone(prober, path):
-        raise MediaNotFound(str(path))
+    def gone(*_):
+        raise error
 
     monkeypatch.setattr(Prober, "read_whole", gone)
     supervisor = start()

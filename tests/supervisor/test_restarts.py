@@ -5,15 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from time import sleep
 
 import pytest
 
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.errors import SessionNotFound, Unavailable
-from hls_sessions.otp import which_children
+from hls_sessions.otp import CallTimeout, Intensity, which_children
+from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session import SessionServer
-from hls_sessions.supervisor.tree import SESSIONS
-from hls_sessions.testing import hanging_ffmpeg, process_of, runs_of
+from hls_sessions.supervisor import tree
+from hls_sessions.supervisor.tree import SESSIONS, end_together
+from hls_sessions.testing import crash, hanging_ffmpeg, process_of, runs_of
 
 VIDEO = "video-90p"
 BOUND = 30
@@ -191,3 +194,41 @@ def test_a_segment_number_that_is_none_is_refused_before_the_actor_sees_it(hls_s
         session.ask_segment("video-90p", number)
     with pytest.raises(TypeError):
         session.segment("video-90p", number)
+
+
+def test_clearing_away_a_session_that_is_given_up_delays_no_other(hls_supervisor, film, monkeypatch):
+    destroy, go_on, went_on = SegmentDirectory.destroy, Event(), []
+
+    def slow(directory):
+        went_on.append(go_on.wait(BOUND / 3))
+        destroy(directory)
+
+    monkeypatch.setattr(SegmentDirectory, "destroy", slow)
+    monkeypatch.setattr(tree, "SESSION_INTENSITY", Intensity(restarts=0, seconds=60.0))
+    supervisor = hls_supervisor()
+    crash(supervisor.open(film, user="anna"))
+
+    supervisor.open(film, user="ben")
+
+    go_on.set()
+    supervisor.stop()
+    assert went_on
+    assert all(went_on)
+
+
+def test_actors_that_do_not_end_are_waited_for_together():
+    class Stuck:
+        def wait(self, timeout):
+            waited.append(timeout)
+            sleep(timeout)
+            raise CallTimeout(self, timeout)
+
+        def kill(self):
+            killed.append(self)
+
+    waited, killed, actors = [], [], [Stuck() for _ in range(5)]
+
+    end_together(actors, 0.1)
+
+    assert killed == actors
+    assert sum(waited) < 0.2
