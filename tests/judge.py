@@ -11,7 +11,7 @@ from itertools import pairwise
 import av
 import av.logging
 
-from hls_sessions.ffmpeg.packets import Packet, count_frames, read_tracks
+from hls_sessions.ffmpeg.judging.packets import Packet, count_frames, read_tracks
 from hls_sessions.media import OFFSET
 
 MILLISECOND = Fraction(1, 1000)

@@ -25,7 +25,7 @@ def verify(
     Exits with 0 when nothing is wrong, 1 when something is, 4 when the source cannot be read, 5 when there is no
     playlist.
     """
-    from hls_sessions.ffmpeg.packets import Unreadable  # noqa: PLC0415 - PyAV is loaded for this command alone
+    from hls_sessions.ffmpeg.judging import Unreadable  # noqa: PLC0415 - PyAV is loaded for this command alone
     from hls_sessions.verify import Unreachable  # noqa: PLC0415 - the same
     from hls_sessions.verify import verify as judge  # noqa: PLC0415 - the same
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -12,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx
 import m3u8
 
-from hls_sessions.ffmpeg.packets import Track, Unreadable, count_frames, read_tracks
+from hls_sessions.ffmpeg import Workers
+from hls_sessions.ffmpeg.judging import PacketReader, Track, Unreadable
 from hls_sessions.verify.findings import Looked, Report
 from hls_sessions.verify.rules import judge_master, judge_media, judge_text, judge_webvtt
 
@@ -55,32 +57,41 @@ class _Rendition:
 def verify(url: str, source: Path | None = None) -> Report:
     """Fetch and judge all of a presentation; with the file it was made from, compare the time of every frame with it.
 
+    What is fetched is decoded by a process that can neither read files nor use the network.
+
     Raises:
         Unreachable: there is no playlist at that address.
         Unreadable: the source cannot be read.
     """
     report = Report(url)
-    truth = {track.kind: track for track in reversed(read_tracks(source))} if source else {}
-    with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
-        player = _Player(http, report)
-        beginnings: list[_Beginning] = []
-        offsets: list[_Offset] = []
-        targets: set[int] = set()
-        for rendition in player.renditions(url):
-            target = player.play(rendition, truth, offsets, beginnings)
-            targets |= {target} if target else set()
-        if len(targets) > 1:
-            report.add(_path(url), "6.2.4", f"The renditions announce different target durations: {sorted(targets)}.")
-        _judge_offsets(offsets, report)
-        _judge_beginnings(beginnings, report)
+    with closing(Workers()) as workers, closing(PacketReader(workers)) as reader:
+        truth = {track.kind: track for track in reversed(reader.read_file(source))} if source else {}
+        with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
+            _judge(_Player(http, reader, report), truth, report)
     return report
+
+
+def _judge(player: _Player, truth: dict[str, Track], report: Report) -> None:
+    """Judge each rendition, and then all of them together."""
+    beginnings: list[_Beginning] = []
+    offsets: list[_Offset] = []
+    targets: set[int] = set()
+    for rendition in player.renditions(report.url):
+        target = player.play(rendition, truth, offsets, beginnings)
+        targets |= {target} if target else set()
+    if len(targets) > 1:
+        where = _path(report.url)
+        report.add(where, "6.2.4", f"The renditions announce different target durations: {sorted(targets)}.")
+    _judge_offsets(offsets, report)
+    _judge_beginnings(beginnings, report)
 
 
 class _Player:
     """Fetches playlists and segments, and judges them."""
 
-    def __init__(self, http: httpx.Client, report: Report) -> None:
+    def __init__(self, http: httpx.Client, reader: PacketReader, report: Report) -> None:
         self._http = http
+        self._reader = reader
         self._report = report
 
     def renditions(self, url: str) -> Iterator[_Rendition]:
@@ -185,18 +196,18 @@ class _Player:
 
     def _tracks(self, where: str, data: bytes, looked: Looked) -> list[Track]:
         try:
-            tracks = read_tracks(data)
-            for track in tracks:
-                looked.packets += len(track.packets)
-                looked.frames += (frames := count_frames(data, track.kind))
-                if track.kind == "video" and not track.packets[0].keyframe:
-                    self._report.add(where, "6.2.1", "It does not begin with a keyframe.")
-                if track.kind == "video" and frames != len(track.packets):
-                    self._report.add(where, "decoding", f"{frames} of {len(track.packets)} frames could be decoded.")
+            decoded = self._reader.read_segment(data)
         except Unreadable as error:
             self._report.add(where, "decoding", f"It cannot be decoded: {error}.")
             return []
-        return tracks
+        for track, frames in decoded:
+            looked.packets += len(track.packets)
+            looked.frames += frames
+            if track.kind == "video" and not track.packets[0].keyframe:
+                self._report.add(where, "6.2.1", "It does not begin with a keyframe.")
+            if track.kind == "video" and frames != len(track.packets):
+                self._report.add(where, "decoding", f"{frames} of {len(track.packets)} frames could be decoded.")
+        return [track for track, _ in decoded]
 
     def _judge_cues(self, where: str, data: bytes) -> None:
         try:

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.ffmpeg.packets import Unreadable, read_tracks
+from hls_sessions.ffmpeg.judging.packets import Unreadable, read_tracks
 
 
 @pytest.fixture

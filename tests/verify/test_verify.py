@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from hls_sessions.cli import app
 from hls_sessions.cli.exits import Exit
+from hls_sessions.ffmpeg.judging import reader
 from hls_sessions.verify import Unreachable, verify
 
 
@@ -181,6 +182,57 @@ def test_subtitles_in_fragments_of_mp4_are_not_read_as_webvtt(url, recording):
         (recording / "subtitles-0" / f"{number}.vtt").write_bytes(b"\0\0\0\x08moof")
 
     assert verify(url).findings == []
+
+
+DOUBLE = """
+import os, socket, time
+from hls_sessions.ffmpeg.judging import worker
+
+read_tracks, serve = worker.read_tracks, worker.serve
+
+def reaches(act):
+    try:
+        act()
+    except OSError:
+        return False
+    return True
+
+def read(media):
+    if media.endswith(b"crash"):
+        os.abort()
+    if media.endswith(b"hang"):
+        time.sleep(60)
+    if media.endswith(b"reach"):
+        acts = [lambda: open({secret!r}), lambda: open({secret!r} + "2", "w"), socket.socket, os.fork]
+        raise worker.Unreadable(f"reached {{sum(map(reaches, acts))}} of 4")
+    return read_tracks(media)
+
+worker.read_tracks = read
+"""
+
+
+def test_a_segment_that_crashes_or_hangs_a_decoder_is_found_and_the_others_are_judged(
+    url, recording, tmp_path, monkeypatch
+):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    (tmp_path / "decoding_double.py").write_text(DOUBLE.format(secret=str(secret)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(reader, "JUDGE", "decoding_double:serve")
+    monkeypatch.setattr(reader, "SEGMENT_TIME", 2.0)
+    for number, end in enumerate((b"crash", b"hang", b"reach")):
+        segment = recording / "audio-0" / f"{number}.m4s"
+        segment.write_bytes(segment.read_bytes() + end)
+
+    report = verify(url)
+
+    assert [(finding.where, finding.sentence) for finding in report.findings] == [
+        ("/audio-0/0.m4s", "It cannot be decoded: it crashes a decoder."),
+        ("/audio-0/1.m4s", "It cannot be decoded: decoding it takes more than 2 seconds."),
+        ("/audio-0/2.m4s", "It cannot be decoded: reached 0 of 4."),
+    ]
+    assert [looked.segments for looked in report.renditions] == [4, 4, 4]
+    assert report.renditions[0].frames == 180
 
 
 def test_another_film_than_its_source_is_found(url, hls_clip):

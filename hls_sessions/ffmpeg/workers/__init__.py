@@ -2,6 +2,7 @@
 
 from hls_sessions.ffmpeg.workers.channel import Channel, Message
 from hls_sessions.ffmpeg.workers.workers import (
+    JUDGE,
     PACKAGE,
     PROBE,
     READ_SUBTITLES,
@@ -12,6 +13,7 @@ from hls_sessions.ffmpeg.workers.workers import (
 )
 
 __all__ = [
+    "JUDGE",
     "PACKAGE",
     "PROBE",
     "READ_SUBTITLES",

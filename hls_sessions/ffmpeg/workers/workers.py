@@ -33,8 +33,9 @@ logger = logging.getLogger(__name__)
 PROBE: Final = "hls_sessions.ffmpeg.probing.worker:serve"
 READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitles.worker:serve"
 PACKAGE: Final = "hls_sessions.ffmpeg.packaging.worker:serve"
+JUDGE: Final = "hls_sessions.ffmpeg.judging.worker:serve"
 TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
-"""The tasks that the warm parent loads before the first request."""
+"""The tasks that the warm parent loads before the first request. A daemon judges nothing."""
 
 PACKET: Final = 65536
 """Bytes that one packet on the control socket may have."""
@@ -81,10 +82,10 @@ class Worker:
         """How it ended; None while it runs."""
         return self._exit
 
-    def send(self, body: Any) -> None:
-        """Send a request. If the worker has ended, the next ``receive`` says so."""
+    def send(self, body: Any, *payload: bytes) -> None:
+        """Send a request, and the bytes that go with it. If the worker has ended, the next ``receive`` says so."""
         with suppress(OSError):
-            self.channel.send(body)
+            self.channel.send(body, *payload)
 
     def receive(self, timeout: float | None = None) -> Message:
         """Wait for its next message.
@@ -107,14 +108,14 @@ class Worker:
             raise WorkerErred(str(message.body["crashed"]))
         return message
 
-    def ask(self, body: Any, timeout: float) -> Message:
+    def ask(self, body: Any, timeout: float, *payload: bytes) -> Message:
         """Send a request and return the answer. A worker that does not answer is killed.
 
         Raises:
             TimeoutError: no whole answer came in ``timeout`` seconds.
             WorkerFailed: it has ended, or answered with something else.
         """
-        self.send(body)
+        self.send(body, *payload)
         try:
             return self.receive(timeout)
         except BaseException:
