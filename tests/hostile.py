@@ -156,9 +156,9 @@ def odd() -> Iterator[tuple[str, bytes]]:
     for width, height in ((0x7FFFFFFF, 1), (1, 0x7FFFFFFF)):
         shape = ebml.number(0x54B0, width) + ebml.number(0x54BA, height)
         yield f"shown as {width} by {height}.mkv", ebml.matroska(tracks=(ebml.video(shown=shape),))
-    for length in (float("inf"), float("nan"), -1.0, 1e12):
+    for length in (float("inf"), 1e12):
         yield f"{length} seconds.mkv", ebml.matroska(seconds=length)
-    for rate in (1e300, float("nan"), -5.0):
+    for rate in (float("nan"), -5.0):
         yield f"{rate} Hz.mkv", ebml.matroska(tracks=(ebml.video(), ebml.audio(rate=rate)))
     yield "fast.y4m", b"YUV4MPEG2 W16 H16 F2000000000:1 Ip C420\n" + (b"FRAME\n" + bytes(384)) * 3
 
