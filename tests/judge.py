@@ -123,6 +123,21 @@ def loud_share(media) -> float:
     return sum(abs(volume) > 0.2 for volume in volumes) / len(volumes)
 
 
+def tones(media, window: Fraction = Fraction(1, 40)) -> list[tuple[Fraction, float]]:
+    """Return the tone of each short time of the decoded audio: its middle, and the tone in hertz, 0 where it is silent.
+
+    A tone crosses zero twice per period.
+    """
+    time, volumes, rate = _audio(media)
+    size, found = int(window * rate), []
+    for start in range(0, len(volumes) - size, size):
+        part = volumes[start : start + size]
+        crossings = sum((before < 0) != (after < 0) for before, after in pairwise(part))
+        loud = max(map(abs, part)) > 0.02
+        found.append((time(start + size // 2), crossings / 2 / window if loud else 0))
+    return found
+
+
 def _audio(media):
     """Decode the first channel; return a function for the time of a sample, all samples, and the sample rate."""
     volumes, starts, rate = array("d"), [], 0

@@ -48,6 +48,8 @@ class Binary:
     """Seconds it takes to start and end, which every seek costs."""
     filters: frozenset[str] = frozenset()
     bitstream_filters: frozenset[str] = frozenset()
+    drops_packets: bool = False
+    """Whether the bitstream filter ``noise`` drops packets on a condition (from 5.0 on)."""
     sync_option: str = "fps_mode"
     """The option that decides whether frames are repeated and dropped: ``vsync`` before 5.1."""
     decoders: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
@@ -112,6 +114,7 @@ def inspect_binary(path: str) -> Binary:
         raise FfmpegNotFound([path])
     with ThreadPoolExecutor() as threads:
         trial = threads.submit(_segment_times_and_sync_option, path)
+        noise = threads.submit(_ask, path, "-h", "bsf=noise")
         codecs, filters, bitstream_filters, demuxers = threads.map(lambda question: _ask(path, question), QUESTIONS)
         absolute_segment_times, sync_option = trial.result()
     return Binary(
@@ -122,6 +125,7 @@ def inspect_binary(path: str) -> Binary:
         start_up,
         frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE)),
         bitstream_filters=frozenset(bitstream_filters.split()),
+        drops_packets="-drop " in noise.result(),
         decoders=_decoders(codecs),
         demuxers=frozenset(
             name

@@ -81,6 +81,30 @@ FARTHER_BACK = (0, 12, 120)
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
 """Seconds that audio is read from before its first wanted sample."""
 
+LAYOUTS = {1: "mono", 2: "stereo", SURROUND_CHANNELS: "5.1"}
+"""The channel layouts of AAC by the number of channels. Two layouts are called 5.1; this one the encoder takes."""
+
+LONGEST_SHIFT = 0.05
+"""Seconds by which audio may be heard too early or too late before silence is added, or audio left out, to mend it."""
+
+SHORTEST_HOLE = "0.00001"
+"""Seconds, less than a sample."""
+
+LEAD = 64
+"""Samples of the silence behind which the hole before late audio is filled. In other audio they come before the first
+sample, and are cut off."""
+
+LATEST_AUDIO = (20, 3600)
+"""Seconds by which the first decoded audio of a run may be late and still have silence before it from the run's
+beginning on: in the first try of a segment, and in further ones."""
+
+SILENCE_BEFORE_CHANGE = 4
+"""Seconds of silence before audio that begins later than that, because the audio has changed in the middle of the run.
+They cover what was lost in the change, and cost the encoder 20 ms."""
+
+FIRST_OF_EACH_TIME = f"noise=drop=if(lt(pts\\,ld(0))*n\\,1\\,0*st(0\\,pts+{AAC_FRAME // 2}))"
+"""Drops every packet that begins before the end of the last one that was kept."""
+
 FORMAT_OPTIONS = {
     "movflags": "+frag_keyframe+empty_moov+default_base_moof+skip_trailer+frag_discont",
     "avoid_negative_ts": "disabled",
@@ -351,30 +375,57 @@ def _audio(task: _Task, rendition: AudioRendition) -> tuple[Any, dict[str, Any]]
         audio = _from(task, sample - AUDIO_SEEK_MARGIN if task.first else None)[str(rendition.track.index)]
     if task.method.guarded:
         audio = audio.filter("aeval", "if(isnan(val(ch)),0,clip(val(ch),-1,1))", c="same")
-    audio = (
-        audio.filter("aresample", rate)
-        # async=1 keeps audio and video in step over holes, by silence; it never stretches. first_pts puts the first
-        # sample on the grid even if there is a hole. It counts samples at the filter's input rate, which is certain
-        # only after the filter before it (HE-AAC announces half of its rate).
-        .filter("aresample", rate, first_pts=round(sample * rate), **{"async": 1})
-        .filter("atrim", start_pts=round(sample * rate))
-        .filter("apad")
-        # If nothing can be decoded, the silence has no time yet.
-        .filter("asetpts", f"({round(sample * rate)}+N)/SR/TB+0.5")
-    )
-    if rendition.channels == SURROUND_CHANNELS:
-        # Two layouts are called 5.1; this is the one of AAC, which the encoder takes.
-        audio = audio.filter("aformat", channel_layouts="5.1")
+    audio = _from_sample(task, audio, round(sample * rate), rendition)
     return audio, {
         "c:a": "aac",
         "ac": rendition.channels,
         "ar": rate,
         "b:a": rendition.bit_rate,
+        **({"bsf:a": FIRST_OF_EACH_TIME} if task.binary.drops_packets else {}),
         "segment_start_number": number,
         # The encoder's first packet is its priming, one frame before the first sample.
         **_cut_at((boundary - cuts.slack for boundary in boundaries), sample - frame, task.binary),
         "to": _seconds(end),
     }
+
+
+def _from_sample(task: _Task, audio: Any, first: int, rendition: AudioRendition) -> Any:
+    """Turn decoded audio into AAC frames from a sample on, with silence in its holes and after its end.
+
+    Where the channels, the rate or the sample format of the audio change, ffmpeg builds these filters anew: they forget
+    what they have counted, and lose what they hold. So every time is that of the audio, and frames begin on the same
+    grid whenever the filters are built. The new filters begin before the change, with silence in place of what was
+    lost. The packets of the frames that come twice are dropped.
+    """
+    rate = rendition.sample_rate
+    latest = LATEST_AUDIO[1 if task.tries or not task.binary.drops_packets else 0] * rate
+    frames = f"max(0,floor((PTS-{first})/{AAC_FRAME})-{SILENCE_BEFORE_CHANGE * rate // AAC_FRAME})"
+    begins = f"{first}+if(gt(PTS,{first + latest}),{frames}*{AAC_FRAME},-{LEAD})"
+    audio = (
+        audio.filter("aresample", rate)
+        # async=1 keeps audio and video in step over holes, by silence; it never stretches. It counts samples at the
+        # filter's input rate, which is certain only after the filter before it (HE-AAC announces half of its rate).
+        .filter("aresample", rate, min_hard_comp=LONGEST_SHIFT, **{"async": 1})
+        .filter("aformat", channel_layouts=LAYOUTS[rendition.channels])
+        .filter("atrim", start_pts=first)
+        .filter_multi_output("asplit")
+    )
+    silence = (
+        audio[0].filter("atrim", end_sample=LEAD).filter("volume", 0).filter("asetpts", begins).filter("asettb", "AVTB")
+    )
+    return (
+        # It writes times in AVTB and takes them for ones in the time base that it was given.
+        ffmpeg.filter([silence, audio[1].filter("asettb", "AVTB")], "ainterleave")
+        .filter("asettb", f"1/{rate}")
+        # The one hole that is left is filled, however short it is.
+        .filter("aresample", rate, min_comp=SHORTEST_HOLE, min_hard_comp=SHORTEST_HOLE, **{"async": 1})
+        .filter("atrim", start_pts=first)
+        .filter("apad")
+        # If nothing can be decoded, the silence has no time yet.
+        .filter("asetpts", f"if(isnan(PTS),{first}+N,PTS)")
+        # Up to 5.1 the encoder is given whole frames anyway; since then, the rest of one would move all that follow.
+        .filter("asetnsamples", AAC_FRAME)
+    )
 
 
 def _filtered_frames(source: Any, rendition: VideoRendition, binary: Binary) -> Any:

@@ -212,3 +212,7 @@ def test_a_binary_that_was_no_ffmpeg_is_asked_again(tmp_path):
     script(tmp_path / "ffmpeg", f'exec {find()} "$@"')
 
     assert inspect_binary(path).version
+
+
+def test_packets_are_dropped_on_a_condition_from_5_0_on(binary):
+    assert binary.drops_packets == (binary.release >= (5, 0))

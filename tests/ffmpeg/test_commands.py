@@ -215,6 +215,12 @@ def test_where_a_first_frame_is_only_expected_a_new_binary_counts_nothing_from_i
     assert 0 < Fraction(option(new, "-segment_time")) < Fraction(1, 1000)
 
 
+def test_packets_are_dropped_by_a_binary_that_can():
+    argvs = {can: plan(FILM, "audio-0", 3, binary=replace(OLD, drops_packets=can)).argv for can in (True, False)}
+
+    assert {can: "-bsf:a" in argv for can, argv in argvs.items()} == {True: True, False: False}
+
+
 # When it decodes
 
 
