@@ -47,9 +47,9 @@ LAYOUTS = {
 SIZES = ("96x64", "64x368")
 """Tiny, and narrow but high enough to be offered in two sizes."""
 
-DAMAGES = ("1", "lt(n,40)", "gt(n,40)")
-"""Amounts of noise: every byte, that of the first packets, or that of later ones. A packet of which few bytes are
-damaged may be decoded to another number of samples, and its segment is then a gap."""
+DAMAGES = ("1", "100", "lt(n,40)", "gt(n,40)")
+"""Amounts of noise: every byte, one in a hundred, that of the first packets, or that of later ones. A packet of which
+few bytes are damaged may be decoded to another number of samples, or of channels."""
 
 FLASHES = "lutyuv=y=val/4,drawbox=t=fill:c=white:enable='between(mod(t,1),0.25,0.25+1/({rate}))'"
 TONE = "0.7*sin(2*PI*300*t)"
