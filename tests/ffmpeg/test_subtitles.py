@@ -13,7 +13,7 @@ from textwrap import indent
 import pytest
 
 from hls_sessions.errors import MediaNotFound, SubtitlesFailed, Unavailable
-from hls_sessions.ffmpeg import SubtitleReader
+from hls_sessions.ffmpeg import Prober, SubtitleReader
 from hls_sessions.ffmpeg.subtitles import reader as subtitles
 from hls_sessions.media import SubtitleTrack
 from hls_sessions.testing import out_of_resources
@@ -54,8 +54,10 @@ IMAGES = b"".join(
 
 
 @pytest.fixture
-def make_reader(workers):
+def make_reader(request, hls_shared_workers):
     """Return a function that makes a reader, which is closed after the test."""
+    # A double is found by workers of the test's own alone.
+    workers = request.getfixturevalue("workers") if "double" in request.fixturenames else hls_shared_workers[0]
     made = []
 
     def make(**options):
@@ -73,17 +75,19 @@ def reader(make_reader):
 
 
 @pytest.fixture
-def film(hls_clip, make_prober):
+def film(hls_clip, hls_shared_workers):
     """Return a function that makes a film with subtitles, and returns its facts."""
+    prober = Prober(hls_shared_workers[0], timeout=60)
 
     def film(*tracks, container="mkv", **like):
         # Silent, because an encoder's priming would move everything by some milliseconds.
         made = hls_clip(
             **{"seconds": 8, "size": "160x90", "audio": None, "container": container, "subtitles": tracks} | like
         )
-        return make_prober(timeout=60).probe(made)
+        return prober.probe(made)
 
-    return film
+    yield film
+    prober.close()
 
 
 @pytest.fixture
