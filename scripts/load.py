@@ -200,6 +200,15 @@ class Crowd:
         finally:
             connection.close()
 
+    async def _asked_again(self, path: str) -> str:
+        """Return the answer to a request that was answered with an error, because that was not read."""
+        try:
+            async with httpx.AsyncClient(base_url=self._url, timeout=BOUND, trust_env=False) as http:
+                answer = await http.get(path)
+        except httpx.HTTPError as error:
+            return repr(error)
+        return f"{answer.status_code}" if answer.is_success else answer.text
+
     async def _load(
         self,
         connection: Connection,
@@ -215,7 +224,7 @@ class Crowd:
             status, size = await connection.get(host, paths[at])
             now = time.monotonic()
             if status != httpx.codes.OK or not size:
-                seen.errors.append(f"{status} for {paths[at]}")
+                seen.errors.append(f"{status} for {paths[at]}; asked again: {await self._asked_again(paths[at])}")
                 await asyncio.sleep(1)
                 return
             if connection.gap is not None:

@@ -129,7 +129,9 @@ async def endured(url: str, daemon: int, disk: Path, media: list[Path], argument
     print(f"{crowd.kills} processes killed;", ", ".join(f"{kind}: {times}" for kind, times in weather.faults.items()))
     async with httpx.AsyncClient(base_url=url, timeout=SETTLED, trust_env=False) as http:
         for session in (await http.get("/sessions")).raise_for_status().json():
-            await http.delete(f"/sessions/{session['session_id']}")
+            ended = await http.delete(f"/sessions/{session['session_id']}")
+            if ended.is_error:
+                print(f"{ended.status_code} for the end of a session: {ended.text}")
     return not any(seen.errors or seen.gaps for seen in crowd.seen)
 
 
