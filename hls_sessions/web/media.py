@@ -116,8 +116,8 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
     if request.method == "HEAD":
         return _head(session.file_of(rendition, number), CONTENT[extension])
     path = session.published(rendition, number)
-    if path is not None and (response := _file(path, CONTENT[extension])) is not None:
-        return response if _is_new(request, response) else NotModifiedResponse(response.headers)
+    if path is not None and (file := _open(path)) is not None:
+        return _file(request, file, CONTENT[extension])
     ask = partial(session.ask_segment, rendition, number)
     if extension == "vtt":
         return await _subtitles_when_there(request, session, ask)
@@ -151,8 +151,8 @@ def _is_new(request: Request, response: Response) -> bool:
 
 def _head(path: Path, content: str) -> Response:
     """Answer HEAD, for which nothing is made and nobody is counted. A file that is not there has no length yet."""
-    if (there := _file(path, content)) is not None:
-        return there
+    if (file := _open(path)) is not None:
+        return _OpenFile(file, content)
     response = Response(media_type=content)
     del response.headers["content-length"]
     return response
@@ -203,11 +203,7 @@ async def _when_there(request: Request, ask: Ask, content: str) -> Response:
     file = await _unless_left(request, _opened(ask))
     if file is None:
         return Response(status_code=CLIENT_LEFT)
-    response = _OpenFile(file, content)
-    if _is_new(request, response):
-        return response
-    file.close()
-    return NotModifiedResponse(response.headers)
+    return _file(request, file, content)
 
 
 async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
@@ -299,11 +295,25 @@ class _OpenFile(_WholeFile):
                 await super().__call__({**scope, "extensions": {}}, receive, send)
 
 
-def _file(path: Path, content: str) -> FileResponse | None:
+def _open(path: Path) -> BinaryIO | None:
+    """Open a file on disk; None if it is not there any more, or no descriptor is left for it.
+
+    That is not left to the server, which opens files by name in threads of its own: where there is no descriptor,
+    granian (2.8) answers 404, and where there is no thread, the daemon ends.
+    """
     try:
-        return _WholeFile(path, headers=SEGMENT_HEADERS, media_type=content, stat_result=path.stat())
+        return path.open("rb", buffering=0)
     except OSError:
         return None  # deleted since: the disk is a cache
+
+
+def _file(request: Request, file: BinaryIO, content: str) -> Response:
+    """Answer with an open file, unless the client has its content already."""
+    response = _OpenFile(file, content)
+    if _is_new(request, response):
+        return response
+    file.close()
+    return NotModifiedResponse(response.headers)
 
 
 open_routes = [
