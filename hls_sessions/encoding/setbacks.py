@@ -61,7 +61,7 @@ AWAY: Final = (errno.ENOENT, errno.ESTALE, errno.ENOTCONN)
 UNOPENED: Final = "Error while opening encoder"
 """What ffmpeg says, up to 5.1, when x264 cannot start its threads. It says the same of options that are wrong."""
 
-PATIENCE: Final = 5.0
+PATIENCE: Final = 20.0
 """Seconds for which an encoder that cannot be opened is taken for one without threads."""
 
 
