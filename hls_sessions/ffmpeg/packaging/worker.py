@@ -49,10 +49,7 @@ class Damaged(Exception):
 
 def serve(channel: Channel) -> None:
     """Answer one request after another until the daemon closes the channel."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    most = pages * resource.getpagesize() + MEMORY
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    bound_memory(MEMORY)
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
     if (folder := which.pop("confined_to")) is not None:
@@ -72,6 +69,14 @@ def serve(channel: Channel) -> None:
             of_libav = isinstance(error, av.error.FFmpegError)
             answer = {"error": why, "errno": None if of_libav else getattr(error, "errno", None)}
         channel.send(answer, init)
+
+
+def bound_memory(more: int) -> None:
+    """Let this process take so many bytes of address space beyond those that it has, and leave no core dump."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def _made(

@@ -34,8 +34,9 @@ PROBE: Final = "hls_sessions.ffmpeg.probing.worker:serve"
 READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitles.worker:serve"
 PACKAGE: Final = "hls_sessions.ffmpeg.packaging.worker:serve"
 JUDGE: Final = "hls_sessions.ffmpeg.judging.worker:serve"
+RECORD: Final = "hls_sessions.ffmpeg.recording.worker:serve"
 TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
-"""The tasks that the warm parent loads before the first request. A daemon judges nothing."""
+"""The tasks that the warm parent loads before the first request: those of every daemon that plays films."""
 
 PACKET: Final = 65536
 """Bytes that one packet on the control socket may have."""

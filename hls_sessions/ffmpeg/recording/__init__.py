@@ -1,0 +1,1 @@
+"""Makes HLS of what is recorded, while it arrives."""

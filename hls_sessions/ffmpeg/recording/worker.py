@@ -1,0 +1,92 @@
+"""The worker that makes the segments of one part of a recording while it arrives.
+
+The first message says what is to be made:
+
+- ``path``, ``confined_to``: the part on disk, and the only folder it may write to; null for no confinement.
+- ``demuxer``: which to open it with; null to find out.
+- ``length``: the wanted length of a segment in seconds, as a rational.
+- ``start``: null for the beginning; else ``number``, ``origin`` and ``begins`` of the first segment to make, as they
+  were told.
+- ``copies``: whether video may be copied.
+- ``folder``: where segments are written, each as ``<kind>-<number>.m4s``.
+
+The further ones say how much is there (``{"size": bytes}``), and that no more will come (``{"ended": true}``).
+
+It answers with ``{"opened": {…}}``, with the name of the demuxer and of the codecs; with ``{"cut": {…}}`` and the init
+segments as its payload for each segment; and with ``{"ended": null}``, or ``{"ended": why}`` where it could not go on.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import av.logging
+
+from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.packaging.segment_writer import write_segment
+from hls_sessions.ffmpeg.packaging.worker import bound_memory
+from hls_sessions.ffmpeg.recording.feed import Feed
+from hls_sessions.ffmpeg.recording.segmenter import Content, Cut, NotMedia, Segmenter, Start
+from hls_sessions.ffmpeg.sandbox import confine_worker
+from hls_sessions.media import OFFSET
+
+if TYPE_CHECKING:
+    from hls_sessions.ffmpeg.workers import Channel
+
+PROBED: Final = {"mpegts": (1_000_000, 1_000_000)}
+"""Bytes, and microseconds of media, that are read before anything is known, where the header does not tell all: in
+MPEG-TS there is none. Everything that is read more is shown later by as much."""
+
+MEMORY: Final = 1024**3
+"""Bytes of address space beyond those the process begins with: for what has arrived since the last segment."""
+
+LEAST_PROBED: Final = (2048, 0)
+
+
+def serve(channel: Channel) -> None:
+    """Make segments until the recording ends or the daemon closes the channel."""
+    bound_memory(MEMORY)
+    av.logging.set_level(av.logging.PANIC)
+    which: dict[str, Any] = channel.receive().body
+    if which["confined_to"] is not None:
+        confine_worker(which["path"], which["confined_to"])
+    why: str | None = None
+    try:
+        _make(channel, which)
+    except av.error.EOFError:
+        why = "it has ended before anything could be shown"
+    except (av.error.FFmpegError, NotMedia, OSError, ValueError, MemoryError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    channel.send({"ended": why})
+    channel.receive()  # the daemon closes the channel
+
+
+def _make(channel: Channel, which: dict[str, Any]) -> None:
+    folder = Path(which["folder"])
+    feed = Feed(which["path"], channel.receive)
+    size, duration = PROBED.get(which["demuxer"] or "", LEAST_PROBED)
+    options = {"probesize": str(size), "analyzeduration": str(duration), "format_whitelist": MEDIA}
+    container = av.open(feed, format=which["demuxer"], options=options, metadata_errors="replace")
+    start = None
+    if (begun := which["start"]) is not None:
+        start = Start(begun["number"], Fraction(begun["origin"]), Fraction(begun["begins"]))
+
+    def publish(cut: Cut, contents: dict[str, Content]) -> None:
+        inits, made = [], {}
+        for kind, content in contents.items():
+            offset = f"{float(OFFSET + content.track.clock - cut.origin):.6f}"
+            with (folder / f"{kind}-{cut.number}.m4s").open("wb", buffering=0) as file:
+                packets = [piece.packet for piece in content.pieces]
+                init, written = write_segment(content.track.stream, packets, offset, None, file)
+            inits.append(init)
+            made[kind] = {"size": written, "init": len(init), "frames": len(packets)}
+        times = {name: str(getattr(cut, name)) for name in ("origin", "begins", "ends")}
+        channel.send({"cut": {"number": cut.number, **times, "made": made}}, *inits)
+
+    segmenter = Segmenter(container, Fraction(which["length"]), start, copies=which["copies"], publish=publish)
+    codecs = {stream.type: stream.codec_context.name for stream in segmenter.streams}
+    channel.send({"opened": {"demuxer": container.format.name, "codecs": codecs}})
+    segmenter.run()
