@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         NotFound,
         NotPlayable,
         OutsideRoots,
+        RecordingFull,
         RenditionNotFound,
         SandboxUnusable,
         SegmentImpossible,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         StorageFailed,
         SubtitlesFailed,
         Unavailable,
+        WrongOffset,
     )
     from hls_sessions.session import (
         Ended,
@@ -78,6 +80,7 @@ __all__ = [
     "NotPlayable",
     "OutsideRoots",
     "Reconfigured",
+    "RecordingFull",
     "RenditionNotFound",
     "Restarted",
     "SandboxUnusable",
@@ -100,6 +103,7 @@ __all__ = [
     "Supervisor",
     "Unavailable",
     "Updated",
+    "WrongOffset",
 ]
 
 _ROOMS = ("errors", "settings", "session", "supervisor")

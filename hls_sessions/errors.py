@@ -241,6 +241,27 @@ class SandboxUnusable(SessionError):
         super().__init__(f"The sandbox is required and does not hold: {'; '.join(reasons)}.")
 
 
+class WrongOffset(SessionError):
+    """Bytes of a recording belong elsewhere than at the end of what has arrived, where its source is to go on."""
+
+    kind = "wrong-offset"
+
+    def __init__(self, offset: int, expected: int) -> None:
+        self.offset = offset
+        self.expected = expected
+        super().__init__(f"These bytes belong at {offset}, but {expected} have arrived.")
+
+
+class RecordingFull(SessionError):
+    """A recording has as many bytes as it may have."""
+
+    kind = "recording-full"
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        super().__init__(f"A recording may have {most} bytes, and not more.")
+
+
 class StorageFailed(SessionError):
     """The segment directory cannot be made or written (permissions, a full disk)."""
 

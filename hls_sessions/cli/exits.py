@@ -44,6 +44,8 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.SnapshotRefused: Exit.USAGE,
     errors.SettingsRefused: Exit.USAGE,
     errors.FfmpegNotFound: Exit.FAILED,
+    errors.WrongOffset: Exit.FAILED,
+    errors.RecordingFull: Exit.FAILED,
     errors.StorageFailed: Exit.FAILED,
     errors.StateUnusable: Exit.FAILED,
     errors.CapacityExceeded: Exit.FULL,

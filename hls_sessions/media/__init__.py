@@ -21,7 +21,7 @@ from hls_sessions.media.fmp4 import (
     same_form,
 )
 from hls_sessions.media.nal import recovery_frames, refreshes
-from hls_sessions.media.playlists import master_playlist, media_playlist, playlist
+from hls_sessions.media.playlists import VERSION, master_playlist, media_playlist, playlist
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
     AudioRendition,
@@ -40,6 +40,7 @@ __all__ = [
     "AUDIO_RATE",
     "OFFSET",
     "SURROUND_CHANNELS",
+    "VERSION",
     "AudioCopy",
     "AudioRendition",
     "AudioTrack",

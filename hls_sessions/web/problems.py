@@ -41,6 +41,8 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.FfmpegNotFound: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.EncoderUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SandboxUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.WrongOffset: HTTPStatus.CONFLICT,
+    errors.RecordingFull: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.StorageFailed: HTTPStatus.INSUFFICIENT_STORAGE,
     errors.StateUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,

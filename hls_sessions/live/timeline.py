@@ -1,0 +1,139 @@
+"""The timeline of a recording, which grows: its cuts are facts, written down as they are made, and never change.
+
+A part is one stream of a source. Where the source comes back with another one, that is another part: its times begin
+anew (EXT-X-DISCONTINUITY), and it has init segments of its own. Segments are numbered through all parts.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """One stream of a source, as it is offered."""
+
+    number: int
+    """That of its file in the journal."""
+    first: int
+    """Its first segment."""
+    origin: Fraction
+    """When it begins, in seconds on its own clock."""
+    began_at: datetime
+    """When that was, by the wall clock."""
+    kinds: tuple[str, ...]
+    """Its renditions: ``video``, ``audio``."""
+
+
+@dataclass(eq=False)
+class GrowingTimeline:
+    """The segments so far. One thread adds to it, and any may read it."""
+
+    target: int
+    """Seconds that no segment is longer than, rounded (RFC 8216, 4.3.3.1). It must not change while players look."""
+    parts: list[LivePart] = field(default_factory=list)
+    ends: list[Fraction] = field(default_factory=list)
+    """When each segment ends, in seconds on the clock of its part."""
+    is_over: bool = False
+    """Whether no segment will be added."""
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def begin_part(self, number: int, origin: Fraction, began_at: datetime, kinds: Sequence[str]) -> None:
+        """Add a part, to which all further segments belong.
+
+        Raises:
+            ValueError: it is not a later one, or nothing more can be added.
+        """
+        if self.is_over or (self.parts and number <= self.parts[-1].number):
+            raise ValueError(f"part {number} cannot be added to {self.parts[-1:]}")
+        self.parts.append(LivePart(number, len(self), origin, began_at, tuple(kinds)))
+
+    def add(self, end: Fraction) -> int:
+        """Add the segment that begins where the one before it ends, and return its number.
+
+        Raises:
+            ValueError: it is longer than players were told, ends before it begins, or nothing more can be added.
+        """
+        if self.is_over or not self.parts:
+            raise ValueError("nothing can be added")
+        length = end - self.begins(len(self))
+        if not round(length * 1000) > 0 or round(length) > self.target:
+            raise ValueError(f"a segment of {float(length):g} seconds cannot be added")
+        self.ends.append(end)
+        return len(self) - 1
+
+    def part_of(self, segment: int) -> LivePart:
+        """Return the part that a segment belongs to; of the next segment, the one that it would."""
+        return self.parts[bisect_right(self.parts, segment, key=lambda part: part.first) - 1]
+
+    def begins(self, segment: int) -> Fraction:
+        """When a segment begins, in seconds on the clock of its part; also the next one."""
+        part = self.part_of(segment)
+        return part.origin if segment == part.first else self.ends[segment - 1]
+
+    def length(self, segment: int) -> Fraction:
+        """How long a segment is, in seconds."""
+        return self.ends[segment] - self.begins(segment)
+
+    def began_at(self, segment: int) -> datetime:
+        """When a segment began, by the wall clock."""
+        part = self.part_of(segment)
+        return part.began_at + timedelta(seconds=float(self.begins(segment) - part.origin))
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds of all segments."""
+        return sum((self.length(segment) for segment in range(len(self))), Fraction(0))
+
+    def at(self, seconds: float) -> int:
+        """Return the segment that is shown so many seconds after the beginning; the last one after the end."""
+        shown = Fraction(0)
+        for segment in range(len(self)):
+            shown += self.length(segment)
+            if shown > seconds:
+                return segment
+        return max(0, len(self) - 1)
+
+    # ---- written down
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        parts = [
+            {
+                "number": part.number,
+                "first": part.first,
+                "origin": str(part.origin),
+                "began_at": part.began_at.timestamp(),
+                "kinds": list(part.kinds),
+            }
+            for part in self.parts
+        ]
+        return {"target": self.target, "parts": parts, "ends": list(map(str, self.ends)), "is_over": self.is_over}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> GrowingTimeline:
+        """Return the one that was written down.
+
+        Raises:
+            KeyError, TypeError, ValueError: none was.
+        """
+        parts = [
+            LivePart(
+                int(part["number"]),
+                int(part["first"]),
+                Fraction(part["origin"]),
+                datetime.fromtimestamp(part["began_at"], UTC),
+                tuple(map(str, part["kinds"])),
+            )
+            for part in values["parts"]
+        ]
+        return cls(int(values["target"]), parts, list(map(Fraction, values["ends"])), bool(values["is_over"]))
