@@ -106,6 +106,10 @@ class SegmentDirectory:
         """Delete it and everything in it, if it is this user's."""
         if is_own(self.path):
             shutil.rmtree(self.path, ignore_errors=True)
+            # That needs descriptors, and one that was just made may be there because there were none.
+            with contextlib.suppress(OSError):
+                (self.path / OWNER).unlink(missing_ok=True)
+                self.path.rmdir()
         HELD.release(self.path)
 
     def size(self, file: Path) -> int | None:

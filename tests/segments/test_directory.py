@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import stat
 import subprocess
@@ -412,3 +413,17 @@ def test_a_pid_file_that_is_not_legible_ends_nobody(directory, written):
     (directory.new_run("video", 1) / "pid").write_text(written)
 
     assert end_processes(directory) == 0
+
+
+def test_one_that_was_just_made_is_deleted_though_no_descriptor_is_left(tmp_path):
+    directory = SegmentDirectory(tmp_path / "one")
+    directory.path.mkdir(mode=0o700)
+    (directory.path / "owner").touch()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        directory.destroy()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert not directory.path.exists()
