@@ -242,7 +242,7 @@ class SandboxUnusable(SessionError):
 
 
 class WrongOffset(SessionError):
-    """Bytes of a recording belong elsewhere than at the end of what has arrived, where its source is to go on."""
+    """These bytes of a recording do not belong at its end, where its source is to go on."""
 
     kind = "wrong-offset"
 

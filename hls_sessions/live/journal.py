@@ -88,16 +88,19 @@ class Journal:
         Raises:
             StorageFailed: its file cannot be made.
         """
+        self.close()
         with self._lock:
-            self._close()
             number = self._parts[-1].number + 1 if self._parts else 0
             path = self.folder / f"{PREFIX}{number}.{extension}"
             try:
                 self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-                self._sync_folder()
             except OSError as error:
                 raise _failed(path, error) from error
             self._parts.append(Part(number, path, 0))
+            try:
+                self._sync_folder()
+            except OSError as error:
+                raise _failed(path, error) from error
             return self._parts[-1]
 
     def append(self, offset: int, data: bytes | memoryview) -> int:
@@ -140,7 +143,11 @@ class Journal:
         with self._lock:
             if self._file is None or not self._unsynced:
                 return
-            file, self._unsynced = os.dup(self._file), False
+            try:
+                file = os.dup(self._file)  # it may be closed meanwhile
+            except OSError as error:
+                raise _failed(self.folder, error) from error
+            self._unsynced = False
         try:
             os.fdatasync(file)
         except OSError as error:

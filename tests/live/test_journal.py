@@ -197,6 +197,32 @@ def test_everything_is_brought_to_the_disk_a_moment_later(journal, monkeypatch):
     assert synced == [3], "what is on the disk is not brought there again"
 
 
+def test_what_was_added_to_a_part_is_brought_to_the_disk_though_another_has_begun(journal, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size))
+    journal.begin("webm")
+    journal.append(0, b"abc")
+
+    journal.begin("webm")
+
+    assert synced == [3]
+
+
+def test_a_sync_without_a_descriptor_is_said_and_made_up_for(journal, monkeypatch):
+    journal.begin("webm")
+    journal.append(0, b"abc")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "dup", lambda _: os.open("/no/such/file", os.O_RDONLY))
+        with pytest.raises(StorageFailed):
+            journal.sync()
+    synced = []
+    monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size))
+
+    journal.sync()
+
+    assert synced == [3]
+
+
 def test_what_was_added_last_is_brought_to_the_disk_at_the_end(journal, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fdatasync", lambda file: synced.append(os.fstat(file).st_size))

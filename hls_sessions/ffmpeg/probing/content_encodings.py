@@ -36,7 +36,7 @@ class _Element(NamedTuple):
 def encrypted_tracks(file: BinaryIO) -> dict[str, list[bool]]:
     """Return whether each video and each audio track is encrypted, in the order of the file.
 
-    What is no Matroska, or names its tracks nowhere, has none.
+    A file that is no Matroska, or names its tracks nowhere, has none.
     """
     found: dict[str, list[bool]] = {kind: [] for kind in KINDS.values()}
     data = _tracks(file)

@@ -1,1 +1,1 @@
-"""Makes HLS of what is recorded, while it arrives."""
+"""Makes HLS of a recording, while it arrives."""

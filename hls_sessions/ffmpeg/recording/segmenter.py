@@ -33,7 +33,7 @@ class Start:
 
 
 class NotMedia(Exception):
-    """What is recorded cannot be made into HLS; the message says why."""
+    """The recording cannot be made into HLS; the message says why."""
 
 
 class Cut(NamedTuple):
