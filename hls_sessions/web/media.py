@@ -259,23 +259,17 @@ async def _disconnected(request: Request) -> None:
         pass
 
 
-class _WholeFile(FileResponse):
-    """A file that is sent to its end, or to the end of the requested part, even if the client seems to have left.
+class _OpenFile(FileResponse):
+    """A file that is sent to its end, or to the end of the requested part, from here.
+
+    A segment may be deleted to make room as soon as its waiting requests are answered, and the server would open it by
+    name, which is too late. It would also do so in a thread of its own: where there is no descriptor, granian (2.8)
+    answers 404, and where there is no thread, the daemon ends. A small file is read at once, a large one in pieces, by
+    threads.
 
     Starlette listens for a client that leaves while it sends a part. Where this app has listened before, as it does
-    while a request waits, granian sometimes says at once that the client has left, and nothing would be sent.
-    """
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to
-        await super().__call__(scope, asyncio.Event().wait, send)  # type: ignore[arg-type] # it never returns
-
-
-class _OpenFile(_WholeFile):
-    """A file that is sent to its end though it is deleted meanwhile.
-
-    A segment may be deleted to make room as soon as its waiting requests are answered. The server would open it by
-    name, which is too late. It was written a moment ago, so reading it costs no wait that would be worth a
-    thread; one that is large is read in pieces, by threads.
+    while a request waits, granian sometimes says at once that the client has left, and nothing would be sent. So it is
+    not listened to.
     """
 
     chunk_size = 1024 * 1024
@@ -285,22 +279,19 @@ class _OpenFile(_WholeFile):
         status = os.fstat(file.fileno())
         super().__init__(f"/dev/fd/{file.fileno()}", headers=SEGMENT_HEADERS, media_type=content, stat_result=status)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to
         with self._file:
             is_plain = scope["method"] == "GET" and not any(name == b"range" for name, _ in scope["headers"])
             if is_plain and int(self.headers["content-length"]) <= READ_AT_ONCE:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 await send({"type": "http.response.body", "body": self._file.read()})
             else:
-                await super().__call__({**scope, "extensions": {}}, receive, send)
+                never = asyncio.Event().wait
+                await super().__call__({**scope, "extensions": {}}, never, send)  # type: ignore[arg-type] # it never returns
 
 
 def _open(path: Path) -> BinaryIO | None:
-    """Open a file on disk; None if it is not there any more, or no descriptor is left for it.
-
-    That is not left to the server, which opens files by name in threads of its own: where there is no descriptor,
-    granian (2.8) answers 404, and where there is no thread, the daemon ends.
-    """
+    """Open a file on disk; None if it is not there any more, or no descriptor is left for it."""
     try:
         return path.open("rb", buffering=0)
     except OSError:
