@@ -178,7 +178,11 @@ import sys, threading
 from hls_sessions import Supervisor
 from hls_sessions.cli import main
 
-Supervisor.stop = lambda _: threading.Event().wait()
+def stop(supervisor):
+    print("stopping", flush=True)
+    threading.Event().wait()
+
+Supervisor.stop = stop
 serve = sys.modules["hls_sessions.cli.serve"]
 serve.SLACK = float(sys.argv.pop())
 main()
@@ -203,7 +207,10 @@ def test_a_stop_that_hangs_is_cut_short_at_once_by_a_second_signal_and_in_the_en
     ) as daemon:
         assert daemon.stdout.readline().startswith("hls-sessions ready")
         for number in signals:
+            # One at a time: of two that are pending at once, the system chooses which is first.
             daemon.send_signal(number)
+            if number is signals[0]:
+                assert daemon.stdout.readline() == "stopping\n"
         _, said = daemon.communicate(timeout=30)
 
     assert daemon.returncode == code
