@@ -209,15 +209,29 @@ def serve(segments: Path, roots: list[Path], *options: str, **environment: str) 
     return Daemon(process, url, httpx.Client(base_url=url, timeout=60, trust_env=False))
 
 
+@pytest.fixture(scope="session")
+def quick_ffmpeg(tmp_path_factory):
+    """The path of the usual ffmpeg, behind a script that answers what every daemon asks first."""
+    folder = tmp_path_factory.mktemp("quick")
+    script = folder / "ffmpeg"
+    script.write_text(f"#!/bin/sh\n{answers_as(find(), folder)}\n")
+    script.chmod(0o755)
+    return str(script)
+
+
 @pytest.fixture
-def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path):
+def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path, quick_ffmpeg):
     """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
     daemons: list[Daemon] = []
 
     def start(*options: str, media: Path | None = None, **environment: str) -> Daemon:
         roots = [media] if media else [hls_clip_folder, tmp_path]
         # A test leaves nothing behind, unless it says so.
-        defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home"), "HLS_SESSIONS_DRAIN": "true"}
+        defaults = {
+            "XDG_STATE_HOME": str(tmp_path / "state-home"),
+            "HLS_SESSIONS_DRAIN": "true",
+            "HLS_SESSIONS_FFMPEG": quick_ffmpeg,
+        }
         daemons.append(serve(hls_segments_dir, roots, *options, **defaults | environment))
         return daemons[-1]
 
@@ -263,13 +277,17 @@ class SharedDaemon(Daemon):
 
 
 @pytest.fixture(scope="session")
-def share_daemon(hls_clip_folder, tmp_path_factory):
+def share_daemon(hls_clip_folder, tmp_path_factory, quick_ffmpeg):
     """Return a context with a daemon for several tests. In the end it must stop well, and leave no session."""
 
     @contextmanager
     def share_daemon(token: str | None = None, **environment: str) -> Iterator[SharedDaemon]:
         segments, media, state = (tmp_path_factory.mktemp(name) for name in ("segments", "media", "state"))
-        defaults = {"XDG_STATE_HOME": str(state), "HLS_SESSIONS_DRAIN": "true"}
+        defaults = {
+            "XDG_STATE_HOME": str(state),
+            "HLS_SESSIONS_DRAIN": "true",
+            "HLS_SESSIONS_FFMPEG": quick_ffmpeg,
+        }
         options = () if token is None else ("--token", token)
         started = serve(segments, [media, hls_clip_folder], *options, **defaults | environment)
         spare(started.process.pid)

@@ -32,6 +32,9 @@ IN_HARDWARE = re.compile("_(amf|cuvid|d3d|mediacodec|mmal|oh|qsv|rkmpp|v4l2m2m)"
 QUESTIONS: Final = ("-codecs", "-filters", "-bsfs", "-demuxers")
 """What a binary is asked to list; for each it is started once."""
 
+NOISE: Final = "-h bsf=noise"
+"""The question what the bitstream filter ``noise`` can do."""
+
 REQUIRED_ENCODERS = ("libx264", "aac")
 
 
@@ -114,7 +117,7 @@ def inspect_binary(path: str) -> Binary:
         raise FfmpegNotFound([path])
     with ThreadPoolExecutor() as threads:
         trial = threads.submit(_segment_times_and_sync_option, path)
-        noise = threads.submit(_ask, path, "-h", "bsf=noise")
+        noise = threads.submit(_ask, path, *NOISE.split())
         codecs, filters, bitstream_filters, demuxers = threads.map(lambda question: _ask(path, question), QUESTIONS)
         absolute_segment_times, sync_option = trial.result()
     return Binary(

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.ffmpeg.binary import QUESTIONS
+from hls_sessions.ffmpeg.binary import NOISE, QUESTIONS
 from hls_sessions.ffmpeg.trial import FILM
 
 _SCRIPT = """#!/bin/sh
@@ -119,7 +119,7 @@ def answers_as(real: str, folder: Path) -> str:
 @cache
 def _lists_of(real: str) -> dict[str, bytes]:
     """Return what it prints, by the arguments that have it print it."""
-    asked = [["-version"], *(["-hide_banner", "-nostdin", question] for question in QUESTIONS)]
+    asked = [["-version"], *(["-hide_banner", "-nostdin", *question.split()] for question in (*QUESTIONS, NOISE))]
     return {" ".join(words): subprocess.run([real, *words], check=True, capture_output=True).stdout for words in asked}  # noqa: S603 - an argument list, no shell
 
 

@@ -116,11 +116,20 @@ def test_a_run_from_the_beginning_goes_on_over_every_change(film, encode):
 def test_a_run_from_any_segment_goes_on_over_every_change_and_all_runs_fit_together(film, encode):
     rendition = film[0].audio[0]
 
-    runs = {number: encode(rendition, number) for number in film[0].cuts(rendition.id).made}
+    made = film[0].cuts(rendition.id).made
+    # Each run goes on to the end of the film, so every other one is enough to have each change in some, and a joint on
+    # either side of it.
+    runs = {number: encode(rendition, number) for number in made[::2]}
 
     for segments in runs.values():
         see_that_all_is_right(film, rendition, segments)
-    see_that_all_is_right(film, rendition, {number: segments[number] for number, segments in runs.items()})
+    joined = {
+        number: segments[number]
+        for first, segments in runs.items()
+        for number in (first, first + 1)
+        if number in segments
+    }
+    see_that_all_is_right(film, rendition, joined)
 
 
 def test_a_change_long_after_the_beginning_of_a_run_is_no_different(film, encode, monkeypatch):
