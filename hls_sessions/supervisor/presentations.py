@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from cachetools import LRUCache
@@ -25,9 +26,11 @@ class Presentations:
     def __init__(self, prober: Prober, kept: int = KEPT) -> None:
         """Begin with none; keep up to so many bytes."""
         self._prober = prober
-        # Keyed by identity: the prober hands out the same facts as long as the file stays the same, and a presentation
-        # keeps them alive, so no other facts can have their id.
-        self._known: LRUCache[tuple[int, float, bool], Presentation] = LRUCache(kept, lambda kept: kept.size_in_memory)
+        # Keyed by identity: the prober hands out the same facts as long as the file stays the same. They are kept
+        # beside their presentation, which has a copy of them, so that no other facts can have their id.
+        self._known: LRUCache[tuple[int, float, bool], tuple[Media, Presentation]] = LRUCache(
+            kept, lambda known: known[1].size_in_memory
+        )
         self._lock = threading.Lock()
 
     def of(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
@@ -52,8 +55,7 @@ class Presentations:
         with self._lock:
             known = self._known.get(key)
         if known is None:
-            known = Presentation.of(facts, segment_length, copy=copy)
-            with self._lock:
-                if known.size_in_memory <= self._known.maxsize:
-                    self._known[key] = known
-        return known
+            known = facts, Presentation.of(facts, segment_length, copy=copy)
+            with self._lock, suppress(ValueError):  # it is larger than all of them may be
+                self._known[key] = known
+        return known[1]
