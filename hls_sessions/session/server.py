@@ -34,27 +34,21 @@ from hls_sessions.errors import (
     SnapshotRefused,
     StorageFailed,
 )
-from hls_sessions.otp import NO_REPLY, Crash, GenServer, Shutdown
+from hls_sessions.otp import NO_REPLY, Crash
 from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage, end_processes
+from hls_sessions.session.base_server import BaseSessionServer
 from hls_sessions.session.info import info_of
 from hls_sessions.session.messages import (
-    Displace,
-    GetInfo,
     GetInit,
     GetSegment,
-    Heartbeat,
-    IdleCheck,
     Pause,
     PauseIf,
-    Peek,
-    Reap,
     Reconfigure,
     Resume,
     Served,
 )
-from hls_sessions.session.record import QUIET
 from hls_sessions.session.snapshot import PausedRun, SessionSettings, Snapshot, ViewerPosition, judge_numbers
-from hls_sessions.session.state import Circumstances, State, Step, Who
+from hls_sessions.session.state import State, Step, Who
 from hls_sessions.session.subtitles import SessionSubtitles, SubtitlesRead
 from hls_sessions.session.waits import Waits
 
@@ -62,7 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Exit, Packaged
-    from hls_sessions.otp import ExitReason, From, Timer
+    from hls_sessions.otp import ExitReason, From
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord
     from hls_sessions.session.services import Services
@@ -111,16 +105,13 @@ class RoomCheck:
     """The session's own reminder, while the disk is too full for it, to check the disk again."""
 
 
-class SessionServer(GenServer):
+class SessionServer(BaseSessionServer):
     """The actor of one session. After a restart it goes on with the files in its directory."""
-
-    refusals = (SessionError,)
 
     def init(self, spec: SessionSpec, services: Services, record: SessionRecord) -> None:
         """Open the directory, and go on with the files and the record of an earlier actor, if there was one."""
         self._spec = spec
-        self._services = services
-        self._record = record
+        self.begin(services, record)
         self._waits = Waits(services.clock.monotonic, record.counters.segments_made, record.first_segment_after)
         self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
@@ -149,7 +140,7 @@ class SessionServer(GenServer):
             reporter=record,
             owner=self._source,
             now=services.clock.monotonic,
-            send_after=self._remind,
+            send_after=self.remind,
         )
         slots = services.scheduler.open(spec.session_id, self.ref.send)
         self._renditions: dict[str, SessionRendition] = {
@@ -187,22 +178,15 @@ class SessionServer(GenServer):
         """The callers who wait for the last encoder to be gone, and their snapshots."""
         self._looks_for_stalls = False
         self._looks_for_room = False
-        self._idle_timer = self._remind(IdleCheck(), record.presence.due_in)
-        self._encoder_timer = self._remind(EncoderIdleCheck(), services.encoder_idle_timeout)
+        self._encoder_timer = self.remind(EncoderIdleCheck(), services.encoder_idle_timeout)
 
     def __repr__(self) -> str:
         return f"<Session {self._spec.session_id[:8]} [{self._record.state.value}, {self._waiting} waiting]>"
 
-    def handle_call(self, request: Any, caller: From) -> Any:
-        """Answer a request. All but Peek, Reap, Displace and PauseIf count as activity."""
-        if not isinstance(request, Peek | Reap | Displace | PauseIf):
-            self._record.presence.touch()
+    def handle_request(self, request: Any, caller: From) -> Any:
+        """Answer the requests for files, and those that pause and resume."""
         answer: Any = None
         match request:
-            case GetInfo() | Peek():
-                answer = self._info()
-            case Heartbeat():
-                pass
             case GetSegment(id_, number) if id_ in self._subtitles:
                 self._waits.asked(waiting=self._is_awaited)
                 path = self._subtitles[id_].get_segment(number, caller)
@@ -221,16 +205,10 @@ class SessionServer(GenServer):
                 answer = self._pause(request, caller)
             case Resume(snapshot):
                 self._resume(snapshot)
-                answer = self._info()
-            case Reap() | Displace():
-                answer = self._ends_for(request)
+                answer = self.info()
             case _:
-                answer = super().handle_call(request, caller)
+                answer = super().handle_request(request, caller)
         return answer
-
-    def handle_peek(self) -> SessionInfo:
-        """Return the session as it is now, as Peek does."""
-        return self._info()
 
     def handle_cast(self, message: Any) -> None:
         """Note that a segment was served from disk."""
@@ -260,8 +238,6 @@ class SessionServer(GenServer):
                 self._subtitles[id_].read(number, cues)
             case GoThere(snapshot):
                 self._go_there(snapshot)
-            case IdleCheck():
-                self._expire_if_idle()
             case Reconfigure(services):
                 self._reconfigure(services)
             case EncoderIdleCheck() | StallCheck():
@@ -300,7 +276,7 @@ class SessionServer(GenServer):
         for track in self._subtitles.values():
             track.viewers.kept_for = services.encoder_idle_timeout
         self._look_at_encoders(EncoderIdleCheck())
-        self._expire_if_idle()
+        self.expire_if_idle()
 
     def _segment_near(self, rendition: SessionRendition) -> int:
         """Guess a viewer's next segment from the latest position in any rendition of the same kind."""
@@ -514,10 +490,10 @@ class SessionServer(GenServer):
             self._fail(failure)
         if self._quota.refused and not self._looks_for_room:
             self._looks_for_room = True
-            self._remind(RoomCheck(), ROOM_CHECK)
+            self.remind(RoomCheck(), ROOM_CHECK)
         if len(rendition.viewers) and not self._looks_for_stalls:
             self._looks_for_stalls = True
-            self._remind(StallCheck(), STALL_CHECK)
+            self.remind(StallCheck(), STALL_CHECK)
 
     def _look_at_encoders(self, message: EncoderIdleCheck | StallCheck) -> None:
         """Check whether the encoders are still wanted, or whether they work."""
@@ -535,7 +511,7 @@ class SessionServer(GenServer):
                 self._act(rendition)
         if not is_for_stalls:
             self._services.timers.cancel(self._encoder_timer)
-            self._encoder_timer = self._remind(message, self._encoders_idle_in())
+            self._encoder_timer = self.remind(message, self._encoders_idle_in())
 
     def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged | TryAgain) -> None:
         """Make room on the disk for another session, and act, because there may be more or fewer slots and bytes."""
@@ -583,12 +559,9 @@ class SessionServer(GenServer):
         return any(len(each.viewers) for each in self._offered)
 
     @property
-    def _expecting(self) -> int:
+    def expecting(self) -> int:
         """How many viewers wait for a segment that is being made. In a pause none is made, so it is 0."""
         return 0 if self._record.state is State.PAUSED else self._waiting
-
-    def _remind(self, message: Any, seconds: float) -> Timer:
-        return self._services.timers.send_after(self.ref, message, seconds)
 
     def _encoders_idle_in(self) -> float:
         """Return the seconds until the next position is forgotten, or the unused packager is to be ended."""
@@ -601,43 +574,14 @@ class SessionServer(GenServer):
             return max(self._services.encoder_idle_timeout, SOONEST)
         return min(times) - self._services.clock.monotonic()
 
-    def _expire_if_idle(self) -> None:
-        presence, waiting = self._record.presence, self._expecting
-        if waiting:
-            presence.touch()  # a viewer who waits is there
-        why = presence.overdue
-        self._services.timers.cancel(self._idle_timer)
-        if why is None:
-            self._idle_timer = self._remind(IdleCheck(), presence.due_in)
-        else:
-            now = Circumstances(viewers_waiting=waiting, overdue=True)
-            self._end(Step.EXPIRE, Who.REAPER, why, now)
-
-    def _ends_for(self, request: Reap | Displace) -> bool:
-        """End if its time has run out or, for another session, if nobody watches. Return whether it does."""
-        if isinstance(request, Displace):
-            idle = self._record.presence.idle
-            now = Circumstances(viewers_waiting=self._expecting, watched=idle < request.unwatched_after)
-            reason = f"it made room for another: nothing was asked of it for {idle:.0f} seconds"
-            self._end(Step.DISPLACE, Who.SUPERVISOR, reason, now)
-        else:
-            self._expire_if_idle()
-        return self._record.state is State.EXPIRED
-
     def _fail(self, error: SessionError) -> None:
         logger.error("%r gave up: %s", self, error)
         for each in self._offered:
             each.fail_waiting(error)
-        self._end(Step.FAIL, Who.SESSION, str(error))
+        self.end(Step.FAIL, Who.SESSION, str(error))
 
-    def _end(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> None:
-        try:
-            taken = self._record.take(step, by, reason, now)
-        except IllegalTransition:
-            return  # somebody else ended it a moment ago
-        self.stop(Shutdown(taken))
-
-    def _info(self) -> SessionInfo:
+    def info(self) -> SessionInfo:
+        """Return the session as it is now."""
         spec, record, renditions = self._spec, self._record, self._renditions.values()
         lacks = tuple(dict.fromkeys(what for what in (*(r.lacks for r in renditions), self._packager.lacks) if what))
         running = sum(run.seconds for rendition in renditions for run in rendition.runs) + self._packager.seconds
@@ -645,7 +589,7 @@ class SessionServer(GenServer):
             spec,
             record,
             viewers_waiting=self._waiting,
-            in_vain_for=self._waits.in_vain(self._expecting),
+            in_vain_for=self._waits.in_vain(self.expecting),
             first_segment_after=self._waits.first,
             encoder_seconds=record.counters.sums.encoder_seconds + running,
             renditions=tuple(each.info for each in self._offered),

@@ -147,7 +147,7 @@ def test_ended_sessions_are_remembered_for_the_new_time(hls_supervisor, film, hl
 
 
 def test_fewer_places_clear_away_what_has_expired_and_cut_off_nobody(supervisor, film, hls_clock, monkeypatch):
-    monkeypatch.setattr(SessionServer, "_expire_if_idle", lambda server: None)
+    monkeypatch.setattr(SessionServer, "expire_if_idle", lambda server: None)
     overdue, watched, idle = supervisor.open(film, idle_timeout=5), supervisor.open(film), supervisor.open(film)
     hls_clock.advance(10)
     assert len(supervisor.sessions()) == 3
