@@ -1,5 +1,6 @@
 """One session: its messages, its states, its actor, and its record."""
 
+from hls_sessions.session.base_server import BaseSessionServer
 from hls_sessions.session.client import CALL_TIMEOUT, Session, end_error
 from hls_sessions.session.events import (
     Ended,
@@ -32,11 +33,12 @@ from hls_sessions.session.record import Earlier, SessionRecord, Transition
 from hls_sessions.session.server import SessionServer
 from hls_sessions.session.services import Services
 from hls_sessions.session.snapshot import Snapshot, judge_file
-from hls_sessions.session.spec import SessionSpec
+from hls_sessions.session.spec import SessionSpec, Spec
 from hls_sessions.session.state import State, Step, Who
 
 __all__ = [
     "CALL_TIMEOUT",
+    "BaseSessionServer",
     "Displace",
     "Earlier",
     "Ended",
@@ -64,6 +66,7 @@ __all__ = [
     "SessionServer",
     "SessionSpec",
     "Snapshot",
+    "Spec",
     "Started",
     "State",
     "StateChanged",

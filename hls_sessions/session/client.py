@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hls_sessions.errors import (
     RenditionNotFound,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord, Transition
     from hls_sessions.session.snapshot import Snapshot
-    from hls_sessions.session.spec import SessionSpec
+    from hls_sessions.session.spec import SessionSpec, Spec
 
 TRIES = 3
 """How often actors may crash over one request, because such a request must not use up the session's restarts."""
@@ -63,9 +63,7 @@ class Session:
     ended for good.
     """
 
-    def __init__(
-        self, spec: SessionSpec, record: SessionRecord, registry: Registry, close: Callable[[str], None]
-    ) -> None:
+    def __init__(self, spec: Spec, record: SessionRecord, registry: Registry, close: Callable[[str], None]) -> None:
         self._spec = spec
         self._record = record
         self._registry = registry
@@ -79,7 +77,7 @@ class Session:
         """The error of all further requests for files; None while files are made."""
 
     def __repr__(self) -> str:
-        return f"<Session {self.id} {self.presentation.media.path.name!r}>"
+        return f"<{type(self).__name__} {self.id} {self.title!r}>"
 
     # ---- fixed properties
 
@@ -94,9 +92,33 @@ class Session:
         return self._spec.user
 
     @property
+    def title(self) -> str:
+        """What it plays."""
+        return self._spec.title
+
+    @property
     def presentation(self) -> Presentation:
-        """The file's facts, timeline and renditions."""
-        return self._spec.presentation
+        """The film's facts, timeline and renditions."""
+        return cast("SessionSpec", self._spec).presentation
+
+    def extension(self, rendition: str) -> str:
+        """Return the extension of the segments of a rendition, without the dot.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        offered = self.presentation.offered.get(rendition)
+        if offered is None:
+            raise RenditionNotFound(self.id, rendition)
+        return offered.extension
+
+    def follows(self, rendition: str, segment: int) -> bool:
+        """Whether a segment is followed by another."""
+        return not self.presentation.cuts(rendition).is_last(segment)
+
+    def is_filler(self, rendition: str, segment: int) -> bool:
+        """Whether a segment holds nothing of its track, which begins later or has ended."""
+        return segment not in self.presentation.cuts(rendition).made
 
     @property
     def directory(self) -> Path:
@@ -254,7 +276,7 @@ class Session:
         segments = len(self.presentation.cuts(rendition))
         if not 0 <= segment < segments:
             raise SegmentNotFound(rendition, segment, segments)
-        return self._directory.segment(rendition, segment, self.presentation.offered[rendition].extension)
+        return self._directory.segment(rendition, segment, self.extension(rendition))
 
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply if the viewer leaves."""
@@ -379,8 +401,7 @@ class Session:
 
     def _known(self, rendition: str) -> None:
         self._not_ended()
-        if rendition not in self.presentation.offered:
-            raise RenditionNotFound(self.id, rendition)
+        self.extension(rendition)
 
     def _note_activity(self) -> None:
         self._not_ended()

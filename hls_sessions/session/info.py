@@ -9,13 +9,13 @@ from hls_sessions.session.messages import SessionInfo
 
 if TYPE_CHECKING:
     from hls_sessions.session.record import SessionRecord
-    from hls_sessions.session.spec import SessionSpec
+    from hls_sessions.session.spec import Spec
 
 SILENT = "It does not answer."
 """The note of a session whose actor did not answer in time."""
 
 
-def info_of(spec: SessionSpec, record: SessionRecord, **more: Any) -> SessionInfo:
+def info_of(spec: Spec, record: SessionRecord, **more: Any) -> SessionInfo:
     """Return a session's info. ``more`` are the fields that only its actor knows; without any, its actor is silent."""
     sums, presence, end = record.counters.sums, record.presence, record.end
     known: dict[str, Any] = {
@@ -24,14 +24,14 @@ def info_of(spec: SessionSpec, record: SessionRecord, **more: Any) -> SessionInf
         "first_segment_after": record.first_segment_after,
         "renditions": (),
         "runs": (),
-        "notes": (*spec.presentation.notes, SILENT),
+        "notes": (*spec.notes, SILENT),
     }
     return SessionInfo(
         session_id=spec.session_id,
         state=record.state.value,
         user=spec.user,
-        media=str(spec.presentation.media.path),
-        duration=float(spec.presentation.media.duration),
+        media=str(spec.path),
+        duration=float(spec.duration),
         directory=str(spec.directory),
         created_at=spec.created_at,
         started_at=record.started_at,

@@ -128,7 +128,7 @@ class BulkOperations:
             session_id=spec.session_id,
             user=spec.user,
             state=state.value,
-            path=spec.presentation.media.path,
+            path=spec.path,
             age=self._clock.time() - spec.created_at.timestamp(),
             idle=0.0 if entry.session.is_awaited else entry.record.presence.idle,
         )

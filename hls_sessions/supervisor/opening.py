@@ -184,7 +184,7 @@ class Opening:
     @staticmethod
     def _is_of_another_film(entry: Entry, wanted: Wanted) -> bool:
         """Whether a session plays what the file held before it was replaced. A recording that grows is the same."""
-        before, now = version_of(entry.spec.presentation.media), version_of(wanted.presentation.media)
+        before, now = version_of(entry.session.presentation.media), version_of(wanted.presentation.media)
         return before != now and not grew(before, now)
 
     @contextmanager

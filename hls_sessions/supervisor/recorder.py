@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.counters import Sums, sums_of
 from hls_sessions.errors import SessionEnded, SessionNotFound
-from hls_sessions.media import fingerprint
 from hls_sessions.otp import shielded
 from hls_sessions.session import (
     Earlier,
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from hls_sessions.errors import SessionError
     from hls_sessions.ffmpeg import FileVersion
     from hls_sessions.otp import Clock
-    from hls_sessions.session import Event, SessionRecord, SessionSpec
+    from hls_sessions.session import Event, SessionRecord, Spec
     from hls_sessions.store import Retention, Store
 
 KILLED: Final = "its daemon was killed"
@@ -110,7 +109,7 @@ class Recorder:
         )
 
     @shielded
-    def goes_on(self, row: SessionRow, spec: SessionSpec, record: SessionRecord) -> None:
+    def goes_on(self, row: SessionRow, spec: Spec, record: SessionRecord) -> None:
         """Note that a session of an earlier daemon goes on in this one, perhaps with another directory."""
         with self._lock:
             self._before = self._before.with_all([row])
@@ -142,14 +141,13 @@ class Recorder:
             self._store.record_session(row)
 
     @shielded
-    def opened(self, spec: SessionSpec, record: SessionRecord) -> None:
+    def opened(self, spec: Spec, record: SessionRecord) -> None:
         """Note that a session is opened. Its events follow."""
-        media = spec.presentation.media
         row = SessionRow(
             id=spec.session_id,
             user=spec.user,
-            media=str(media.path),
-            duration=float(media.duration),
+            media=str(spec.path),
+            duration=float(spec.duration),
             segment_length=spec.segment_length,
             start_at=spec.start_at,
             idle_timeout=spec.idle_timeout,
@@ -157,11 +155,8 @@ class Recorder:
             created_at=spec.created_at.timestamp(),
             updated_at=self._clock.time(),
             state=record.state.value,
-            file_size=media.size,
-            file_modified=media.modified,
-            copy_streams=spec.copy_streams,
-            fingerprint=fingerprint(spec.presentation),
             encoder=self._encoder,
+            **spec.promised(),
         )
         with self._lock:
             self._living[row.id] = row, record

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hls_sessions.errors import IllegalTransition
-from hls_sessions.session import Session, SessionRecord, Step, Who, end_error
+from hls_sessions.session import Session, SessionRecord, SessionServer, SessionSpec, Step, Who, end_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,17 +15,26 @@ if TYPE_CHECKING:
 
     from hls_sessions.errors import SessionError
     from hls_sessions.otp import Clock, Ref, Registry
-    from hls_sessions.session import Event, SessionSpec, State
+    from hls_sessions.session import Event, Services, Spec, State
     from hls_sessions.settings import Settings
+
+
+class Server(Protocol):
+    """The class of a session's actor."""
+
+    @classmethod
+    def start_link(cls, spec: Any, services: Services, record: SessionRecord, /) -> Ref:
+        """Start an actor."""
 
 
 @dataclass(eq=False)
 class Entry:
     """One session that is to exist."""
 
-    spec: SessionSpec
+    spec: Spec
     record: SessionRecord
     session: Session
+    server: type[Server] = SessionServer
     actor: Ref | None = None
     """Its latest actor."""
 
@@ -72,19 +81,24 @@ class SessionFactory:
         self._settings = settings
 
     def make(self, spec: SessionSpec, idle_timeout: float | None = None) -> Entry:
-        """Return a new entry, whose session is pending; ``idle_timeout`` is a time of its own, in seconds."""
+        """Return a new entry of a film, whose session is pending; ``idle_timeout`` is a time of its own, in seconds."""
+        record = self.record(spec, idle_timeout)
+        return Entry(spec, record, Session(spec, record, self._registry, self._close))
+
+    def record(self, spec: Spec, idle_timeout: float | None = None) -> SessionRecord:
+        """Return the record of a new session, which is pending; ``idle_timeout`` is a time of its own, in seconds."""
         record = SessionRecord(
             spec.session_id,
             self._clock,
             self._tell,
             user=spec.user,
-            media=str(spec.presentation.media.path),
+            media=str(spec.path),
             idle_timeout=self._settings.idle_timeout,
             subscriber_ttl=self._settings.subscriber_ttl,
             start_at=spec.start_at,
         )
         record.presence.change(idle_timeout=idle_timeout)
-        return Entry(spec, record, Session(spec, record, self._registry, self._close))
+        return record
 
     def update(self, entry: Entry) -> None:
         """Have an entry go by the settings, which may have changed since it was made."""
@@ -146,9 +160,10 @@ class SessionTable:
     def successor_of(self, session_id: str, user: str | None, path: Path) -> Entry | None:
         """Return the entry in which this user goes on with this file from a snapshot of a session that is gone."""
         for entry in self.all():
-            spec, earlier = entry.spec, entry.spec.resumed_from
-            if (spec.user, spec.presentation.media.path) != (user, path) or entry.record.state.is_final:
+            spec = entry.spec
+            if (spec.user, spec.path) != (user, path) or entry.record.state.is_final:
                 continue
+            earlier = spec.resumed_from if isinstance(spec, SessionSpec) else None
             if earlier is not None and earlier.session_id == session_id:
                 return entry
         return None
@@ -181,4 +196,4 @@ class SessionTable:
 
 def _key(entry: Entry) -> tuple[str, Path] | None:
     spec = entry.spec
-    return None if spec.user is None else (spec.user, spec.presentation.media.path)
+    return None if spec.user is None else (spec.user, spec.path)

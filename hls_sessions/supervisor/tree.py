@@ -42,7 +42,7 @@ from hls_sessions.otp import (
     terminate_child,
 )
 from hls_sessions.segments import SegmentDirectory, end_processes
-from hls_sessions.session import Reconfigure, SessionServer, Transition, end_error
+from hls_sessions.session import Reconfigure, Transition, end_error
 from hls_sessions.session.client import CALL_TIMEOUT
 from hls_sessions.supervisor.janitor import SWEEP_NOW, JanitorServer
 from hls_sessions.supervisor.reaper import Reaper
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from hls_sessions.otp import ExitReason, Ref, Registry
-    from hls_sessions.session import Services, SessionSpec
+    from hls_sessions.session import Services, Spec
     from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.sessions import Entry, SessionTable
 
@@ -163,7 +163,7 @@ class Tree:
         self._table.forget(entry, SessionNotFound(entry.spec.session_id))
         self.clear(entry.spec)
 
-    def clear(self, spec: SessionSpec) -> None:
+    def clear(self, spec: Spec) -> None:
         """Delete the leftovers of a session whose actor could not do so itself."""
         directory = SegmentDirectory(spec.directory)
         end_processes(directory)
@@ -254,7 +254,7 @@ class Tree:
             if entry.record.state.is_final:
                 raise end_error(entry.record)  # it crashed on its way out: there is nothing to come back to
         services = self.services
-        ref = entry.actor = SessionServer.start_link(entry.spec, services, entry.record)
+        ref = entry.actor = entry.server.start_link(entry.spec, services, entry.record)
         if earlier is not None:
             entry.record.came_back(str(earlier.wait(0)))
         ref.on_exit(lambda _, reason: self._session_exited(entry, reason))

@@ -102,8 +102,7 @@ async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
     number, extension = request.path_params["segment"], request.url.path.rpartition(".")[2]
-    offered = session.presentation.offered.get(rendition)
-    if offered is not None and offered.extension != extension:
+    if session.extension(rendition) != extension:
         raise HTTPException(404)
     if len(number) > LONGEST_NUMBER or not (number.isascii() and number.isdecimal()):
         raise HTTPException(404)
@@ -160,11 +159,9 @@ def _head(path: Path, content: str) -> Response:
 
 def _marked(response: Response, session: Session, rendition: str, number: int) -> Response:
     """Name the next segment, and mark one that holds nothing because its track begins later, or has ended."""
-    cuts = session.presentation.cuts(rendition)
-    if not cuts.is_last(number):
-        extension = session.presentation.offered[rendition].extension
-        response.headers["Link"] = f'<{number + 1}.{extension}>; rel="next"'
-    if number not in cuts.made:
+    if session.follows(rendition, number):
+        response.headers["Link"] = f'<{number + 1}.{session.extension(rendition)}>; rel="next"'
+    if session.is_filler(rendition, number):
         response.headers.update(EMPTY)
     return response
 

@@ -35,9 +35,7 @@ async def watch(request: Request) -> Response:
     except SessionError as error:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
         return HTMLResponse(_page("gone.html", sentence=sentence), problems.status_of(error), PAGE_HEADERS)
-    return HTMLResponse(
-        _page("watch.html", session=session.id, title=session.presentation.media.path.name), headers=PAGE_HEADERS
-    )
+    return HTMLResponse(_page("watch.html", session=session.id, title=session.title), headers=PAGE_HEADERS)
 
 
 async def script(_: Request) -> Response:
