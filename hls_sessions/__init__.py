@@ -25,11 +25,15 @@ if TYPE_CHECKING:
         FileChanged,
         Gone,
         IllegalTransition,
+        InputBusy,
+        InputRefused,
         MediaNotFound,
         NotFound,
         NotPlayable,
         OutsideRoots,
         RecordingFull,
+        RecordingNotFound,
+        RecordingOver,
         RenditionNotFound,
         SandboxUnusable,
         SegmentImpossible,
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
         Unavailable,
         WrongOffset,
     )
+    from hls_sessions.live import Recording, SourceState
     from hls_sessions.session import (
         Ended,
         Event,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
         SegmentReady,
         Session,
         Snapshot,
+        SourceChanged,
         Started,
         StateChanged,
         Updated,
@@ -75,12 +81,17 @@ __all__ = [
     "Filter",
     "Gone",
     "IllegalTransition",
+    "InputBusy",
+    "InputRefused",
     "MediaNotFound",
     "NotFound",
     "NotPlayable",
     "OutsideRoots",
     "Reconfigured",
+    "Recording",
     "RecordingFull",
+    "RecordingNotFound",
+    "RecordingOver",
     "RenditionNotFound",
     "Restarted",
     "SandboxUnusable",
@@ -95,6 +106,8 @@ __all__ = [
     "SettingsRefused",
     "Snapshot",
     "SnapshotRefused",
+    "SourceChanged",
+    "SourceState",
     "Started",
     "StateChanged",
     "StateUnusable",
@@ -106,7 +119,7 @@ __all__ = [
     "WrongOffset",
 ]
 
-_ROOMS = ("errors", "settings", "session", "supervisor")
+_ROOMS = ("errors", "settings", "session", "live", "supervisor")
 """Where these names are defined, in the order in which they are looked for: a room imports those before it."""
 
 

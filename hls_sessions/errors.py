@@ -252,6 +252,44 @@ class WrongOffset(SessionError):
         super().__init__(f"These bytes belong at {offset}, but {expected} have arrived.")
 
 
+class InputBusy(SessionError):
+    """Another source writes to the recording."""
+
+    kind = "input-busy"
+
+    def __init__(self) -> None:
+        super().__init__("Another source writes to this recording.")
+
+
+class InputRefused(SessionError):
+    """The token that gives the right to write to a recording is missing or wrong."""
+
+    kind = "input-refused"
+
+    def __init__(self) -> None:
+        super().__init__("This needs the recording's input token.")
+
+
+class RecordingOver(Gone):
+    """The recording has ended, and takes no more."""
+
+    kind = "recording-over"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The recording is over: {reason}.")
+
+
+class RecordingNotFound(NotFound):
+    """There is no recording of this id."""
+
+    kind = "recording-not-found"
+
+    def __init__(self, recording_id: str) -> None:
+        self.recording_id = recording_id
+        super().__init__(f"There is no recording {recording_id!r}.")
+
+
 class RecordingFull(SessionError):
     """A recording has as many bytes as it may have."""
 

@@ -14,17 +14,19 @@ from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
 from hls_sessions.ffmpeg.sandbox import Sandbox
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
-from hls_sessions.ffmpeg.workers import WorkerFailed, Workers
+from hls_sessions.ffmpeg.workers import RECORD, Message, Worker, WorkerFailed, Workers
 
 __all__ = [
     "ENCODERS",
     "LOOKUP_PATIENCE",
+    "RECORD",
     "SOFTWARE",
     "Binary",
     "Encoder",
     "Exit",
     "FileVersion",
     "Lookups",
+    "Message",
     "Method",
     "OpenedFile",
     "Packaged",
@@ -38,6 +40,7 @@ __all__ = [
     "Sight",
     "SubtitleReader",
     "Trial",
+    "Worker",
     "WorkerFailed",
     "Workers",
     "best_encoder",

@@ -13,10 +13,30 @@ from hls_sessions.media import VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hls_sessions.live.ledger import Ledger
     from hls_sessions.live.timeline import GrowingTimeline, LivePart
 
 FEWEST = 3
 """Target durations that a playlist that slides must hold at least (RFC 8216, 6.2.2)."""
+
+
+def live_master_playlist(ledger: Ledger) -> str:
+    """Write the master playlist of a recording as it is now: one variant, and its audio in a group."""
+    codecs = {kind: name for section in ledger.sections for kind, name in section.codecs.items()}
+    size = next((section.size for section in ledger.sections if section.size is not None), None)
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    is_both = {"video", "audio"} <= codecs.keys()
+    if is_both:
+        lines.append(
+            '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="Audio",DEFAULT=YES,AUTOSELECT=YES,URI="audio/index.m3u8"'
+        )
+    variant = f'BANDWIDTH={max(1, sum(ledger.peaks.values()))},CODECS="{",".join(codecs.values())}"'
+    if size is not None:
+        variant += f",RESOLUTION={size[0]}x{size[1]}"
+    if is_both:
+        variant += ',AUDIO="audio"'
+    kind = "video" if "video" in codecs else "audio"
+    return "\n".join([*lines, f"#EXT-X-STREAM-INF:{variant},CLOSED-CAPTIONS=NONE", f"{kind}/index.m3u8", ""])
 
 
 def live_playlist(timeline: GrowingTimeline, kind: str, window: float = 0.0) -> str:

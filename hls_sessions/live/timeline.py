@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,11 @@ class LivePart:
     """One stream of a source, as it is offered."""
 
     number: int
-    """That of its file in the journal."""
+    """Counted from 0."""
     first: int
     """Its first segment."""
     origin: Fraction
-    """When it begins, in seconds on its own clock."""
+    """When its first segment begins, in seconds on its own clock."""
     began_at: datetime
     """When that was, by the wall clock."""
     kinds: tuple[str, ...]
@@ -63,13 +64,17 @@ class GrowingTimeline:
         Raises:
             ValueError: it is longer than players were told, ends before it begins, or nothing more can be added.
         """
+        self.judge(end)
+        self.ends.append(end)
+        return len(self) - 1
+
+    def judge(self, end: Fraction) -> None:
+        """Raise the error that ``add`` would raise, if any."""
         if self.is_over or not self.parts:
             raise ValueError("nothing can be added")
         length = end - self.begins(len(self))
         if not round(length * 1000) > 0 or round(length) > self.target:
             raise ValueError(f"a segment of {float(length):g} seconds cannot be added")
-        self.ends.append(end)
-        return len(self) - 1
 
     def part_of(self, segment: int) -> LivePart:
         """Return the part that a segment belongs to; of the next segment, the one that it would."""
@@ -102,38 +107,3 @@ class GrowingTimeline:
             if shown > seconds:
                 return segment
         return max(0, len(self) - 1)
-
-    # ---- written down
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        parts = [
-            {
-                "number": part.number,
-                "first": part.first,
-                "origin": str(part.origin),
-                "began_at": part.began_at.timestamp(),
-                "kinds": list(part.kinds),
-            }
-            for part in self.parts
-        ]
-        return {"target": self.target, "parts": parts, "ends": list(map(str, self.ends)), "is_over": self.is_over}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> GrowingTimeline:
-        """Return the one that was written down.
-
-        Raises:
-            KeyError, TypeError, ValueError: none was.
-        """
-        parts = [
-            LivePart(
-                int(part["number"]),
-                int(part["first"]),
-                Fraction(part["origin"]),
-                datetime.fromtimestamp(part["began_at"], UTC),
-                tuple(map(str, part["kinds"])),
-            )
-            for part in values["parts"]
-        ]
-        return cls(int(values["target"]), parts, list(map(Fraction, values["ends"])), bool(values["is_over"]))

@@ -7,7 +7,7 @@ from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.compressed_text import CompressedText
 from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.file_names import readable, spellings
-from hls_sessions.media.filler import filler_of, filler_segment
+from hls_sessions.media.filler import PLAIN_AAC, filler_of, filler_segment
 from hls_sessions.media.fingerprint import fingerprint
 from hls_sessions.media.fmp4 import (
     BrokenSegment,
@@ -39,6 +39,7 @@ __all__ = [
     "AAC_FRAME",
     "AUDIO_RATE",
     "OFFSET",
+    "PLAIN_AAC",
     "SURROUND_CHANNELS",
     "VERSION",
     "AudioCopy",

@@ -6,7 +6,7 @@
         owner                            the daemon's process, as "pid start-time boot"; below it, a line for each, its
                                          state folder and the namespace of its process ids; locked (flock(2)) for as
                                          long as the daemon uses the directory
-        <rendition>/init.mp4             published
+        <rendition>/init.mp4             published; init-<n>.mp4 of the further parts of a recording
         <rendition>/<n>.m4s              published, by an atomic rename after the check
         <rendition>/<n>.vtt              the same, of a subtitle track
         <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
@@ -123,9 +123,9 @@ class SegmentDirectory:
         """Return the path of a segment, once it is published."""
         return self._folder(rendition) / f"{number}.{extension}"
 
-    def init(self, rendition: str) -> Path:
-        """Return the path of a rendition's init segment, once it is published."""
-        return self._folder(rendition) / INIT
+    def init(self, rendition: str, part: int = 0) -> Path:
+        """Return the path of a rendition's init segment, once it is published; of a recording, that of a part."""
+        return self._folder(rendition) / (f"init-{part}.mp4" if part else INIT)
 
     def earlier(self, rendition: str, name: str) -> Path:
         """Return the path of an earlier daemon's file, by its public name, until it is adopted."""
@@ -183,13 +183,13 @@ class SegmentDirectory:
         """
         self._write(self.segment(rendition, number, extension), data)
 
-    def publish_init(self, rendition: str, data: bytes | memoryview) -> None:
+    def publish_init(self, rendition: str, data: bytes | memoryview, part: int = 0) -> None:
         """Make an init segment visible.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
         """
-        self._write(self.init(rendition), data)
+        self._write(self.init(rendition, part), data)
 
     def publish_file(self, rendition: str, number: int, file: Path) -> None:
         """Make a segment visible whose file is written already, by moving the file, on the same disk.
@@ -323,7 +323,8 @@ def _set_back(rendition: Path, *, whole: bool) -> None:
 
 def _is_published(name: str) -> bool:
     stem, _, extension = name.rpartition(".")
-    return name == INIT or (stem.isdecimal() and extension in {"m4s", "vtt"})
+    is_init = extension == "mp4" and (stem == "init" or stem.removeprefix("init-").isdecimal())
+    return is_init or (stem.isdecimal() and extension in {"m4s", "vtt"})
 
 
 def _sizes(folder: Path, extension: str) -> dict[int, int]:

@@ -71,7 +71,7 @@ class Session:
         self._directory = SegmentDirectory(spec.directory)
         self._end: SessionError | None = None
         self._waiting: set[Reply[Ref]] = set()
-        self._held: set[Reply[Path]] = set()
+        self._held: set[Reply[Any]] = set()
         """Requests for files that are not answered yet."""
         self._closed: SessionError | None = None
         """The error of all further requests for files; None while files are made."""
@@ -261,7 +261,7 @@ class Session:
             ref.cast(Served(rendition, segment))
         return path
 
-    def file_of(self, rendition: str, segment: int | None) -> Path:
+    def file_of(self, rendition: str, segment: int | None, part: int = 0) -> Path:  # noqa: ARG002 - of a film there is one
         """Return the path that a segment has on disk, or the init segment (None), whether or not it is there.
 
         Is no activity, and asks nobody.
@@ -284,9 +284,15 @@ class Session:
         answer.add_done_callback(self._count_served)
         return answer
 
-    def ask_init(self, rendition: str) -> Reply[Path]:
-        """Ask for the file of a rendition's init segment."""
-        return self._hold(GetInit(rendition))
+    def ask_init(self, rendition: str, part: int = 0) -> Reply[Path]:
+        """Ask for the file of a rendition's init segment; of a recording, that of a part."""
+        return self._hold(GetInit(rendition, part))
+
+    def ask_playable(self) -> Reply[Any]:
+        """Ask to be answered as soon as its playlists can be written: at once, because all of the film is known."""
+        answer: Reply[Any] = Reply()
+        answer.set(None)
+        return answer
 
     def ask_info(self) -> Reply[SessionInfo]:
         """Ask for the session as it is now."""
@@ -417,13 +423,13 @@ class Session:
         self._try(request, answer, TRIES)
         return answer
 
-    def _hold(self, request: Any) -> Reply[Path]:
-        """Ask for a file, which may take long."""
+    def _hold(self, request: Any) -> Reply[Any]:
+        """Ask for something that may take long."""
         if self._closed is not None:
-            refused: Reply[Path] = Reply()
+            refused: Reply[Any] = Reply()
             refused.fail(self._closed.with_traceback(None))
             return refused
-        answer: Reply[Path] = self._ask(request)
+        answer = self._ask(request)
         self._held.add(answer)
         answer.add_done_callback(self._held.discard)
         return answer

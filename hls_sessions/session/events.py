@@ -82,6 +82,18 @@ class Evicted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceChanged(Event):
+    """The source of a recording has come, was lost, or has ended."""
+
+    name: ClassVar[str] = "source_changed"
+
+    source: str
+    """``arriving``, ``lost`` or ``ended``."""
+    reason: str | None = None
+    """Why it ended, when it has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Updated(Event):
     """A session was given settings of its own."""
 
@@ -113,6 +125,7 @@ class Ended(Event):
 
 
 KINDS: dict[str, type[Event]] = {
-    kind.name: kind for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, Updated, Reconfigured, Ended)
+    kind.name: kind
+    for kind in (Started, StateChanged, SegmentReady, Restarted, Evicted, SourceChanged, Updated, Reconfigured, Ended)
 }
 """All kinds of events, by name."""

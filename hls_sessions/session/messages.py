@@ -65,6 +65,8 @@ class GetInit:
     """Ask for the file of a rendition's init segment; answered and refused like GetSegment."""
 
     rendition: str
+    part: int = 0
+    """Which one: a recording has one for each part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +178,5 @@ class SessionInfo(Sums):
     """The resources of the machine that have run out, for which its encoders and its packager wait."""
     reason: str | None = None
     """Why it ended, if it has."""
+    source: str | None = None
+    """Of a recording, what its source does: ``waiting``, ``arriving``, ``lost`` or ``ended``."""

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, TypedDict
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import shielded
 from hls_sessions.session.counters import ACTOR, DAEMON, Counters
-from hls_sessions.session.events import Ended, Evicted, Restarted, SegmentReady, Started, StateChanged, Updated
+from hls_sessions.session.events import (
+    Ended,
+    Evicted,
+    Restarted,
+    SegmentReady,
+    SourceChanged,
+    Started,
+    StateChanged,
+    Updated,
+)
 from hls_sessions.session.presence import Presence
 from hls_sessions.session.state import Circumstances, State, Step, Who, next_state
 
@@ -214,6 +223,10 @@ class SessionRecord:
         """Note that an encoder or a packager replaced one that was lost, and why it was lost."""
         self.counters.restarted(cause)
         self._tell(Restarted(**self._now(), what=what, cause=cause, rendition=rendition, segment=segment))
+
+    def source_changed(self, source: str, reason: str | None = None) -> None:
+        """Note that the source of a recording has come, was lost, or has ended."""
+        self._tell(SourceChanged(**self._now(), source=source, reason=reason))
 
     def refused(self) -> None:
         """Note that a segment did not pass its check."""

@@ -32,5 +32,7 @@ class Services:
     scheduler: Scheduler
     encoder_idle_timeout: float
     """Seconds without a request for a segment after which a rendition's encoders are stopped."""
+    source_patience: float = 60.0
+    """Seconds for which the source of a recording may be away before the recording is over."""
     home: Path | None = None
     """The state folder from which sessions go on in the next daemon; None if they do not."""

@@ -32,6 +32,8 @@ from hls_sessions.store import ProbeRow, SessionRow, TransitionRow
 from hls_sessions.supervisor.totals import Totals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hls_sessions.errors import SessionError
     from hls_sessions.ffmpeg import FileVersion
     from hls_sessions.otp import Clock
@@ -82,16 +84,24 @@ class Recorder:
 
     # ---- what happens
 
-    def settle(self) -> list[SessionRow]:
-        """Return the sessions of an earlier daemon that are to go on; write down the end of those that cannot."""
+    def settle(self, is_recording: Callable[[str], bool]) -> tuple[list[SessionRow], list[SessionRow]]:
+        """Return the sessions of an earlier daemon that are to go on: those of films, and the recordings.
+
+        The end of those that cannot go on is written down.
+        """
+        recordings = []
         for row in self._store.sessions():
             if row.ended_at is not None:
                 self._remember(row)
-            elif row.fingerprint is None or row.state not in GOING:
+            elif row.state not in GOING:
                 self.cannot_go_on(row, KILLED)
-            else:
+            elif row.fingerprint is not None:
                 self._unfinished[row.id] = row
-        return list(self._unfinished.values())
+            elif is_recording(row.id):
+                recordings.append(row)
+            else:
+                self.cannot_go_on(row, KILLED)
+        return list(self._unfinished.values()), recordings
 
     def earlier(self, row: SessionRow) -> Earlier:
         """Return the earlier record of a session that is to go on. Reads the history."""

@@ -9,7 +9,7 @@ import logging
 import os
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from hls_sessions.encoding import Limits, Scheduler, Watcher
 from hls_sessions.errors import StorageFailed, Unavailable
@@ -25,6 +25,7 @@ from hls_sessions.supervisor.monitoring.monitor import Monitor
 from hls_sessions.supervisor.opening import Opening
 from hls_sessions.supervisor.presentations import Presentations
 from hls_sessions.supervisor.reaper import remind
+from hls_sessions.supervisor.recordings import Recordings
 from hls_sessions.supervisor.recovery import Recovery
 from hls_sessions.supervisor.sessions import SessionFactory, SessionTable
 from hls_sessions.supervisor.tree import STOPPED, Chores, Tree
@@ -117,10 +118,10 @@ class Runtime:
                 resources.callback(workers.close)
             workers.warm_up()
             self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
-            self._prober = prober = Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock), binary)
-            resources.callback(prober.close)
-            subtitles = SubtitleReader(workers, settings.subtitle_timeout)
-            resources.callback(subtitles.close)
+            self._prober = prober = _closed_by(
+                resources, Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock), binary)
+            )
+            subtitles = _closed_by(resources, SubtitleReader(workers, settings.subtitle_timeout))
             presentations = Presentations(prober)
             self.table = SessionTable(self.recorder.why_not)
             self.factory = SessionFactory(clock, self.registry, self._hear, close, settings)
@@ -137,6 +138,7 @@ class Runtime:
                 quota=Quota(_budget(settings), lambda: free_bytes(segments_dir)),
                 scheduler=Scheduler(_slots(settings)),
                 encoder_idle_timeout=settings.encoder_idle_timeout,
+                source_patience=settings.source_patience,
                 home=_home(settings) if self._goes_on else None,
             )
             chores = Chores(
@@ -145,10 +147,30 @@ class Runtime:
                 self.janitor.sweep,
                 settings.janitor_interval,
             )
-            self.tree = Tree(services, self.table, self.registry, chores, settings.shutdown_timeout)
-            resources.callback(self.tree.close)
+            self.tree = _closed_by(
+                resources, Tree(services, self.table, self.registry, chores, settings.shutdown_timeout)
+            )
+            admission = AdmissionControl(self.table, clock, settings)
+            self.recordings = _closed_by(
+                resources,
+                Recordings(
+                    settings=settings,
+                    folder=_recordings_dir(settings),
+                    segments_dir=segments_dir,
+                    clock=clock,
+                    table=self.table,
+                    factory=self.factory,
+                    registry=self.registry,
+                    close=close,
+                    admission=admission,
+                    recorder=self.recorder,
+                    tree=self.tree,
+                    stop=graceful_stop,
+                ),
+            )
+            films, recorded = self.recorder.settle(self.recordings.is_kept)
             self.recovery = Recovery(
-                self.recorder.settle(),
+                films,
                 segments_dir=segments_dir,
                 home=_home(settings),
                 encoder=binary.version,
@@ -169,7 +191,7 @@ class Runtime:
                 presentations=presentations,
                 table=self.table,
                 factory=self.factory,
-                admission=AdmissionControl(self.table, clock, settings),
+                admission=admission,
                 recovery=self.recovery,
                 recorder=self.recorder,
                 tree=self.tree,
@@ -195,6 +217,7 @@ class Runtime:
             self.tree.start()
             self._resources = resources.pop_all()
         self.tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
+        self.recordings.go_on(recorded)
         self.recovery.begin()
 
     @property
@@ -207,12 +230,16 @@ class Runtime:
         self._settings = self.monitor.settings = settings
         self.recorder.rule = _retention(settings)
         self.opening.reconfigure(settings)
+        self.recordings.reconfigure(settings)
         self.factory.reconfigure(settings, self.table.all())
         services = self.tree.services
         services.scheduler.slots = _slots(settings)
         services.quota.reconfigure(_budget(settings))
         idle = settings.encoder_idle_timeout
-        self.tree.reconfigure(replace(services, limits=_limits(settings), encoder_idle_timeout=idle))
+        patience = settings.source_patience
+        self.tree.reconfigure(
+            replace(services, limits=_limits(settings), encoder_idle_timeout=idle, source_patience=patience)
+        )
 
     def wind_down(self) -> int:
         """Take no new sessions, end the streams, and let viewers that wait for a file be answered.
@@ -222,6 +249,7 @@ class Runtime:
         self._graceful_stop.begun = True
         self._bus.end_streams()
         why = Unavailable(STOPPING)
+        self.recordings.refuse_sources()
         held = [reply for entry in self.table.all() for reply in entry.session.take_no_more(why)]
         return self._graceful_stop.wait_for(held, self._settings.shutdown_timeout)
 
@@ -232,6 +260,7 @@ class Runtime:
         self._graceful_stop.begun = True
         self.is_over = True
         self._bus.end_streams()
+        self.recordings.refuse_sources()
         # First, because sessions that are opened or brought back may wait for it.
         self._prober.close()
         not_back = self.recovery.end()
@@ -290,6 +319,19 @@ class Runtime:
         return _home(self._settings) is not None and not self._settings.drain
 
 
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closes)
+
+
+def _closed_by(resources: ExitStack, resource: C) -> C:
+    """Have a resource closed with others."""
+    resources.callback(resource.close)
+    return resource
+
+
 def _log(sandbox: Sandbox | None) -> None:
     """Say what the sandbox around films refuses, and what of it does not hold here."""
     logger.info("the sandbox around films refuses: %s", sandbox or "none")
@@ -310,6 +352,14 @@ def _opened(segments_dir: Path) -> Path:
 def _home(settings: Settings) -> Path | None:
     """Return the state folder; None where there is none."""
     return None if settings.state_dir is None else settings.state_dir.expanduser().absolute()
+
+
+def _recordings_dir(settings: Settings) -> Path | None:
+    """Return where recordings are kept; None where nothing is kept."""
+    if settings.recordings_dir is not None:
+        return settings.recordings_dir.expanduser().absolute()
+    home = _home(settings)
+    return None if home is None else home / "recordings"
 
 
 def _limits(settings: Settings) -> Limits:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hls_sessions.ffmpeg import Binary, Encoder, Workers
+    from hls_sessions.live import Recording
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock
     from hls_sessions.session import Session, Snapshot, Transition
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.filter import Filter
     from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.monitoring import Health, Stats
+    from hls_sessions.supervisor.recordings import KeptRecording
 
 logger = logging.getLogger(__name__)
 
@@ -226,11 +228,51 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         runtime = self._running()
-        if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all callers are type-checked
-            raise ValueError(f"A user is named by up to {LONGEST_NAME} characters, not by {user!r:.99}.")
-        if idle_timeout is not None and not 0 < idle_timeout < inf:
-            raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")
+        _judge(user, idle_timeout)
         return runtime.opening.open(media, user, start_at, idle_timeout)
+
+    def record(
+        self,
+        user: str | None = None,
+        *,
+        title: str | None = None,
+        mime: str | None = None,
+        idle_timeout: float | None = None,
+    ) -> Recording:
+        """Begin a recording, to which a source writes and which viewers can watch while it arrives.
+
+        Args:
+            user: whose it is; None for nobody's.
+            title: what it is called.
+            mime: the media type of what will come.
+            idle_timeout: seconds after which it expires when nobody sends and nobody watches; by default the setting.
+
+        Raises:
+            CapacityExceeded: there are as many sessions as there may be; says when to ask again.
+            StorageFailed: its directory cannot be made.
+            Unavailable: the supervisor does not run.
+            ValueError: ``idle_timeout`` is no positive number, or ``user`` no name of 1 to 256 characters.
+        """
+        runtime = self._running()
+        _judge(user, idle_timeout)
+        return runtime.recordings.open(user, title, mime, idle_timeout)
+
+    def recordings(self) -> list[KeptRecording]:
+        """Return all recordings that are kept, the oldest first, whether or not they go on.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        return self._running().recordings.all()
+
+    def delete_recording(self, recording_id: str) -> None:
+        """End a recording if it still goes on, and delete all that was recorded.
+
+        Raises:
+            RecordingNotFound: there is none of this id.
+            Unavailable: the supervisor does not run.
+        """
+        self._running().recordings.delete(recording_id)
 
     def resume(self, snapshot: Snapshot) -> Session:
         """Go on from a snapshot, also of a session that has ended or was an earlier daemon's; return the session.
@@ -471,3 +513,15 @@ class Supervisor:
             raise SessionNotFound(session_id)
         self._runtime.recovery.bring(session_id)
         return self._runtime
+
+
+def _judge(user: str | None, idle_timeout: float | None) -> None:
+    """Refuse what no session can have.
+
+    Raises:
+        ValueError: ``idle_timeout`` is no positive number, or ``user`` no name of 1 to 256 characters.
+    """
+    if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all callers are type-checked
+        raise ValueError(f"A user is named by up to {LONGEST_NAME} characters, not by {user!r:.99}.")
+    if idle_timeout is not None and not 0 < idle_timeout < inf:
+        raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, events, media, pages, problems
+from hls_sessions.web import api, events, live, media, pages, problems
 from hls_sessions.web.access import OwnSiteOnly, TokenRequired
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
@@ -34,11 +34,18 @@ def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Colle
     )
     app.state.supervisor = supervisor
     problems.install(app)
-    open_routes = [*media.open_routes, *pages.open_routes, *api.open_router.routes, *events.open_router.routes]
+    open_routes = [
+        *media.open_routes,
+        *live.open_routes,
+        *pages.open_routes,
+        *api.open_router.routes,
+        *events.open_router.routes,
+    ]
     app.router.routes[:0] = open_routes
     app.include_router(api.router)
     app.include_router(events.router)
-    app.add_middleware(BodyBounded)
+    app.include_router(live.router)
+    app.add_middleware(BodyBounded, unbounded=live.open_routes)
     if token is not None:
         app.add_middleware(TokenRequired, token=token, open_routes=open_routes)
     if hosts is not None:

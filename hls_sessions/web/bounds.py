@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from starlette.routing import Match
+
 from hls_sessions.web.problems import BodyTooLarge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST: Final = 256 * 1024
@@ -16,12 +21,17 @@ MOST: Final = 256 * 1024
 class BodyBounded:
     """ASGI middleware that refuses a body that is too large with 413, as soon as that is known."""
 
-    def __init__(self, app: ASGIApp, most: int = MOST) -> None:
+    def __init__(self, app: ASGIApp, unbounded: Sequence[BaseRoute] = (), most: int = MOST) -> None:
+        """Bound all bodies, but not those of some routes, which keep nothing of them in memory."""
         self._app = app
+        self._unbounded = unbounded
         self._most = most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count the bytes that are read of it."""
+        if any(route.matches(scope)[0] is Match.FULL for route in self._unbounded):
+            await self._app(scope, receive, send)
+            return
         brought = 0
 
         async def counted() -> Message:

@@ -13,7 +13,7 @@ import errno
 import os
 import re
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
@@ -93,22 +93,31 @@ async def playlist(request: Request) -> Response:
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
+    part = _number(request.path_params.get("part", "0"))
     if request.method == "HEAD":
-        return _head(session.file_of(rendition, None), SEGMENT)
-    return await _when_there(request, partial(session.ask_init, rendition), SEGMENT)
+        return _head(session.file_of(rendition, None, part), SEGMENT)
+    return await _when_there(request, partial(session.ask_init, rendition, part), SEGMENT)
 
 
 async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
-    number, extension = request.path_params["segment"], request.url.path.rpartition(".")[2]
+    number, extension = _number(request.path_params["segment"]), request.url.path.rpartition(".")[2]
     if session.extension(rendition) != extension:
         raise HTTPException(404)
-    if len(number) > LONGEST_NUMBER or not (number.isascii() and number.isdecimal()):
-        raise HTTPException(404)
-    number = int(number)
     response = await _segment(request, session, rendition, number, extension)
     return _marked(response, session, rendition, number)
+
+
+def _number(text: str) -> int:
+    """Return the number that a path names.
+
+    Raises:
+        HTTPException: it names none.
+    """
+    if len(text) > LONGEST_NUMBER or not (text.isascii() and text.isdecimal()):
+        raise HTTPException(404)
+    return int(text)
 
 
 async def _segment(request: Request, session: Session, rendition: str, number: int, extension: str) -> Response:
@@ -128,6 +137,9 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
 
 async def _playlist(request: Request, rendition: str | None) -> Response:
     session = await _session(request)
+    playable = session.ask_playable()
+    if not playable.done() and await _unless_left(request, _told(playable)) is None:
+        return Response(status_code=CLIENT_LEFT)
     # In a thread, because a playlist that is asked for the first time is written.
     return await Threads.WRITING.run(_written, request, session, rendition)
 
@@ -251,6 +263,12 @@ async def _path(reply: Reply[Path]) -> Path:
     return await reply
 
 
+async def _told(reply: Reply[Any]) -> bool:
+    """Return when a reply is there."""
+    await reply
+    return True
+
+
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
@@ -308,6 +326,7 @@ open_routes = [
     Route("/sessions/{session_id}/master.m3u8", master),
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
+    Route("/sessions/{session_id}/{rendition}/init-{part}.mp4", init),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),
 ]

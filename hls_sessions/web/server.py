@@ -112,7 +112,7 @@ async def _serve(
         interface=Interfaces.ASGINL,
         backlog=BACKLOG,
         backpressure=BACKLOG,
-        websockets=False,
+        websockets=True,
         log_enabled=False,
     )
     running = asyncio.create_task(server.serve())

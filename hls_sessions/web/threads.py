@@ -29,6 +29,8 @@ class Threads(Enum):
     """Bringing a session of an earlier daemon back."""
     OPERATING = 24
     """An operator's orders, which may wait for sessions to end."""
+    RECORDING = 40
+    """Keeping what sources send, each piece for as long as the disk takes."""
     WRITING = 4
     """Writing playlists, which takes the processor alone."""
     LOOKING = 8

@@ -10,41 +10,20 @@ from itertools import pairwise
 
 import av
 import pytest
+from streams import BOUND, SECONDS, SOURCES, VP8, stream
 
 from hls_sessions.ffmpeg import find
 from hls_sessions.ffmpeg.workers import RECORD
 from hls_sessions.media import AAC_FRAME, AUDIO_RATE, OFFSET, read_segment
 
-BOUND = 60
-SECONDS = 7
 MILLISECOND = Fraction(1, 1000)
-VIDEO = ("-f", "lavfi", "-i", f"testsrc2=size=128x72:rate=20:duration={SECONDS}")
-AUDIO = ("-f", "lavfi", "-i", f"sine=duration={SECONDS}:sample_rate=44100")
-H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-g", "20", "-bf", "2", "-pix_fmt", "yuv420p")
-VP8 = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-g", "20")
-FRAGMENTS = ("-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof")
-SOURCES = {
-    "VP8 and Opus in WebM": (*VIDEO, *AUDIO, *VP8, "-c:a", "libopus", "-f", "webm", "-live", "1"),
-    "H.264 and AAC in Matroska": (*VIDEO, *AUDIO, *H264, "-c:a", "aac", "-f", "matroska", "-live", "1"),
-    "H.264 and AAC in MPEG-TS": (*VIDEO, *AUDIO, *H264, "-c:a", "aac", "-f", "mpegts"),
-    "H.264 and Opus in fragmented MP4": (*VIDEO, *AUDIO, *H264, "-c:a", "libopus", *FRAGMENTS),
-    "Opus in WebM": (*AUDIO, "-c:a", "libopus", "-f", "webm", "-live", "1"),
-    "VP8 in WebM": (*VIDEO, *VP8, "-f", "webm", "-live", "1"),
-}
 
 
 @pytest.fixture(scope="session")
 def arrived(tmp_path_factory):
     """Return a function that returns what a source sends, by its name."""
     folder = tmp_path_factory.mktemp("sources")
-
-    def of(name: str) -> bytes:
-        path = folder / name
-        if not path.exists():
-            subprocess.run([find(), "-v", "error", *SOURCES[name], path], check=True, timeout=BOUND)
-        return path.read_bytes()
-
-    return of
+    return lambda name: stream(folder, SOURCES[name])
 
 
 @dataclass
@@ -98,15 +77,18 @@ def record(hls_shared_workers, tmp_path):
                 "folder": str(folder),
             }
         )
-        with path.open("ab") as file:
-            for at in range(0, len(data), chunk):
-                file.write(data[at : at + chunk])
-                file.flush()
-                worker.send({"size": at + len(data[at : at + chunk])})
-        worker.send({"ended": True})
+        chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)]
         while result.why is None:
             body, payload = worker.receive(BOUND)
             match body:
+                case {"read": read}:
+                    assert read == path.stat().st_size
+                    if not chunks:
+                        worker.send({"ended": True})
+                        continue
+                    with path.open("ab") as file:
+                        file.write(chunks.pop(0))
+                    worker.send({"size": path.stat().st_size})
                 case {"opened": opened}:
                     result.opened = opened
                 case {"cut": cut}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -55,18 +54,6 @@ def test_segments_follow_one_another_through_all_parts(described):
         assert timeline.at(float(begun) + 1e-6) == number
     firsts = [part.first for part in timeline.parts]
     assert [timeline.begins(first) for first in firsts] == [origin for origin, _ in described]
-
-
-@settings(max_examples=25)
-@given(parts, st.booleans())
-def test_it_can_be_written_down(described, over):
-    timeline = grown(*described)
-    timeline.is_over = over
-
-    again = GrowingTimeline.from_json(json.loads(json.dumps(timeline.as_json())))
-
-    assert again.as_json() == timeline.as_json()
-    assert (again.parts, again.ends, again.is_over) == (timeline.parts, timeline.ends, over)
 
 
 @settings(max_examples=25)

@@ -7,34 +7,28 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from hls_sessions.ffmpeg.workers import Message
+    from typing import Any
 
 
 class Feed:
     """A file without a seek, whose end is not there yet. A read waits for more bytes instead of ending."""
 
-    def __init__(self, path: str, hear: Callable[[], Message]) -> None:
+    def __init__(self, path: str, ask: Callable[[int], dict[str, Any]]) -> None:
         """Begin at the first byte.
 
         Args:
             path: the file.
-            hear: waits for the next message: ``{"size": bytes}`` when so many are there, ``{"ended": true}`` when no
-                more will come.
+            ask: says that so many bytes were read, and waits for an answer: ``{"size": bytes}`` as soon as there are
+                more, ``{"ended": true}`` when no more will come.
 
         Raises:
             OSError: it cannot be opened.
         """
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._hear = hear
+        self._ask = ask
         self._at = 0
         self._size = 0
         self._has_ended = False
-
-    @property
-    def at(self) -> int:
-        """How many bytes were read."""
-        return self._at
 
     def read(self, size: int) -> bytes:
         """Return some bytes, as soon as there are any; none at the end.
@@ -44,11 +38,9 @@ class Feed:
             OSError: they cannot be read.
         """
         while self._at >= self._size and not self._has_ended:
-            self._heard(self._hear().body)
+            answer = self._ask(self._at)
+            self._size = answer.get("size", self._size)
+            self._has_ended = bool(answer.get("ended", False))
         data = os.pread(self._file, min(size, self._size - self._at), self._at)
         self._at += len(data)
         return data
-
-    def _heard(self, message: dict[str, int]) -> None:
-        self._size = message.get("size", self._size)
-        self._has_ended = bool(message.get("ended", False))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 PATIENCE = Fraction(2)
 """Seconds by which one track may be behind another before a segment is closed without it."""
 
+LONGEST = Fraction(4)
+"""Seconds that a segment may have. What has keyframes farther apart cannot be copied."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -34,6 +37,10 @@ class Start:
 
 class NotMedia(Exception):
     """The recording cannot be made into HLS; the message says why."""
+
+
+class KeyframesTooFarApart(NotMedia):
+    """It cannot be copied, from the first segment on that is not published."""
 
 
 class Cut(NamedTuple):
@@ -173,6 +180,8 @@ class Segmenter:
             if decides and piece.opens and self._is_due(piece.begins):
                 self._cut = piece.begins
                 self._cuts.append(piece.begins)
+            elif decides and piece.begins >= self._cut + LONGEST and isinstance(rendition.track, CopiedVideo):
+                raise KeyframesTooFarApart(f"its keyframes are more than {LONGEST} seconds apart")
             rendition.pieces.append(piece)
             rendition.reached = piece.begins
 

@@ -10,10 +10,12 @@ The first message says what is to be made:
 - ``copies``: whether video may be copied.
 - ``folder``: where segments are written, each as ``<kind>-<number>.m4s``.
 
-The further ones say how much is there (``{"size": bytes}``), and that no more will come (``{"ended": true}``).
+Whenever it has read all that it knows of, it says how much that is, ``{"read": bytes}``. It is answered as soon as
+there is more, ``{"size": bytes}``, or when no more will come, ``{"ended": true}``.
 
-It answers with ``{"opened": {…}}``, with the name of the demuxer and of the codecs; with ``{"cut": {…}}`` and the init
-segments as its payload for each segment; and with ``{"ended": null}``, or ``{"ended": why}`` where it could not go on.
+It says ``{"opened": {…}}``, with the name of the demuxer and of the codecs; ``{"cut": {…}}``, with the init segments as
+its payload, for each segment; and at last ``{"ended": null}``, or ``{"ended": why}`` where it could not go on, with
+``"encode": true`` where it could if video were not copied.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from hls_sessions.ffmpeg.demuxers import MEDIA
 from hls_sessions.ffmpeg.packaging.segment_writer import write_segment
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.recording.feed import Feed
-from hls_sessions.ffmpeg.recording.segmenter import Content, Cut, NotMedia, Segmenter, Start
+from hls_sessions.ffmpeg.recording.segmenter import Content, Cut, KeyframesTooFarApart, NotMedia, Segmenter, Start
+from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
 from hls_sessions.ffmpeg.sandbox import confine_worker
 from hls_sessions.media import OFFSET
 
@@ -53,20 +56,28 @@ def serve(channel: Channel) -> None:
     which: dict[str, Any] = channel.receive().body
     if which["confined_to"] is not None:
         confine_worker(which["path"], which["confined_to"])
-    why: str | None = None
+    why, encode = None, False
     try:
         _make(channel, which)
     except av.error.EOFError:
         why = "it has ended before anything could be shown"
+    except KeyframesTooFarApart as error:
+        why, encode = str(error), True
     except (av.error.FFmpegError, NotMedia, OSError, ValueError, MemoryError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    channel.send({"ended": why})
+    channel.send({"ended": why, "encode": encode})
     channel.receive()  # the daemon closes the channel
 
 
 def _make(channel: Channel, which: dict[str, Any]) -> None:
     folder = Path(which["folder"])
-    feed = Feed(which["path"], channel.receive)
+
+    def ask(read: int) -> dict[str, Any]:
+        channel.send({"read": read})
+        answer: dict[str, Any] = channel.receive().body
+        return answer
+
+    feed = Feed(which["path"], ask)
     size, duration = PROBED.get(which["demuxer"] or "", LEAST_PROBED)
     options = {"probesize": str(size), "analyzeduration": str(duration), "format_whitelist": MEDIA}
     container = av.open(feed, format=which["demuxer"], options=options, metadata_errors="replace")
@@ -83,8 +94,13 @@ def _make(channel: Channel, which: dict[str, Any]) -> None:
                 init, written = write_segment(content.track.stream, packets, offset, None, file)
             inits.append(init)
             made[kind] = {"size": written, "init": len(init), "frames": len(packets)}
+        picture: Any = contents["video"].track.stream if "video" in contents else None
+        size = None if picture is None else (picture.width, picture.height)
+        is_copied = any(isinstance(content.track, CopiedVideo) for content in contents.values())
         times = {name: str(getattr(cut, name)) for name in ("origin", "begins", "ends")}
-        channel.send({"cut": {"number": cut.number, **times, "made": made}}, *inits)
+        channel.send(
+            {"cut": {"number": cut.number, **times, "made": made, "picture": size, "copied": is_copied}}, *inits
+        )
 
     segmenter = Segmenter(container, Fraction(which["length"]), start, copies=which["copies"], publish=publish)
     codecs = {stream.type: stream.codec_context.name for stream in segmenter.streams}

@@ -1,0 +1,245 @@
+"""The recordings of a supervisor: opens them, has those of an earlier daemon go on, lists and deletes them."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from hls_sessions.errors import (
+    RecordingNotFound,
+    SessionEnded,
+    SessionNotFound,
+    StorageFailed,
+    Unavailable,
+)
+from hls_sessions.live import (
+    Facts,
+    Inlet,
+    Journal,
+    Ledger,
+    Recording,
+    RecordingServer,
+    RecordingSpec,
+    Syncer,
+)
+from hls_sessions.otp import StartError
+from hls_sessions.segments import SegmentDirectory, new_directory, remembered_directory
+from hls_sessions.supervisor.graceful_stop import STOPPING
+from hls_sessions.supervisor.sessions import Entry
+from hls_sessions.supervisor.tree import start_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from hls_sessions.otp import Clock, Registry
+    from hls_sessions.settings import Settings
+    from hls_sessions.store import SessionRow
+    from hls_sessions.supervisor.admission_control import AdmissionControl
+    from hls_sessions.supervisor.graceful_stop import GracefulStop
+    from hls_sessions.supervisor.recorder import Recorder
+    from hls_sessions.supervisor.sessions import SessionFactory, SessionTable
+    from hls_sessions.supervisor.tree import Tree
+
+logger = logging.getLogger(__name__)
+
+TOKEN_BYTES: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRecording:
+    """A recording that is kept, whether or not it still goes on."""
+
+    id: str
+    user: str | None
+    title: str
+    created_at: float
+    """Seconds since the epoch."""
+    duration: float
+    """Seconds of it that can be watched."""
+    size: int
+    """Bytes that have arrived."""
+    over: str | None
+    """Why it is over; None while it goes on."""
+
+
+class Recordings:
+    """All recordings. Any thread may use it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        folder: Path | None,
+        segments_dir: Path,
+        clock: Clock,
+        table: SessionTable,
+        factory: SessionFactory,
+        registry: Registry,
+        close: Callable[[str], None],
+        admission: AdmissionControl,
+        recorder: Recorder,
+        tree: Tree,
+        stop: GracefulStop,
+    ) -> None:
+        """Keep recordings in a folder; without one, in a directory that goes with the supervisor."""
+        self._settings = settings
+        self._own = None if folder is not None else SegmentDirectory(new_directory(segments_dir))
+        """The directory that goes with the supervisor. It is made when there is something to keep."""
+        self._folder = folder or self._own.path  # type: ignore[union-attr] # one of the two is there
+        self._segments_dir = segments_dir
+        self._clock = clock
+        self._table = table
+        self._factory = factory
+        self._registry = registry
+        self._close = close
+        self._admission = admission
+        self._recorder = recorder
+        self._tree = tree
+        self._stop = stop
+        self._syncer = Syncer()
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go by other settings from now on."""
+        self._settings = settings
+
+    def open(self, user: str | None, title: str | None, mime: str | None, idle_timeout: float | None) -> Recording:
+        """Begin a recording, and return it. Raises as Supervisor.record does."""
+        if self._stop.begun:
+            raise Unavailable(STOPPING)
+        facts = Facts(
+            id=str(uuid4()),
+            user=user,
+            title=title,
+            mime=mime,
+            token=secrets.token_urlsafe(TOKEN_BYTES),
+            created_at=self._clock.time(),
+            idle_timeout=idle_timeout or self._settings.idle_timeout,
+            segment_length=self._settings.segment_length,
+        )
+        with self._table.opening:
+            folder = self._folder / facts.id
+            self._admission.let_in(user, folder)
+            if self._own is not None:
+                self._own.open()
+            journal = Journal(folder, self._settings.max_recording_bytes)
+            try:
+                entry = self._entry(journal, Ledger(folder, facts), new_directory(self._segments_dir), idle_timeout)
+                self._table.add(entry)
+                self._factory.update(entry)
+                self._recorder.opened(entry.spec, entry.record)
+                self._begin(entry)
+            except BaseException:
+                self._syncer.remove(journal)
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+        return self._recording(entry)
+
+    def go_on(self, rows: Iterable[SessionRow]) -> None:
+        """Have recordings of an earlier daemon go on. One that cannot is ended; what it has recorded stays."""
+        for row in rows:
+            try:
+                journal = Journal(self._folder / row.id, self._settings.max_recording_bytes)
+                ledger = Ledger(journal.folder)
+                directory = remembered_directory(self._segments_dir, Path(row.directory).name)
+                entry = self._entry(journal, ledger, directory or new_directory(self._segments_dir), None)
+                entry.record.go_on(self._recorder.earlier(row))
+                self._recorder.goes_on(row, entry.spec, entry.record)
+                with self._table.opening:
+                    self._table.add(entry)
+                    self._factory.update(entry)
+                    self._begin(entry)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it ends this recording and no other
+                why = f"it could not go on when its daemon was started again: {error}"
+                logger.warning("recording %s failed: %s", row.id, why)
+                self._recorder.cannot_go_on(row, why)
+
+    def is_kept(self, session_id: str) -> bool:
+        """Whether a session is a recording that is kept here."""
+        return (self._folder / session_id).is_dir()
+
+    def all(self) -> list[KeptRecording]:
+        """Return all recordings that are kept, the oldest first."""
+        return sorted(self._kept(), key=lambda kept: kept.created_at)
+
+    def delete(self, recording_id: str) -> None:
+        """End a recording if it still goes on, and delete all that was recorded.
+
+        Raises:
+            RecordingNotFound: there is none of this id.
+        """
+        folder = self._folder / _checked(recording_id)
+        if not folder.is_dir():
+            raise RecordingNotFound(recording_id)
+        with suppress(SessionEnded, SessionNotFound):
+            self._close(recording_id)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def refuse_sources(self) -> None:
+        """Answer whoever writes that the daemon stops. The recordings go on in the next one."""
+        for entry in self._table.all():
+            if isinstance(entry.spec, RecordingSpec):
+                entry.spec.inlet.close(Unavailable(STOPPING))
+
+    def close(self) -> None:
+        """Bring all that has arrived to the disk."""
+        self._syncer.close()
+        if self._own is not None:
+            self._own.destroy()
+
+    # ---- within
+
+    def _entry(self, journal: Journal, ledger: Ledger, directory: Path, idle_timeout: float | None) -> Entry:
+        self._syncer.add(journal)
+        spec = RecordingSpec(journal, ledger, Inlet(journal, self._clock, over=ledger.over), directory)
+        record = self._factory.record(spec, idle_timeout)
+        return Entry(spec, record, Recording(spec, record, self._registry, self._close), RecordingServer)
+
+    def _begin(self, entry: Entry) -> None:
+        try:
+            self._tree.begin(entry)
+        except StartError as error:
+            cause = start_failure(error)
+            entry.fail(f"it could not be started: {cause}")
+            self._tree.end(entry)
+            raise cause from error
+
+    @staticmethod
+    def _recording(entry: Entry) -> Recording:
+        assert isinstance(entry.session, Recording)  # noqa: S101 - it was made so
+        return entry.session
+
+    def _kept(self) -> Iterator[KeptRecording]:
+        living = {entry.spec.session_id: entry.spec for entry in self._table.all()}
+        for folder in self._folder.glob("*-*"):
+            spec = living.get(folder.name)
+            try:
+                if isinstance(spec, RecordingSpec):
+                    journal, ledger, over = spec.journal, spec.ledger, spec.inlet.over
+                else:
+                    journal, ledger = Journal(folder, 0), Ledger(folder)
+                    over = ledger.over or "its session has ended"
+            except StorageFailed:
+                continue
+            facts = ledger.facts
+            duration = float(ledger.timeline.duration)
+            yield KeptRecording(facts.id, facts.user, facts.name, facts.created_at, duration, journal.size, over)
+
+
+def _checked(recording_id: str) -> str:
+    """Return an id that is one, and no path.
+
+    Raises:
+        RecordingNotFound: it is none.
+    """
+    try:
+        if str(UUID(recording_id)) == recording_id:
+            return recording_id
+    except ValueError:
+        pass
+    raise RecordingNotFound(recording_id)

@@ -1,0 +1,344 @@
+"""Recordings as their sources and viewers use them: nothing that was kept is lost, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from fractions import Fraction
+from io import BytesIO
+
+import av
+import m3u8
+import pytest
+from streams import SECONDS
+
+from hls_sessions import (
+    InputBusy,
+    NotPlayable,
+    RecordingFull,
+    RecordingNotFound,
+    RecordingOver,
+    SegmentNotFound,
+    SessionEnded,
+    SourceState,
+    WrongOffset,
+)
+from hls_sessions.errors import IllegalTransition, RenditionNotFound
+from hls_sessions.testing import crash
+
+BOUND = 60
+MILLISECOND = Fraction(1, 1000)
+MATROSKA, WEBM = "H.264 and AAC in Matroska", "VP8 and Opus in WebM"
+
+
+def send(recording, data, chunk=10_000):
+    for at in range(0, len(data), chunk):
+        recording.write(data[at : at + chunk])
+
+
+def listed(recording, kind="video") -> m3u8.M3U8:
+    recording.ask_playable().get(BOUND)
+    return m3u8.loads(str(recording.playlist(kind)))
+
+
+def shown(recording, kind="video") -> list[list[Fraction]]:
+    """When each packet of a rendition is shown, in order, of each part, as a player gets them."""
+    parts: list[tuple[str, bytes]] = []
+    for number, segment in enumerate(listed(recording, kind).segments):
+        name = segment.init_section.uri
+        if not parts or parts[-1][0] != name:
+            init = int(name.removeprefix("init-").removesuffix(".mp4")) if "-" in name else 0
+            parts.append((name, recording.ask_init(kind, init).get(BOUND).read_bytes()))
+        parts[-1] = name, parts[-1][1] + recording.segment(kind, number, BOUND).read_bytes()
+    return [times(data) for _, data in parts]
+
+
+def times(data, kind=None) -> list[Fraction]:
+    with av.open(BytesIO(data)) as container:
+        streams = [stream for stream in container.streams if kind in {None, stream.type}]
+        return sorted(packet.pts * packet.time_base for packet in container.demux(streams) if packet.size)
+
+
+def steps(at) -> list[Fraction]:
+    """Milliseconds between frames. The first is left out, because it is shown from the beginning on."""
+    return [0, *(round((time - at[1]) / MILLISECOND) for time in at[1:])]
+
+
+@pytest.fixture
+def recording(hls_supervisor):
+    return hls_supervisor().record(user="anna", title="At the lake")
+
+
+@pytest.mark.parametrize("name", [MATROSKA, WEBM, "H.264 and AAC in MPEG-TS", "rare keyframes"])
+def test_every_frame_that_is_sent_can_be_watched(recording, arrives, name):
+    data = arrives(name)
+
+    with recording:
+        send(recording, data)
+
+    assert listed(recording).is_endlist
+    [video] = shown(recording)
+    assert steps(video) == steps(times(data, "video"))
+    assert len(video) == 20 * SECONDS
+
+
+def test_it_can_be_watched_while_it_arrives_and_what_was_shown_stays(recording, arrives):
+    data = arrives(MATROSKA)
+    send(recording, data[: len(data) * 2 // 3])
+    before = listed(recording)
+    first = recording.segment("video", 0, BOUND).read_bytes()
+    said = str(recording.playlist("video"))
+
+    send(recording, data[len(data) * 2 // 3 :])
+    recording.finish(BOUND)
+
+    assert not before.is_endlist
+    assert before.playlist_type == "event"
+    assert str(recording.playlist("video")).startswith(said)
+    assert recording.segment("video", 0, BOUND).read_bytes() == first
+    assert listed(recording).is_endlist
+
+
+def test_sound_alone_is_a_recording_too(recording, arrives):
+    data = arrives("Opus in WebM")
+
+    with recording:
+        send(recording, data)
+
+    master = m3u8.loads(str(recording.playlist()))
+    assert [variant.uri for variant in master.playlists] == ["audio/index.m3u8"]
+    assert sum(segment.duration for segment in listed(recording, "audio").segments) == pytest.approx(SECONDS, abs=0.05)
+
+
+def test_the_master_playlist_names_what_there_is(recording, arrives):
+    with recording:
+        send(recording, arrives(MATROSKA))
+
+    [variant] = m3u8.loads(str(recording.playlist())).playlists
+    assert variant.uri == "video/index.m3u8"
+    assert variant.stream_info.resolution == (128, 72)
+    assert variant.stream_info.codecs.endswith(",mp4a.40.2")
+    assert variant.media[0].uri == "audio/index.m3u8"
+
+
+def test_a_maker_that_is_killed_is_replaced_and_no_frame_is_missing(recording, arrives, until):
+    data = arrives(WEBM)
+    for at in range(0, len(data), len(data) // 5):
+        send(recording, data[at : at + len(data) // 5])
+        until(lambda: recording.info().packager)
+        os.kill(recording.info().packager, signal.SIGKILL)
+    recording.finish(BOUND)
+
+    [video] = shown(recording)
+    assert steps(video) == steps(times(data, "video"))
+    assert recording.info().restarts["killed"]
+
+
+def test_an_actor_that_crashes_goes_on(recording, arrives, until):
+    data = arrives(MATROSKA)
+    half = len(data) // 2
+    send(recording, data[:half])
+    recording.ask_playable().get(BOUND)
+    until(crash(recording))
+    send(recording, data[half:])
+    recording.finish(BOUND)
+
+    [video] = shown(recording)
+    assert steps(video) == steps(times(data, "video"))
+
+
+def test_it_goes_on_in_the_next_supervisor_with_what_it_has_shown(hls_supervisor, arrives, tmp_path):
+    data = arrives(MATROSKA)
+    half = len(data) // 2
+    lasting = {"state_dir": tmp_path / "state", "drain": False}
+    first = hls_supervisor(**lasting)
+    before = first.record(user="anna")
+    send(before, data[:half])
+    before.ask_playable().get(BOUND)
+    said = str(before.playlist("video"))
+    first.stop()
+
+    second = hls_supervisor(state_dir=tmp_path / "state")
+    after = second.find(before.id)
+    source = after.input()
+    assert source.next == half
+    source.write(half, data[half:])
+    source.stop()
+    after.finish(BOUND)
+
+    assert str(after.playlist("video")).startswith(said)
+    [video] = shown(after)
+    assert steps(video) == steps(times(data, "video"))
+    assert [file.size for file in after.files()] == [len(data)]
+
+
+def test_another_stream_is_another_part_after_a_discontinuity(recording, arrives):
+    first, second = arrives(MATROSKA), arrives(WEBM)
+    for data in (first, second):
+        source = recording.input(new_stream=True)
+        source.write(0, data)
+        source.close()
+    recording.finish(BOUND)
+
+    videos = shown(recording)
+    assert [steps(video) for video in videos] == [steps(times(data, "video")) for data in (first, second)]
+    assert [bool(segment.discontinuity) for segment in listed(recording).segments].count(True) == 1
+    assert [file.name for file in recording.files()] == ["part-0.mkv", "part-1.mkv"]
+    assert [file.path.read_bytes() for file in recording.files()] == [first, second]
+
+
+def test_a_segment_that_is_gone_is_made_again_the_same(recording, arrives):
+    with recording:
+        send(recording, arrives(WEBM))
+    wanted = [(kind, number) for kind in ("video", "audio") for number in (0, 1, 2)]
+    inits = {kind: recording.ask_init(kind).get(BOUND).read_bytes() for kind in ("video", "audio")}
+    kept = {each: recording.segment(*each, BOUND) for each in wanted}
+    before = {each: times(inits[each[0]] + path.read_bytes()) for each, path in kept.items()}
+    for path in kept.values():
+        path.unlink()
+
+    for each in wanted:
+        assert times(inits[each[0]] + recording.segment(*each, BOUND).read_bytes()) == before[each]
+
+
+def test_a_segment_that_is_not_there_yet_is_refused(recording, arrives):
+    send(recording, arrives(MATROSKA))
+    recording.ask_playable().get(BOUND)
+
+    with pytest.raises(SegmentNotFound):
+        recording.segment("video", 99, BOUND)
+    with pytest.raises(RenditionNotFound):
+        recording.segment("video-180p", 0, BOUND)
+
+
+def test_what_belongs_elsewhere_is_refused_and_nothing_is_lost(recording):
+    source = recording.input()
+    source.write(0, b"\x1aE\xdf\xa3")
+
+    with pytest.raises(WrongOffset) as refused:
+        source.write(2, b"more")
+    assert (refused.value.offset, refused.value.expected) == (2, 4)
+    assert recording.files()[0].size == 4
+
+
+def test_a_second_source_waits_until_the_first_is_silent(hls_supervisor, hls_clock):
+    recording = hls_supervisor(clock=hls_clock).record()
+    first = recording.input()
+    first.write(0, b"\x1aE\xdf\xa3")
+
+    with pytest.raises(InputBusy):
+        recording.input()
+    hls_clock.advance(3)
+    second = recording.input()
+
+    assert second.next == 4
+    with pytest.raises(InputBusy):
+        first.write(4, b"more")
+    second.write(4, b"more")
+
+
+def test_one_that_is_over_takes_nothing_more(recording, arrives):
+    source = recording.input()
+    source.write(0, arrives(MATROSKA))
+    source.stop()
+
+    with pytest.raises(RecordingOver):
+        source.write(source.next, b"more")
+    with pytest.raises(RecordingOver):
+        recording.input()
+    assert recording.source is SourceState.ENDED
+
+
+def test_one_that_is_larger_than_it_may_be_keeps_what_it_has(hls_supervisor, arrives):
+    data = arrives(MATROSKA)
+    recording = hls_supervisor(max_recording_bytes=len(data)).record()
+    source = recording.input()
+    source.write(0, data)
+
+    with pytest.raises(RecordingFull):
+        source.write(len(data), b"more")
+    recording.finish(BOUND)
+    assert len(shown(recording)[0]) == 20 * SECONDS
+
+
+@pytest.mark.parametrize("data", [b"\0" * 100_000, b"<html>" * 1000, b"#EXTM3U\n#EXTINF:2,\nfile:///etc/passwd\n"])
+def test_what_is_no_media_is_refused_with_a_reason_and_kept(recording, data, until):
+    send(recording, data)
+    source = recording.input if recording.source is SourceState.ENDED else None
+    recording.finish(BOUND)
+
+    assert source is None or recording.source is SourceState.ENDED
+    with pytest.raises(NotPlayable):
+        recording.ask_playable().get(BOUND)
+    assert recording.files()[0].path.read_bytes() == data
+    until(lambda: recording.info().notes)
+
+
+def test_a_source_that_is_lost_may_come_back_for_a_while(hls_supervisor, hls_clock, arrives):
+    data = arrives(MATROSKA)
+    supervisor = hls_supervisor(clock=hls_clock, source_patience=60)
+    recording = supervisor.record()
+    heard = []
+    supervisor.subscribe("source_changed", heard.append)
+    source = recording.input()
+    source.write(0, data[:100_000])
+    source.close()
+    assert recording.info().source == "lost"
+
+    hls_clock.advance(59)
+    again = recording.input()
+    again.write(again.next, data[100_000:])
+    again.close()
+    recording.info()  # it has heard of that
+    hls_clock.advance(61)
+    recording.info()
+    recording.finish(BOUND)
+
+    assert len(shown(recording)[0]) == 20 * SECONDS
+    info = recording.info()
+    assert info.source == "ended"
+    with pytest.raises(RecordingOver, match="did not come back"):
+        recording.input()
+
+
+def test_one_that_nobody_uses_expires_and_what_it_has_recorded_stays(hls_supervisor, hls_clock, arrives, tmp_path):
+    data = arrives(MATROSKA)
+    supervisor = hls_supervisor(clock=hls_clock, state_dir=tmp_path / "state", idle_timeout=100)
+    recording = supervisor.record(title="Kept")
+    with recording:
+        send(recording, data)
+
+    hls_clock.advance(101)
+    supervisor.reap()
+
+    with pytest.raises(SessionEnded):
+        recording.info()
+    [kept] = supervisor.recordings()
+    assert (kept.id, kept.title, kept.size) == (recording.id, "Kept", len(data))
+    supervisor.delete_recording(recording.id)
+    assert supervisor.recordings() == []
+    with pytest.raises(RecordingNotFound):
+        supervisor.delete_recording(recording.id)
+
+
+def test_one_that_is_sent_to_does_not_expire(hls_supervisor, hls_clock):
+    supervisor = hls_supervisor(clock=hls_clock, idle_timeout=10, source_patience=1000)
+    recording = supervisor.record()
+    source = recording.input()
+    for offset in range(5):
+        hls_clock.advance(8)
+        source.write(offset, b"G")
+        supervisor.reap()
+
+    assert recording.info().state == "active"
+
+
+def test_it_cannot_be_paused(recording):
+    with pytest.raises(IllegalTransition):
+        recording.pause()
+
+
+@pytest.mark.parametrize("wanted", ["..", "../state", "0", ""])
+def test_a_recording_is_named_by_its_id_alone(hls_supervisor, wanted):
+    with pytest.raises(RecordingNotFound):
+        hls_supervisor().delete_recording(wanted)
