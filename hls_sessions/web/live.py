@@ -157,8 +157,8 @@ async def socket(websocket: WebSocket) -> None:
     await websocket.accept()
     try:
         await _Connection(websocket, await _writable(websocket)).serve()
-    except WebSocketDisconnect:
-        pass
+    except (WebSocketDisconnect, RuntimeError):  # it has left; starlette says so in either way
+        return
     except SessionError as error:
         await _close(websocket, error)
     except TimeoutError:
@@ -175,21 +175,31 @@ class _Connection:
         self._acknowledged = 0
 
     async def serve(self) -> None:
-        """Do what the source says, until it stops or leaves."""
-        acknowledging = asyncio.create_task(self._acknowledge())
+        """Do what the source says, until it stops or leaves, or its recording is over.
+
+        Raises:
+            SessionError: what it sends is refused.
+        """
+        tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._acknowledge())}
         try:
-            while True:
-                message = await self._websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                if (data := message.get("bytes")) is not None:
-                    await self._take(data)
-                elif await self._obey(message.get("text") or ""):
-                    return
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            acknowledging.cancel()
+            for task in tasks:
+                task.cancel()
             if self._source is not None:
                 self._source.close()
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if (data := message.get("bytes")) is not None:
+                await self._take(data)
+            elif await self._obey(message.get("text") or ""):
+                return
 
     async def _take(self, data: bytes) -> None:
         if self._source is None or len(data) < OFFSET_BYTES:
@@ -212,7 +222,8 @@ class _Connection:
                 await self._websocket.send_text(as_json({"type": "started", "next": self._source.next}))
             case {"type": "stop"} if self._source is not None:
                 await self._send_acknowledgement()
-                self._source.stop()
+                source, self._source = self._source, None
+                source.stop()
                 files = await Threads.RECORDING.run(self._recording.finish, FINISHED_WITHIN)
                 recorded = {"type": "recorded", "files": [_described(file) for file in files]}
                 await self._websocket.send_text(as_json(recorded))
@@ -224,17 +235,12 @@ class _Connection:
         return False
 
     async def _acknowledge(self) -> None:
-        """Acknowledge what was kept. Tell a source that only waits that its recording is over."""
-        with suppress(WebSocketDisconnect, RuntimeError):
-            while True:
-                await asyncio.sleep(ACKNOWLEDGED_AFTER)
-                await self._send_acknowledgement()
-                if self._source is not None:
-                    try:
-                        self._source.judge()
-                    except SessionError as error:
-                        await _close(self._websocket, error)
-                        return
+        """Acknowledge what was kept, and see whether more would be."""
+        while True:
+            await asyncio.sleep(ACKNOWLEDGED_AFTER)
+            await self._send_acknowledgement()
+            if self._source is not None:
+                self._source.judge()
 
     async def _send_acknowledgement(self) -> None:
         if self._source is not None and self._source.next != self._acknowledged:

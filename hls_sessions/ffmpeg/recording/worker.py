@@ -46,6 +46,9 @@ MPEG-TS there is none. Everything that is read more is shown later by as much.""
 MEMORY: Final = 1024**3
 """Bytes of address space beyond those the process begins with: for what has arrived since the last segment."""
 
+FORMAT_PROBED: Final = 64 * 1024
+"""Bytes after which what is of no known format is no media."""
+
 LEAST_PROBED: Final = (2048, 0)
 
 
@@ -79,7 +82,12 @@ def _make(channel: Channel, which: dict[str, Any]) -> None:
 
     feed = Feed(which["path"], ask)
     size, duration = PROBED.get(which["demuxer"] or "", LEAST_PROBED)
-    options = {"probesize": str(size), "analyzeduration": str(duration), "format_whitelist": MEDIA}
+    options = {
+        "formatprobesize": str(FORMAT_PROBED),
+        "probesize": str(size),
+        "analyzeduration": str(duration),
+        "format_whitelist": MEDIA,
+    }
     container = av.open(feed, format=which["demuxer"], options=options, metadata_errors="replace")
     start = None
     if (begun := which["start"]) is not None:
