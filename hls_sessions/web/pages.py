@@ -38,6 +38,16 @@ async def watch(request: Request) -> Response:
     return HTMLResponse(_page("watch.html", session=session.id, title=session.title), headers=PAGE_HEADERS)
 
 
+async def record(_: Request) -> Response:
+    """Answer with the page that records."""
+    return HTMLResponse(_page("record.html"), headers=PAGE_HEADERS)
+
+
+async def record_script(_: Request) -> Response:
+    """Answer with the recorder's script."""
+    return FileResponse(STATIC / "record.js", media_type="text/javascript")
+
+
 async def script(_: Request) -> Response:
     """Answer with the player's script."""
     return FileResponse(STATIC / "watch.js", media_type="text/javascript")
@@ -70,7 +80,9 @@ def _page(name: str, **values: str) -> str:
 
 open_routes = [
     Route("/watch/{session_id}", watch),
+    Route("/record", record),
     Route("/static/watch.js", script),
+    Route("/static/record.js", record_script),
     Route("/static/watch.css", style),
     Route("/static/hls.js", hls_js),
     Route("/problems/{kind}", problem),

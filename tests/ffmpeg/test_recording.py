@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import av
 import pytest
-from streams import BOUND, SECONDS, SOURCES, VP8, stream
+from streams import BOUND, H264, SECONDS, SOURCES, VIDEO, VP8, stream
 
 from hls_sessions.ffmpeg import find
 from hls_sessions.ffmpeg.workers import RECORD
@@ -241,3 +241,25 @@ def test_video_that_changes_its_size_goes_on_in_the_size_that_it_had(record, arr
 
     assert made.why == ""
     assert len(made.times("video")) == 20 * (SECONDS + 3)
+
+
+@pytest.mark.parametrize("copies", [True, False], ids=["copied", "encoded"])
+def test_of_two_frames_at_one_time_the_second_is_shown_a_tick_later(record, tmp_path, copies):
+    still = (*VIDEO, *H264, "-bf", "0", "-f", "mp4", str(tmp_path / "source.mp4"))
+    subprocess.run([find(), "-v", "error", *still], check=True, timeout=BOUND)
+    sent = tmp_path / "sent.mkv"
+    with av.open(str(tmp_path / "source.mp4")) as source, av.open(str(sent), "w", format="matroska") as muxer:
+        track, before = muxer.add_stream_from_template(source.streams.video[0]), 0
+        for number, packet in enumerate(source.demux(video=0)):
+            if packet.size:
+                at = before if number == 50 else packet.pts
+                packet.pts = packet.dts = before = at
+                packet.stream = track
+                muxer.mux(packet)
+
+    made = record(sent.read_bytes(), copies=copies)
+
+    assert made.why == ""
+    shown = made.times("video")
+    assert len(shown) == 20 * SECONDS
+    assert 0 < shown[50] - shown[49] <= 2 * MILLISECOND

@@ -85,6 +85,8 @@ class CopiedVideo:
         self._has_begun = self._has_begun or (packet.is_keyframe and (self._begins is None or shown >= self._begins))
         if self._has_begun:
             packet.dts = self._decoded = self._decode_time(packet)
+            # Of two frames at one time, as browsers send them, the second is shown a tick later.
+            packet.pts = max(packet.pts, packet.dts)
             yield Piece(packet, shown, packet.is_keyframe)
 
     def finish(self) -> Iterator[Piece]:
@@ -160,8 +162,10 @@ class EncodedVideo:
     def _encoded(self, frames: list[Any]) -> Iterator[Piece]:
         encoder = self.stream.codec_context
         for frame in frames:
-            if frame.pts is None or (self._last is not None and frame.pts <= self._last):
+            if frame.pts is None or (self._last is not None and frame.pts < self._last):
                 continue
+            if frame.pts == self._last:
+                frame.pts += 1  # of two frames at one time, the second is shown a tick later
             shown = frame.pts * self._base
             if self._begins is not None and shown < self._begins:
                 continue

@@ -16,6 +16,9 @@ const RETRY = {
 // The server holds a segment's request until the segment is there: time for a slow encoder to make it.
 const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: RETRY };
 
+// Of a recording that goes on, a viewer is this many seconds behind: segments of 2 seconds, and the time to make them.
+const LIVE = { liveSyncDuration: 5, liveMaxLatencyDuration: 20 };
+
 const session = document.body.dataset.session;
 const playlist = new URL(`../sessions/${session}/master.m3u8`, location.href).href; // also where the app is mounted
 const video = document.getElementById("video");
@@ -29,7 +32,13 @@ function say(text, failed = false) {
 
 function playWithHlsJs() {
   const policy = { default: PATIENCE };
-  const hls = new Hls({ fragLoadPolicy: policy, playlistLoadPolicy: policy, manifestLoadPolicy: policy });
+  const hls = new Hls({ fragLoadPolicy: policy, playlistLoadPolicy: policy, manifestLoadPolicy: policy, ...LIVE });
+  const toLive = document.getElementById("live");
+  toLive.addEventListener("click", () => {
+    video.currentTime = hls.liveSyncPosition;
+    video.play().catch(() => {});
+  });
+  hls.on(Hls.Events.LEVEL_UPDATED, (_, data) => { toLive.hidden = !data.details.live; });
   hls.on(Hls.Events.MANIFEST_PARSED, () => say("Playing with hls.js"));
   hls.on(Hls.Events.ERROR, (_, data) => {
     if (data.fatal) say(`Playback failed: ${data.details}`, true);
