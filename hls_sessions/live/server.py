@@ -345,6 +345,7 @@ class RecordingServer(BaseSessionServer):
         for kind, made in cut["made"].items():
             inits[kind], at = payload[at : at + made["init"]], at + made["init"]
         if maker is self._again:
+            self._publish_inits(inits, self._timeline.part_of(number).number)
             for kind, made in cut["made"].items():
                 self._publish(maker, kind, number, made["size"])
             self._rest_if_unwanted()
@@ -397,14 +398,22 @@ class RecordingServer(BaseSessionServer):
             # It has arrived up to now. What is before it took as long to arrive, as far as anybody knows.
             now = datetime.fromtimestamp(self._services.clock.time(), UTC)
             began_at = now - timedelta(seconds=float(Fraction(cut["ends"]) - begins))
-        for kind, init in inits.items():
-            self._directory.publish_init(kind, init, section)
+        self._publish_inits(inits, section)
         codecs = {kind: PLAIN_AAC if kind == "audio" else read_codec(read_track(init)) for kind, init in inits.items()}
         size = None if cut["picture"] is None else tuple(cut["picture"])
         described = Section(maker.file, origin, maker.first, maker.copies, cut["copied"], codecs, size)
         self._ledger.begin_section(described, begins, began_at)
-        for kind in inits:
-            self._answer_waiting(GetInit(kind, section), self._directory.init(kind, section))
+
+    def _publish_inits(self, inits: dict[str, bytes], section: int) -> None:
+        for kind, init in inits.items():
+            path = self._directory.init(kind, section)
+            try:
+                if not path.exists():
+                    self._directory.publish_init(kind, init, section)
+            except OSError as error:
+                logger.warning("%s of %s could not be published: %s", path.name, kind, error)
+            else:
+                self._answer_waiting(GetInit(kind, section), path)
 
     def _publish(self, maker: Maker, kind: str, number: int, size: int) -> None:
         """Make a segment visible. If the disk has no room for it, it is made again when somebody asks for it."""

@@ -198,7 +198,9 @@ class SegmentDirectory:
             OSError: it cannot be moved; nothing has become visible.
         """
         self._open_own()
-        file.replace(self.segment(rendition, number))
+        path = self.segment(rendition, number)
+        path.parent.mkdir(exist_ok=True)
+        file.replace(path)
 
     def _folder(self, rendition: str) -> Path:
         if (folder := self._folders.get(rendition)) is None:

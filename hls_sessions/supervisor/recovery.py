@@ -69,6 +69,7 @@ class Recovery:
     def __init__(
         self,
         rows: Iterable[SessionRow],
+        recordings: Iterable[SessionRow],
         *,
         segments_dir: Path,
         home: Path | None,
@@ -85,6 +86,7 @@ class Recovery:
 
         Args:
             rows: as they were written down.
+            recordings: sessions of recordings, which go on elsewhere.
             segments_dir: where session directories are.
             home: the state folder; None where there is none.
             encoder: the version of ffmpeg. Segments of another do not go with the init segment that players have.
@@ -97,6 +99,7 @@ class Recovery:
             stop: says when none is brought back any more.
         """
         self._waiting = {row.id: _Waiting(row, _directory_of(row, segments_dir)) for row in rows}
+        self._of_recordings = {segments_dir / Path(row.directory).name for row in recordings}
         self._segments_dir = segments_dir
         self._home = home
         self._encoder = encoder
@@ -118,7 +121,8 @@ class Recovery:
         return session_id in self._waiting
 
     def begin(self) -> None:
-        """Bring them back, one after the other, in a thread of its own."""
+        """Bring them back, when the recordings have gone on, one after the other, in a thread of its own."""
+        self._of_recordings.clear()  # they are in the table, or have ended
         if not self._waiting:
             self._all_back.set()
             return
@@ -251,7 +255,7 @@ class Recovery:
         cleared = 0
         # In this order, because a session that is brought back meanwhile is in one of them at any time.
         kept = {waiting.directory for waiting in list(self._waiting.values())}
-        kept |= {entry.spec.directory for entry in self._table.all()}
+        kept |= {entry.spec.directory for entry in self._table.all()} | self._of_recordings
         for directory in orphans(self._segments_dir):
             if directory.path in kept:
                 continue  # its processes are ended before it goes on; those it has by now are its own

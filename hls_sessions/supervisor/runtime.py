@@ -171,6 +171,7 @@ class Runtime:
             films, recorded = self.recorder.settle(self.recordings.is_kept)
             self.recovery = Recovery(
                 films,
+                recorded,
                 segments_dir=segments_dir,
                 home=_home(settings),
                 encoder=binary.version,

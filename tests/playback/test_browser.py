@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+from io import BytesIO
 
+import av
 import psutil
 import pytest
 
@@ -24,6 +27,8 @@ FLAGS = [
     "--disable-quic",
     "--disable-sync",
     "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
 ]
 
 pytestmark = [
@@ -380,3 +385,40 @@ def make_hole(whole):
 def real(complaints: list[str]) -> list[str]:
     """Leave out complaints that are no faults: a seek drops earlier requests; a browser asks for an icon."""
     return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c]
+
+
+def frames(data) -> int:
+    with av.open(BytesIO(data)) as container:
+        return sum(packet.size > 0 for packet in container.demux(video=0))
+
+
+@needs_hls_js
+def test_what_a_page_records_is_watched_by_another_and_goes_on_when_the_daemon_was_killed(start_daemon, page, until):
+    first = start_daemon(HLS_SESSIONS_DRAIN="false")
+    page.goto(f"{first.url}/record")
+    page.click("#start")
+    link = page.get_by_role("link", name="Watch it live")
+    link.wait_for()
+    session = link.get_attribute("href").rpartition("/")[2]
+    viewer = page.context.new_page()
+    viewer.goto(f"{first.url}/watch/{session}")
+    assert viewer.evaluate(PLAYS_ON_FROM, 0) >= 1
+
+    first.stop(signal.SIGKILL)
+    second = start_daemon("--port", first.url.rpartition(":")[2])
+    page.get_by_text("Recording", exact=True).wait_for()
+    kept = page.evaluate("uplink.kept")
+    until(lambda: page.evaluate("uplink.kept") > kept + 100_000)
+    assert viewer.evaluate(PLAYS_AT, 5) >= 5
+    page.click("#stop")
+    page.get_by_text("Recorded.").wait_for()
+
+    base = f"/sessions/{session}"
+    made = page.evaluate("uplink.made")
+    original = second.http.get(f"{base}/files/original").content
+    playlist = second.http.get(f"{base}/video/index.m3u8").text
+    names = ["init.mp4", *re.findall(r"^\d+\.m4s$", playlist, re.MULTILINE)]
+    shown = b"".join(second.http.get(f"{base}/video/{name}").raise_for_status().content for name in names)
+    assert len(original) == made
+    assert frames(shown) == frames(original) > 0
+    assert viewer.evaluate("document.querySelector('video').error") is None
