@@ -3,6 +3,7 @@
 import typer
 
 from hls_sessions.cli.doctor import doctor
+from hls_sessions.cli.download import download
 from hls_sessions.cli.events import events
 from hls_sessions.cli.health import health
 from hls_sessions.cli.history import history
@@ -10,6 +11,8 @@ from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
 from hls_sessions.cli.pause import pause
 from hls_sessions.cli.probe import probe
+from hls_sessions.cli.record import record
+from hls_sessions.cli.recordings import recordings
 from hls_sessions.cli.resume import resume
 from hls_sessions.cli.serve import serve
 from hls_sessions.cli.settings import settings
@@ -37,6 +40,9 @@ app.command()(pause)
 app.command()(resume)
 app.command()(stop)
 app.command()(update)
+app.command()(record)
+app.command()(recordings)
+app.command()(download)
 app.command()(stats)
 app.command()(health)
 app.command()(settings)

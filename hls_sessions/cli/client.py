@@ -79,6 +79,22 @@ class Daemon:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
+    def send(self, path: str, token: str, mime: str | None, chunks: Iterator[bytes]) -> Any:
+        """PUT what comes, for as long as it comes, with a token of its own, and return the JSON."""
+        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": mime} if mime else {})
+        return self._ask("PUT", path, content=chunks, headers=headers, timeout=None)
+
+    def download(self, path: str, **query: str) -> Iterator[bytes]:
+        """GET, and yield the content as it comes."""
+        try:
+            with self._http.stream("GET", path, params=query) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise typer.Exit(_complain_of(answer))
+                yield from answer.iter_bytes()
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
     def delete(self, path: str) -> None:
         """DELETE."""
         self._ask("DELETE", path)

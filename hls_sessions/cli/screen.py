@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
 from hls_sessions.counters import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 WIDTH = 200
 """Columns a table may have. A narrower terminal wraps its lines, which is easier to read and to copy from than
@@ -39,6 +41,17 @@ def print_facts(facts: Mapping[str, object]) -> None:
     for name, value in facts.items():
         sys.stdout.write(f"{name:<{width}}  {'-' if value is None else value}\n")
     sys.stdout.flush()
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many bytes have come; the function that is yielded adds some."""
+    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+    bar = (BarColumn(),) if total is not None else ()
+    console = Console(stderr=True)
+    with Progress(*bar, *columns, console=console, disable=not console.is_terminal) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda more: shown.advance(task, more)
 
 
 def complain(sentence: str) -> None:

@@ -211,5 +211,7 @@ def extension_of(mime: str, data: bytes | memoryview) -> str:
     subtype = mime.partition(";")[0].rpartition("/")[2].strip().lower()
     if subtype in EXTENSIONS:
         return EXTENSIONS[subtype]
-    head = bytes(data[:16])
+    head = bytes(data[:64])
+    if b"webm" in head:
+        return "webm"
     return next((extension for at, magic, extension in MAGIC if head[at : at + len(magic)] == magic), "bin")

@@ -95,6 +95,8 @@ class Ledger:
         """The files of the journal of which no further segment is made; why, where not all of it could be shown."""
         self.peaks: dict[str, int] = {}
         """Bits per second of the densest segment of each rendition."""
+        self.used_at = 0.0
+        """When its session ended, in seconds since the epoch; 0 while it has not."""
         self.over: str | None = None
         """Why the recording is over; None while it goes on."""
         try:
@@ -159,6 +161,14 @@ class Ledger:
         """
         self._write({"over": reason})
 
+    def leave(self, at: float) -> None:
+        """Note when its session ended, in seconds since the epoch.
+
+        Raises:
+            StorageFailed: it cannot be written down.
+        """
+        self._write({"used": at})
+
     def close_timeline(self) -> None:
         """Note that all segments are made. It is not written down, because it follows from what is."""
         self.timeline.is_over = True
@@ -213,3 +223,5 @@ class Ledger:
                 self.done[file] = why
             case {"over": reason}:
                 self.over = reason
+            case {"used": at}:
+                self.used_at = at

@@ -180,6 +180,22 @@ class Recordings:
             self._close(recording_id)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def sweep(self) -> int:
+        """Delete the recordings that nobody has used for long enough; return how many."""
+        living = {entry.spec.session_id for entry in self._table.all()}
+        before = self._clock.time() - self._settings.keep_recordings
+        swept = 0
+        for folder in self._folders():
+            if folder.name in living:
+                continue
+            with suppress(StorageFailed):
+                ledger = Ledger(folder)
+                if max(ledger.used_at, ledger.facts.created_at) < before:
+                    logger.info("recording %s is deleted, because nobody has used it", folder.name)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    swept += 1
+        return swept
+
     def refuse_sources(self) -> None:
         """Answer whoever writes that the daemon stops. The recordings go on in the next one."""
         for entry in self._table.all():
@@ -214,9 +230,12 @@ class Recordings:
         assert isinstance(entry.session, Recording)  # noqa: S101 - it was made so
         return entry.session
 
+    def _folders(self) -> list[Path]:
+        return [path for path in self._folder.glob("*-*") if path.is_dir()]
+
     def _kept(self) -> Iterator[KeptRecording]:
         living = {entry.spec.session_id: entry.spec for entry in self._table.all()}
-        for folder in self._folder.glob("*-*"):
+        for folder in self._folders():
             spec = living.get(folder.name)
             try:
                 if isinstance(spec, RecordingSpec):

@@ -302,7 +302,7 @@ class Runtime:
             directory.leave()
 
     def _clear_orphans(self) -> int:
-        return self.recovery.clear_orphans()
+        return self.recovery.clear_orphans() + self.recordings.sweep()
 
     def _hear(self, event: Event) -> None:
         """Pass on an event of a session: first to the history, which never waits."""

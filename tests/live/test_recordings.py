@@ -183,7 +183,7 @@ def test_another_stream_is_another_part_after_a_discontinuity(recording, arrives
     videos = shown(recording)
     assert [steps(video) for video in videos] == [steps(times(data, "video")) for data in (first, second)]
     assert [bool(segment.discontinuity) for segment in listed(recording).segments].count(True) == 1
-    assert [file.name for file in recording.files()] == ["part-0.mkv", "part-1.mkv"]
+    assert [file.name for file in recording.files()] == ["part-0.mkv", "part-1.webm"]
     assert [file.path.read_bytes() for file in recording.files()] == [first, second]
 
 
@@ -315,6 +315,8 @@ def test_one_that_nobody_uses_expires_and_what_it_has_recorded_stays(hls_supervi
         recording.info()
     [kept] = supervisor.recordings()
     assert (kept.id, kept.title, kept.size) == (recording.id, "Kept", len(data))
+    supervisor.tidy()
+    assert supervisor.recordings() == [kept]
     supervisor.delete_recording(recording.id)
     assert supervisor.recordings() == []
     with pytest.raises(RecordingNotFound):
@@ -342,3 +344,20 @@ def test_it_cannot_be_paused(recording):
 def test_a_recording_is_named_by_its_id_alone(hls_supervisor, wanted):
     with pytest.raises(RecordingNotFound):
         hls_supervisor().delete_recording(wanted)
+
+
+def test_one_that_nobody_has_used_for_long_is_deleted(hls_supervisor, hls_clock, arrives, tmp_path):
+    supervisor = hls_supervisor(clock=hls_clock, state_dir=tmp_path / "state", keep_recordings=3600)
+    old, living = supervisor.record(), supervisor.record()
+    send(old, arrives(MATROSKA))
+    hls_clock.advance(1000)
+    old.stop()
+
+    hls_clock.advance(3500)
+    supervisor.tidy()
+    kept = {recording.id for recording in supervisor.recordings()}
+    hls_clock.advance(200)
+    supervisor.tidy()
+
+    assert kept == {old.id, living.id}
+    assert [recording.id for recording in supervisor.recordings()] == [living.id]

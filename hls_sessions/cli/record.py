@@ -1,0 +1,69 @@
+"""``hls-sessions record``: record what comes on standard input, or a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO
+
+import typer
+
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.screen import complain, print_facts, print_json, progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHUNK = 64 * 1024
+"""Bytes that are sent at once. What comes is sent as soon as it is there."""
+
+
+def record(
+    source: Annotated[str, typer.Argument(help="A file; - for standard input.")] = "-",
+    title: Annotated[str | None, typer.Option(help="What the recording is called.")] = None,
+    user: Annotated[str | None, typer.Option(help="Whose it is.")] = None,
+    mime: Annotated[str | None, typer.Option(help="The media type of the stream, if it does not show.")] = None,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
+    """Record a stream to its end, and print where it can be watched meanwhile: ffmpeg … -f matroska - | … record."""
+    daemon = Daemon(url, token)
+    with _opened(source) as file:
+        recording = daemon.post("/live", {"title": title, "user": user, "mime": mime})
+        if not as_json:
+            # On standard error, because it is of use while the command still runs.
+            sys.stderr.write(f"watch it at  {daemon.url}{recording['player_url']}\n")
+        with progress("recording") as advance:
+            files = daemon.send(recording["input_url"], recording["input_token"], mime, _chunks(file, advance))
+    now = daemon.get(f"/sessions/{recording['session_id']}")
+    if as_json:
+        print_json(now | files)
+        return
+    print_facts(
+        {
+            "recording": now["session_id"],
+            "seconds": f"{now['duration']:.1f}",
+            "playlist": f"{daemon.url}{now['playlist_url']}",
+            "player": f"{daemon.url}{now['player_url']}",
+            **{file["name"]: f"{file['bytes']:,} bytes" for file in files["files"]},
+        }
+    )
+
+
+def _opened(source: str) -> BinaryIO:
+    if source == "-":
+        return sys.stdin.buffer
+    try:
+        return Path(source).open("rb", buffering=0)
+    except OSError as error:
+        complain(f"{source!r} cannot be read: {error.strerror}.")
+        raise typer.Exit(Exit.NO_MEDIA) from error
+
+
+def _chunks(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[bytes]:
+    read = getattr(file, "read1", file.read)
+    while data := read(CHUNK):
+        yield data
+        advance(len(data))
