@@ -92,19 +92,6 @@ class Settings(BaseSettings):
     encoder_idle_timeout: Changeable[Seconds] = 60.0
     """The encoders of a rendition are stopped after this long without a request for a segment of it."""
 
-    recordings_dir: Path | None = None
-    """Where recordings are kept. Unset: ``recordings`` in the state folder; without one, they end with the
-    supervisor."""
-
-    max_recording_bytes: Annotated[int, Field(ge=1)] = 100 * 1000**3
-    """How many bytes one recording may have."""
-
-    source_patience: Changeable[Seconds] = 60.0
-    """How long the source of a recording may be away, or send nothing, before the recording is over."""
-
-    keep_recordings: Changeable[Seconds] = 86_400.0
-    """How long a recording is kept after anybody last used it."""
-
     look_ahead: Changeable[Seconds] = 30.0
     """An encoder this far ahead of its viewer is held."""
 
@@ -117,6 +104,19 @@ class Settings(BaseSettings):
     session_disk_budget: Changeable[Annotated[int, Field(ge=1)] | None] = None
     """How many bytes the segments of one session may take. Unset: a quarter of those of all, and more for segments
     that a viewer waits for."""
+
+    recordings_dir: Path | None = None
+    """Where recordings are kept. Unset: ``recordings`` in the state folder; without one, they end with the
+    supervisor."""
+
+    max_recording_bytes: Annotated[int, Field(ge=1)] = 100 * 1000**3
+    """How many bytes one recording may have."""
+
+    source_patience: Changeable[Seconds] = 60.0
+    """How long the source of a recording may be away, or send nothing, before the recording is over."""
+
+    keep_recordings: Changeable[Seconds] = 86_400.0
+    """How long a recording is kept after anybody last used it."""
 
     max_runs: Changeable[Annotated[int, Field(ge=1, le=8)]] = 2
     """How many encoders one rendition may have at once: players that are far apart get one each."""

@@ -89,6 +89,7 @@ def test_not_found_can_be_told_from_gone():
         errors.RenditionNotFound,
         errors.SegmentNotFound,
         errors.SegmentImpossible,
+        errors.RecordingNotFound,
     }
     assert issubclass(errors.SessionEnded, errors.Gone)
 

@@ -19,6 +19,7 @@ from hls_sessions.session import (
     Restarted,
     SegmentReady,
     SessionInfo,
+    SourceChanged,
     Started,
     State,
     StateChanged,
@@ -87,10 +88,10 @@ def event_for_viewer(event: Event) -> Event | None:
         case Restarted():
             # Why an encoder was lost is a word; why an actor was lost is a sentence with an exception in it.
             return event if event.rendition is not None else replace(event, cause=CRASHED)
-        case SegmentReady() | Evicted() | Updated():
-            return event
+        case SourceChanged():
+            return replace(event, reason=None)
         case _:
-            return None
+            return event if isinstance(event, SegmentReady | Evicted | Updated) else None
 
 
 def health_for_viewer(health: Health) -> Health:

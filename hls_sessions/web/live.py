@@ -124,10 +124,10 @@ async def recordings(supervisor: Supervised) -> list[RecordingAnswer]:
     return [RecordingAnswer(**asdict(each)) for each in kept]
 
 
-@router.delete("/recordings/{recording_id}", status_code=204)
-async def delete_recording(recording_id: str, supervisor: Supervised) -> None:
+@router.delete("/recordings/{session_id}", status_code=204)
+async def delete_recording(session_id: str, supervisor: Supervised) -> None:
     """End a recording if it still goes on, and delete all that was recorded."""
-    await Threads.OPERATING.run(supervisor.delete_recording, recording_id)
+    await Threads.OPERATING.run(supervisor.delete_recording, session_id)
 
 
 # ---- sources
