@@ -116,7 +116,8 @@ class RecordingServer(BaseSessionServer):
         """Follows the journal."""
         self._again: Maker | None = None
         """Makes segments again that viewers wait for."""
-        self._in_vain = 0
+        self._in_vain = self._again_in_vain = 0
+        """How many makers in a row were lost before they had made anything."""
         self._backs_off = False
         self._encoded: set[int] = {section.file for section in self._ledger.sections if not section.copies}
         """The files of which video cannot be copied."""
@@ -125,6 +126,7 @@ class RecordingServer(BaseSessionServer):
         self._positions: dict[str, int] = {}
         """The segment of each rendition that was asked for last."""
         self._source: SourceState | None = None
+        self._looks_at_source = False
         self._is_told = False
         if record.state is State.PENDING:
             record.take(Step.START, Who.SESSION, "its directory is open")
@@ -181,6 +183,7 @@ class RecordingServer(BaseSessionServer):
             case MakerCheck():
                 self._backs_off = False
                 self._go_on()
+                self._make_again()
             case Reconfigure(services):
                 self._services = services
                 self.expire_if_idle()
@@ -210,6 +213,7 @@ class RecordingServer(BaseSessionServer):
     @property
     def expecting(self) -> int:
         """How many viewers wait."""
+        self._forget_the_gone()
         return sum(len(callers) for asked, callers in self._waiting.items() if not isinstance(asked, GetFinished))
 
     def expire_if_idle(self) -> None:
@@ -261,17 +265,20 @@ class RecordingServer(BaseSessionServer):
             return
         if before is not None and self._source is not SourceState.WAITING:
             self._record.source_changed(self._source.value, inlet.over)
-        if self._source in {SourceState.LOST, SourceState.ARRIVING}:
-            self.remind(SourceCheck(), self._services.source_patience)
+        self._look_at_source_in(self._services.source_patience)
+
+    def _look_at_source_in(self, seconds: float) -> None:
+        if not self._looks_at_source and self._spec.inlet.state in {SourceState.LOST, SourceState.ARRIVING}:
+            self._looks_at_source = True
+            self.remind(SourceCheck(), seconds)
 
     def _check_source(self) -> None:
+        self._looks_at_source = False
         inlet = self._spec.inlet
-        if inlet.state not in {SourceState.LOST, SourceState.ARRIVING}:
-            return
         left = self._services.source_patience - inlet.silent_for
         if left > 0:
-            self.remind(SourceCheck(), left)
-        else:
+            self._look_at_source_in(left)
+        elif inlet.state in {SourceState.LOST, SourceState.ARRIVING}:
             self._end_source(f"its source was lost, and did not come back within {self._services.source_patience:g} s")
 
     def _end_source(self, reason: str, error: SessionError | None = None) -> None:
@@ -347,6 +354,7 @@ class RecordingServer(BaseSessionServer):
         for kind, made in cut["made"].items():
             inits[kind], at = payload[at : at + made["init"]], at + made["init"]
         if maker is self._again:
+            self._again_in_vain = 0
             self._publish_inits(inits, self._timeline.part_of(number).number)
             for kind, made in cut["made"].items():
                 self._publish(maker, kind, number, made["size"])
@@ -434,6 +442,8 @@ class RecordingServer(BaseSessionServer):
             maker, self._again = self._again, None
             maker.clear()
             self._refuse_hopeless(maker, how)
+            if self._again_in_vain > 1:
+                self._back_off()
             self._make_again()
         elif self._newest is not None and self._newest.number == number:
             maker, self._newest = self._newest, None
@@ -461,7 +471,7 @@ class RecordingServer(BaseSessionServer):
 
     def _back_off(self) -> None:
         self._backs_off = True
-        self.remind(MakerCheck(), BACKOFF * 2**self._in_vain)
+        self.remind(MakerCheck(), BACKOFF * 2 ** max(self._in_vain, self._again_in_vain))
 
     def _finish(self, file: int, why: str | None) -> None:
         """Note that no further segment is made of a file. One of which none could be made at all was no media."""
@@ -535,7 +545,7 @@ class RecordingServer(BaseSessionServer):
 
     def _make_again(self) -> None:
         """Start a maker at the first segment that is waited for and not on disk, unless one is at work."""
-        if self._again is not None:
+        if self._again is not None or self._backs_off:
             return
         wanted = self._wanted()
         if not wanted:
@@ -550,6 +560,7 @@ class RecordingServer(BaseSessionServer):
 
     def _wanted(self) -> dict[int, list[Any]]:
         """Return the requests that wait for a segment or an init segment, by the segment that they wait for."""
+        self._forget_the_gone()
         wanted: dict[int, list[Any]] = {}
         for asked in self._waiting:
             match asked:
@@ -566,10 +577,13 @@ class RecordingServer(BaseSessionServer):
             maker.kill()
 
     def _refuse_hopeless(self, maker: Maker, how: str) -> None:
-        """Refuse what a maker has not made although it has come to the end of its file."""
+        """Refuse what a maker has not made: it came to the end of its file, or several were lost in a row."""
+        if maker.why is None and self._wanted():
+            self._again_in_vain += 1
+            if self._again_in_vain < IN_VAIN:
+                return  # it was killed: another makes the rest
+        self._again_in_vain = 0
         why = (maker.why or (None, False))[0]
-        if maker.why is None:
-            return  # it was killed: another makes the rest
         for number, asked in self._wanted().items():
             if self._ledger.sections[self._timeline.part_of(number).number].file == maker.file:
                 for each in asked:
@@ -585,6 +599,13 @@ class RecordingServer(BaseSessionServer):
     def _wait(self, asked: Any, caller: From) -> Any:
         self._waiting[asked].append(caller)
         return NO_REPLY
+
+    def _forget_the_gone(self) -> None:
+        """Forget callers that wait no more."""
+        for asked, callers in list(self._waiting.items()):
+            callers[:] = [caller for caller in callers if not caller.abandoned]
+            if not callers:
+                del self._waiting[asked]
 
     def _answer_waiting(self, asked: Any, answer: Any = None) -> None:
         for caller in self._waiting.pop(asked, ()):

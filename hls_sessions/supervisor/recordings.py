@@ -124,7 +124,7 @@ class Recordings:
         )
         with self._table.opening:
             folder = self._folder / facts.id
-            self._admission.let_in(user, folder)
+            self._admission.let_in(user, self._folder)  # a place in the queue is that of a user's next recording
             if self._own is not None:
                 self._own.open()
             journal = Journal(folder, self._settings.max_recording_bytes)

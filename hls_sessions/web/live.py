@@ -148,8 +148,7 @@ async def put(request: Request) -> Response:
         source.close()
         raise
     source.stop()
-    files = await Threads.RECORDING.run(recording.finish, FINISHED_WITHIN)
-    return Answer({"files": [_described(file) for file in files]})
+    return Answer({"files": await _finished(recording)})
 
 
 async def socket(websocket: WebSocket) -> None:
@@ -161,8 +160,6 @@ async def socket(websocket: WebSocket) -> None:
         return
     except SessionError as error:
         await _close(websocket, error)
-    except TimeoutError:
-        await _refuse(websocket, "unavailable", "Not all of it can be watched yet.", 503)
 
 
 class _Connection:
@@ -224,8 +221,7 @@ class _Connection:
                 await self._send_acknowledgement()
                 source, self._source = self._source, None
                 source.stop()
-                files = await Threads.RECORDING.run(self._recording.finish, FINISHED_WITHIN)
-                recorded = {"type": "recorded", "files": [_described(file) for file in files]}
+                recorded = {"type": "recorded", "files": await _finished(self._recording)}
                 await self._websocket.send_text(as_json(recorded))
                 await self._websocket.close()
                 return True
@@ -311,6 +307,13 @@ async def original(request: Request) -> Response:
     file = parts[int(wanted)]
     media_type = TYPES.get(file.path.suffix[1:], "application/octet-stream")
     return FileResponse(file.path, media_type=media_type, filename=f"{recording.title} {file.name}")
+
+
+async def _finished(recording: Recording) -> list[dict[str, Any]]:
+    """Return the files of a recording when all of it can be watched, or it takes too long: all is kept already."""
+    with suppress(TimeoutError):
+        await Threads.RECORDING.run(recording.finish, FINISHED_WITHIN)
+    return [_described(file) for file in recording.files()]
 
 
 def _described(file: RecordedFile) -> dict[str, Any]:
