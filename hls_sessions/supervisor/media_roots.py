@@ -31,8 +31,16 @@ class MediaRoots:
         for root in self.roots:
             if not root.is_dir():
                 raise NotADirectoryError(f"The media root {root} is not a folder.")
+        self._patience = patience
         # Each has lookups of its own, because those of a dead share must not take the threads of the others.
         self._lookups = {root: Lookups(patience) for root in self.roots}
+
+    def add(self, root: Path) -> None:
+        """Have another folder be a root; nothing where it is one."""
+        root = root.resolve()
+        if root not in self._lookups:
+            self._lookups[root] = Lookups(self._patience)
+            self.roots = (*self.roots, root)
 
     def find(self, media: str | Path) -> Path:
         """Return a file's real path: relative to the first root that has it, or absolute under any.
@@ -88,13 +96,13 @@ class MediaRoots:
 
     def abandon(self) -> None:
         """Answer all callers that wait for a root with Unavailable."""
-        for lookups in self._lookups.values():
+        for lookups in tuple(self._lookups.values()):
             lookups.abandon()
 
     @property
     def silent(self) -> int:
         """How many roots do not answer, or do not for some of their files."""
-        return sum(lookups.silent > 0 for lookups in self._lookups.values())
+        return sum(lookups.silent > 0 for lookups in tuple(self._lookups.values()))
 
     def _places(self, name: str) -> Iterator[tuple[Path, Path]]:
         """Yield each root that a name is to be looked up in, and the folder in it that may be a share of its own."""

@@ -28,6 +28,7 @@ from hls_sessions.live import (
     RecordingSpec,
     Syncer,
 )
+from hls_sessions.live.journal import PREFIX
 from hls_sessions.otp import StartError
 from hls_sessions.segments import SegmentDirectory, new_directory, remembered_directory
 from hls_sessions.supervisor.graceful_stop import STOPPING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from hls_sessions.store import SessionRow
     from hls_sessions.supervisor.admission_control import AdmissionControl
     from hls_sessions.supervisor.graceful_stop import GracefulStop
+    from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.recorder import Recorder
     from hls_sessions.supervisor.sessions import SessionFactory, SessionTable
     from hls_sessions.supervisor.tree import Tree
@@ -78,6 +80,7 @@ class Recordings:
         folder: Path | None,
         segments_dir: Path,
         clock: Clock,
+        media_roots: MediaRoots,
         table: SessionTable,
         factory: SessionFactory,
         registry: Registry,
@@ -91,9 +94,10 @@ class Recordings:
         self._settings = settings
         self._own = None if folder is not None else SegmentDirectory(new_directory(segments_dir))
         """The directory that goes with the supervisor. It is made when there is something to keep."""
-        self._folder = folder or self._own.path  # type: ignore[union-attr] # one of the two is there
+        self._folder: Path = folder or self._own.path  # type: ignore[union-attr] # one of the two is there
         self._segments_dir = segments_dir
         self._clock = clock
+        self._media_roots = media_roots
         self._table = table
         self._factory = factory
         self._registry = registry
@@ -103,6 +107,8 @@ class Recordings:
         self._tree = tree
         self._stop = stop
         self._syncer = Syncer()
+        if self._folder.is_dir():
+            media_roots.add(self._folder)
 
     def reconfigure(self, settings: Settings) -> None:
         """Go by other settings from now on."""
@@ -138,7 +144,19 @@ class Recordings:
                 self._syncer.remove(journal)
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
+        self._media_roots.add(self._folder)  # what was recorded is a film
         return self._recording(entry)
+
+    def film(self, recording_id: str) -> Path:
+        """Return the first file of a recording, which can be opened like any film.
+
+        Raises:
+            RecordingNotFound: there is no such recording, or nothing has arrived of it.
+        """
+        found = sorted((self._folder / _checked(recording_id)).glob(f"{PREFIX}0.*"))
+        if not found:
+            raise RecordingNotFound(recording_id)
+        return found[0]
 
     def go_on(self, rows: Iterable[SessionRow]) -> None:
         """Have recordings of an earlier daemon go on. One that cannot is ended; what it has recorded stays."""
@@ -182,7 +200,8 @@ class Recordings:
 
     def sweep(self) -> int:
         """Delete the recordings that nobody has used for long enough; return how many."""
-        living = {entry.spec.session_id for entry in self._table.all()}
+        entries = self._table.all()
+        living = {entry.spec.session_id for entry in entries} | {entry.spec.path.parent.name for entry in entries}
         before = self._clock.time() - self._settings.keep_recordings
         swept = 0
         for folder in self._folders():

@@ -158,6 +158,7 @@ class Runtime:
                     folder=_recordings_dir(settings),
                     segments_dir=segments_dir,
                     clock=clock,
+                    media_roots=media_roots,
                     table=self.table,
                     factory=self.factory,
                     registry=self.registry,

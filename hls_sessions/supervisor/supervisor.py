@@ -257,6 +257,33 @@ class Supervisor:
         _judge(user, idle_timeout)
         return runtime.recordings.open(user, title, mime, idle_timeout)
 
+    def open_recording(
+        self,
+        recording_id: str,
+        user: str | None = None,
+        *,
+        start_at: float = 0.0,
+        idle_timeout: float | None = None,
+    ) -> tuple[Session, bool]:
+        """Return a session in which a recording can be watched, and whether it is new.
+
+        One that goes on is watched in its own session. Of one whose session has ended, the first stream of its source
+        is opened as any film is.
+
+        Args:
+            recording_id: the recording.
+            user, start_at, idle_timeout: as of ``open``.
+
+        Raises:
+            RecordingNotFound: there is no such recording, or nothing has arrived of it.
+            NotPlayable, CapacityExceeded, StorageFailed, Unavailable, ValueError: as ``open`` does.
+        """
+        runtime = self._running()
+        with suppress(SessionEnded, SessionNotFound):
+            return self.find(recording_id), False
+        _judge(user, idle_timeout)
+        return runtime.opening.open(runtime.recordings.film(recording_id), user, start_at, idle_timeout)
+
     def recordings(self) -> list[KeptRecording]:
         """Return all recordings that are kept, the oldest first, whether or not they go on.
 

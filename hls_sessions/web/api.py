@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
 from hls_sessions.session import CALL_TIMEOUT, SessionInfo, Snapshot, State, Transition
@@ -22,6 +22,7 @@ from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self
 
     from hls_sessions.otp import Reply
     from hls_sessions.session import Session
@@ -52,12 +53,21 @@ Supervised = Annotated[Supervisor, Depends(supervisor_of)]
 
 
 class OpenRequest(BaseModel):
-    """The file to play, and its viewer."""
+    """The file or the recording to play, and its viewer."""
 
-    media: str = Field(min_length=1, max_length=4096, description="Relative to a media root, or absolute under one")
+    media: str | None = Field(
+        None, min_length=1, max_length=4096, description="Relative to a media root, or absolute under one"
+    )
+    recording: str | None = Field(None, min_length=1, max_length=64, description="The id of a recording instead")
     user: str | None = Field(None, min_length=1, max_length=256, description="Opening again returns the same session")
     start_at: float = Field(0.0, ge=0, allow_inf_nan=False, description="Seconds at which to begin")
     idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.media is None) == (self.recording is None):
+            raise ValueError("either media or recording is to be named")
+        return self
 
 
 class PauseRequest(BaseModel):
@@ -93,13 +103,11 @@ async def open_session(
     wanted: OpenRequest, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
     """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
-    open_it = partial(
-        supervisor.open_or_find,
-        wanted.media,
-        wanted.user,
-        start_at=wanted.start_at,
-        idle_timeout=wanted.idle_timeout,
-    )
+    more: dict[str, Any] = {"start_at": wanted.start_at, "idle_timeout": wanted.idle_timeout}
+    if wanted.recording is not None:
+        open_it = partial(supervisor.open_recording, wanted.recording, wanted.user, **more)
+    else:
+        open_it = partial(supervisor.open_or_find, wanted.media or "", wanted.user, **more)
     return await _opened(open_it, request, response)
 
 

@@ -165,6 +165,24 @@ def test_recordings_are_listed_and_deleted(daemon, live, data):
     assert daemon.http.get(f"/sessions/{live['session_id']}").status_code == 404
 
 
+def test_one_that_is_over_is_opened_as_a_film(daemon, live, data):
+    daemon.http.put(f"{live['input_url']}?token={live['input_token']}", content=data)
+    same = daemon.http.post("/sessions", json={"recording": live["session_id"]})
+    daemon.http.delete(f"/sessions/{live['session_id']}")
+
+    film = daemon.http.post("/sessions", json={"recording": live["session_id"]})
+
+    assert (same.status_code, same.json()["session_id"]) == (200, live["session_id"])
+    assert film.status_code == 201
+    assert film.json()["duration"] == pytest.approx(SECONDS, abs=0.1)
+    assert frames(fetched(daemon, film.json(), film.json()["renditions"][0]["id"])) == 20 * SECONDS
+    unknown = {"recording": "6f1c2e9e-0a51-4a35-9a3c-0d8b4a2d3f10"}
+    assert daemon.http.post("/sessions", json=unknown).status_code == 404
+    assert daemon.http.post("/sessions", json={"recording": "../x"}).status_code == 404
+    assert daemon.http.post("/sessions", json={}).status_code == 422
+    assert daemon.http.post("/sessions", json={"media": "x", "recording": "y"}).status_code == 422
+
+
 def test_a_playlist_is_held_until_there_is_something_to_play(daemon, live, data):
     with source(daemon, live) as ours:
         ours.start()
