@@ -1,6 +1,7 @@
 """Live input: what arrives is kept first, and understood afterwards."""
 
 from hls_sessions.live.client import RecordedFile, Recording
+from hls_sessions.live.exports import KINDS, Exports
 from hls_sessions.live.inlet import Inlet, Input, SourceState
 from hls_sessions.live.journal import Journal, Part
 from hls_sessions.live.ledger import Facts, Ledger, Section
@@ -11,6 +12,8 @@ from hls_sessions.live.syncer import Syncer
 from hls_sessions.live.timeline import GrowingTimeline, LivePart
 
 __all__ = [
+    "KINDS",
+    "Exports",
     "Facts",
     "GrowingTimeline",
     "Inlet",

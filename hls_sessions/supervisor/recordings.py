@@ -13,12 +13,14 @@ from uuid import UUID, uuid4
 
 from hls_sessions.errors import (
     RecordingNotFound,
+    SegmentNotFound,
     SessionEnded,
     SessionNotFound,
     StorageFailed,
     Unavailable,
 )
 from hls_sessions.live import (
+    Exports,
     Facts,
     Inlet,
     Journal,
@@ -38,6 +40,7 @@ from hls_sessions.supervisor.tree import start_failure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from hls_sessions.ffmpeg import Workers
     from hls_sessions.otp import Clock, Registry
     from hls_sessions.settings import Settings
     from hls_sessions.store import SessionRow
@@ -81,6 +84,7 @@ class Recordings:
         segments_dir: Path,
         clock: Clock,
         media_roots: MediaRoots,
+        workers: Workers,
         table: SessionTable,
         factory: SessionFactory,
         registry: Registry,
@@ -106,6 +110,7 @@ class Recordings:
         self._recorder = recorder
         self._tree = tree
         self._stop = stop
+        self._exports = Exports(workers)
         self._syncer = Syncer()
         if self._folder.is_dir():
             media_roots.add(self._folder)
@@ -157,6 +162,16 @@ class Recordings:
         if not found:
             raise RecordingNotFound(recording_id)
         return found[0]
+
+    def export(self, recording_id: str, kind: str, part: int = 0) -> Path:
+        """Return a file of a kind, made of what has arrived of a part. Raises as Supervisor.export_recording does."""
+        folder = self._folder / _checked(recording_id)
+        if not folder.is_dir():
+            raise RecordingNotFound(recording_id)
+        parts = Journal(folder, 0).parts
+        if not 0 <= part < len(parts):
+            raise SegmentNotFound(kind, part, len(parts))
+        return self._exports.of(parts[part], kind)
 
     def go_on(self, rows: Iterable[SessionRow]) -> None:
         """Have recordings of an earlier daemon go on. One that cannot is ended; what it has recorded stays."""

@@ -159,6 +159,7 @@ class Runtime:
                     segments_dir=segments_dir,
                     clock=clock,
                     media_roots=media_roots,
+                    workers=workers,
                     table=self.table,
                     factory=self.factory,
                     registry=self.registry,

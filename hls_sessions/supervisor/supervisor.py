@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
 from hls_sessions.ffmpeg import SOFTWARE, find, inspect_binary
+from hls_sessions.live import KINDS
 from hls_sessions.otp import SystemClock
 from hls_sessions.segments import free_bytes
 from hls_sessions.session import Reconfigured
@@ -272,7 +273,9 @@ class Supervisor:
 
         Args:
             recording_id: the recording.
-            user, start_at, idle_timeout: as of ``open``.
+            user: as of ``open``.
+            start_at: as of ``open``.
+            idle_timeout: as of ``open``.
 
         Raises:
             RecordingNotFound: there is no such recording, or nothing has arrived of it.
@@ -291,6 +294,25 @@ class Supervisor:
             Unavailable: the supervisor does not run.
         """
         return self._running().recordings.all()
+
+    def export_recording(self, recording_id: str, kind: str = "video", part: int = 0) -> Path:
+        """Return a file made of what has arrived of a recording, also while it goes on; made once for what there is.
+
+        Args:
+            recording_id: the recording.
+            kind: ``video`` (MP4 or Matroska, the same packets), ``audio`` (M4A) or ``wav``.
+            part: which stream of its source, where that came back with another.
+
+        Raises:
+            RecordingNotFound, SegmentNotFound: there is no such recording, or no such part.
+            NotPlayable: there is nothing of that kind in it.
+            StorageFailed: there is no room for it.
+            Unavailable: the supervisor does not run, or no process can make it now.
+            ValueError: there is no such kind.
+        """
+        if kind not in KINDS:
+            raise ValueError(f"A file is one of {', '.join(KINDS)}, not {kind!r}.")
+        return self._running().recordings.export(recording_id, kind, part)
 
     def delete_recording(self, recording_id: str) -> None:
         """End a recording if it still goes on, and delete all that was recorded.

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 from starlette.routing import Route, WebSocketRoute
@@ -34,7 +35,7 @@ from hls_sessions.errors import (
     SessionError,
     WrongOffset,
 )
-from hls_sessions.live import Recording
+from hls_sessions.live import KINDS, Recording
 from hls_sessions.web import problems
 from hls_sessions.web.answers import Answer, as_json
 from hls_sessions.web.api import SessionAnswer, Supervised, answer, prefix_of, soon
@@ -62,7 +63,15 @@ CLOSE: Final = 4000
 
 MALFORMED: Final = 400
 
-TYPES: Final = {"webm": "video/webm", "mkv": "video/x-matroska", "mp4": "video/mp4", "ts": "video/mp2t"}
+TYPES: Final = {
+    "webm": "video/webm",
+    "mkv": "video/x-matroska",
+    "mp4": "video/mp4",
+    "ts": "video/mp2t",
+    "m4a": "audio/mp4",
+    "mka": "audio/x-matroska",
+    "wav": "audio/wav",
+}
 """The media types of files, by extension."""
 
 
@@ -297,16 +306,24 @@ async def files(request: Request) -> Response:
     return Answer([_described(file) for file in recording.files()])
 
 
-async def original(request: Request) -> Response:
-    """Answer with what has arrived of a part of a recording, so far; ``?part=`` says which, by default the first."""
-    recording = await _recording(request.app.state.supervisor, request.path_params["session_id"])
-    wanted = request.query_params.get("part", "0")
+async def file(request: Request) -> Response:
+    """Answer with a file of a recording, so far; ``?part=`` says of which part, by default the first."""
+    supervisor: Supervisor = request.app.state.supervisor
+    recording = await _recording(supervisor, request.path_params["session_id"])
+    kind, wanted = request.path_params["kind"], request.query_params.get("part", "0")
+    if kind == "audio" and request.query_params.get("format") == "wav":
+        kind = "wav"
+    if kind not in {"original", *KINDS}:
+        raise HTTPException(404)
     parts = recording.files()
     if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < OFFSET_BYTES and int(wanted) < len(parts)):
-        raise SegmentNotFound("original", int(wanted) if wanted.isdecimal() else 0, len(parts))
-    file = parts[int(wanted)]
-    media_type = TYPES.get(file.path.suffix[1:], "application/octet-stream")
-    return FileResponse(file.path, media_type=media_type, filename=f"{recording.title} {file.name}")
+        raise SegmentNotFound(kind, int(wanted) if wanted.isdecimal() else 0, len(parts))
+    if kind == "original":
+        path = parts[int(wanted)].path
+    else:
+        path = await Threads.OPERATING.run(supervisor.export_recording, recording.id, kind, int(wanted))
+    media_type = TYPES.get(path.suffix[1:], "application/octet-stream")
+    return FileResponse(path, media_type=media_type, filename=f"{recording.title}{path.suffix}")
 
 
 async def _finished(recording: Recording) -> list[dict[str, Any]]:
@@ -324,6 +341,6 @@ open_routes = [
     Route("/live/{session_id}/input", put, methods=["PUT"]),
     WebSocketRoute("/live/{session_id}/input", socket),
     Route("/sessions/{session_id}/files", files),
-    Route("/sessions/{session_id}/files/original", original),
+    Route("/sessions/{session_id}/files/{kind}", file),
 ]
 """Open without the daemon's token: sending needs the recording's own, and who knows its id may watch it."""

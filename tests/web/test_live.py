@@ -154,6 +154,49 @@ def test_what_was_sent_can_be_fetched_in_whole_and_in_parts_also_meanwhile(daemo
     assert daemon.http.get(f"{files}/original?part=-1").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("kind", "media_type", "codecs"),
+    [
+        ("video", "video/mp4", ["h264", "aac"]),
+        ("audio", "audio/mp4", ["aac"]),
+        ("audio?format=wav", "audio/wav", ["pcm_s16le"]),
+    ],
+)
+def test_what_was_sent_can_be_fetched_with_an_index_packet_for_packet(daemon, live, data, kind, media_type, codecs):
+    daemon.http.put(f"{live['input_url']}?token={live['input_token']}", content=data)
+    url = f"/sessions/{live['session_id']}/files/{kind}"
+
+    answer = daemon.http.get(url)
+    again = daemon.http.get(url, headers={"Range": "bytes=0-9"})
+
+    assert (answer.status_code, answer.headers["content-type"]) == (200, media_type)
+    assert again.content == answer.content[:10]
+    with av.open(BytesIO(answer.content)) as made, av.open(BytesIO(data)) as sent:
+        assert [stream.codec_context.name for stream in made.streams] == codecs
+        assert float(made.duration) / 1e6 == pytest.approx(SECONDS, abs=0.1)
+        if "wav" not in kind:
+            chosen = {stream.type: stream for stream in sent.streams}
+            for stream in made.streams:
+                ours = sorted(packet.pts * packet.time_base for packet in made.demux(stream) if packet.size)
+                theirs = [packet for packet in sent.demux(chosen[stream.type]) if packet.size]
+                sent.seek(0)
+                made.seek(0)
+                times = sorted(packet.pts * packet.time_base for packet in theirs)
+                assert len(ours) == len(times)
+                assert max(abs((a - ours[0]) - (b - times[0])) for a, b in zip(ours, times, strict=True)) < 0.002
+
+
+def test_a_kind_of_file_that_there_is_not_is_refused(daemon, live):
+    with source(daemon, live) as ours:
+        ours.start()
+        ours.send(0, b"<html>" * 10)
+        ours.acknowledged(60)
+        files = f"/sessions/{live['session_id']}/files"
+
+        assert daemon.http.get(f"{files}/subtitles").status_code == 404
+        assert daemon.http.get(f"{files}/video").status_code == 415
+
+
 def test_recordings_are_listed_and_deleted(daemon, live, data):
     daemon.http.put(f"{live['input_url']}?token={live['input_token']}", content=data)
 
