@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import weakref
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -84,14 +85,15 @@ class Daemon:
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": mime} if mime else {})
         return self._ask("PUT", path, content=chunks, headers=headers, timeout=None)
 
-    def download(self, path: str, **query: str) -> Iterator[bytes]:
-        """GET, and yield the content as it comes."""
+    @contextmanager
+    def download(self, path: str, **query: str) -> Iterator[httpx.Response]:
+        """GET, and yield the answer, whose content is still to come."""
         try:
             with self._http.stream("GET", path, params=query) as answer:
                 if not answer.is_success:
                     answer.read()
                     raise typer.Exit(_complain_of(answer))
-                yield from answer.iter_bytes()
+                yield answer
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 

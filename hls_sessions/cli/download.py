@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,37 +12,39 @@ from hls_sessions.cli.client import Daemon, Token, Url
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, progress
 
+if TYPE_CHECKING:
+    import httpx
+
 
 def download(
     recording: Annotated[str, typer.Argument(metavar="ID", help="The recording's id, or its first characters.")],
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="The file to write; - for standard output.")
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="original: as it arrived; video: with an index; audio: its sound; wav: its samples.")
+    ] = "original",
     part: Annotated[int, typer.Option(min=0, help="Which part, where its source came back with another stream.")] = 0,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Fetch what has arrived of a recording, unchanged; also while it still goes on."""
+    """Fetch what has arrived of a recording; also while it still goes on."""
     daemon = Daemon(url, token)
     session = daemon.full_id(recording)
-    files = daemon.get(f"/sessions/{session}/files")
-    if part >= len(files):
-        complain(f"There are {len(files)} parts, counted from 0.")
-        raise typer.Exit(Exit.USAGE)
-    name = output or f"{session}-{files[part]['name']}"
-    path = f"/sessions/{session}/files/original"
-    with progress(files[part]["name"], files[part]["bytes"]) as advance:
+    more = {"format": "wav"} if kind == "wav" else {}
+    path = f"/sessions/{session}/files/{'audio' if kind == 'wav' else kind}"
+    with daemon.download(path, part=str(part), **more) as answer:
         if output == "-":
-            for data in daemon.download(path, part=str(part)):
+            for data in answer.iter_bytes():
                 sys.stdout.buffer.write(data)
-                advance(len(data))
             sys.stdout.buffer.flush()
             return
+        name = output or f"{session}-{part}{_suffix(answer)}"
         # Under its name only when it is whole.
         unfinished = Path(f"{name}.part")
         try:
-            with unfinished.open("wb") as file:
-                for data in daemon.download(path, part=str(part)):
+            with unfinished.open("wb") as file, progress(name, int(answer.headers["content-length"])) as advance:
+                for data in answer.iter_bytes():
                     file.write(data)
                     advance(len(data))
             unfinished.replace(name)
@@ -51,3 +53,8 @@ def download(
             complain(f"{name!r} cannot be written: {error.strerror}.")
             raise typer.Exit(Exit.FAILED) from error
     sys.stderr.write(f"{name}\n")
+
+
+def _suffix(answer: httpx.Response) -> str:
+    """Return the extension of the file that is sent."""
+    return PurePath(answer.headers.get("content-disposition", "").rstrip('"')).suffix

@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from streams import SOURCES, stream
+
+from hls_sessions.cli.exits import Exit
 
 
 def test_start_prints_where_to_watch(type_, daemon, film):
@@ -248,3 +251,22 @@ def test_a_full_daemon_is_an_exit_code_and_a_place(run, daemon, film):
 
     assert full.returncode == 7
     assert "There is no room for another session (max_sessions is 1): number 1 in the queue" in full.stderr
+
+
+def test_a_file_is_recorded_listed_and_fetched(daemon, run, tmp_path):
+    data = stream(tmp_path, SOURCES["H.264 and AAC in Matroska"])
+    film = tmp_path / "sent.mkv"
+    film.write_bytes(data)
+
+    recorded = json.loads(run("record", str(film), "--title", "At the lake", "--json").stdout)
+    listed = json.loads(run("recordings", "--json").stdout)
+    assert (listed[-1]["id"], listed[-1]["title"]) == (recorded["session_id"], "At the lake")
+    assert "At the lake" in run("recordings").stdout
+    run("download", recorded["session_id"][:8], "-o", str(tmp_path / "fetched.mkv"))
+    assert (tmp_path / "fetched.mkv").read_bytes() == data
+    run("download", recorded["session_id"], "--kind", "audio", "-o", str(tmp_path / "sound.m4a"))
+    assert (tmp_path / "sound.m4a").read_bytes()[4:8] == b"ftyp"
+    assert run("download", recorded["session_id"], "--part", "9").returncode == Exit.FAILED
+    assert run("download", recorded["session_id"], "-o", "/nowhere/file").returncode == Exit.FAILED
+    assert run("record", str(tmp_path / "nothing")).returncode == Exit.NO_MEDIA
+    daemon.http.delete(f"/recordings/{recorded['session_id']}")
