@@ -270,6 +270,15 @@ class InputRefused(SessionError):
         super().__init__("This needs the recording's input token.")
 
 
+class SourceRefused(SessionError):
+    """The settings do not allow to fetch from there."""
+
+    kind = "source-refused"
+
+    def __init__(self) -> None:
+        super().__init__("The settings (live_sources) do not allow this source.")
+
+
 class RecordingOver(Gone):
     """The recording has ended, and takes no more."""
 

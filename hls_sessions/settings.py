@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     source_patience: Changeable[Seconds] = 60.0
     """How long the source of a recording may be away, or send nothing, before the recording is over."""
 
+    live_sources: Annotated[tuple[str, ...], NoDecode] = ()
+    """The sources that may be fetched, each as ``scheme://host`` or ``scheme://host:port``, with ``*`` for any host;
+    in the environment, separated by commas. None unless they are named."""
+
+    pull_patience: Changeable[Seconds] = 300.0
+    """The same as ``source_patience``, of a source that is fetched."""
+
     keep_recordings: Changeable[Seconds] = 86_400.0
     """How long a recording is kept after anybody last used it."""
 
@@ -200,6 +207,13 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("live_sources", mode="before")
+    @classmethod
+    def _split_sources(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @classmethod

@@ -47,6 +47,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.WrongOffset: Exit.FAILED,
     errors.InputBusy: Exit.FAILED,
     errors.InputRefused: Exit.REFUSED,
+    errors.SourceRefused: Exit.FAILED,
     errors.RecordingOver: Exit.FAILED,
     errors.RecordingNotFound: Exit.NO_SESSION,
     errors.RecordingFull: Exit.FAILED,

@@ -24,12 +24,22 @@ def record(
     title: Annotated[str | None, typer.Option(help="What the recording is called.")] = None,
     user: Annotated[str | None, typer.Option(help="Whose it is.")] = None,
     mime: Annotated[str | None, typer.Option(help="The media type of the stream, if it does not show.")] = None,
+    fetched: Annotated[
+        str | None, typer.Option("--source", help="An address that the daemon is to fetch it from instead.")
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a stream to its end, and print where it can be watched meanwhile: ffmpeg … -f matroska - | … record."""
     daemon = Daemon(url, token)
+    if fetched is not None:
+        recording = daemon.post("/live", {"title": title, "user": user, "source": fetched})
+        if as_json:
+            print_json(recording)
+        else:
+            print_facts({"recording": recording["session_id"], "player": f"{daemon.url}{recording['player_url']}"})
+        return
     with _opened(source) as file:
         recording = daemon.post("/live", {"title": title, "user": user, "mime": mime})
         if not as_json:

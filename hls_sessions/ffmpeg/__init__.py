@@ -14,11 +14,12 @@ from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
 from hls_sessions.ffmpeg.sandbox import Sandbox
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
-from hls_sessions.ffmpeg.workers import RECORD, REMUX, Message, Worker, WorkerFailed, Workers
+from hls_sessions.ffmpeg.workers import PULL, RECORD, REMUX, Message, Worker, WorkerFailed, Workers
 
 __all__ = [
     "ENCODERS",
     "LOOKUP_PATIENCE",
+    "PULL",
     "RECORD",
     "REMUX",
     "SOFTWARE",

@@ -98,6 +98,11 @@ MEMORY: Final = 8 * 1024**3
 LARGEST_FILE: Final = 4 * 1024**3
 """Bytes of one file that a process may write: thirteen times the largest segment that was ever seen."""
 
+HOSTS: Final = ("/etc", "/usr/lib", "/lib", "/usr/share/ca-certificates", "/run/systemd/resolve")
+"""Where the C library finds out the address of a host, and where certificates are."""
+
+SOCKETS: Final = frozenset({"socket", "connect", "accept", "accept4", "bind", "listen"})
+
 DENIED: Final = {  # name: (x86_64, aarch64)
     "socket": (41, 198),
     "connect": (42, 203),
@@ -221,6 +226,8 @@ class Access:
     """Whether it may neither start a process nor become another program."""
     forks: bool = False
     """Whether it may start processes as it likes, because it is a script."""
+    network: bool = False
+    """Whether it may use sockets."""
     limits: dict[str, int] = field(default_factory=dict)
     """Resource limits, by the name that the module ``resource`` gives them."""
 
@@ -384,6 +391,22 @@ def confine_worker(film: str | None, folder: str | None = None) -> None:
     confine(access)
 
 
+def confine_puller() -> None:
+    """Confine this process, a worker that is about to fetch a stream: it has the network, and nothing to write to.
+
+    Raises:
+        OSError: the kernel refuses it.
+    """
+    access = Access(
+        reads=(*worker_files(), "/proc/self", *HOSTS),
+        alone=True,
+        network=True,
+        limits={"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0},
+    )
+    limit(access)
+    confine(access)
+
+
 def _own_folder() -> Iterator[str]:
     # An installation for developers is not among the site packages.
     yield str(Path(__file__).parents[2] / "hls_sessions")
@@ -492,7 +515,7 @@ def _in_thread(attempt: Callable[[], None]) -> None:
 
 def _confine_files(access: Access, version: int) -> None:
     rights = FILE_RIGHTS[max(each for each in FILE_RIGHTS if each <= version)] - 1
-    network = 3 if version >= NETWORK_VERSION else 0
+    network = 3 if version >= NETWORK_VERSION and not access.network else 0
     scope = 3 if version >= SCOPE_VERSION else 0
     attributes = struct.pack("=QQQ", rights, network, scope)
     # A kernel refuses fields that it does not know unless they are zero, which they are.
@@ -549,12 +572,20 @@ def _filter(access: Access, *, scoped: bool) -> bytes:
     Raises:
         KeyError: it is not known for this machine.
     """
-    return _assembled(*ARCHITECTURES[platform.machine()], alone=access.alone, forks=access.forks, scoped=scoped)
+    return _assembled(
+        *ARCHITECTURES[platform.machine()],
+        alone=access.alone,
+        forks=access.forks,
+        network=access.network,
+        scoped=scoped,
+    )
 
 
 @cache
-def _assembled(own: int, architecture: int, *, alone: bool, forks: bool, scoped: bool) -> bytes:
-    denied: list[tuple[int | None, ...]] = [*DENIED.values()]
+def _assembled(own: int, architecture: int, *, alone: bool, forks: bool, network: bool, scoped: bool) -> bytes:
+    denied: list[tuple[int | None, ...]] = [
+        numbers for name, numbers in DENIED.items() if not (network and name in SOCKETS)
+    ]
     if alone:
         denied += ALONE.values()
     if not forks:

@@ -7,6 +7,7 @@ from hls_sessions.live.journal import Journal, Part
 from hls_sessions.live.ledger import Facts, Ledger, Section
 from hls_sessions.live.playlists import init_name, live_playlist
 from hls_sessions.live.server import RecordingServer
+from hls_sessions.live.sources import Puller, judge_source
 from hls_sessions.live.spec import RecordingSpec
 from hls_sessions.live.syncer import Syncer
 from hls_sessions.live.timeline import GrowingTimeline, LivePart
@@ -22,6 +23,7 @@ __all__ = [
     "Ledger",
     "LivePart",
     "Part",
+    "Puller",
     "RecordedFile",
     "Recording",
     "RecordingServer",
@@ -30,5 +32,6 @@ __all__ = [
     "SourceState",
     "Syncer",
     "init_name",
+    "judge_source",
     "live_playlist",
 ]

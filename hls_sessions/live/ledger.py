@@ -49,6 +49,8 @@ class Facts:
     """Seconds since the epoch."""
     idle_timeout: float
     segment_length: float
+    source: str | None = None
+    """The address that it is fetched from; None where its source sends. It may hold credentials."""
 
     @property
     def name(self) -> str:

@@ -265,21 +265,33 @@ class RecordingServer(BaseSessionServer):
             return
         if before is not None and self._source is not SourceState.WAITING:
             self._record.source_changed(self._source.value, inlet.over)
-        self._look_at_source_in(self._services.source_patience)
+        self._look_at_source_in(self._patience)
+
+    @property
+    def _is_expected(self) -> bool:
+        """Whether the source is there or was; one that is fetched should be from the beginning."""
+        state = self._spec.inlet.state
+        waits = state is SourceState.WAITING and self._ledger.facts.source is not None
+        return waits or state in {SourceState.LOST, SourceState.ARRIVING}
+
+    @property
+    def _patience(self) -> float:
+        services = self._services
+        return services.source_patience if self._ledger.facts.source is None else services.pull_patience
 
     def _look_at_source_in(self, seconds: float) -> None:
-        if not self._looks_at_source and self._spec.inlet.state in {SourceState.LOST, SourceState.ARRIVING}:
+        if not self._looks_at_source and self._is_expected:
             self._looks_at_source = True
             self.remind(SourceCheck(), seconds)
 
     def _check_source(self) -> None:
         self._looks_at_source = False
         inlet = self._spec.inlet
-        left = self._services.source_patience - inlet.silent_for
+        left = self._patience - inlet.silent_for
         if left > 0:
             self._look_at_source_in(left)
-        elif inlet.state in {SourceState.LOST, SourceState.ARRIVING}:
-            self._end_source(f"its source was lost, and did not come back within {self._services.source_patience:g} s")
+        elif self._is_expected:
+            self._end_source(f"its source was lost, and did not come back within {self._patience:g} s")
 
     def _end_source(self, reason: str, error: SessionError | None = None) -> None:
         self._spec.inlet.end(reason, error)

@@ -34,5 +34,7 @@ class Services:
     """Seconds without a request for a segment after which a rendition's encoders are stopped."""
     source_patience: float = 60.0
     """Seconds for which the source of a recording may be away before the recording is over."""
+    pull_patience: float = 300.0
+    """The same of a source that is fetched."""
     home: Path | None = None
     """The state folder from which sessions go on in the next daemon; None if they do not."""

@@ -25,10 +25,12 @@ from hls_sessions.live import (
     Inlet,
     Journal,
     Ledger,
+    Puller,
     Recording,
     RecordingServer,
     RecordingSpec,
     Syncer,
+    judge_source,
 )
 from hls_sessions.live.journal import PREFIX
 from hls_sessions.otp import StartError
@@ -110,7 +112,9 @@ class Recordings:
         self._recorder = recorder
         self._tree = tree
         self._stop = stop
+        self._workers = workers
         self._exports = Exports(workers)
+        self._pullers: list[Puller] = []
         self._syncer = Syncer()
         if self._folder.is_dir():
             media_roots.add(self._folder)
@@ -119,10 +123,14 @@ class Recordings:
         """Go by other settings from now on."""
         self._settings = settings
 
-    def open(self, user: str | None, title: str | None, mime: str | None, idle_timeout: float | None) -> Recording:
+    def open(
+        self, user: str | None, title: str | None, mime: str | None, source: str | None, idle_timeout: float | None
+    ) -> Recording:
         """Begin a recording, and return it. Raises as Supervisor.record does."""
         if self._stop.begun:
             raise Unavailable(STOPPING)
+        if source is not None:
+            judge_source(source, self._settings.live_sources)
         facts = Facts(
             id=str(uuid4()),
             user=user,
@@ -132,6 +140,7 @@ class Recordings:
             created_at=self._clock.time(),
             idle_timeout=idle_timeout or self._settings.idle_timeout,
             segment_length=self._settings.segment_length,
+            source=source,
         )
         with self._table.opening:
             folder = self._folder / facts.id
@@ -145,6 +154,7 @@ class Recordings:
                 self._factory.update(entry)
                 self._recorder.opened(entry.spec, entry.record)
                 self._begin(entry)
+                self._fetch(entry)
             except BaseException:
                 self._syncer.remove(journal)
                 shutil.rmtree(folder, ignore_errors=True)
@@ -187,6 +197,7 @@ class Recordings:
                     self._table.add(entry)
                     self._factory.update(entry)
                     self._begin(entry)
+                self._fetch(entry)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends this recording and no other
                 why = f"it could not go on when its daemon was started again: {error}"
                 logger.warning("recording %s failed: %s", row.id, why)
@@ -235,6 +246,8 @@ class Recordings:
         for entry in self._table.all():
             if isinstance(entry.spec, RecordingSpec):
                 entry.spec.inlet.close(Unavailable(STOPPING))
+        for puller in self._pullers:
+            puller.close()
 
     def close(self) -> None:
         """Bring all that has arrived to the disk."""
@@ -249,6 +262,14 @@ class Recordings:
         spec = RecordingSpec(journal, ledger, Inlet(journal, self._clock, over=ledger.over), directory)
         record = self._factory.record(spec, idle_timeout)
         return Entry(spec, record, Recording(spec, record, self._registry, self._close), RecordingServer)
+
+    def _fetch(self, entry: Entry) -> None:
+        """Fetch the source of a recording that has one elsewhere."""
+        spec = entry.spec
+        assert isinstance(spec, RecordingSpec)  # noqa: S101 - it was made so
+        if (url := spec.ledger.facts.source) is not None and spec.ledger.over is None:
+            self._pullers = [puller for puller in self._pullers if puller.is_alive]
+            self._pullers.append(Puller(url, spec.inlet, self._workers))
 
     def _begin(self, entry: Entry) -> None:
         try:

@@ -139,6 +139,7 @@ class Runtime:
                 scheduler=Scheduler(_slots(settings)),
                 encoder_idle_timeout=settings.encoder_idle_timeout,
                 source_patience=settings.source_patience,
+                pull_patience=settings.pull_patience,
                 home=_home(settings) if self._goes_on else None,
             )
             chores = Chores(
@@ -239,10 +240,9 @@ class Runtime:
         services.scheduler.slots = _slots(settings)
         services.quota.reconfigure(_budget(settings))
         idle = settings.encoder_idle_timeout
-        patience = settings.source_patience
-        self.tree.reconfigure(
-            replace(services, limits=_limits(settings), encoder_idle_timeout=idle, source_patience=patience)
-        )
+        push, pull = settings.source_patience, settings.pull_patience
+        changed = replace(services, encoder_idle_timeout=idle, source_patience=push, pull_patience=pull)
+        self.tree.reconfigure(replace(changed, limits=_limits(settings)))
 
     def wind_down(self) -> int:
         """Take no new sessions, end the streams, and let viewers that wait for a file be answered.

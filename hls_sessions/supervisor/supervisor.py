@@ -238,6 +238,7 @@ class Supervisor:
         *,
         title: str | None = None,
         mime: str | None = None,
+        source: str | None = None,
         idle_timeout: float | None = None,
     ) -> Recording:
         """Begin a recording, to which a source writes and which viewers can watch while it arrives.
@@ -246,9 +247,11 @@ class Supervisor:
             user: whose it is; None for nobody's.
             title: what it is called.
             mime: the media type of what will come.
+            source: an address to fetch it from (rtsp, rtmp, srt, http, udp); None where its source sends it.
             idle_timeout: seconds after which it expires when nobody sends and nobody watches; by default the setting.
 
         Raises:
+            SourceRefused: the settings do not allow that source.
             CapacityExceeded: there are as many sessions as there may be; says when to ask again.
             StorageFailed: its directory cannot be made.
             Unavailable: the supervisor does not run.
@@ -256,7 +259,7 @@ class Supervisor:
         """
         runtime = self._running()
         _judge(user, idle_timeout)
-        return runtime.recordings.open(user, title, mime, idle_timeout)
+        return runtime.recordings.open(user, title, mime, source, idle_timeout)
 
     def open_recording(
         self,

@@ -1,7 +1,8 @@
 """The pytest plugin: fixtures for tests that drive ffmpeg through hls_sessions.
 
 ``hls_clip`` makes small films, ``hls_supervisor`` starts supervisors that are stopped after the test,
-``hls_clock`` is a clock that the test advances, ``hls_nothing_left`` fails a test that leaves something behind.
+``hls_live_source`` is a source of live input that can be cut and stalled, ``hls_clock`` is a clock that the test
+advances, ``hls_nothing_left`` fails a test that leaves something behind.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hls_sessions.ffmpeg import Workers
 from hls_sessions.ffmpeg.workers import PROBE
 from hls_sessions.otp import ManualClock
 from hls_sessions.testing import clips, leftovers
+from hls_sessions.testing.live_source import LiveSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,6 +113,17 @@ def hls_supervisor(
             return running.enter_context(Supervisor(clock=clock, **options))
 
         yield start
+
+
+@pytest.fixture
+def hls_live_source(request: pytest.FixtureRequest, hls_clip: MakeClip) -> Iterator[LiveSource]:
+    """Return a source of ten seconds of live input, which sends nothing until it is started."""
+    if "hls_nothing_left" in request.fixturenames:
+        request.getfixturevalue("hls_nothing_left")  # as in hls_supervisor
+    film = hls_clip(seconds=10, size="160x90", rate="20", gop=20, audio="aac", pixels="yuv420p")
+    source = LiveSource(film)
+    yield source
+    source.cut()
 
 
 @pytest.fixture

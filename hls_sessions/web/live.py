@@ -81,6 +81,7 @@ class RecordRequest(BaseModel):
     user: str | None = Field(None, min_length=1, max_length=256, description="Whose it is")
     title: str | None = Field(None, min_length=1, max_length=256, description="What it is called")
     mime: str | None = Field(None, min_length=1, max_length=256, description="The media type of what will come")
+    source: str | None = Field(None, min_length=1, max_length=2048, description="Where to fetch it; else it is sent")
     idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
 
 
@@ -117,6 +118,7 @@ async def record(wanted: RecordRequest, supervisor: Supervised, request: Request
         wanted.user,
         title=wanted.title,
         mime=wanted.mime,
+        source=wanted.source,
         idle_timeout=wanted.idle_timeout,
     )
     prefix = prefix_of(request)

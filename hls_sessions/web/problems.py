@@ -44,6 +44,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.WrongOffset: HTTPStatus.CONFLICT,
     errors.InputBusy: HTTPStatus.CONFLICT,
     errors.InputRefused: HTTPStatus.FORBIDDEN,
+    errors.SourceRefused: HTTPStatus.FORBIDDEN,
     errors.RecordingOver: HTTPStatus.GONE,
     errors.RecordingNotFound: HTTPStatus.NOT_FOUND,
     errors.RecordingFull: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -35,6 +35,7 @@ READ_SUBTITLES: Final = "hls_sessions.ffmpeg.subtitles.worker:serve"
 PACKAGE: Final = "hls_sessions.ffmpeg.packaging.worker:serve"
 JUDGE: Final = "hls_sessions.ffmpeg.judging.worker:serve"
 RECORD: Final = "hls_sessions.ffmpeg.recording.worker:serve"
+PULL: Final = "hls_sessions.ffmpeg.recording.pull:serve"
 REMUX: Final = "hls_sessions.ffmpeg.recording.remux:serve"
 TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
 """The tasks that the warm parent loads before the first request: those of every daemon that plays films."""

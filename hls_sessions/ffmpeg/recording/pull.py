@@ -1,0 +1,100 @@
+"""The worker that fetches a stream from elsewhere, and passes its packets on as Matroska or MPEG-TS.
+
+It alone of all workers has the network, and may read no file but those by which names of hosts are found. The address
+comes in a message and stands in no command line, because it may hold credentials.
+
+The request says ``url``, ``protocols`` (those that libav may use for it) and ``confined``. Then each message has some
+bytes of the stream as its payload. The last one is ``{"ended": null}`` where the stream has ended, else
+``{"ended": why}``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import av.logging
+
+from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.packaging.worker import bound_memory
+from hls_sessions.ffmpeg.recording.segmenter import NotMedia
+from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
+from hls_sessions.ffmpeg.sandbox import confine_puller
+
+if TYPE_CHECKING:
+    from hls_sessions.ffmpeg.workers import Channel
+
+MEMORY: Final = 512 * 1024**2
+"""Bytes of address space beyond those the process begins with."""
+
+PATIENCE: Final = 10.0
+"""Seconds without an answer, or without a packet, after which a source is lost."""
+
+OPTIONS: Final = {
+    "rtsp_transport": "tcp",  # of what UDP loses, frames would be missing
+    "max_redirects": "0",  # or an allowed host could name any other
+    "analyzeduration": "2000000",
+}
+
+LIVE: Final = {
+    "matroska": {"live": "1", "flush_packets": "1", "cluster_time_limit": "500"},
+    "mpegts": {"flush_packets": "1"},
+}
+"""The containers that a stream is passed on in: each packet at once, and a cluster of Matroska twice a second. What
+comes as MPEG-TS has no header that Matroska could be made of."""
+
+
+class _Out:
+    """A file whose bytes go to the daemon."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def write(self, data: bytes) -> int:
+        self._channel.send({}, bytes(data))
+        return len(data)
+
+
+def serve(channel: Channel) -> None:
+    """Pass a stream on until it ends or the daemon closes the channel."""
+    bound_memory(MEMORY)
+    av.logging.set_level(av.logging.PANIC)
+    which: dict[str, Any] = channel.receive().body
+    if which["confined"]:
+        confine_puller()
+    why: str | None = None
+    try:
+        _pull(channel, which)
+    except (av.error.FFmpegError, NotMedia, ValueError, MemoryError) as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    channel.send({"ended": why})
+    channel.receive()  # the daemon closes the channel
+
+
+def _pull(channel: Channel, which: dict[str, Any]) -> None:
+    options = {**OPTIONS, "protocol_whitelist": which["protocols"], "format_whitelist": f"{MEDIA},rtsp"}
+    with av.open(which["url"], options=options, timeout=(PATIENCE, PATIENCE), metadata_errors="replace") as source:
+        chosen = [*source.streams.video[:1], *source.streams.audio[:1]]
+        if not chosen:
+            raise NotMedia("there is neither video nor audio in it")
+        _pass_on(channel, source, chosen, "mpegts" if source.format.name == "mpegts" else "matroska")
+
+
+def _pass_on(channel: Channel, source: Any, chosen: list[Any], form: str) -> None:
+    with av.open(_Out(channel), "w", format=form, options=LIVE[form]) as muxer:
+        tracks = {stream.index: muxer.add_stream_from_template(stream) for stream in chosen}
+        copies = {stream.index: CopiedVideo(stream, None) for stream in chosen if stream.type == "video"}
+        heard: int | None = None
+        for packet in source.demux(chosen):
+            if packet.pts is None or not packet.size:
+                continue
+            index = packet.stream.index
+            if (copy := copies.get(index)) is not None:
+                made = [piece.packet for piece in copy.take(packet)]
+            elif heard is not None and packet.pts <= heard:
+                continue
+            else:
+                heard, made = packet.pts, [packet]
+            for each in made:
+                each.stream = tracks[index]
+                muxer.mux(each)
