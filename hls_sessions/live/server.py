@@ -48,6 +48,7 @@ from hls_sessions.session import (
 from hls_sessions.session.info import info_of
 
 if TYPE_CHECKING:
+    from hls_sessions.ffmpeg import Exit
     from hls_sessions.live.journal import Part
     from hls_sessions.live.spec import RecordingSpec
     from hls_sessions.otp import ExitReason, From
@@ -59,10 +60,12 @@ KILL_TIMEOUT: Final = 2.0
 """Seconds a killed maker may take to be gone."""
 
 IN_VAIN: Final = 5
-"""Makers in a row that end at one segment before the rest of its file is given up."""
+"""Makers in a row that crash at one segment before the rest of its file is given up."""
 
 BACKOFF: Final = 0.1
 """Seconds until the second of them is started; twice as long for each after it."""
+
+LONGEST_BACKOFF: Final = 2.0
 
 EDGE: Final = 15
 """Segments before the end, and after a viewer's position, that are not evicted."""
@@ -118,6 +121,8 @@ class RecordingServer(BaseSessionServer):
         """Makes segments again that viewers wait for."""
         self._in_vain = self._again_in_vain = 0
         """How many makers in a row were lost before they had made anything."""
+        self._crashes = 0
+        """How many of the newest ones by their own fault."""
         self._backs_off = False
         self._encoded: set[int] = {section.file for section in self._ledger.sections if not section.copies}
         """The files of which video cannot be copied."""
@@ -177,7 +182,7 @@ class RecordingServer(BaseSessionServer):
                     if maker is not None and maker.number == number:
                         self._heard(maker, said.body, said.payload)
             case MakerExited(number):
-                self._exited(number, str(message.exit))
+                self._exited(number, message.exit)
             case SourceCheck():
                 self._check_source()
             case MakerCheck():
@@ -393,7 +398,7 @@ class RecordingServer(BaseSessionServer):
             self._end_source(f"it could not be written down: {error}", refusal)
             maker.kill()
             return
-        self._in_vain = 0
+        self._in_vain = self._crashes = 0
         self._answer_waiting(GetPlayable())
         self._services.quota.enforce()
         if self._quota.bytes > self._quota.most:
@@ -449,7 +454,7 @@ class RecordingServer(BaseSessionServer):
         self._record.made(kind, number, size)
         self._answer_waiting(GetSegment(kind, number), self._directory.segment(kind, number))
 
-    def _exited(self, number: int, how: str) -> None:
+    def _exited(self, number: int, how: Exit) -> None:
         if self._again is not None and self._again.number == number:
             maker, self._again = self._again, None
             maker.clear()
@@ -463,7 +468,7 @@ class RecordingServer(BaseSessionServer):
             self._newest_exited(maker, how)
             self._go_on()
 
-    def _newest_exited(self, maker: Maker, how: str) -> None:
+    def _newest_exited(self, maker: Maker, how: Exit) -> None:
         if maker.why is not None:
             why, could_be_encoded = maker.why
             if could_be_encoded:
@@ -472,18 +477,20 @@ class RecordingServer(BaseSessionServer):
                 self._finish(maker.file, why)
             return
         self._in_vain += 1
+        self._crashes += not how.was_killed  # what was killed by others is no fault of the file
         logger.warning("%r was lost at segment %d: it %s", maker, len(self._timeline), how)
-        if self._in_vain >= IN_VAIN:
-            self._in_vain = 0
-            self._finish(maker.file, f"its makers were lost {IN_VAIN} times at segment {len(self._timeline)}")
+        if self._crashes >= IN_VAIN:
+            self._in_vain = self._crashes = 0
+            self._finish(maker.file, f"its makers crashed {IN_VAIN} times at segment {len(self._timeline)}")
             return
-        self._record.replaced("video", len(self._timeline), "killed", what="packager")
+        cause = "killed" if how.was_killed else "crashed"
+        self._record.replaced("video", len(self._timeline), cause, what="packager")
         if self._in_vain > 1:
             self._back_off()
 
     def _back_off(self) -> None:
         self._backs_off = True
-        self.remind(MakerCheck(), BACKOFF * 2 ** max(self._in_vain, self._again_in_vain))
+        self.remind(MakerCheck(), min(LONGEST_BACKOFF, BACKOFF * 2 ** max(self._in_vain, self._again_in_vain)))
 
     def _finish(self, file: int, why: str | None) -> None:
         """Note that no further segment is made of a file. One of which none could be made at all was no media."""
@@ -588,7 +595,7 @@ class RecordingServer(BaseSessionServer):
         if maker is not None and not self._wanted():
             maker.kill()
 
-    def _refuse_hopeless(self, maker: Maker, how: str) -> None:
+    def _refuse_hopeless(self, maker: Maker, how: Exit) -> None:
         """Refuse what a maker has not made: it came to the end of its file, or several were lost in a row."""
         if maker.why is None and self._wanted():
             self._again_in_vain += 1

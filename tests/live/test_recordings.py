@@ -123,10 +123,17 @@ def test_the_master_playlist_names_what_there_is(recording, arrives):
 
 def test_a_maker_that_is_killed_is_replaced_and_no_frame_is_missing(recording, arrives, until):
     data = arrives(WEBM)
-    for at in range(0, len(data), len(data) // 5):
-        send(recording, data[at : at + len(data) // 5])
-        until(lambda: recording.info().packager)
-        os.kill(recording.info().packager, signal.SIGKILL)
+    killed = set()
+
+    def other() -> int | None:
+        pid = recording.info().packager
+        return None if pid in killed else pid
+
+    for at in range(0, len(data), len(data) // 8):
+        send(recording, data[at : at + len(data) // 8])
+        until(other)
+        killed.add(pid := other())
+        os.kill(pid, signal.SIGKILL)
     recording.finish(BOUND)
 
     [video] = shown(recording)

@@ -208,9 +208,8 @@ def test_a_hook_that_was_unsubscribed_hears_nothing_more(hls_supervisor, film, h
 
 @pytest.mark.parametrize("wrong", ["", "Started", "nothing"])
 def test_an_event_that_does_not_exist_is_refused_with_those_that_do(hls_supervisor, wrong):
-    with pytest.raises(
-        ValueError, match="only started, state_changed, segment_ready, restarted, evicted, updated, reconfigured, ended"
-    ):
+    names = "started, state_changed, segment_ready, restarted, evicted, source_changed, updated, reconfigured, ended"
+    with pytest.raises(ValueError, match=f"only {names}"):
         hls_supervisor().subscribe(wrong, print)
 
 

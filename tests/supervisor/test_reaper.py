@@ -61,7 +61,7 @@ def test_a_cycle_ends_a_session_whose_own_reminder_was_lost(hls_supervisor, film
 def test_the_reaper_runs_its_cycle_by_itself(hls_supervisor, film, hls_clock, monkeypatch, until):
     supervisor = hls_supervisor(clock=hls_clock, reap_interval=10)
     monkeypatch.setattr(
-        SessionServer, "_remind", lambda server, *_: server._services.timers.send_after(server.ref, None, 1e9)
+        SessionServer, "remind", lambda server, *_: server._services.timers.send_after(server.ref, None, 1e9)
     )
     session = supervisor.open(film, idle_timeout=15)
 
