@@ -301,7 +301,12 @@ FRAME_AT = """async (position) => {
 }"""
 
 
-@pytest.mark.parametrize("player", PLAYERS)
+@pytest.mark.parametrize(
+    ("ffmpeg", "player"),
+    [pytest.param("PATH", "hls.js", marks=needs_hls_js), ("wheel", "native")],
+    indirect=["ffmpeg"],
+    scope="session",
+)
 def test_a_viewer_sees_the_right_frames_across_changes_between_hardware_and_software(
     half_hardware, all_hardware, page, player
 ):

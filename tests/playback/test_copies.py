@@ -12,6 +12,9 @@ import pytest
 from hls_sessions.ffmpeg import find
 from hls_sessions.testing import Clip, make
 
+ONE_FFMPEG = True
+"""What is copied is made by PyAV. One ffmpeg is enough for what is encoded beside it."""
+
 PLAYABLE = {"seconds": 8.0, "size": "320x180", "gop": 26, "pixels": "yuv420p"}
 HEVC = ("-x265-params", "log-level=none:open-gop=0:keyint=26:bframes=3", "-preset", "ultrafast", "-tag:v", "hvc1")
 

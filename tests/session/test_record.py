@@ -8,6 +8,7 @@ from itertools import pairwise
 from threading import Barrier
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -102,6 +103,7 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
+TestLives.settings = settings(max_examples=40)
 
 
 def test_of_many_simultaneous_ends_of_a_session_one_is_taken():
