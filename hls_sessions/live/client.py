@@ -13,6 +13,7 @@ from hls_sessions.otp import CallTimeout
 from hls_sessions.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from hls_sessions.live.ledger import Ledger
     from hls_sessions.live.spec import RecordingSpec
     from hls_sessions.media import Presentation
-    from hls_sessions.otp import Reply
+    from hls_sessions.otp import Registry, Reply
+    from hls_sessions.session import SessionRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,15 @@ class Recording(Session):
 
     It is watched as any session is, by its playlists and segments, while it arrives and afterwards.
     """
+
+    def __init__(
+        self, spec: RecordingSpec, record: SessionRecord, registry: Registry, close: Callable[[str], None]
+    ) -> None:
+        super().__init__(spec, record, registry, close)
+        self._input: Input | None = None
+        """The hold of ``write`` on the inlet."""
+        self._written: dict[str | None, tuple[tuple[int, bool], CompressedText]] = {}
+        """The latest playlists, and how many segments there were then: many viewers ask for the same."""
 
     def __enter__(self) -> Self:
         return self
@@ -85,8 +96,8 @@ class Recording(Session):
             NotPlayable: what has come so far is no media.
             RecordingOver: the recording is over.
         """
-        current = self._input = getattr(self, "_input", None) or self.input()
-        current.write(current.next, data)
+        self._input = self._input or self.input()
+        self._input.write(self._input.next, data)
 
     def finish(self, timeout: float | None = None) -> tuple[RecordedFile, ...]:
         """End the recording, and return its files as soon as all of it can be watched.
@@ -147,9 +158,13 @@ class Recording(Session):
         if rendition is not None:
             self._known(rendition)
         self._note_activity()
-        if rendition is None:
-            return CompressedText(live_master_playlist(self._ledger))
-        return CompressedText(live_playlist(self._ledger.timeline, rendition))
+        timeline = self._ledger.timeline
+        now = len(timeline), timeline.is_over
+        known = self._written.get(rendition)
+        if known is None or known[0] != now:
+            text = live_master_playlist(self._ledger) if rendition is None else live_playlist(timeline, rendition)
+            known = self._written[rendition] = now, CompressedText(text)
+        return known[1]
 
     def gap(self, rendition: str, segment: int, init: Path) -> bytes:  # noqa: ARG002 - as of every session
         """A recording has no fillers: what its source did not send is a gap in the playlist, and not asked for.

@@ -136,14 +136,13 @@ class Maker:
         self._worker.kill()
 
     def close(self, timeout: float) -> None:
-        """Kill its process, and wait so many seconds until it is gone."""
+        """Kill its process, wait so many seconds until it is gone, and delete what it has left."""
         self._worker.kill()
         self._worker.wait(timeout)
         self.clear()
 
     def clear(self) -> None:
-        """Close its channel and delete what it has left."""
-        self._worker.close()
+        """Delete what it has left. Its channel is closed by whoever listens to it."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

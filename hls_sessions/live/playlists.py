@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from hls_sessions.live.ledger import Ledger
     from hls_sessions.live.timeline import GrowingTimeline, LivePart
 
+GAPS = 8
+"""The version of a playlist that has EXT-X-GAP (RFC 8216bis, 8)."""
+
 FEWEST = 3
 """Target durations that a playlist that slides must hold at least (RFC 8216, 6.2.2)."""
 
@@ -50,7 +53,7 @@ def live_playlist(timeline: GrowingTimeline, kind: str, window: float = 0.0) -> 
     first = _first_of(timeline, window)
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION}",
+        f"#EXT-X-VERSION:{VERSION if all(kind in part.kinds for part in timeline.parts) else GAPS}",
         f"#EXT-X-TARGETDURATION:{timeline.target}",
         f"#EXT-X-MEDIA-SEQUENCE:{first}",
     ]

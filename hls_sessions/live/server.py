@@ -207,6 +207,8 @@ class RecordingServer(BaseSessionServer):
         if self._record.state.is_final and not isinstance(reason, Crash):
             end = self._record.end
             self._end_source("its session has ended" if end is None else end.reason)
+            with suppress(StorageFailed):
+                self._spec.journal.close()
             with suppress(StorageFailed):  # it counts from its beginning, then
                 self._ledger.leave(self._services.clock.time())
             self._directory.destroy()

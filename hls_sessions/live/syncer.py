@@ -31,6 +31,12 @@ class Syncer:
         self._thread = threading.Thread(target=self._run, name="journals", daemon=True)
         self._thread.start()
 
+    @property
+    def journals(self) -> list[Journal]:
+        """The journals that it looks after."""
+        with self._lock:
+            return list(self._journals)
+
     def add(self, journal: Journal) -> None:
         """Look after a journal from now on."""
         with self._lock:
@@ -46,17 +52,13 @@ class Syncer:
         """Close all journals, and end."""
         self._closing.set()
         self._thread.join()
-        for journal in self._all():
+        for journal in self.journals:
             _tried(journal.close)
 
     def _run(self) -> None:
         while not self._closing.wait(self._interval):
-            for journal in self._all():
+            for journal in self.journals:
                 _tried(journal.sync)
-
-    def _all(self) -> list[Journal]:
-        with self._lock:
-            return list(self._journals)
 
 
 def _tried(sync: Callable[[], None]) -> None:

@@ -44,6 +44,8 @@ class GrowingTimeline:
     """When each segment ends, in seconds on the clock of its part."""
     is_over: bool = False
     """Whether no segment will be added."""
+    duration: Fraction = Fraction(0)
+    """Seconds of all segments."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -65,6 +67,7 @@ class GrowingTimeline:
             ValueError: it is longer than players were told, ends before it begins, or nothing more can be added.
         """
         self.judge(end)
+        self.duration += end - self.begins(len(self))
         self.ends.append(end)
         return len(self) - 1
 
@@ -93,11 +96,6 @@ class GrowingTimeline:
         """When a segment began, by the wall clock."""
         part = self.part_of(segment)
         return part.began_at + timedelta(seconds=float(self.begins(segment) - part.origin))
-
-    @property
-    def duration(self) -> Fraction:
-        """Seconds of all segments."""
-        return sum((self.length(segment) for segment in range(len(self))), Fraction(0))
 
     def at(self, seconds: float) -> int:
         """Return the segment that is shown so many seconds after the beginning; the last one after the end."""

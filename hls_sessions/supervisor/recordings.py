@@ -228,6 +228,9 @@ class Recordings:
         """Delete the recordings that nobody has used for long enough; return how many."""
         entries = self._table.all()
         living = {entry.spec.session_id for entry in entries} | {entry.spec.path.parent.name for entry in entries}
+        for journal in [journal for journal in self._syncer.journals if journal.folder.name not in living]:
+            with suppress(StorageFailed):
+                self._syncer.remove(journal)
         before = self._clock.time() - self._settings.keep_recordings
         swept = 0
         for folder in self._folders():

@@ -12,6 +12,7 @@ import pytest
 
 from hls_sessions.ffmpeg import Workers
 from hls_sessions.ffmpeg.workers import Channel, WorkerFailed
+from hls_sessions.ffmpeg.workers.listener import Listener
 from hls_sessions.testing import child_processes
 
 BOUND = 30.0
@@ -179,6 +180,25 @@ def test_all_messages_are_told_and_the_end_comes_last(start):
 
     assert over.wait(BOUND)
     assert told == [*range(100), 3]
+
+
+def test_a_channel_that_is_closed_before_its_turn_has_ended_and_the_others_are_heard():
+    listener, over, told = Listener(), [threading.Event(), threading.Event()], threading.Event()
+    pairs = [socket.socketpair(), socket.socketpair()]
+    closed, open_ = (Channel(ours) for ours, _ in pairs)
+    closed.close()
+
+    listener.listen(closed, lambda _: None, over[0].set)
+    listener.listen(open_, lambda _: told.set(), over[1].set)
+    Channel(pairs[1][1]).send("a message")
+
+    assert over[0].wait(BOUND)
+    assert told.wait(BOUND)
+    for _, theirs in pairs:
+        theirs.close()
+    assert over[1].wait(BOUND)
+    listener.close()
+    open_.close()
 
 
 def test_the_process_of_a_worker_is_told_when_it_has_started(start, until):

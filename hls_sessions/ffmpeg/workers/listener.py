@@ -72,9 +72,15 @@ class Listener:
             with self._lock:
                 arriving, self._arriving = self._arriving, []
             for heard in arriving:
-                self._selector.register(heard.channel, selectors.EVENT_READ, heard)
+                self._begin(heard)
             if self._closing and len(self._selector.get_map()) == 1:
                 return
+
+    def _begin(self, heard: _Heard) -> None:
+        try:
+            self._selector.register(heard.channel, selectors.EVENT_READ, heard)
+        except ValueError:  # it was closed before its turn came
+            heard.on_end()
 
     def _hear(self, heard: _Heard) -> None:
         try:
