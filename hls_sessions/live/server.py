@@ -253,14 +253,15 @@ class RecordingServer(BaseSessionServer):
     def _go_on(self) -> None:
         """Do what follows from what has arrived."""
         self._note_source()
+        over = self._spec.inlet.over  # looked at first: if it is, no part is added to those that are looked at next
         self._start_newest()
         if self._newest is not None:
             self._feed(self._newest)
-        elif self._spec.inlet.over is not None and not self._backs_off:
+        elif over is not None and not self._backs_off:
             self._ledger.close_timeline()
             self._answer_waiting(GetFinished())
             if not len(self._timeline):
-                self._refuse_waiting(GetPlayable(), NotPlayable(self._spec.title, self._spec.inlet.over))
+                self._refuse_waiting(GetPlayable(), NotPlayable(self._spec.title, over))
 
     def _note_source(self) -> None:
         inlet = self._spec.inlet
