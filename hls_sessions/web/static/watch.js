@@ -6,6 +6,7 @@ const HEARTBEAT = 60_000; // milliseconds
 // A server that is started again is back in seconds. It is asked again this often, and for this long.
 const ASK_AGAIN = 1_000; // milliseconds
 const TIMES = 90;
+const STUCK = 20_000; // milliseconds without any progress
 // hls.js takes a server that cannot be reached for one that forbids its answers, and would ask it once.
 const RETRY = {
   maxNumRetry: TIMES,
@@ -76,6 +77,19 @@ function playNatively() {
     if (tries < TIMES && video.error?.code !== MediaError.MEDIA_ERR_DECODE) setTimeout(again, ASK_AGAIN);
     else failed();
   });
+  // Chromium's native player sometimes waits for ever on a busy machine. Where nothing moves, it is started again.
+  let last = -1;
+  let moved = Date.now();
+  setInterval(() => {
+    if (video.currentTime !== last || video.paused || video.ended || video.error) {
+      last = video.currentTime;
+      moved = Date.now();
+    } else if (Date.now() - moved > STUCK) {
+      moved = Date.now();
+      place = video.currentTime;
+      again();
+    }
+  }, ASK_AGAIN);
   video.src = playlist;
   say("Playing natively");
 }
