@@ -81,7 +81,7 @@ class Daemon:
             raise self._unreachable(error) from error
 
     def send(self, path: str, token: str, mime: str | None, chunks: Iterator[bytes]) -> Any:
-        """PUT what comes, for as long as it comes, with a token of its own, and return the JSON."""
+        """PUT chunks for as long as they come, with a token of its own, and return the JSON."""
         headers = {"Authorization": f"Bearer {token}"} | ({"Content-Type": mime} if mime else {})
         return self._ask("PUT", path, content=chunks, headers=headers, timeout=None)
 

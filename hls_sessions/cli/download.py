@@ -1,4 +1,4 @@
-"""``hls-sessions download``: fetch what was recorded."""
+"""``hls-sessions download``: fetch a recording."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def download(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Fetch what has arrived of a recording; also while it still goes on."""
+    """Fetch a recording as far as it has arrived; also while it still goes on."""
     daemon = Daemon(url, token)
     session = daemon.full_id(recording)
     more = {"format": "wav"} if kind == "wav" else {}

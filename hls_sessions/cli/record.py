@@ -1,4 +1,4 @@
-"""``hls-sessions record``: record what comes on standard input, or a file."""
+"""``hls-sessions record``: record standard input, or a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 64 * 1024
-"""Bytes that are sent at once. What comes is sent as soon as it is there."""
+"""Bytes that are sent at once. Fewer are sent as soon as they are there."""
 
 
 def record(

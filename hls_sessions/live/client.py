@@ -84,7 +84,7 @@ class Recording(Session):
             InputBusy: another source writes.
             RecordingOver: the recording is over.
         """
-        return self._recording.inlet.take(mime, new_stream=new_stream)
+        return self._recording.inlet.take(mime or self._ledger.facts.mime, new_stream=new_stream)
 
     def write(self, data: bytes) -> None:
         """Keep the next bytes of the stream. When it returns, they are in the journal.

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from hls_sessions.errors import SessionError, SourceRefused
+from hls_sessions.errors import RecordingFull, SessionError, SourceRefused, StorageFailed
 from hls_sessions.ffmpeg import PULL, WorkerFailed
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Puller:
         self._url = url
         self._inlet = inlet
         self._workers = workers
+        self._source: Input | None = None
+        """The hold on the inlet; None until something has come."""
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="source", daemon=True)
         self._thread.start()
@@ -93,43 +95,51 @@ class Puller:
     def _run(self) -> None:
         pause = FIRST_PAUSE
         while not self._is_over:
-            worker = None
-            source: Input | None = None
+            worker, has_come = None, False
             try:
                 worker = self._workers.start(PULL)
                 scheme = urlsplit(self._url).scheme
                 protocols = PROTOCOLS[scheme]
                 worker.send({"url": self._url, "protocols": protocols, "confined": self._workers.confined})
-                source, why = self._pass_on(worker)
+                why = self._pass_on(worker)
                 logger.info("a source was lost: %s", why or "it has ended")
-                if why is None and source is not None and scheme in ENDS:
-                    source.stop()
+                if why is None and self._source is not None and scheme in ENDS:
+                    self._source.stop()
+            except (RecordingFull, StorageFailed) as error:
+                # Another try would bring more of it, and could not be kept either.
+                self._inlet.end(f"no more can be kept of it: {error}")
             except (OSError, WorkerFailed, SessionError) as error:
                 logger.warning("a source is not fetched: %s", error)
             finally:
                 if worker is not None:
                     worker.end()
-                if source is not None:
-                    source.close()
-            pause = FIRST_PAUSE if source is not None else min(2 * pause, LONGEST_PAUSE)
+                has_come = self._leave()
+            pause = FIRST_PAUSE if has_come else min(2 * pause, LONGEST_PAUSE)
             self._closing.wait(pause)
 
-    def _pass_on(self, worker: Worker) -> tuple[Input | None, str | None]:
-        """Keep what comes; return the hold on the inlet, if anything came, and why no more does."""
-        source: Input | None = None
+    def _pass_on(self, worker: Worker) -> str | None:
+        """Keep the bytes that come; return why no more do, None where the stream has ended."""
         while not self._is_over:
             try:
                 message = worker.receive(LOOK)
             except TimeoutError:
                 continue
             except WorkerFailed as error:
-                return source, str(error)
+                return str(error)
             if "ended" in message.body:
-                return source, message.body["ended"]
-            if source is None:
-                source = self._inlet.take(new_stream=True)
-            source.write(source.next, message.payload)
-        return source, "the recording is over"
+                why: str | None = message.body["ended"]
+                return why
+            if self._source is None:
+                self._source = self._inlet.take(new_stream=True)
+            self._source.write(self._source.next, message.payload)
+        return "the recording is over"
+
+    def _leave(self) -> bool:
+        """Leave the inlet; return whether anything has come."""
+        source, self._source = self._source, None
+        if source is not None:
+            source.close()
+        return source is not None
 
     @property
     def _is_over(self) -> bool:

@@ -96,12 +96,3 @@ class GrowingTimeline:
         """When a segment began, by the wall clock."""
         part = self.part_of(segment)
         return part.began_at + timedelta(seconds=float(self.begins(segment) - part.origin))
-
-    def at(self, seconds: float) -> int:
-        """Return the segment that is shown so many seconds after the beginning; the last one after the end."""
-        shown = Fraction(0)
-        for segment in range(len(self)):
-            shown += self.length(segment)
-            if shown > seconds:
-                return segment
-        return max(0, len(self) - 1)

@@ -93,3 +93,16 @@ def test_a_source_that_never_comes_ends_its_recording(hls_supervisor, hls_clock,
     recording.info()
     recording.finish(BOUND)
     assert recording.source.value == "ended"
+
+
+def test_a_source_of_which_no_more_may_be_kept_ends_its_recording(hls_supervisor, hls_live_source, until):
+    supervisor = hls_supervisor(live_sources=["rtmp://*"], max_recording_bytes=20_000)
+    hls_live_source.start()
+
+    recording = supervisor.record(source=hls_live_source.url)
+    until(lambda: recording.source.value == "ended")
+
+    recording.finish(BOUND)
+    assert len(recording.files()) == 1
+    assert recording.files()[0].size <= 20_000
+    assert "no more can be kept" in supervisor.recordings()[0].over

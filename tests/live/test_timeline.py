@@ -49,9 +49,6 @@ def test_segments_follow_one_another_through_all_parts(described):
     assert len(timeline) == len(wanted)
     assert [timeline.length(number) for number in range(len(timeline))] == wanted
     assert timeline.duration == sum(wanted)
-    for number in range(len(timeline)):
-        begun = sum(wanted[:number])
-        assert timeline.at(float(begun) + 1e-6) == number
     firsts = [part.first for part in timeline.parts]
     assert [timeline.begins(first) for first in firsts] == [origin for origin, _ in described]
 

@@ -20,7 +20,7 @@ PATIENCE = Fraction(2)
 """Seconds by which one track may be behind another before a segment is closed without it."""
 
 LONGEST = Fraction(4)
-"""Seconds that a segment may have. What has keyframes farther apart cannot be copied."""
+"""Seconds that a segment may have. Video whose keyframes are farther apart cannot be copied."""
 
 
 @dataclass(frozen=True, slots=True)
