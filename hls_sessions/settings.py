@@ -115,6 +115,14 @@ class Settings(BaseSettings):
     source_patience: Changeable[Seconds] = 60.0
     """How long the source of a recording may be away, or send nothing, before the recording is over."""
 
+    low_latency: Changeable[bool] = False
+    """Whether recordings are offered in parts of half a second, so that viewers are some two seconds behind. Each
+    viewer then asks four times a second. A recording can also ask for it by itself."""
+
+    dvr_window: Changeable[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = 0.0
+    """How many seconds of a recording can be watched in its session, up to the newest; 0 for everything. A recording
+    keeps what the setting was when it began."""
+
     live_sources: Annotated[tuple[str, ...], NoDecode] = ()
     """The sources that may be fetched, each as ``scheme://host`` or ``scheme://host:port``, with ``*`` for any host;
     in the environment, separated by commas. None unless they are named."""

@@ -27,21 +27,26 @@ def record(
     fetched: Annotated[
         str | None, typer.Option("--source", help="An address that the daemon is to fetch it from instead.")
     ] = None,
+    low_latency: Annotated[
+        bool | None,
+        typer.Option("--low-latency/--no-low-latency", help="Whether viewers are two seconds behind, or six."),
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a stream to its end, and print where it can be watched meanwhile: ffmpeg … -f matroska - | … record."""
     daemon = Daemon(url, token)
+    wanted = {"title": title, "user": user, "low_latency": low_latency}
     if fetched is not None:
-        recording = daemon.post("/live", {"title": title, "user": user, "source": fetched})
+        recording = daemon.post("/live", {**wanted, "source": fetched})
         if as_json:
             print_json(recording)
         else:
             print_facts({"recording": recording["session_id"], "player": f"{daemon.url}{recording['player_url']}"})
         return
     with _opened(source) as file:
-        recording = daemon.post("/live", {"title": title, "user": user, "mime": mime})
+        recording = daemon.post("/live", {**wanted, "mime": mime})
         if not as_json:
             # On standard error, because it is of use while the command still runs.
             sys.stderr.write(f"watch it at  {daemon.url}{recording['player_url']}\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hls_sessions.errors import RenditionNotFound, SegmentImpossible, SegmentNotFound
 from hls_sessions.live.playlists import live_master_playlist, live_playlist
-from hls_sessions.live.server import GetFinished, GetPlayable
+from hls_sessions.live.server import GetAdvanced, GetFinished, GetPartial, GetPlayable
 from hls_sessions.media import CompressedText
 from hls_sessions.otp import CallTimeout
 from hls_sessions.session import Session
@@ -50,8 +50,8 @@ class Recording(Session):
         super().__init__(spec, record, registry, close)
         self._input: Input | None = None
         """The hold of ``write`` on the inlet."""
-        self._written: dict[str | None, tuple[tuple[int, bool], CompressedText]] = {}
-        """The latest playlists, and how many segments there were then: many viewers ask for the same."""
+        self._written: dict[str | None, tuple[tuple[int, int, bool], CompressedText]] = {}
+        """The latest playlists, and how much there was then: many viewers ask for the same."""
 
     def __enter__(self) -> Self:
         return self
@@ -158,11 +158,14 @@ class Recording(Session):
         if rendition is not None:
             self._known(rendition)
         self._note_activity()
-        timeline = self._ledger.timeline
-        now = len(timeline), timeline.is_over
+        timeline, window = self._ledger.timeline, self._ledger.facts.dvr_window
+        now = len(timeline), len(timeline.partials.get(len(timeline), ())), timeline.is_over
         known = self._written.get(rendition)
         if known is None or known[0] != now:
-            text = live_master_playlist(self._ledger) if rendition is None else live_playlist(timeline, rendition)
+            if rendition is None:
+                text = live_master_playlist(self._ledger)
+            else:
+                text = live_playlist(timeline, rendition, window, self._recording.part_target)
             known = self._written[rendition] = now, CompressedText(text)
         return known[1]
 
@@ -188,9 +191,34 @@ class Recording(Session):
             raise SegmentNotFound(rendition, segment, segments)
         return self._directory.segment(rendition, segment)
 
+    def partial_file(self, rendition: str, segment: int, part: int) -> Path:
+        """Return the path that a part of a segment has on disk, whether or not it is there.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        self._known(rendition)
+        return self._directory.partial(rendition, segment, part)
+
+    @property
+    def is_low_latency(self) -> bool:
+        """Whether its segments are offered in parts."""
+        return self._recording.part_target is not None
+
     def ask_playable(self) -> Reply[Any]:
         """Ask to be answered as soon as its playlists can be written."""
         return self._hold(GetPlayable())
+
+    def ask_reload(self, segment: int, part: int | None) -> Reply[Any]:
+        """Ask to be answered as soon as its playlists hold a segment or, if one is named, that part of it.
+
+        The answer fails with SegmentNotFound where they will not soon.
+        """
+        return self._hold(GetAdvanced(segment, part)) if self.is_low_latency else self.ask_playable()
+
+    def ask_partial(self, rendition: str, segment: int, part: int) -> Reply[Path]:
+        """Ask for the file of a part of a segment; of the next part, as soon as it is there."""
+        return self._hold(GetPartial(rendition, segment, part))
 
     # ---- within
 

@@ -33,6 +33,9 @@ CUTS: Final = "cuts.jsonl"
 TARGET: Final = 4
 """Seconds that no segment is longer than: what is copied has a keyframe that often, or is encoded."""
 
+PART_TARGET: Final = Fraction(1, 2)
+"""Seconds that no part of a segment is longer than."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
@@ -51,6 +54,10 @@ class Facts:
     segment_length: float
     source: str | None = None
     """The address that it is fetched from; None where its source sends. It may hold credentials."""
+    low_latency: bool = False
+    """Whether segments are offered in parts."""
+    dvr_window: float = 0.0
+    """Seconds up to the newest segment that can be watched while it goes on, and after; 0 for everything."""
 
     @property
     def name(self) -> str:

@@ -10,6 +10,7 @@ from hls_sessions.ffmpeg import RECORD
 from hls_sessions.segments import record_process
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Exit, Message, Worker, Workers
@@ -54,6 +55,7 @@ class Maker:
         start: dict[str, Any] | None,
         copies: bool,
         length: float,
+        part_length: Fraction | None,
         workers: Workers,
         directory: SegmentDirectory,
         owner: Ref,
@@ -67,6 +69,7 @@ class Maker:
             start: where to begin, as the worker is told; None for the beginning.
             copies: whether video may be copied.
             length: the wanted length of a segment, in seconds.
+            part_length: the longest that a part of one may be, in seconds; None to make them whole.
             workers: starts the process.
             directory: the session's directory.
             owner: hears MakerSaid and MakerExited.
@@ -97,6 +100,7 @@ class Maker:
                 "confined_to": str(self._folder) if workers.confined else None,
                 "demuxer": _demuxer_of(part.path),
                 "length": str(length),
+                "part_length": part_length and str(part_length),
                 "start": start,
                 "copies": copies,
                 "folder": str(self._folder),
@@ -114,6 +118,10 @@ class Maker:
     def output(self, kind: str, number: int) -> Path:
         """Return the file in which it has made a segment, by the number that the segment has in the whole recording."""
         return self._folder / f"{kind}-{number - self.first}.m4s"
+
+    def partial_output(self, kind: str, number: int, part: int) -> Path:
+        """Return the file in which it has made a part of a segment."""
+        return self._folder / f"{kind}-{number - self.first}.{part}.m4s"
 
     def has_read(self, size: int) -> None:
         """Note that it waits for more than so many bytes."""

@@ -7,7 +7,6 @@ longer on disk is made again by another, from the journal. So the disk is a cach
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,11 +25,14 @@ from hls_sessions.errors import (
     StorageFailed,
 )
 from hls_sessions.ffmpeg import WorkerFailed
+from hls_sessions.live.cache import RecordingCache
 from hls_sessions.live.inlet import SourceState
 from hls_sessions.live.ledger import Section
 from hls_sessions.live.maker import Maker, MakerExited, MakerSaid, start_at
-from hls_sessions.media import PLAIN_AAC, BrokenSegment, read_codec, read_segment, read_track
-from hls_sessions.otp import NO_REPLY, Crash
+from hls_sessions.live.timeline import PartialSegment
+from hls_sessions.live.waiting import Waiting
+from hls_sessions.media import PLAIN_AAC, BrokenSegment, read_codec, read_track
+from hls_sessions.otp import Crash
 from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, end_processes
 from hls_sessions.session import (
     BaseSessionServer,
@@ -48,6 +50,8 @@ from hls_sessions.session import (
 from hls_sessions.session.info import info_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hls_sessions.ffmpeg import Exit
     from hls_sessions.live.journal import Part
     from hls_sessions.live.spec import RecordingSpec
@@ -67,9 +71,6 @@ BACKOFF: Final = 0.1
 
 LONGEST_BACKOFF: Final = 2.0
 
-EDGE: Final = 15
-"""Segments before the end, and after a viewer's position, that are not evicted."""
-
 
 @dataclass(frozen=True, slots=True)
 class GetPlayable:
@@ -79,6 +80,23 @@ class GetPlayable:
 @dataclass(frozen=True, slots=True)
 class GetFinished:
     """Ask for nothing; answered as soon as all segments of a recording that is over are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetAdvanced:
+    """Ask for nothing; answered as soon as a segment is there or, where a part of it is named, that one."""
+
+    segment: int
+    part: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetPartial:
+    """Ask for the file of a part of a segment; that of the next is answered as soon as it is there."""
+
+    rendition: str
+    segment: int
+    part: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +126,12 @@ class RecordingServer(BaseSessionServer):
         self._directory.open()
         end_processes(self._directory)
         self._directory.clear_runs()
-        self._quota = services.quota.open(spec.session_id, self.ref.send, self._spare, lambda: record.presence.idle)
-        self._sizes: dict[tuple[str, int], int] = {}
-        """The bytes of each segment on disk."""
-        for kind in ("video", "audio"):
-            for number, size in self._directory.published(kind).items():
-                self._note(kind, number, size)
+        self._cache = RecordingCache(
+            self._directory,
+            self._timeline,
+            record,
+            lambda spare: services.quota.open(spec.session_id, self.ref.send, spare, lambda: record.presence.idle),
+        )
         self._numbers = count(1)
         self._newest: Maker | None = None
         """Follows the journal."""
@@ -126,10 +144,7 @@ class RecordingServer(BaseSessionServer):
         self._backs_off = False
         self._encoded: set[int] = {section.file for section in self._ledger.sections if not section.copies}
         """The files of which video cannot be copied."""
-        self._waiting: defaultdict[Any, list[From]] = defaultdict(list)
-        """The callers that wait, by what they asked for."""
-        self._positions: dict[str, int] = {}
-        """The segment of each rendition that was asked for last."""
+        self._waiting = Waiting()
         self._source: SourceState | None = None
         self._looks_at_source = False
         self._is_told = False
@@ -149,12 +164,12 @@ class RecordingServer(BaseSessionServer):
                 return self._get_segment(kind, number, caller)
             case GetInit(kind, part):
                 return self._get_init(kind, part, caller)
-            case GetPlayable():
-                if not len(self._timeline) and self._timeline.is_over:
-                    raise NotPlayable(self._spec.title, self._spec.inlet.over or "nothing has arrived")
-                return None if len(self._timeline) else self._wait(request, caller)
-            case GetFinished():
-                return None if self._timeline.is_over else self._wait(request, caller)
+            case GetPartial(kind, number, part):
+                return self._get_partial(kind, number, part, caller)
+            case GetAdvanced(number, part):
+                return self._get_advanced(number, part, caller)
+            case GetPlayable() | GetFinished():
+                return self._get_ready(request, caller)
             case Pause() | PauseIf():
                 raise IllegalTransition(self._record.state.value, "pause", "A recording cannot be paused.")
             case Resume():
@@ -170,7 +185,7 @@ class RecordingServer(BaseSessionServer):
                 self._go_on()
             case Served(kind, number):
                 self._record.presence.touch()
-                self._positions[kind] = number
+                self._cache.positions[kind] = number
             case _:
                 super().handle_cast(message)
 
@@ -193,7 +208,7 @@ class RecordingServer(BaseSessionServer):
                 self._services = services
                 self.expire_if_idle()
             case MakeRoom(size, urgent):
-                self._quota.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
+                self._cache.quota.gave(size, self._cache.spare(size, urgent=urgent), urgent=urgent)
             case RoomMade():
                 pass
             case _:
@@ -220,8 +235,7 @@ class RecordingServer(BaseSessionServer):
     @property
     def expecting(self) -> int:
         """How many viewers wait."""
-        self._forget_the_gone()
-        return sum(len(callers) for asked, callers in self._waiting.items() if not isinstance(asked, GetFinished))
+        return self._waiting.count(lambda asked: not isinstance(asked, GetFinished))
 
     def expire_if_idle(self) -> None:
         """End if nobody sends and nobody watches any more."""
@@ -236,7 +250,7 @@ class RecordingServer(BaseSessionServer):
             self._record,
             viewers_waiting=self.expecting,
             renditions=tuple(map(self._rendition_info, self._kinds)),
-            bytes_on_disk=self._quota.bytes,
+            bytes_on_disk=self._cache.quota.bytes,
             packager=None if self._newest is None else self._newest.pid,
             notes=self._spec.notes,
             source=self._spec.inlet.state.value,
@@ -259,9 +273,10 @@ class RecordingServer(BaseSessionServer):
             self._feed(self._newest)
         elif over is not None and not self._backs_off:
             self._ledger.close_timeline()
-            self._answer_waiting(GetFinished())
+            self._waiting.answer(GetFinished())
+            self._answer_advanced()
             if not len(self._timeline):
-                self._refuse_waiting(GetPlayable(), NotPlayable(self._spec.title, over))
+                self._waiting.refuse(GetPlayable(), NotPlayable(self._spec.title, over))
 
     def _note_source(self) -> None:
         inlet = self._spec.inlet
@@ -350,6 +365,7 @@ class RecordingServer(BaseSessionServer):
             start=start,
             copies=copies,
             length=self._spec.segment_length,
+            part_length=self._spec.part_target,
             workers=self._services.workers,
             directory=self._directory,
             owner=self.ref,
@@ -369,31 +385,35 @@ class RecordingServer(BaseSessionServer):
                 pass
 
     def _made(self, maker: Maker, cut: dict[str, Any], payload: bytes) -> None:
-        """Take over a segment. The newest is first published, then written down, and only then shown."""
+        """Take over a segment, or a part of one."""
         number, inits, at = maker.first + cut["number"], {}, 0
         for kind, made in cut["made"].items():
             inits[kind], at = payload[at : at + made["init"]], at + made["init"]
         if maker is self._again:
             self._again_in_vain = 0
             self._publish_inits(inits, self._timeline.part_of(number).number)
-            for kind, made in cut["made"].items():
-                self._publish(maker, kind, number, made["size"])
-            self._rest_if_unwanted()
-            return
-        if number != len(self._timeline):
+            if cut["closes"]:
+                self._publish(maker, number, cut)
+                self._rest_if_unwanted()
+        elif number != len(self._timeline):
             logger.error("%r has made segment %d in place of %d", maker, number, len(self._timeline))
             maker.kill()
-            return
+        else:
+            self._add(maker, number, cut, inits)
+
+    def _add(self, maker: Maker, number: int, cut: dict[str, Any], inits: dict[str, bytes]) -> None:
+        """Take over the newest segment, or its next part: it is published, then written down, and only then shown."""
         begins, ends = Fraction(cut["begins"]), Fraction(cut["ends"])
-        # A stretch without a frame is not shown: what follows it is another section.
-        ends = min(ends, begins + self._timeline.target)
         try:
-            if not self._goes_on_at(maker, begins):
+            if not cut["part"] and not self._goes_on_at(maker, begins):
                 self._begin_section(maker, cut, inits, begins)
-            sizes = {kind: made["size"] for kind, made in cut["made"].items()}
-            for kind, size in sizes.items():
-                self._publish(maker, kind, number, size)
-            self._ledger.add(ends, sizes)
+            if self._spec.part_target is not None:
+                self._publish_partial(maker, number, cut)
+            if cut["closes"]:
+                self._publish(maker, number, cut)
+                # A stretch without a frame is not shown: what follows it is another section.
+                longest = self._timeline.begins(number) + self._timeline.target
+                self._ledger.add(min(ends, longest), cut["sizes"])
         except (StorageFailed, BrokenSegment, ValueError) as error:
             # Without a line in the ledger no segment counts: the recording cannot be shown any farther.
             logger.error("%r ends: %s", self, error)  # noqa: TRY400 - the disk's fault, or the source's
@@ -402,10 +422,13 @@ class RecordingServer(BaseSessionServer):
             maker.kill()
             return
         self._in_vain = self._crashes = 0
-        self._answer_waiting(GetPlayable())
-        self._services.quota.enforce()
-        if self._quota.bytes > self._quota.most:
-            self._spare(int(self._quota.bytes - self._quota.most), urgent=False)
+        self._answer_advanced()
+        if cut["closes"]:
+            self._waiting.answer(GetPlayable())
+            self._cache.forget_partials()
+            self._services.quota.enforce()
+            if self._cache.quota.bytes > self._cache.quota.most:
+                self._cache.spare(int(self._cache.quota.bytes - self._cache.quota.most), urgent=False)
 
     def _goes_on_at(self, maker: Maker, begins: Fraction) -> bool:
         """Whether a segment that begins then belongs to the last section."""
@@ -436,26 +459,25 @@ class RecordingServer(BaseSessionServer):
 
     def _publish_inits(self, inits: dict[str, bytes], section: int) -> None:
         for kind, init in inits.items():
-            path = self._directory.init(kind, section)
-            try:
-                if not path.exists():
-                    self._directory.publish_init(kind, init, section)
-            except OSError as error:
-                logger.warning("%s of %s could not be published: %s", path.name, kind, error)
-            else:
-                self._answer_waiting(GetInit(kind, section), path)
+            if (path := self._cache.publish_init(kind, section, init)) is not None:
+                self._waiting.answer(GetInit(kind, section), path)
 
-    def _publish(self, maker: Maker, kind: str, number: int, size: int) -> None:
+    def _publish_partial(self, maker: Maker, number: int, cut: dict[str, Any]) -> None:
+        """Make a part of the segment that follows visible. One that the disk has no room for is missing."""
+        part, opens = cut["part"], {}
+        for kind, made in cut["made"].items():
+            file = maker.partial_output(kind, number, part)
+            if self._cache.publish_partial(kind, number, part, file, made["size"]) is not None:
+                opens[kind] = made["opens"]
+        # A maker that goes on for another makes the parts again that were there.
+        if not self._timeline.reaches(number, part):
+            self._timeline.add_partial(PartialSegment(Fraction(cut["ends"]), opens))
+
+    def _publish(self, maker: Maker, number: int, cut: dict[str, Any]) -> None:
         """Make a segment visible. If the disk has no room for it, it is made again when somebody asks for it."""
-        try:
-            self._directory.publish_file(kind, number, maker.output(kind, number))
-        except OSError as error:
-            logger.warning("segment %d of %s could not be published: %s", number, kind, error)
-            self._quota.full(size)
-            return
-        self._note(kind, number, size)
-        self._record.made(kind, number, size)
-        self._answer_waiting(GetSegment(kind, number), self._directory.segment(kind, number))
+        for kind, size in cut["sizes"].items():
+            if (path := self._cache.publish(kind, number, maker.output(kind, number), size)) is not None:
+                self._waiting.answer(GetSegment(kind, number), path)
 
     def _exited(self, number: int, how: Exit) -> None:
         if self._again is not None and self._again.number == number:
@@ -510,6 +532,13 @@ class RecordingServer(BaseSessionServer):
     def _kinds(self) -> list[str]:
         return list(dict.fromkeys(kind for part in self._timeline.parts for kind in part.kinds))
 
+    def _get_ready(self, request: GetPlayable | GetFinished, caller: From) -> Any:
+        is_over = self._timeline.is_over
+        if isinstance(request, GetPlayable) and is_over and not len(self._timeline):
+            raise NotPlayable(self._spec.title, self._spec.inlet.over or "nothing has arrived")
+        is_ready = is_over if isinstance(request, GetFinished) else len(self._timeline)
+        return None if is_ready else self._waiting.add(request, caller)
+
     def _get_segment(self, kind: str, number: int, caller: From) -> Any:
         if kind not in self._kinds:
             raise RenditionNotFound(self._spec.session_id, kind)
@@ -517,53 +546,60 @@ class RecordingServer(BaseSessionServer):
             raise SegmentNotFound(kind, number, len(self._timeline))
         if kind not in self._timeline.part_of(number).kinds:
             raise SegmentImpossible(kind, number, "its source sent nothing of it then")
-        self._positions[kind] = number
-        if self._is_there(kind, number):
-            return self._directory.segment(kind, number)
-        answer = self._wait(GetSegment(kind, number), caller)
+        self._cache.positions[kind] = number
+        if (path := self._cache.find(kind, number)) is not None:
+            return path
+        answer = self._waiting.add(GetSegment(kind, number), caller)
         self._make_again()
         return answer
+
+    def _get_partial(self, kind: str, number: int, part: int, caller: From) -> Any:
+        if kind not in self._kinds:
+            raise RenditionNotFound(self._spec.session_id, kind)
+        self._cache.positions[kind] = number
+        return self._partial(kind, number, part) or self._waiting.add(GetPartial(kind, number, part), caller)
+
+    def _partial(self, kind: str, number: int, part: int) -> Path | None:
+        """Return the file of a part of a segment; None if it is the one that comes next."""
+        parts, following = self._timeline.partials.get(number, ()), len(self._timeline)
+        if part < len(parts):
+            if kind not in parts[part].opens:
+                raise SegmentImpossible(kind, number, "there is nothing of it in this part")
+            return self._directory.partial(kind, number, part)
+        if self._timeline.is_over or (number, part) != (following, len(parts)):
+            raise SegmentNotFound(kind, number, following)
+        return None
+
+    def _get_advanced(self, number: int, part: int | None, caller: From) -> Any:
+        if self._timeline.is_over or self._timeline.reaches(number, part):
+            return None
+        if number > len(self._timeline) + 1:  # the last one is a part of that which follows (RFC 8216bis-20, 6.2.5.2)
+            raise SegmentNotFound("any rendition", number, len(self._timeline))
+        return self._waiting.add(GetAdvanced(number, part), caller)
+
+    def _answer_advanced(self) -> None:
+        """Answer those that wait for the timeline to go on."""
+        for asked in self._waiting:
+            match asked:
+                case GetAdvanced(number, part) if self._timeline.is_over or self._timeline.reaches(number, part):
+                    self._waiting.answer(asked)
+                case GetPartial(kind, number, part):
+                    try:
+                        if (path := self._partial(kind, number, part)) is not None:
+                            self._waiting.answer(asked, path)
+                    except SessionError as error:
+                        self._waiting.refuse(asked, error)
 
     def _get_init(self, kind: str, part: int, caller: From) -> Any:
         if kind not in self._kinds:
             raise RenditionNotFound(self._spec.session_id, kind)
         if not 0 <= part < len(self._timeline.parts) or kind not in self._timeline.parts[part].kinds:
             raise SegmentNotFound(kind, part, len(self._timeline.parts))
-        path = self._directory.init(kind, part)
-        if path.exists():
+        if (path := self._cache.find_init(kind, part)) is not None:
             return path
-        with suppress(OSError):
-            self._directory.adopt(self._directory.earlier(kind, path.name))
-            return path
-        answer = self._wait(GetInit(kind, part), caller)
+        answer = self._waiting.add(GetInit(kind, part), caller)
         self._make_again()
         return answer
-
-    def _is_there(self, kind: str, number: int) -> bool:
-        """Whether a segment is on disk; one of an earlier daemon is, once it was looked at."""
-        path = self._directory.segment(kind, number)
-        size = self._directory.size(path)
-        if size is None:
-            self._gone(kind, number)
-            earlier = self._directory.earlier(kind, path.name)
-            try:
-                init = self._init_of(kind, number)
-                if init is None:
-                    return False
-                read_segment(earlier.read_bytes(), init)
-                self._directory.adopt(earlier)
-                size = path.stat().st_size
-            except (OSError, BrokenSegment):
-                return False
-        self._note(kind, number, size)
-        return True
-
-    def _init_of(self, kind: str, number: int) -> bytes | None:
-        path = self._directory.init(kind, self._timeline.part_of(number).number)
-        for file in (path, self._directory.earlier(kind, path.name)):
-            with suppress(OSError):
-                return file.read_bytes()
-        return None
 
     def _make_again(self) -> None:
         """Start a maker at the first segment that is waited for and not on disk, unless one is at work."""
@@ -582,7 +618,6 @@ class RecordingServer(BaseSessionServer):
 
     def _wanted(self) -> dict[int, list[Any]]:
         """Return the requests that wait for a segment or an init segment, by the segment that they wait for."""
-        self._forget_the_gone()
         wanted: dict[int, list[Any]] = {}
         for asked in self._waiting:
             match asked:
@@ -610,59 +645,13 @@ class RecordingServer(BaseSessionServer):
             if self._ledger.sections[self._timeline.part_of(number).number].file == maker.file:
                 for each in asked:
                     kind = each.rendition
-                    self._refuse_waiting(
+                    self._waiting.refuse(
                         each, SegmentImpossible(kind, number, why or f"it could not be made again: it {how}")
                     )
 
     def _refuse_all(self, asked: list[Any], error: SessionError) -> None:
         for each in asked:
-            self._refuse_waiting(each, error)
-
-    def _wait(self, asked: Any, caller: From) -> Any:
-        self._waiting[asked].append(caller)
-        return NO_REPLY
-
-    def _forget_the_gone(self) -> None:
-        """Forget callers that wait no more."""
-        for asked, callers in list(self._waiting.items()):
-            callers[:] = [caller for caller in callers if not caller.abandoned]
-            if not callers:
-                del self._waiting[asked]
-
-    def _answer_waiting(self, asked: Any, answer: Any = None) -> None:
-        for caller in self._waiting.pop(asked, ()):
-            caller.reply(answer)
-
-    def _refuse_waiting(self, asked: Any, error: SessionError) -> None:
-        for caller in self._waiting.pop(asked, ()):
-            caller.fail(error)
-
-    # ---- the disk
-
-    def _note(self, kind: str, number: int, size: int) -> None:
-        before = self._sizes.get((kind, number), 0)
-        self._sizes[kind, number] = size
-        self._quota.wrote(size - before)
-
-    def _gone(self, kind: str, number: int) -> None:
-        if (size := self._sizes.pop((kind, number), None)) is not None:
-            self._quota.removed(size)
-            self._record.evicted(kind, number)
-
-    def _spare(self, size: int, *, urgent: bool = False) -> int:  # noqa: ARG002 - the newest are never spared, or live ends
-        """Evict segments of so many bytes, the oldest first, but none that viewers will ask for soon."""
-        newest = len(self._timeline) - EDGE
-        kept = {number for at in self._positions.values() for number in range(at, at + EDGE)}
-        freed = 0
-        for kind, number in sorted(self._sizes, key=lambda each: each[1]):
-            if freed >= size or number >= newest:
-                break
-            if number not in kept:
-                freed += self._sizes[kind, number]
-                with suppress(OSError):
-                    self._directory.segment(kind, number).unlink(missing_ok=True)
-                self._gone(kind, number)
-        return freed
+            self._waiting.refuse(each, error)
 
     def _rendition_info(self, kind: str) -> RenditionInfo:
         section = next(each for each in reversed(self._ledger.sections) if kind in each.codecs)
@@ -673,7 +662,7 @@ class RecordingServer(BaseSessionServer):
             codecs=section.codecs[kind],
             bandwidth=self._ledger.peaks.get(kind, 0),
             segments=len(self._timeline),
-            published=sum(each == kind for each, _ in self._sizes),
+            published=self._cache.published(kind),
             width=width,
             height=height,
             encoder="copy" if kind == "video" and section.is_copied else None,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.live.ledger import PART_TARGET
+
 if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
@@ -53,6 +55,11 @@ class RecordingSpec:
     def segment_length(self) -> float:
         """The wanted length of a segment, in seconds."""
         return self.ledger.facts.segment_length
+
+    @property
+    def part_target(self) -> Fraction | None:
+        """Seconds that no part of a segment is longer than; None where segments are offered whole."""
+        return PART_TARGET if self.ledger.facts.low_latency else None
 
     @property
     def path(self) -> Path:

@@ -10,11 +10,14 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+PARTIALS_FOR: Final = 3
+"""Target durations for which the parts of segments are offered (RFC 8216bis-20, 4.4.4.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,16 @@ class LivePart:
     """Its renditions: ``video``, ``audio``."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartialSegment:
+    """A part of a segment, which can be watched before the segment is whole (RFC 8216bis-20, 4.4.4.9)."""
+
+    ends: Fraction
+    """When it ends, in seconds on the clock of its part of the timeline."""
+    opens: Mapping[str, bool]
+    """Whether it begins with a keyframe, by rendition; of a rendition that is missing, it holds nothing."""
+
+
 @dataclass(eq=False)
 class GrowingTimeline:
     """The segments so far. One thread adds to it, and any may read it."""
@@ -46,6 +59,8 @@ class GrowingTimeline:
     """Whether no segment will be added."""
     duration: Fraction = Fraction(0)
     """Seconds of all segments."""
+    partials: Mapping[int, tuple[PartialSegment, ...]] = field(default_factory=dict)
+    """The parts of the newest segments, and of the one that follows. They are not written down."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -69,7 +84,26 @@ class GrowingTimeline:
         self.judge(end)
         self.duration += end - self.begins(len(self))
         self.ends.append(end)
+        offered = self.oldest_within(PARTIALS_FOR * self.target)
+        self.partials = {segment: parts for segment, parts in self.partials.items() if segment >= offered}
         return len(self) - 1
+
+    def add_partial(self, partial: PartialSegment) -> None:
+        """Add a part to the segment that follows."""
+        following = len(self)
+        self.partials = {**self.partials, following: (*self.partials.get(following, ()), partial)}
+
+    def reaches(self, segment: int, part: int | None) -> bool:
+        """Whether there is a segment or, if one is named, that part of it."""
+        return segment < len(self) or (part is not None and part < len(self.partials.get(segment, ())))
+
+    def oldest_within(self, seconds: float) -> int:
+        """Return the first of the segments that the last seconds consist of."""
+        first, found = len(self), 0.0
+        while first and found < seconds:
+            first -= 1
+            found += float(self.length(first))
+        return first
 
     def judge(self, end: Fraction) -> None:
         """Raise the error that ``add`` would raise, if any."""

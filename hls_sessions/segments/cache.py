@@ -146,7 +146,7 @@ class SegmentCache:
         Raises:
             OSError: it cannot be moved; nothing has become visible.
         """
-        self._directory.publish_file(self._rendition.id, number, file)
+        self._directory.publish_file(self.path(number), file)
         self._note(number, size)
         self._reporter.made(self._rendition.id, number, size)
 

@@ -8,6 +8,7 @@
                                          long as the daemon uses the directory
         <rendition>/init.mp4             published; init-<n>.mp4 of the further parts of a recording
         <rendition>/<n>.m4s              published, by an atomic rename after the check
+        <rendition>/<n>.<k>.m4s          published: a part of a segment of a recording
         <rendition>/<n>.vtt              the same, of a subtitle track
         <rendition>/earlier/<name>       published by an earlier daemon; seen by nobody until it is checked
         <rendition>/run-<k>/<n>.m4s      a run's output; seen by nobody
@@ -123,6 +124,10 @@ class SegmentDirectory:
         """Return the path of a segment, once it is published."""
         return self._folder(rendition) / f"{number}.{extension}"
 
+    def partial(self, rendition: str, number: int, part: int) -> Path:
+        """Return the path of a part of a segment of a recording, once it is published."""
+        return self._folder(rendition) / f"{number}.{part}.m4s"
+
     def init(self, rendition: str, part: int = 0) -> Path:
         """Return the path of a rendition's init segment, once it is published; of a recording, that of a part."""
         return self._folder(rendition) / (f"init-{part}.mp4" if part else INIT)
@@ -191,14 +196,13 @@ class SegmentDirectory:
         """
         self._write(self.init(rendition, part), data)
 
-    def publish_file(self, rendition: str, number: int, file: Path) -> None:
-        """Make a segment visible whose file is written already, by moving the file, on the same disk.
+    def publish_file(self, path: Path, file: Path) -> None:
+        """Make a segment visible under its path, whose file is written already, by moving the file on the same disk.
 
         Raises:
             OSError: it cannot be moved; nothing has become visible.
         """
         self._open_own()
-        path = self.segment(rendition, number)
         path.parent.mkdir(exist_ok=True)
         file.replace(path)
 

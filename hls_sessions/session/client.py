@@ -294,6 +294,10 @@ class Session:
         answer.set(None)
         return answer
 
+    def ask_reload(self, segment: int, part: int | None) -> Reply[Any]:  # noqa: ARG002 - a film's playlist is whole
+        """Ask to be answered as soon as its playlists hold a segment or a part of it: at once."""
+        return self.ask_playable()
+
     def ask_info(self) -> Reply[SessionInfo]:
         """Ask for the session as it is now."""
         return self._ask(GetInfo())

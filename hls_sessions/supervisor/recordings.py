@@ -124,7 +124,14 @@ class Recordings:
         self._settings = settings
 
     def open(
-        self, user: str | None, title: str | None, mime: str | None, source: str | None, idle_timeout: float | None
+        self,
+        *,
+        user: str | None,
+        title: str | None,
+        mime: str | None,
+        source: str | None,
+        idle_timeout: float | None,
+        low_latency: bool | None,
     ) -> Recording:
         """Begin a recording, and return it. Raises as Supervisor.record does."""
         if self._stop.begun:
@@ -141,6 +148,8 @@ class Recordings:
             idle_timeout=idle_timeout or self._settings.idle_timeout,
             segment_length=self._settings.segment_length,
             source=source,
+            low_latency=self._settings.low_latency if low_latency is None else low_latency,
+            dvr_window=self._settings.dvr_window,
         )
         with self._table.opening:
             folder = self._folder / facts.id

@@ -240,6 +240,7 @@ class Supervisor:
         mime: str | None = None,
         source: str | None = None,
         idle_timeout: float | None = None,
+        low_latency: bool | None = None,
     ) -> Recording:
         """Begin a recording, to which a source writes and which viewers can watch while it arrives.
 
@@ -249,6 +250,7 @@ class Supervisor:
             mime: the media type of what will come.
             source: an address to fetch it from (rtsp, rtmp, srt, http, udp); None where its source sends it.
             idle_timeout: seconds after which it expires when nobody sends and nobody watches; by default the setting.
+            low_latency: whether it is offered in parts of half a second (RFC 8216bis-20); by default the setting.
 
         Raises:
             SourceRefused: the settings do not allow that source.
@@ -259,7 +261,9 @@ class Supervisor:
         """
         runtime = self._running()
         _judge(user, idle_timeout)
-        return runtime.recordings.open(user, title, mime, source, idle_timeout)
+        return runtime.recordings.open(
+            user=user, title=title, mime=mime, source=source, idle_timeout=idle_timeout, low_latency=low_latency
+        )
 
     def open_recording(
         self,

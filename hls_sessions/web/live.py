@@ -83,6 +83,7 @@ class RecordRequest(BaseModel):
     mime: str | None = Field(None, min_length=1, max_length=256, description="The media type of what will come")
     source: str | None = Field(None, min_length=1, max_length=2048, description="Where to fetch it; else it is sent")
     idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+    low_latency: bool | None = Field(None, description="Whether it is offered in parts; by default the setting")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,7 @@ async def record(wanted: RecordRequest, supervisor: Supervised, request: Request
         mime=wanted.mime,
         source=wanted.source,
         idle_timeout=wanted.idle_timeout,
+        low_latency=wanted.low_latency,
     )
     prefix = prefix_of(request)
     response.headers["Location"] = f"{prefix}/sessions/{recording.id}"

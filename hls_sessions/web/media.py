@@ -20,7 +20,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import NotModifiedResponse
 
-from hls_sessions.errors import MediaNotFound, SegmentImpossible, StorageFailed, SubtitlesFailed
+from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFound, StorageFailed, SubtitlesFailed
+from hls_sessions.live import Recording
 from hls_sessions.web.finding import found
 from hls_sessions.web.threads import Threads
 
@@ -63,6 +64,9 @@ LONGEST_NUMBER = 18
 TEXT_PATIENCE = 8.0
 """Seconds a segment of subtitles is waited for: hls.js gives a segment ten."""
 
+RELOAD_PATIENCE = 12.0
+"""Seconds a playlist waits for what is to come: three target durations (RFC 8216bis-20, 6.2.5.2)."""
+
 READ_AT_ONCE = 4 * 1024**2
 """Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
 
@@ -97,6 +101,18 @@ async def init(request: Request) -> Response:
     if request.method == "HEAD":
         return _head(session.file_of(rendition, None, part), SEGMENT)
     return await _when_there(request, partial(session.ask_init, rendition, part), SEGMENT)
+
+
+async def partial_segment(request: Request) -> Response:
+    """Answer with a part of a segment of a recording; with the next one as soon as it is there."""
+    session = await _session(request)
+    if not isinstance(session, Recording):
+        raise HTTPException(404)
+    names = request.path_params
+    rendition, number, part = names["rendition"], _number(names["segment"]), _number(names["part"])
+    if request.method == "HEAD":
+        return _head(session.partial_file(rendition, number, part), SEGMENT)
+    return await _when_there(request, partial(session.ask_partial, rendition, number, part), SEGMENT)
 
 
 async def segment(request: Request) -> Response:
@@ -140,8 +156,31 @@ async def _playlist(request: Request, rendition: str | None) -> Response:
     playable = session.ask_playable()
     if not playable.done() and await _unless_left(request, _told(playable)) is None:
         return Response(status_code=CLIENT_LEFT)
+    if rendition is not None and "_HLS_msn" in request.query_params:
+        wanted = _wanted(request)
+        try:
+            async with asyncio.timeout(RELOAD_PATIENCE):
+                if await _unless_left(request, _told(session.ask_reload(*wanted))) is None:
+                    return Response(status_code=CLIENT_LEFT)
+        except SegmentNotFound as error:
+            raise HTTPException(400, "There is no such segment, nor soon.") from error
+        except TimeoutError as error:
+            raise HTTPException(503, "Nothing more has come.") from error
     # In a thread, because a playlist that is asked for the first time is written.
     return await Threads.WRITING.run(_written, request, session, rendition)
+
+
+def _wanted(request: Request) -> tuple[int, int | None]:
+    """Return the segment, and the part of it, that a playlist is to hold (RFC 8216bis-20, 6.2.5.2).
+
+    Raises:
+        HTTPException: they are no numbers.
+    """
+    try:
+        part = request.query_params.get("_HLS_part")
+        return _number(request.query_params["_HLS_msn"]), None if part is None else _number(part)
+    except HTTPException as error:
+        raise HTTPException(400, "_HLS_msn and _HLS_part are numbers.") from error
 
 
 def _written(request: Request, session: Session, rendition: str | None) -> Response:
@@ -327,6 +366,7 @@ open_routes = [
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
     Route("/sessions/{session_id}/{rendition}/init-{part}.mp4", init),
+    Route("/sessions/{session_id}/{rendition}/{segment}.{part}.m4s", partial_segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),
 ]

@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from hls_sessions.errors import SessionError
+from hls_sessions.live import Recording
 from hls_sessions.media import readable
 from hls_sessions.web import problems
 from hls_sessions.web.disclosure import error_for_viewer, is_viewer
@@ -35,7 +36,9 @@ async def watch(request: Request) -> Response:
     except SessionError as error:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
         return HTMLResponse(_page("gone.html", sentence=sentence), problems.status_of(error), PAGE_HEADERS)
-    return HTMLResponse(_page("watch.html", session=session.id, title=session.title), headers=PAGE_HEADERS)
+    latency = "low" if isinstance(session, Recording) and session.is_low_latency else ""
+    page = _page("watch.html", session=session.id, title=session.title, latency=latency)
+    return HTMLResponse(page, headers=PAGE_HEADERS)
 
 
 async def record(_: Request) -> Response:

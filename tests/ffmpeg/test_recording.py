@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import av
 import pytest
-from streams import BOUND, H264, SECONDS, SOURCES, VIDEO, VP8, stream
+from streams import AUDIO, BOUND, ENCODED, H264, SECONDS, SOURCES, VIDEO, VP8, stream
 
 from hls_sessions.ffmpeg import find
 from hls_sessions.ffmpeg.workers import RECORD
 from hls_sessions.media import AAC_FRAME, AUDIO_RATE, OFFSET, read_segment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MILLISECOND = Fraction(1, 1000)
 
@@ -34,7 +39,25 @@ class Made:
     cuts: list[dict] = field(default_factory=list)
     inits: dict[str, bytes] = field(default_factory=dict)
     segments: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    parts: dict[tuple[str, int, int], bytes] = field(default_factory=dict)
     why: str | None = None
+
+    def take(self, cut: dict, payload: bytes, folder: Path) -> None:
+        """Take over what a worker has made."""
+        self.cuts.append(cut)
+        at = 0
+        for kind, piece in cut["made"].items():
+            init, at = payload[at : at + piece["init"]], at + piece["init"]
+            assert self.inits.setdefault(kind, init) == init
+            part = folder / f"{kind}-{cut['number']}.{cut['part']}.m4s"
+            if part.exists():
+                assert part.stat().st_size == piece["size"]
+                self.parts[kind, cut["number"], cut["part"]] = part.read_bytes()
+        for kind, size in cut["sizes"].items() if cut["closes"] else ():
+            file = folder / f"{kind}-{cut['number']}.m4s"
+            assert file.stat().st_size == size
+            self.segments[kind, cut["number"]] = file.read_bytes()
+            file.unlink()
 
     def of(self, kind: str) -> dict[int, bytes]:
         return {number: data for (each, number), data in self.segments.items() if each == kind}
@@ -57,11 +80,19 @@ def sent(data: bytes, kind: str) -> list[Fraction]:
         return sorted(packet.pts * packet.time_base for packet in container.demux(stream) if packet.size)
 
 
+def loudness(made: Made, begins: float, ends: float) -> list[float]:
+    """The loudest sample of each frame of audio between two times."""
+    audio = made.inits["audio"] + b"".join(data for _, data in sorted(made.of("audio").items()))
+    with av.open(BytesIO(audio)) as container:
+        frames = [frame for frame in container.decode(audio=0) if begins < frame.time - OFFSET < ends]
+        return [max(map(abs, array("f", bytes(frame.planes[0])))) for frame in frames]
+
+
 @pytest.fixture
 def record(hls_shared_workers, tmp_path):
     """Return a function that has a worker make segments of bytes that arrive in chunks."""
 
-    def made(data, *, chunk=10_000, start=None, copies=True, killed_after=None) -> Made:
+    def made(data, *, chunk=10_000, start=None, part_length=None, copies=True, killed_after=None) -> Made:
         path, folder = tmp_path / "part-0", tmp_path / "segments"
         folder.mkdir(exist_ok=True)
         path.write_bytes(b"")
@@ -72,6 +103,7 @@ def record(hls_shared_workers, tmp_path):
                 "confined_to": str(folder),
                 "demuxer": "mpegts" if data[:1] == b"G" else None,
                 "length": "2",
+                "part_length": part_length,
                 "start": start,
                 "copies": copies,
                 "folder": str(folder),
@@ -92,15 +124,7 @@ def record(hls_shared_workers, tmp_path):
                 case {"opened": opened}:
                     result.opened = opened
                 case {"cut": cut}:
-                    result.cuts.append(cut)
-                    at = 0
-                    for kind, piece in cut["made"].items():
-                        init, at = payload[at : at + piece["init"]], at + piece["init"]
-                        assert result.inits.setdefault(kind, init) == init
-                        file = folder / f"{kind}-{cut['number']}.m4s"
-                        assert file.stat().st_size == piece["size"]
-                        result.segments[kind, cut["number"]] = file.read_bytes()
-                        file.unlink()
+                    result.take(cut, payload, folder)
                     if cut["number"] == killed_after:
                         break
                 case {"ended": why}:
@@ -263,3 +287,140 @@ def test_of_two_frames_at_one_time_the_second_is_shown_a_tick_later(record, tmp_
     shown = made.times("video")
     assert len(shown) == 20 * SECONDS
     assert 0 < shown[50] - shown[49] <= 2 * MILLISECOND
+
+
+HALF = Fraction(1, 2)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_segment_is_its_parts_one_after_another(record, arrived, name):
+    data = arrived(name)
+    whole = record(data)
+
+    made = record(data, part_length="1/2")
+
+    for (kind, number), segment in made.segments.items():
+        parts = [part for (each, of, _), part in sorted(made.parts.items()) if (each, of) == (kind, number)]
+        assert b"".join(parts) == segment
+        assert len(parts) > 1 or number == whole.cuts[-1]["number"]
+    assert {kind: made.times(kind) for kind in made.inits} == {kind: whole.times(kind) for kind in whole.inits}
+    closing = [(cut["number"], cut["ends"]) for cut in made.cuts if cut["closes"]]
+    assert closing == [(cut["number"], cut["ends"]) for cut in whole.cuts]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_parts_are_half_a_second_long_and_begin_where_they_are_told(record, arrived, name):
+    made = record(arrived(name), part_length="1/2")
+
+    assert all(before["ends"] == after["begins"] for before, after in pairwise(made.cuts))
+    for cut in made.cuts[:-1]:
+        length = Fraction(cut["ends"]) - Fraction(cut["begins"])
+        assert 0 < length <= HALF
+        assert length >= HALF * Fraction(85, 100) or cut["closes"]
+    for cut in made.cuts:
+        assert [cut["part"] == 0] == [cut["begins"] in {"0", cut["origin"]} or _closes_before(made, cut)]
+        for kind, piece in cut["made"].items():
+            part = read_segment(made.parts[kind, cut["number"], cut["part"]], made.inits[kind])
+            assert part.starts_with_keyframe == piece["opens"]
+            assert piece["opens"] or kind == "video"
+            begins = Fraction(cut["begins"]) - Fraction(cut["origin"]) + OFFSET
+            assert abs(part.first - begins) < Fraction(3, 20)  # frames of B-frames are decoded before they are shown
+
+
+def _closes_before(made, cut) -> bool:
+    return made.cuts[made.cuts.index(cut) - 1]["closes"]
+
+
+def test_where_a_frame_lasts_longer_than_a_part_may_there_is_a_part_without_any(record, tmp_path):
+    slow = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=1:duration=9", *H264, "-g", "2", "-f", "matroska")
+    subprocess.run([find(), "-v", "error", *slow, tmp_path / "slow.mkv"], check=True, timeout=BOUND)
+
+    made = record((tmp_path / "slow.mkv").read_bytes(), part_length="1/2")
+
+    lengths = {Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts[:-1]}
+    assert lengths == {HALF}
+    assert [len(cut["made"]) for cut in made.cuts[:-1]] == [1, 0] * 8
+    assert len(made.times("video")) == 9
+
+
+def test_parts_of_video_that_cannot_be_copied_any_further_stay_and_it_goes_on_encoded(record, arrived, tmp_path):
+    rare = (*VIDEO, *ENCODED, "-bf", "0", "-g", "250", "-f", "matroska")
+    subprocess.run([find(), "-v", "error", *rare, tmp_path / "rare.mkv"], check=True, timeout=BOUND)
+    data = (tmp_path / "rare.mkv").read_bytes()
+
+    copied = record(data, part_length="1/2")
+    start = {"number": 1, "origin": copied.cuts[0]["origin"], "begins": copied.cuts[-1]["ends"]}
+    encoded = record(data, part_length="1/2", start=start, copies=False)
+
+    assert "keyframes" in copied.why
+    assert copied.cuts[-1]["closes"]
+    assert {cut["number"] for cut in copied.cuts} == {0}
+    assert len(copied.times("video")) + len(encoded.times("video")) == 20 * SECONDS
+    assert encoded.times("video")[0] - copied.times("video")[-1] == Fraction(1, 20)
+
+
+@pytest.mark.parametrize("part_length", [None, "1/2"], ids=["whole segments", "parts"])
+def test_a_picture_on_which_nothing_happens_goes_on_beside_its_sound(record, tmp_path, part_length):
+    # As of a screen: a frame comes when something changes.
+    still = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=10:duration=12", "-vf", r"select=lt(t\,1)+gt(t\,11)")
+    sound = ("-f", "lavfi", "-i", "sine=duration=12", "-c:a", "libopus", "-fps_mode", "passthrough")
+    command = [find(), "-v", "error", *still[:4], *sound[:4], *still[4:], *VP8, *sound[4:], "-f", "webm"]
+    subprocess.run([*command, tmp_path / "still.webm"], check=True, timeout=BOUND)
+
+    made = record((tmp_path / "still.webm").read_bytes(), part_length=part_length)
+
+    assert made.why == ""
+    assert max(Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts) <= 4
+    shown = made.times("video")
+    assert max(after - before for before, after in pairwise(shown)) <= 1
+    assert all(made.segments[kind, number] for kind, number in made.segments)
+    last = made.cuts[-2]
+    begins = Fraction(last["begins"])
+    again = record(
+        (tmp_path / "still.webm").read_bytes(),
+        part_length=part_length,
+        start={"number": last["number"], "origin": last["origin"], "begins": str(begins)},
+    )
+    if part_length is None:
+        whole = made.inits["video"] + made.segments["video", last["number"]]
+        assert times(made.inits["video"] + again.segments["video", last["number"]]) == times(whole)
+
+
+def test_copied_video_that_stands_still_goes_on_encoded(record, tmp_path):
+    still = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=10:duration=12", "-f", "lavfi", "-i", "sine=duration=12")
+    video = ("-vf", r"select=lt(t\,1)+gt(t\,11)", *H264, "-fps_mode", "passthrough", "-c:a", "libopus")
+    subprocess.run(
+        [find(), "-v", "error", *still, *video, "-f", "matroska", tmp_path / "still.mkv"], check=True, timeout=BOUND
+    )
+
+    made = record((tmp_path / "still.mkv").read_bytes())
+
+    assert "keyframes" in made.why
+    assert made.segments == {}
+
+
+@pytest.mark.parametrize("part_length", [None, "1/2"], ids=["whole segments", "parts"])
+def test_sound_that_stops_is_silent_while_the_picture_goes_on(record, tmp_path, part_length):
+    short = ("-f", "lavfi", "-i", "sine=duration=2")
+    long = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=20:duration=12", *H264, "-c:a", "aac", "-f", "matroska")
+    subprocess.run([find(), "-v", "error", *short, *long, tmp_path / "short.mkv"], check=True, timeout=BOUND)
+
+    made = record((tmp_path / "short.mkv").read_bytes(), part_length=part_length)
+
+    heard = made.times("audio")
+    assert {after - before for before, after in pairwise(heard)} == {Fraction(AAC_FRAME, AUDIO_RATE)}
+    assert heard[-1] >= 10
+    assert max(loudness(made, 3, 12)) < 1e-3
+
+
+def test_fragments_longer_than_a_segment_lose_no_sound(record, tmp_path):
+    # One track after the other in each fragment, four seconds of each.
+    command = (*VIDEO, *AUDIO, *ENCODED, "-bf", "0", "-g", "80", "-c:a", "aac")
+    fragments = ("-f", "mp4", "-movflags", "+frag_keyframe+empty_moov+default_base_moof", tmp_path / "long.mp4")
+    subprocess.run([find(), "-v", "error", *command, *fragments], check=True, timeout=BOUND)
+    data = (tmp_path / "long.mp4").read_bytes()
+
+    made = record(data)
+
+    assert len(made.times("video")) == len(sent(data, "video"))
+    assert min(loudness(made, 1, SECONDS - 1)) > 0.01

@@ -121,16 +121,17 @@ def test_the_master_playlist_names_what_there_is(recording, arrives):
     assert variant.media[0].uri == "audio/index.m3u8"
 
 
-def test_a_maker_that_is_killed_is_replaced_and_no_frame_is_missing(recording, arrives, until):
-    data = arrives(WEBM)
+@pytest.mark.parametrize("low_latency", [False, True], ids=["whole segments", "parts"])
+def test_a_maker_that_is_killed_is_replaced_and_no_frame_is_missing(hls_supervisor, arrives, until, low_latency):
+    recording, data = hls_supervisor().record(low_latency=low_latency), arrives(WEBM)
     killed = set()
 
     def other() -> int | None:
         pid = recording.info().packager
         return None if pid in killed else pid
 
-    for at in range(0, len(data), len(data) // 8):
-        send(recording, data[at : at + len(data) // 8])
+    for at in range(0, len(data), len(data) // 3):
+        send(recording, data[at : at + len(data) // 3])
         until(other)
         killed.add(pid := other())
         os.kill(pid, signal.SIGKILL)
@@ -368,3 +369,113 @@ def test_one_that_nobody_has_used_for_long_is_deleted(hls_supervisor, hls_clock,
 
     assert kept == {old.id, living.id}
     assert [recording.id for recording in supervisor.recordings()] == [living.id]
+
+
+# ---- low latency
+
+
+@pytest.fixture
+def low(hls_supervisor):
+    return hls_supervisor().record(user="anna", low_latency=True)
+
+
+def whole(recording) -> int:
+    """How many segments are whole."""
+    return sum(segment.uri is not None for segment in listed(recording).segments)
+
+
+def offered(recording, kind="video") -> list[tuple[int, str, float]]:
+    """The parts that a playlist offers: of which segment, under which name, how long."""
+    playlist = listed(recording, kind)
+    segments = [(playlist.media_sequence + at, segment.parts) for at, segment in enumerate(playlist.segments)]
+    return [(number, part.uri, part.duration) for number, parts in segments for part in parts]
+
+
+def test_what_arrives_can_be_watched_in_parts_before_a_segment_is_whole(low, arrives):
+    data = arrives(MATROSKA)
+    send(low, data[: len(data) * 2 // 3])
+    low.ask_playable().get(BOUND)
+
+    low.ask_reload(whole(low), 0).get(BOUND)
+
+    text = str(low.playlist("video"))
+    control = listed(low).server_control
+    assert control.can_block_reload == "YES"
+    assert control.part_hold_back >= 3 * listed(low).part_inf.part_target
+    assert "#EXT-X-PRELOAD-HINT:TYPE=PART," in text
+    assert 'RENDITION-REPORT:URI="../audio/index.m3u8"' in text
+    segment = low.segment("video", 0, BOUND).read_bytes()
+    parts = [name for number, name, _ in offered(low) if number == 0]
+    files = [low.ask_partial("video", 0, number).get(BOUND).read_bytes() for number in range(len(parts))]
+    assert parts == [f"0.{number}.m4s" for number in range(len(parts))]
+    assert b"".join(files) == segment
+
+
+def test_the_part_that_is_hinted_at_is_answered_as_soon_as_it_is_there(low, arrives):
+    data = arrives(MATROSKA)
+    send(low, data[: len(data) // 2])
+    low.ask_playable().get(BOUND)
+    hint = str(low.playlist("audio")).partition("PRELOAD-HINT:TYPE=PART,URI=")[2].split('"')[1]
+    segment, part = map(int, hint.split(".")[:2])
+
+    waiting = low.ask_partial("audio", segment, part)
+    send(low, data[len(data) // 2 :])
+
+    assert waiting.get(BOUND).read_bytes()[4:8] == b"moof"
+
+
+def test_playlists_and_parts_that_are_waited_for_are_answered_at_the_end(low, arrives):
+    send(low, arrives(MATROSKA))
+    low.ask_playable().get(BOUND)
+
+    reload = low.ask_reload(whole(low) + 1, None)
+    low.finish(BOUND)
+
+    assert reload.get(BOUND) is None
+    playlist = str(low.playlist("video"))
+    assert "#EXT-X-ENDLIST" in playlist
+    assert "#EXT-X-PART:" not in playlist
+    with pytest.raises(SegmentNotFound):
+        low.ask_partial("video", 99, 0).get(BOUND)
+    [video] = shown(low)
+    assert len(video) == 20 * SECONDS
+
+
+@pytest.mark.parametrize("wanted", [("video", 0, 99), ("video", 2, 0), ("video", 1, 99)])
+def test_a_part_that_is_not_the_next_is_refused(low, arrives, wanted):
+    data = arrives(MATROSKA)
+    send(low, data[: len(data) // 3])
+    low.ask_playable().get(BOUND)
+
+    with pytest.raises(SegmentNotFound):
+        low.ask_partial(*wanted).get(BOUND)
+    with pytest.raises(RenditionNotFound):
+        low.ask_partial("subtitles", 0, 0).get(BOUND)
+    with pytest.raises(SegmentNotFound):
+        low.ask_reload(9, None).get(BOUND)
+
+
+def test_parts_are_offered_for_three_target_durations_and_then_deleted(low, arrives, until):
+    for number in range(4):
+        source = low.input(new_stream=True)
+        source.write(0, arrives(MATROSKA))
+        source.close()
+        until(lambda number=number: whole(low) > 3 * number + 2)
+
+    names, first = {name for _, name, _ in offered(low)}, min(number for number, _, _ in offered(low))
+    kept = [path.name for path in low.segment("video", 0, BOUND).parent.glob("*.*.m4s")]
+
+    following = whole(low)
+    assert sum(segment.duration for segment in listed(low).segments[first:following]) < 3 * 4 + 4
+    assert names <= set(kept)
+    assert {int(name.split(".")[0]) for name in kept} <= set(range(first, following + 1))
+
+
+def test_what_is_copied_goes_on_encoded_where_keyframes_are_rare_though_parts_were_shown(low, arrives):
+    data = arrives("rare keyframes")
+
+    with low:
+        send(low, data)
+
+    first, second = shown(low)
+    assert len(first) + len(second) == 20 * SECONDS

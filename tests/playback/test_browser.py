@@ -12,6 +12,7 @@ from io import BytesIO
 import av
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from hls_sessions.ffmpeg import find
 from hls_sessions.testing import spare
@@ -427,3 +428,57 @@ def test_what_a_page_records_is_watched_by_another_and_goes_on_when_the_daemon_w
     assert len(original) == made
     assert frames(shown) == frames(original) > 0
     assert viewer.evaluate("document.querySelector('video').error") is None
+
+
+RELOADS = """(times) => new Promise((resolve) => {
+    video.hls.on("hlsLevelUpdated", () => { times -= 1; if (!times) resolve(); });
+})"""
+
+
+@pytest.fixture(scope="module")
+def minute(tmp_path_factory) -> bytes:
+    """What a source sends in 40 seconds."""
+    path = tmp_path_factory.mktemp("source") / "minute.mkv"
+    film = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=20:duration=40")
+    encoded = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "20", "-f", "matroska")
+    subprocess.run([find(), "-v", "error", *film, *encoded, path], check=True, timeout=60)
+    return path.read_bytes()
+
+
+def test_a_viewer_may_watch_the_beginning_of_a_recording_that_goes_on_and_go_live_again(daemon, page, minute):
+    recording = daemon.http.post("/live", json={}).json()
+    url = f"{daemon.url.replace('http', 'ws')}{recording['input_url']}?token={recording['input_token']}"
+    with connect(url, max_size=None) as source:
+        source.send('{"type": "start"}')
+        source.send(bytes(8) + minute)
+        page.goto(f"{daemon.url}/watch/{recording['session_id']}")
+        live = page.evaluate(PLAYS_ON_TO, 20)
+        assert live > 25
+        assert 3 <= page.evaluate(PLAYS_ON_FROM, 2) < 20
+        page.evaluate(RELOADS, 2)
+        assert page.evaluate("video.currentTime") < 20
+        page.click("#live")
+        assert page.evaluate(PLAYS_ON_TO, 20) > 25
+    daemon.http.delete(f"/recordings/{recording['session_id']}")
+
+
+def test_a_recording_of_low_latency_is_watched_in_parts(daemon, page):
+    asked = []
+    page.goto(f"{daemon.url}/record")
+    page.check("#low-latency")
+    page.click("#start")
+    link = page.get_by_role("link", name="Watch it live")
+    link.wait_for()
+    viewer = page.context.new_page()
+    viewer.on("request", lambda request: asked.append(request.url))
+
+    viewer.goto(link.get_attribute("href"))
+    assert viewer.evaluate(PLAYS_ON_TO, 3) >= 4
+
+    assert viewer.evaluate("video.hls.targetLatency") == 1.5
+    assert any(re.search(r"/video/\d+\.\d+\.m4s$", url) for url in asked)
+    assert any("_HLS_part=" in url for url in asked)
+    assert viewer.evaluate("video.error") is None
+    page.click("#stop")
+    page.get_by_text("Recorded.").wait_for()
+    daemon.http.delete(f"/recordings/{link.get_attribute('href').rpartition('/')[2]}")

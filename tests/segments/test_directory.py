@@ -375,7 +375,7 @@ def test_a_strangers_directory_is_neither_written_to_nor_read_nor_deleted(replac
         lambda: directory.new_run(rendition, 2),
         lambda: directory.publish(rendition, 1, MEDIA),
         lambda: directory.publish_init(rendition, INIT),
-        lambda: directory.publish_file(rendition, 1, elsewhere / rendition / "0.m4s"),
+        lambda: directory.publish_file(directory.segment(rendition, 1), elsewhere / rendition / "0.m4s"),
     ):
         with pytest.raises(OSError, match="another user's"):
             write()

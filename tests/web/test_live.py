@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from io import BytesIO
 
@@ -311,3 +313,70 @@ def test_nothing_acknowledged_is_lost_with_the_daemon(start_daemon, data, number
         ours.hear("recorded")
     assert frames(fetched(second, live)) == 20 * SECONDS
     assert second.http.get(f"/sessions/{live['session_id']}/files/original").content == data
+
+
+# ---- low latency
+
+
+@pytest.fixture
+def low(daemon, data):
+    """A recording of low latency that goes on: half of its stream has come."""
+    recording = daemon.http.post("/live", json={"low_latency": True}).json()
+    with source(daemon, recording) as sender:
+        sender.start()
+        sender.send_all(data[: len(data) // 2])
+        sender.acknowledged(len(data) // 2)
+        recording["rest"] = lambda: (sender.send_all(data, len(data) // 2), sender.say(type="stop"))
+        yield recording
+    daemon.http.delete(f"/recordings/{recording['session_id']}")
+
+
+def latest(playlist: str) -> tuple[int, int]:
+    """The part that a playlist hints at."""
+    segment, part = re.search(r'PRELOAD-HINT:TYPE=PART,URI="(\d+)\.(\d+)\.m4s"', playlist).groups()
+    return int(segment), int(part)
+
+
+def test_a_playlist_is_held_until_the_part_is_there_that_is_asked_for(daemon, low):
+    index = f"/sessions/{low['session_id']}/video/index.m3u8"
+    segment, part = latest(daemon.http.get(index).text)
+    with ThreadPoolExecutor() as threads:
+        held = threads.submit(daemon.http.get, index, params={"_HLS_msn": segment, "_HLS_part": part})
+        hinted = threads.submit(daemon.http.get, f"/sessions/{low['session_id']}/video/{segment}.{part}.m4s")
+        low["rest"]()
+
+        assert latest(held.result(BOUND).text) > (segment, part) or "#EXT-X-ENDLIST" in held.result().text
+        assert hinted.result(BOUND).status_code in {200, 404}
+    assert f"{segment}.m4s" in daemon.http.get(index, params={"_HLS_msn": segment}).text
+
+
+@pytest.mark.parametrize("query", ["_HLS_msn=99", "_HLS_msn=x", "_HLS_msn=0&_HLS_part=x", "_HLS_msn=-1"])
+def test_a_playlist_that_will_not_come_is_refused(daemon, low, query):
+    answer = daemon.http.get(f"/sessions/{low['session_id']}/video/index.m3u8?{query}")
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["0.99.m4s", "99.0.m4s", "0.x.m4s", "x.0.m4s"])
+def test_a_part_that_is_not_there_is_not_found(daemon, low, name):
+    assert daemon.http.get(f"/sessions/{low['session_id']}/video/{name}").status_code == 404
+
+
+def test_parts_have_the_headers_of_segments_and_ask_nobody_by_head(daemon, low):
+    path = f"/sessions/{low['session_id']}/video/0.0.m4s"
+
+    answer, head = daemon.http.get(path), daemon.http.head(path)
+
+    assert answer.headers["content-type"] == head.headers["content-type"] == "video/mp4"
+    assert "immutable" in answer.headers["cache-control"]
+    assert int(head.headers["content-length"]) == len(answer.content)
+
+
+def test_a_film_has_no_parts_and_its_playlist_is_never_held(daemon, hls_clip):
+    session = daemon.open(hls_clip(seconds=1))
+    [rendition] = [each["id"] for each in session["renditions"]][:1]
+
+    playlist = daemon.http.get(f"/sessions/{session['session_id']}/{rendition}/index.m3u8?_HLS_msn=99&_HLS_part=0")
+
+    assert playlist.status_code == 200
+    assert daemon.http.get(f"/sessions/{session['session_id']}/{rendition}/0.0.m4s").status_code == 404

@@ -17,10 +17,22 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg.recording.tracks import Piece, Track
 
 PATIENCE = Fraction(2)
-"""Seconds by which one track may be behind another before a segment is closed without it."""
+"""Seconds by which one track may be behind another before it is taken to have stopped."""
+
+OF_FRAGMENTS = Fraction(10)
+"""The same in fragmented MP4, where a whole fragment of one track may come before that of another."""
+
+HELD_BACK = Fraction(1, 4)
+"""Seconds of sound that a filter and an encoder may hold back. So much more is filled."""
 
 LONGEST = Fraction(4)
 """Seconds that a segment may have. Video whose keyframes are farther apart cannot be copied."""
+
+FIRST = Fraction(1)
+"""Seconds that are wanted of the first segment of all, so that there is soon something to see."""
+
+LEAST = Fraction(85, 100)
+"""Of the length of a partial segment, what each but the last of a segment must have (RFC 8216bis-20, 4.4.4.9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +54,26 @@ class NotMedia(Exception):
 class KeyframesTooFarApart(NotMedia):
     """It cannot be copied, from the first segment on that is not published."""
 
+    def __init__(self) -> None:
+        super().__init__(f"its keyframes are more than {LONGEST} seconds apart")
+
 
 class Cut(NamedTuple):
-    """One segment on the recording's clock, in seconds."""
+    """What is published at once: a segment, or the next part of one. Times are on the recording's clock, in seconds."""
 
     number: int
+    part: int
+    """Counted from 0 in each segment."""
     origin: Fraction
-    """When the first of all begins."""
+    """When the first segment of all begins."""
     begins: Fraction
     ends: Fraction
+    closes: bool
+    """Whether the segment is whole with it."""
 
 
 class Content(NamedTuple):
-    """The content of a segment of one rendition."""
+    """The content of it in one rendition."""
 
     track: Track
     pieces: list[Piece]
@@ -74,8 +93,22 @@ class _Rendition:
     """When its last piece begins."""
 
 
+class _Bound(NamedTuple):
+    """Where something ends that is published at once."""
+
+    time: Fraction
+    after: Piece | None
+    """The first piece behind it, of the rendition that decides where everything is cut; None while there is none."""
+    closes: bool
+    """Whether a segment ends there."""
+
+
 class Segmenter:
-    """Makes segments of packets. A segment is handed on when something of the next has arrived of every track."""
+    """Makes segments of packets. A segment is handed on when something of the next has arrived of every track.
+
+    With a length for parts, it is handed on in parts (partial segments, RFC 8216bis-20). Each ends before a frame, as
+    soon as it is long enough; where a frame lasts longer than a part may, also within the frame.
+    """
 
     def __init__(
         self,
@@ -83,6 +116,7 @@ class Segmenter:
         length: Fraction,
         start: Start | None,
         *,
+        part_length: Fraction | None = None,
         copies: bool,
         publish: Callable[[Cut, dict[str, Content]], None],
     ) -> None:
@@ -92,29 +126,41 @@ class Segmenter:
             container: the recording.
             length: the wanted length of a segment, in seconds.
             start: where an earlier one has stopped; None for the beginning.
+            part_length: the longest that a part may be, in seconds; None to hand segments on whole.
             copies: whether video may be copied.
-            publish: is called with each segment that is whole, and the content of it in each rendition.
+            publish: is called with each segment or part that is whole, and the content of it in each rendition.
 
         Raises:
             NotMedia: there is neither video nor audio in it.
         """
         self._container = container
+        self._patience = OF_FRAGMENTS if "mp4" in container.format.name else PATIENCE
         self._length = length
+        self._part_length = part_length
         self._copies = copies
         self._publish = publish
         self.streams: list[Any] = [*container.streams.video[:1], *container.streams.audio[:1]]
         if not self.streams:
             raise NotMedia("there is neither video nor audio in it")
         self._renditions: dict[int, _Rendition] = {}
-        self._number = 0
-        self._begins = self._cut = Fraction(0)
-        """When the first segment that is not published begins, and when the last one does that has begun."""
-        self._cuts: deque[Fraction] = deque()
-        """When the segments after the first of these begin."""
+        self._number = self._part = 0
+        """What is published next."""
+        self._begun = 0
+        """The last segment that has begun."""
+        self._begins = self._cut = self._marked = Fraction(0)
+        """When what is published next begins, the last segment that has begun, and the last part that has."""
+        self._shift: Fraction | None = None
+        """From the time at which a piece of the last segment is decoded to that at which it counts for parts."""
+        self._latest = Fraction(0)
+        """When the last frame so far is shown."""
+        self._bounds: deque[_Bound] = deque()
+        """Where what is not published ends."""
+        self._is_lost = False
+        """Whether nothing can be copied behind the last of them."""
         self._early: list[Any] = []
         """Packets that came before it was known when the recording begins."""
         if start is not None:
-            self._number = start.number
+            self._number = self._begun = start.number
             self._open(start.origin, start.begins)
 
     def run(self) -> None:
@@ -136,6 +182,7 @@ class Segmenter:
             return
         rendition = self._renditions[packet.stream.index]
         self._add(rendition, rendition.track.take(packet))
+        self._fill()
         self._publish_whole()
 
     def _open_if_known(self, *, at_the_end: bool = False) -> None:
@@ -148,7 +195,7 @@ class Segmenter:
         if self._renditions or not firsts:
             return
         origin, latest = min(firsts.values()), self._early[-1].pts * self._early[-1].time_base
-        if at_the_end or len(firsts) == len(self.streams) or latest - origin > PATIENCE:
+        if at_the_end or len(firsts) == len(self.streams) or latest - origin > self._patience:
             self._open(origin, None)
             early, self._early = self._early, []
             for packet in early:
@@ -156,7 +203,7 @@ class Segmenter:
 
     def _open(self, origin: Fraction, begins: Fraction | None) -> None:
         self._origin = origin
-        self._begins = self._cut = origin if begins is None else begins
+        self._begins = self._cut = self._marked = origin if begins is None else begins
         for stream in self.streams:
             track: Track
             if stream.type == "audio":
@@ -169,48 +216,113 @@ class Segmenter:
 
     def _is_due(self, time: Fraction) -> bool:
         """Whether a segment is to begin at a time."""
-        return time >= self._cut + self._length
+        return time >= self._cut + (self._length if self._begun else min(FIRST, self._length))
+
+    @property
+    def _decider(self) -> _Rendition:
+        """The rendition that decides where everything is cut: video or, where there is none, audio."""
+        return next(iter(self._renditions.values()))
 
     def _add(self, rendition: _Rendition, pieces: Iterator[Piece]) -> None:
-        # Video decides where everything is cut; where there is none, audio does.
-        decides = rendition is next(iter(self._renditions.values()))
         for piece in pieces:
             if piece.begins < self._begins and self._number and rendition.kind == "audio":
                 continue  # its segment was published without it
-            if decides and piece.opens and self._is_due(piece.begins):
-                self._cut = piece.begins
-                self._cuts.append(piece.begins)
-            elif decides and piece.begins >= self._cut + LONGEST and isinstance(rendition.track, CopiedVideo):
-                raise KeyframesTooFarApart(f"its keyframes are more than {LONGEST} seconds apart")
+            if rendition is self._decider and not self._is_lost:
+                self._bound(rendition, piece)
             rendition.pieces.append(piece)
             rendition.reached = piece.begins
 
+    def _fill(self) -> None:
+        """Have tracks that are far behind others go on without their source: with silence, or the last picture."""
+        reached = max((each.reached for each in self._renditions.values() if each.reached is not None), default=None)
+        if reached is None:
+            return
+        for rendition in self._renditions.values():
+            if rendition.reached is None or rendition.reached < reached - self._patience:
+                if isinstance(rendition.track, CopiedVideo) and reached - self._patience >= self._cut + LONGEST:
+                    self._stop_copying(None, reached)
+                self._add(rendition, rendition.track.fill(reached - self._patience + HELD_BACK))
+
+    def _bound(self, rendition: _Rendition, piece: Piece) -> None:
+        """Note what ends before a piece of the rendition that decides."""
+        decoded = piece.packet.dts * piece.packet.time_base
+        if piece.opens and self._is_due(piece.begins):
+            self._end(piece, piece.begins, closes=True)
+            self._begun, self._cut, self._shift = self._begun + 1, piece.begins, piece.begins - decoded
+        elif self._shift is None:
+            # The first frame is shown from the beginning on.
+            self._shift = piece.begins - decoded
+        elif isinstance(rendition.track, CopiedVideo) and self._is_too_long(piece, decoded + self._shift):
+            self._stop_copying(piece, decoded + self._shift)
+        else:
+            self._end(piece, decoded + self._shift, closes=False)
+        self._latest = max(self._latest, piece.begins)
+
+    def _is_too_long(self, piece: Piece, time: Fraction) -> bool:
+        """Whether a segment of copied video would be too long with a piece, which counts as of a time."""
+        if self._part_length is None:
+            return piece.begins >= self._cut + LONGEST
+        # Its parts stay. So it ends where all that is decoded before is also shown before.
+        return time >= self._cut + LONGEST - self._part_length and self._latest < time
+
+    def _end(self, piece: Piece | None, time: Fraction, *, closes: bool) -> None:
+        """Note that parts, and perhaps a segment, end before a piece, which counts as of a time."""
+        if self._part_length is not None:
+            while time - self._marked > self._part_length:
+                self._marked += self._part_length
+                self._bounds.append(_Bound(self._marked, piece, closes=False))
+            if not closes and time - self._marked < LEAST * self._part_length:
+                return
+        elif not closes:
+            return
+        self._marked = time
+        self._bounds.append(_Bound(time, piece, closes))
+
+    def _stop_copying(self, piece: Piece | None, time: Fraction) -> None:
+        """Have nothing copied from a piece on, which counts as of a time.
+
+        Of a segment of which parts were shown, these stay, and it ends here. Another can still be made anew.
+
+        Raises:
+            KeyframesTooFarApart: it can be made anew.
+        """
+        if self._part_length is None:
+            raise KeyframesTooFarApart
+        if not self._is_lost:
+            self._end(piece, min(time, self._cut + LONGEST), closes=True)
+            self._is_lost = True
+
     def _publish_whole(self, *, at_the_end: bool = False) -> None:
-        while self._cuts and (at_the_end or self._is_whole(self._cuts[0])):
-            self._publish_up_to(self._cuts.popleft())
+        while self._bounds and (at_the_end or self._is_whole(self._bounds[0].time)):
+            self._publish_up_to(self._bounds.popleft())
+            if self._is_lost and not self._bounds:
+                raise KeyframesTooFarApart
         if at_the_end and any(rendition.pieces for rendition in self._renditions.values()):
             self._publish_up_to(None)
 
-    def _is_whole(self, cut: Fraction) -> bool:
-        """Whether no track is still to bring something from before a cut, or is far behind."""
+    def _is_whole(self, time: Fraction) -> bool:
+        """Whether no track is still to bring something from before a time, or is far behind."""
         reached = [rendition.reached for rendition in self._renditions.values()]
-        known = [time for time in reached if time is not None]
-        return bool(known) and (max(known) >= cut + PATIENCE or (len(known) == len(reached) and min(known) >= cut))
+        known = [each for each in reached if each is not None]
+        return bool(known) and (
+            max(known) >= time + self._patience or (len(known) == len(reached) and min(known) >= time)
+        )
 
-    def _publish_up_to(self, cut: Fraction | None) -> None:
-        contents = {rendition.kind: self._content(rendition, cut) for rendition in self._renditions.values()}
-        ends = cut
-        if ends is None:
-            ends = max(content.ends for content in contents.values() if content.pieces)
-        self._publish(Cut(self._number, self._origin, self._begins, ends), contents)
-        self._number, self._begins = self._number + 1, ends
+    def _publish_up_to(self, bound: _Bound | None) -> None:
+        """Publish what is before a bound; before none, all that is left."""
+        contents = {rendition.kind: self._content(rendition, bound) for rendition in self._renditions.values()}
+        if bound is None:
+            closes, ends = True, max(content.ends for content in contents.values() if content.pieces)
+        else:
+            closes, ends = bound.closes, bound.time
+        self._publish(Cut(self._number, self._part, self._origin, self._begins, ends, closes), contents)
+        self._begins = ends
+        self._number, self._part = (self._number + 1, 0) if closes else (self._number, self._part + 1)
 
-    def _content(self, rendition: _Rendition, cut: Fraction | None) -> Content:
-        """Take the pieces of a segment out of those of a rendition."""
+    def _content(self, rendition: _Rendition, bound: _Bound | None) -> Content:
+        """Take the pieces before a bound out of those of a rendition."""
         pieces: list[Piece] = []
-        while rendition.pieces and not (
-            cut is not None and rendition.pieces[0].opens and rendition.pieces[0].begins >= cut
-        ):
+        while rendition.pieces and not (bound is not None and self._is_behind(bound, rendition)):
             pieces.append(rendition.pieces.popleft())
         base = pieces[0].packet.time_base if pieces else Fraction(1)
         following = rendition.pieces[0].packet.dts if rendition.pieces else None
@@ -218,10 +330,15 @@ class Segmenter:
             until = following if after is None else after.dts
             if until is not None and before is not None:
                 before.duration = until - before.dts
-        if self._number == 0 and rendition.kind == "video" and pieces:
+        if self._number == self._part == 0 and rendition.kind == "video" and pieces:
             # The first frame is shown from the beginning on.
             first = pieces[0].packet
             first.pts = min(first.pts, ceil(self._origin / base))
             first.dts = min(first.dts, first.pts)
         ends = max(((piece.packet.pts + (piece.packet.duration or 0)) * base for piece in pieces), default=Fraction(0))
         return Content(rendition.track, pieces, rendition.track.clock + ends)
+
+    def _is_behind(self, bound: _Bound, rendition: _Rendition) -> bool:
+        """Whether the next piece of a rendition is behind a bound."""
+        piece = rendition.pieces[0]
+        return piece is bound.after if rendition is self._decider else piece.begins >= bound.time

@@ -38,6 +38,12 @@ PRE_ROLL: Final = 2
 EARLIER: Final = Fraction(1, 4)
 """Seconds of audio that are decoded before the first wanted sample."""
 
+STILL: Final = Fraction(1)
+"""Seconds after which an encoded frame is repeated where no other comes, as of a screen on which nothing happens."""
+
+TICK: Final = 32
+"""Samples of silence that end a hole in audio: what is before them becomes silence."""
+
 
 class Piece(NamedTuple):
     """A packet of a rendition."""
@@ -60,6 +66,9 @@ class Track(Protocol):
 
     def take(self, packet: Any) -> Iterator[Piece]:
         """Take the next packet of the recording, and yield what comes out of it."""
+
+    def fill(self, until: Fraction) -> Iterator[Piece]:
+        """Yield what takes the place of packets that do not come, up to a time in seconds on the recording's clock."""
 
     def finish(self) -> Iterator[Piece]:
         """Yield what was held back, because no packet follows."""
@@ -88,6 +97,10 @@ class CopiedVideo:
             # Of two frames at one time, as browsers send them, the second is shown a tick later.
             packet.pts = max(packet.pts, packet.dts)
             yield Piece(packet, shown, packet.is_keyframe)
+
+    def fill(self, until: Fraction) -> Iterator[Piece]:  # noqa: ARG002 - as of every track
+        """Nothing is there that could be copied."""
+        yield from ()
 
     def finish(self) -> Iterator[Piece]:
         """Nothing is held back."""
@@ -123,6 +136,9 @@ class EncodedVideo:
         self._waiting: list[Any] | None = None if begins is None else []
         """The packets since the last keyframe before the beginning; None when that was passed."""
         self._last: int | None = None
+        """When the last frame is shown that was encoded."""
+        self._shown: Any = None
+        """The last frame that was decoded, as the encoder takes it."""
         width, height = self._decoder.width & ~1, self._decoder.height & ~1
         rate = min(Fraction(stream.guessed_rate or stream.average_rate or 30), MOST_FRAMES)
         most = int(width * height * float(rate) * BITS_PER_PIXEL)
@@ -144,14 +160,18 @@ class EncodedVideo:
 
     def take(self, packet: Any) -> Iterator[Piece]:
         """Encode the frames of a packet."""
-        packets = [packet]
-        if self._waiting is not None:
-            self._waiting = [packet] if packet.is_keyframe else [*self._waiting, packet]
-            if packet.pts * self._base < (self._begins or 0):
-                return
-            packets, self._waiting = self._waiting, None
-        for each in packets:
-            yield from self._encoded(self._decoder.decode(each))
+        if self._waiting is None:
+            yield from self._encoded(self._decoder.decode(packet))
+            return
+        self._waiting = [packet] if packet.is_keyframe else [*self._waiting, packet]
+        if packet.pts * self._base >= (self._begins or 0):
+            yield from self._begin()
+
+    def fill(self, until: Fraction) -> Iterator[Piece]:
+        """Repeat the last frame, for as long as a frame may stand still."""
+        if self._waiting and until > (self._begins or 0):
+            yield from self._begin()
+        yield from self._repeated(until)
 
     def finish(self) -> Iterator[Piece]:
         """Encode the frames that the decoder has held back, and yield those that the encoder has."""
@@ -159,21 +179,37 @@ class EncodedVideo:
             yield from self._encoded(self._decoder.decode(None))
             yield from self._pieces(self.stream.codec_context.encode(None))
 
+    def _begin(self) -> Iterator[Piece]:
+        """Decode what leads to the beginning."""
+        packets, self._waiting = self._waiting or [], None
+        for packet in packets:
+            yield from self._encoded(self._decoder.decode(packet))
+
     def _encoded(self, frames: list[Any]) -> Iterator[Piece]:
-        encoder = self.stream.codec_context
         for frame in frames:
             if frame.pts is None or (self._last is not None and frame.pts < self._last):
                 continue
             if frame.pts == self._last:
                 frame.pts += 1  # of two frames at one time, the second is shown a tick later
-            shown = frame.pts * self._base
-            if self._begins is not None and shown < self._begins:
-                continue
-            self._last = frame.pts
-            made = frame.reformat(encoder.width, encoder.height, format="yuv420p", dst_color_range="MPEG")
-            made.pts, made.time_base = frame.pts, self._base
-            made.pict_type = PictureType.I if self._is_due(shown) else PictureType.NONE
-            yield from self._pieces(encoder.encode(made))
+            yield from self._repeated(frame.pts * self._base)
+            pts, encoder = frame.pts, self.stream.codec_context
+            self._shown = frame.reformat(encoder.width, encoder.height, format="yuv420p", dst_color_range="MPEG")
+            if self._begins is None or pts * self._base >= self._begins:
+                yield from self._frame(pts)
+
+    def _repeated(self, until: Fraction) -> Iterator[Piece]:
+        """Show the last frame again at the beginning, and whenever it has stood still for long, before a time."""
+        if self._last is None and self._shown is not None and self._begins is not None and self._begins < until:
+            yield from self._frame(ceil(self._begins / self._base))
+        while self._last is not None and (time := self._last * self._base + STILL) < until:
+            yield from self._frame(int(time / self._base))
+
+    def _frame(self, pts: int) -> Iterator[Piece]:
+        """Encode the last frame, to be shown at a time."""
+        frame, self._last = self._shown, pts
+        frame.pts, frame.time_base = pts, self._base
+        frame.pict_type = PictureType.I if self._is_due(pts * self._base) else PictureType.NONE
+        yield from self._pieces(self.stream.codec_context.encode(frame))
 
     def _pieces(self, packets: list[Any]) -> Iterator[Piece]:
         return (Piece(packet, packet.pts * self._base, packet.is_keyframe) for packet in packets)
@@ -211,6 +247,17 @@ class EncodedAudio:
             for frame in self._decoder.decode(packet):
                 if frame.pts is not None:
                     yield from self._encoded(frame)
+
+    def fill(self, until: Fraction) -> Iterator[Piece]:
+        """Encode silence."""
+        decoder = self._decoder
+        if until - self.clock > Fraction(self._from, AUDIO_RATE) and decoder.rate and decoder.format and decoder.layout:
+            silence = av.AudioFrame(decoder.format.name, decoder.layout.name, TICK)
+            for plane in silence.planes:
+                plane.update(bytes(plane.buffer_size))
+            silence.sample_rate, silence.time_base = decoder.rate, Fraction(1, decoder.rate)
+            silence.pts = int((until - Fraction(TICK, decoder.rate)) * decoder.rate)
+            yield from self._encoded(silence)
 
     def finish(self) -> Iterator[Piece]:
         """Encode the samples that were held back."""

@@ -5,22 +5,25 @@ The first message says what is to be made:
 - ``path``, ``confined_to``: the part on disk, and the only folder it may write to; null for no confinement.
 - ``demuxer``: which to open it with; null to find out.
 - ``length``: the wanted length of a segment in seconds, as a rational.
+- ``part_length``: the longest that a part of one may be, in the same way; null to make segments whole.
 - ``start``: null for the beginning; else ``number``, ``origin`` and ``begins`` of the first segment to make, as they
   were told.
 - ``copies``: whether video may be copied.
-- ``folder``: where segments are written, each as ``<kind>-<number>.m4s``.
+- ``folder``: where segments are written, each as ``<kind>-<number>.m4s``, and its parts as
+  ``<kind>-<number>.<part>.m4s``.
 
 Whenever it has read all that it knows of, it says how much that is, ``{"read": bytes}``. It is answered as soon as
 there is more, ``{"size": bytes}``, or when no more will come, ``{"ended": true}``.
 
 It says ``{"opened": {…}}``, with the name of the demuxer and of the codecs; ``{"cut": {…}}``, with the init segments as
-its payload, for each segment; and at last ``{"ended": null}``, or ``{"ended": why}`` where it could not go on, with
-``"encode": true`` where it could if video were not copied.
+its payload, for each segment, or for each part of one; and at last ``{"ended": null}``, or ``{"ended": why}`` where it
+could not go on, with ``"encode": true`` where it could if video were not copied.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -93,24 +96,39 @@ def _make(channel: Channel, which: dict[str, Any]) -> None:
     if (begun := which["start"]) is not None:
         start = Start(begun["number"], Fraction(begun["origin"]), Fraction(begun["begins"]))
 
+    part_length = which["part_length"] and Fraction(which["part_length"])
+
     def publish(cut: Cut, contents: dict[str, Content]) -> None:
-        inits, made = [], {}
+        inits, made, sizes = [], {}, {}
         for kind, content in contents.items():
-            offset = f"{float(OFFSET + content.track.clock - cut.origin):.6f}"
-            with (folder / f"{kind}-{cut.number}.m4s").open("wb", buffering=0) as file:
-                packets = [piece.packet for piece in content.pieces]
-                init, written = write_segment(content.track.stream, packets, offset, None, file)
+            # A segment is its parts one after another, so that players may take either.
+            with (folder / f"{kind}-{cut.number}.m4s").open("ab" if cut.part else "wb") as file:
+                if not content.pieces:
+                    sizes[kind] = file.tell()
+                    continue
+                offset = f"{float(OFFSET + content.track.clock - cut.origin):.6f}"
+                packets, part = [piece.packet for piece in content.pieces], BytesIO()
+                init, written = write_segment(content.track.stream, packets, offset, None, part)
+                if part_length is not None:
+                    (folder / f"{kind}-{cut.number}.{cut.part}.m4s").write_bytes(part.getbuffer())
+                file.write(part.getbuffer())
+                sizes[kind] = file.tell()
             inits.append(init)
-            made[kind] = {"size": written, "init": len(init), "frames": len(packets)}
+            made[kind] = {
+                "size": written,
+                "init": len(init),
+                "frames": len(packets),
+                "opens": content.pieces[0].opens,
+            }
         picture: Any = contents["video"].track.stream if "video" in contents else None
         size = None if picture is None else (picture.width, picture.height)
         is_copied = any(isinstance(content.track, CopiedVideo) for content in contents.values())
         times = {name: str(getattr(cut, name)) for name in ("origin", "begins", "ends")}
-        channel.send(
-            {"cut": {"number": cut.number, **times, "made": made, "picture": size, "copied": is_copied}}, *inits
-        )
+        said = {"number": cut.number, "part": cut.part, "closes": cut.closes, "sizes": sizes, **times}
+        channel.send({"cut": {**said, "made": made, "picture": size, "copied": is_copied}}, *inits)
 
-    segmenter = Segmenter(container, Fraction(which["length"]), start, copies=which["copies"], publish=publish)
+    length, copies = Fraction(which["length"]), which["copies"]
+    segmenter = Segmenter(container, length, start, part_length=part_length, copies=copies, publish=publish)
     codecs = {stream.type: stream.codec_context.name for stream in segmenter.streams}
     channel.send({"opened": {"demuxer": container.format.name, "codecs": codecs}})
     segmenter.run()

@@ -138,7 +138,8 @@ async function begin(title, mime) {
   const token = byId("token").value;
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
-  const body = JSON.stringify({ title: title || null, mime });
+  const low = byId("low-latency").checked || null; // else as the server's settings say
+  const body = JSON.stringify({ title: title || null, mime, low_latency: low });
   const answer = await fetch(new URL("live", location.href), { method: "POST", headers, body });
   if (answer.status === 401) byId("token-row").hidden = false;
   const made = await answer.json();

@@ -18,7 +18,8 @@ const RETRY = {
 const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: RETRY };
 
 // Of a recording that goes on, a viewer is this many seconds behind: segments of 2 seconds, and the time to make them.
-const LIVE = { liveSyncDuration: 5, liveMaxLatencyDuration: 20 };
+// One of low latency says itself how far; a viewer who has fallen behind plays a little faster.
+const LIVE = document.body.dataset.latency === "low" ? { maxLiveSyncPlaybackRate: 1.1 } : { liveSyncDuration: 5 };
 
 const session = document.body.dataset.session;
 const playlist = new URL(`../sessions/${session}/master.m3u8`, location.href).href; // also where the app is mounted
