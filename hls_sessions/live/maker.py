@@ -159,7 +159,12 @@ def start_at(section: Section, timeline: GrowingTimeline, number: int) -> dict[s
     if number == section.first:
         return None
     begins = timeline.begins(number)
-    return {"number": number - section.first, "origin": str(section.origin), "begins": str(begins)}
+    return {
+        "number": number - section.first,
+        "origin": str(section.origin),
+        "begins": str(begins),
+        "kinds": list(section.codecs),
+    }
 
 
 def _demuxer_of(path: Path) -> str | None:

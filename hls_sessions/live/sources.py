@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from hls_sessions.errors import RecordingFull, SessionError, SourceRefused, StorageFailed
+from hls_sessions.errors import NotPlayable, RecordingFull, SessionError, SourceRefused, StorageFailed
 from hls_sessions.ffmpeg import PULL, WorkerFailed
 
 if TYPE_CHECKING:
@@ -128,6 +128,8 @@ class Puller:
                 return str(error)
             if "ended" in message.body:
                 why: str | None = message.body["ended"]
+                if message.body["for_ever"]:
+                    self._inlet.end(f"it cannot be fetched: {why}", NotPlayable(urlsplit(self._url).scheme, str(why)))
                 return why
             if self._source is None:
                 self._source = self._inlet.take(new_stream=True)

@@ -104,7 +104,7 @@ def record(hls_shared_workers, tmp_path):
                 "demuxer": "mpegts" if data[:1] == b"G" else None,
                 "length": "2",
                 "part_length": part_length,
-                "start": start,
+                "start": start and {"kinds": ["video", "audio"], **start},
                 "copies": copies,
                 "folder": str(folder),
             }
@@ -424,3 +424,66 @@ def test_fragments_longer_than_a_segment_lose_no_sound(record, tmp_path):
 
     assert len(made.times("video")) == len(sent(data, "video"))
     assert min(loudness(made, 1, SECONDS - 1)) > 0.01
+
+
+@pytest.mark.parametrize("part_length", [None, "1/2"], ids=["whole segments", "parts"])
+@pytest.mark.parametrize("late", [1, 3, 6], ids="{} s".format)
+def test_a_picture_that_comes_late_is_shown_and_its_sound_is_beside_it(record, tmp_path, late, part_length):
+    command = ("-itsoffset", str(late), *VIDEO, *AUDIO, *H264, "-c:a", "aac", "-f", "matroska", tmp_path / "late.mkv")
+    subprocess.run([find(), "-v", "error", *command], check=True, timeout=BOUND)
+
+    data = (tmp_path / "late.mkv").read_bytes()
+
+    made = record(data, part_length=part_length)
+
+    assert len(made.times("video")) == 20 * SECONDS
+    assert all({kind for kind, size in cut["sizes"].items() if size} == {"video", "audio"} for cut in made.cuts)
+    assert max(Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts) <= 4
+    begins = Fraction(made.cuts[0]["begins"])
+    assert begins == sent(data, "audio" if late == 1 else "video")[0]
+    assert made.times("video")[1] - OFFSET + begins == sent(data, "video")[1]
+    assert min(loudness(made, 1.5, 3)) > 0.01 or late == 6
+
+
+def test_sound_is_shown_alone_where_the_picture_never_comes(record, arrived, tmp_path):
+    sound, path = ("-f", "lavfi", "-i", f"sine=duration={2 * SECONDS}"), tmp_path / "blind.mkv"
+    # Of a picture that begins after the end of the sound, nothing comes.
+    command = (
+        *sound,
+        "-itsoffset",
+        "100",
+        *VIDEO,
+        "-map",
+        "1",
+        "-map",
+        "0",
+        *H264,
+        "-c:a",
+        "aac",
+        "-f",
+        "matroska",
+        path,
+    )
+    subprocess.run([find(), "-v", "error", *command], check=True, timeout=BOUND)
+    data = path.read_bytes()
+    data = data[: data.rindex(b"\x1fC\xb6u")]
+
+    made = record(data)
+    again = record(data, start={"number": 2, "origin": "0", "begins": made.cuts[2]["begins"], "kinds": ["audio"]})
+
+    assert set(made.inits) == {"audio"}
+    assert made.times("audio")[-1] > 2 * SECONDS - 1
+    assert len(made.cuts) > 5
+    assert set(again.inits) == {"audio"}
+    ours, theirs = (times(made.inits["audio"] + each.segments["audio", 2]) for each in (again, made))
+    assert ours == theirs
+
+
+def test_sound_that_comes_late_is_silent_before(record, tmp_path):
+    command = (*VIDEO, "-itsoffset", "3", *AUDIO, *H264, "-c:a", "aac", "-f", "matroska", tmp_path / "late.mkv")
+    subprocess.run([find(), "-v", "error", *command], check=True, timeout=BOUND)
+
+    made = record((tmp_path / "late.mkv").read_bytes())
+
+    assert len(made.times("video")) == 20 * SECONDS
+    assert max(loudness(made, 0.5, 2.8)) < 0.01 < min(loudness(made, 3.2, SECONDS))

@@ -7,7 +7,7 @@ import logging
 import m3u8
 import pytest
 
-from hls_sessions import SourceRefused
+from hls_sessions import NotPlayable, SourceRefused
 from hls_sessions.live import judge_source
 
 BOUND = 60
@@ -106,3 +106,14 @@ def test_a_source_of_which_no_more_may_be_kept_ends_its_recording(hls_supervisor
     assert len(recording.files()) == 1
     assert recording.files()[0].size <= 20_000
     assert "no more can be kept" in supervisor.recordings()[0].over
+
+
+def test_a_source_whose_protocol_libav_does_not_know_ends_its_recording_at_once(hls_supervisor):
+    # PyAV's wheels come without SRT.
+    supervisor = hls_supervisor(live_sources=["srt://127.0.0.1"])
+
+    recording = supervisor.record(source="srt://127.0.0.1:9")
+
+    with pytest.raises(NotPlayable, match="does not know its protocol"):
+        recording.ask_playable().get(BOUND)
+    assert recording.source.value == "ended"

@@ -193,7 +193,7 @@ def tries(request, soak_end, tally):
         else:
             left = len(request.session.items) - request.session.items.index(request.node)
             now = time.monotonic()
-            soak(holds, soaked or examples, until=now + max(0, soak_end - now) / left)
+            soak(holds, examples if soaked is None else soaked, until=now + max(0, soak_end - now) / left)
 
     def soak(holds, examples, until):
         failed = False

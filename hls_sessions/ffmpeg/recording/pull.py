@@ -5,7 +5,7 @@ comes in a message and stands in no command line, because it may hold credential
 
 The request says ``url``, ``protocols`` (those that libav may use for it) and ``confined``. Then each message has some
 bytes of the stream as its payload. The last one is ``{"ended": null}`` where the stream has ended, else
-``{"ended": why}``.
+``{"ended": why}``, with ``"for_ever": true`` where another try would end alike.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
 from hls_sessions.ffmpeg.sandbox import confine_puller
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hls_sessions.ffmpeg.workers import Channel
 
 MEMORY: Final = 512 * 1024**2
@@ -62,12 +64,14 @@ def serve(channel: Channel) -> None:
     which: dict[str, Any] = channel.receive().body
     if which["confined"]:
         confine_puller()
-    why: str | None = None
+    why, for_ever = None, False
     try:
         _pull(channel, which)
+    except av.error.ProtocolNotFoundError:
+        why, for_ever = "the libav of this machine does not know its protocol", True
     except (av.error.FFmpegError, NotMedia, ValueError, MemoryError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    channel.send({"ended": why})
+    channel.send({"ended": why, "for_ever": for_ever})
     channel.receive()  # the daemon closes the channel
 
 
@@ -80,14 +84,31 @@ def _pull(channel: Channel, which: dict[str, Any]) -> None:
         _pass_on(channel, source, chosen, "mpegts" if source.format.name == "mpegts" else "matroska")
 
 
+def _timed(packets: Iterator[Any]) -> Iterator[Any]:
+    """Yield packets that have a time. Of RTSP, the first may have none, and counts from the one that follows."""
+    untimed: dict[int, list[Any]] = {}
+    for packet in packets:
+        if not packet.size:
+            continue
+        earlier = untimed.setdefault(packet.stream.index, [])
+        if packet.pts is None:
+            earlier.append(packet)
+            continue
+        rate = getattr(packet.stream, "average_rate", None)
+        step = packet.duration or (round(1 / rate / packet.time_base) if rate else 0)
+        for number, each in enumerate(earlier):
+            each.pts = each.dts = packet.pts - step * (len(earlier) - number)
+            yield each
+        earlier.clear()
+        yield packet
+
+
 def _pass_on(channel: Channel, source: Any, chosen: list[Any], form: str) -> None:
     with av.open(_Out(channel), "w", format=form, options=LIVE[form]) as muxer:
         tracks = {stream.index: muxer.add_stream_from_template(stream) for stream in chosen}
         copies = {stream.index: CopiedVideo(stream, None) for stream in chosen if stream.type == "video"}
         heard: int | None = None
-        for packet in source.demux(chosen):
-            if packet.pts is None or not packet.size:
-                continue
+        for packet in _timed(source.demux(chosen)):
             index = packet.stream.index
             if (copy := copies.get(index)) is not None:
                 made = [piece.packet for piece in copy.take(packet)]

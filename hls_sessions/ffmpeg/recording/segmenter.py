@@ -22,6 +22,9 @@ PATIENCE = Fraction(2)
 OF_FRAGMENTS = Fraction(10)
 """The same in fragmented MP4, where a whole fragment of one track may come before that of another."""
 
+LATE = Fraction(10)
+"""Seconds that video is waited for before audio is shown alone: a camera may send its first keyframe so late."""
+
 HELD_BACK = Fraction(1, 4)
 """Seconds of sound that a filter and an encoder may hold back. So much more is filled."""
 
@@ -45,6 +48,8 @@ class Start:
     """When the first of all segments begins, in seconds on the recording's clock."""
     begins: Fraction
     """When this one does."""
+    kinds: tuple[str, ...]
+    """The renditions that it has."""
 
 
 class NotMedia(Exception):
@@ -160,6 +165,7 @@ class Segmenter:
         self._early: list[Any] = []
         """Packets that came before it was known when the recording begins."""
         if start is not None:
+            self.streams = [stream for stream in self.streams if stream.type in start.kinds]
             self._number = self._begun = start.number
             self._open(start.origin, start.begins)
 
@@ -180,13 +186,17 @@ class Segmenter:
             self._early.append(packet)
             self._open_if_known()
             return
-        rendition = self._renditions[packet.stream.index]
+        if (rendition := self._renditions.get(packet.stream.index)) is None:
+            return
         self._add(rendition, rendition.track.take(packet))
         self._fill()
         self._publish_whole()
 
     def _open_if_known(self, *, at_the_end: bool = False) -> None:
-        """Open all renditions as soon as it is known which track begins first."""
+        """Open all renditions as soon as it is known which track begins first.
+
+        What is heard long before there is a picture is left out, and so is video that does not come at all.
+        """
         firsts: dict[int, Fraction] = {}
         for packet in self._early:
             # Before its first keyframe no video can be decoded.
@@ -195,7 +205,13 @@ class Segmenter:
         if self._renditions or not firsts:
             return
         origin, latest = min(firsts.values()), self._early[-1].pts * self._early[-1].time_base
-        if at_the_end or len(firsts) == len(self.streams) or latest - origin > self._patience:
+        video = next((firsts.get(stream.index) for stream in self.streams if stream.type == "video"), origin)
+        patience = LATE if video is None else self._patience
+        if at_the_end or len(firsts) == len(self.streams) or latest - origin > patience:
+            if video is None:
+                self.streams = [stream for stream in self.streams if stream.type != "video"]
+            elif video - origin > PATIENCE:
+                origin = video
             self._open(origin, None)
             early, self._early = self._early, []
             for packet in early:
@@ -246,12 +262,12 @@ class Segmenter:
     def _bound(self, rendition: _Rendition, piece: Piece) -> None:
         """Note what ends before a piece of the rendition that decides."""
         decoded = piece.packet.dts * piece.packet.time_base
-        if piece.opens and self._is_due(piece.begins):
-            self._end(piece, piece.begins, closes=True)
-            self._begun, self._cut, self._shift = self._begun + 1, piece.begins, piece.begins - decoded
-        elif self._shift is None:
+        if self._shift is None:
             # The first frame is shown from the beginning on.
             self._shift = piece.begins - decoded
+        elif piece.opens and self._is_due(piece.begins):
+            self._end(piece, piece.begins, closes=True)
+            self._begun, self._cut, self._shift = self._begun + 1, piece.begins, piece.begins - decoded
         elif isinstance(rendition.track, CopiedVideo) and self._is_too_long(piece, decoded + self._shift):
             self._stop_copying(piece, decoded + self._shift)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from contextlib import suppress
 from fractions import Fraction
 from math import ceil
@@ -40,6 +41,10 @@ EARLIER: Final = Fraction(1, 4)
 
 STILL: Final = Fraction(1)
 """Seconds after which an encoded frame is repeated where no other comes, as of a screen on which nothing happens."""
+
+UNTOLD: Final = {"matroska,webm", "rtsp"}
+"""The demuxers of streams that do not tell when a packet is decoded. What libav guesses is wrong where it has not seen
+enough of the video to know how many frames are reordered."""
 
 TICK: Final = 32
 """Samples of silence that end a hole in audio: what is before them becomes silence."""
@@ -87,11 +92,21 @@ class CopiedVideo:
         self._has_begun = False
         self._decoded: int | None = None
         """When the last packet was decoded."""
+        self._depth = 0
+        """How many frames are decoded before others that are shown earlier."""
+        self._latest: list[int] | None = [] if stream.container.format.name in UNTOLD else None
+        """Where it is not told when packets are decoded, when the latest are shown: one more than are reordered."""
 
     def take(self, packet: Any) -> Iterator[Piece]:
         """Pass a packet on, once there was a keyframe to begin with."""
         shown = packet.pts * self._base
-        self._has_begun = self._has_begun or (packet.is_keyframe and (self._begins is None or shown >= self._begins))
+        if not self._has_begun and packet.is_keyframe and (self._begins is None or shown >= self._begins):
+            self._has_begun = True
+            decoder: Any = self.stream.codec_context
+            with suppress(av.error.FFmpegError):
+                decoder.thread_count = 1
+                decoder.decode(packet)  # which tells how many frames are reordered
+            self._depth = decoder.reorder_depth
         if self._has_begun:
             packet.dts = self._decoded = self._decode_time(packet)
             # Of two frames at one time, as browsers send them, the second is shown a tick later.
@@ -107,13 +122,15 @@ class CopiedVideo:
         yield from ()
 
     def _decode_time(self, packet: Any) -> int:
-        """Return when a packet is decoded. The first ones of a Matroska with B-frames do not tell."""
-        step = packet.duration or 1
+        """Return when a packet is decoded. Where that is not told, it is when the earliest of the latest is shown."""
+        step, told = packet.duration or 1, packet.dts
+        if self._latest is not None:
+            insort(self._latest, packet.pts)
+            del self._latest[: -self._depth - 1]
+            told = self._latest[0] if len(self._latest) > self._depth else None
         if self._decoded is None:
-            ahead: int = getattr(self.stream.codec_context, "reorder_depth", 0) * step
-            return int(packet.pts) - ahead if packet.dts is None else int(packet.dts)
-        told: int | None = packet.dts
-        return max(self._decoded + 1, self._decoded + step if told is None else told)
+            return int(packet.pts) - self._depth * step if told is None else int(told)
+        return max(self._decoded + 1, self._decoded + step if told is None else int(told))
 
 
 class EncodedVideo:

@@ -7,7 +7,7 @@ The first message says what is to be made:
 - ``length``: the wanted length of a segment in seconds, as a rational.
 - ``part_length``: the longest that a part of one may be, in the same way; null to make segments whole.
 - ``start``: null for the beginning; else ``number``, ``origin`` and ``begins`` of the first segment to make, as they
-  were told.
+  were told, and ``kinds``, the renditions that there are.
 - ``copies``: whether video may be copied.
 - ``folder``: where segments are written, each as ``<kind>-<number>.m4s``, and its parts as
   ``<kind>-<number>.<part>.m4s``.
@@ -94,7 +94,8 @@ def _make(channel: Channel, which: dict[str, Any]) -> None:
     container = av.open(feed, format=which["demuxer"], options=options, metadata_errors="replace")
     start = None
     if (begun := which["start"]) is not None:
-        start = Start(begun["number"], Fraction(begun["origin"]), Fraction(begun["begins"]))
+        origin, begins = Fraction(begun["origin"]), Fraction(begun["begins"])
+        start = Start(begun["number"], origin, begins, tuple(begun["kinds"]))
 
     part_length = which["part_length"] and Fraction(which["part_length"])
 
