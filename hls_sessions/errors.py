@@ -86,7 +86,7 @@ class SessionNotFound(NotFound):
 
 
 class SessionEnded(Gone):
-    """The session was here and has ended by itself. ``state`` is ``failed`` or ``expired``."""
+    """The session was here and has ended by itself: it ``failed``, ``expired`` or, as a recording, ``completed``."""
 
     kind = "session-ended"
 

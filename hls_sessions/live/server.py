@@ -243,6 +243,11 @@ class RecordingServer(BaseSessionServer):
             self._record.presence.touch()
         super().expire_if_idle()
 
+    def unused(self, why: str) -> tuple[Step, str]:
+        """A recording that is over is completed; one that waits for its source expires like any session."""
+        over = self._spec.inlet.over
+        return (Step.EXPIRE, why) if over is None else (Step.COMPLETE, over)
+
     def info(self) -> SessionInfo:
         """Return the recording as it is now."""
         return info_of(

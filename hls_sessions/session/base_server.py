@@ -8,7 +8,7 @@ from hls_sessions.errors import IllegalTransition, SessionError
 from hls_sessions.otp import GenServer, Shutdown
 from hls_sessions.session.messages import Displace, GetInfo, Heartbeat, IdleCheck, PauseIf, Peek, Reap
 from hls_sessions.session.record import QUIET
-from hls_sessions.session.state import Circumstances, State, Step, Who
+from hls_sessions.session.state import Circumstances, Step, Who
 
 if TYPE_CHECKING:
     from hls_sessions.otp import From, Timer
@@ -84,7 +84,12 @@ class BaseSessionServer(GenServer):
             self._idle_timer = self.remind(IdleCheck(), presence.due_in)
         else:
             now = Circumstances(viewers_waiting=waiting, overdue=True)
-            self.end(Step.EXPIRE, Who.REAPER, why, now)
+            step, reason = self.unused(why)
+            self.end(step, Who.REAPER, reason, now)
+
+    def unused(self, why: str) -> tuple[Step, str]:
+        """Return the step that ends it when nobody uses it any more, and the reason."""
+        return Step.EXPIRE, why
 
     def end(self, step: Step, by: Who, reason: str, now: Circumstances = QUIET) -> None:
         """Take the step that ends the session, unless somebody else has just ended it."""
@@ -105,4 +110,4 @@ class BaseSessionServer(GenServer):
             self.end(Step.DISPLACE, Who.SUPERVISOR, reason, now)
         else:
             self.expire_if_idle()
-        return self._record.state is State.EXPIRED
+        return self._record.state.is_final

@@ -35,7 +35,7 @@ from hls_sessions.session.messages import (
     Resume,
     Served,
 )
-from hls_sessions.session.state import State
+from hls_sessions.session.state import State, Who
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -347,14 +347,15 @@ class Session:
         return self._ask(PauseIf(provided))
 
     def reap(self) -> bool:
-        """Have it expire if its time has run out. True if it has expired, now or before.
+        """Have it end if its time has run out. True if it has ended for that, now or before, or for another session.
 
         Raises:
             Unavailable: it did not answer in time.
         """
         with suppress(SessionEnded, SessionNotFound):
             self._soon(self.ask_reap())
-        return self._record.state is State.EXPIRED
+        end = self._record.end
+        return end is not None and (end.to_state == State.EXPIRED.value or end.by == Who.REAPER.value)
 
     @contextmanager
     def subscribed(self) -> Iterator[None]:
@@ -496,9 +497,9 @@ def _leave(reply: Reply[Any]) -> None:
 
 
 def end_error(record: SessionRecord) -> SessionError:
-    """Return the error for a session that has ended: SessionNotFound if it was completed, else SessionEnded."""
+    """Return the error for a session that has ended: SessionNotFound if it was stopped, else SessionEnded."""
     end = record.end
-    if end is None or end.to_state == State.COMPLETED.value:
+    if end is None or (end.to_state == State.COMPLETED.value and end.by != Who.REAPER.value):
         return SessionNotFound(record.session_id)
     return SessionEnded(record.session_id, end.to_state, end.reason, end.at.isoformat(timespec="seconds"))
 

@@ -25,7 +25,7 @@ class State(Enum):
     PAUSED = "paused"
     """Paused by its viewer: no encoder runs, the segments on disk stay, and a snapshot is kept."""
     COMPLETED = "completed"
-    """Stopped by its user, an operator or the daemon's end."""
+    """Stopped by its user, an operator or the daemon's end; or a recording that is over and not watched any more."""
     FAILED = "failed"
     """Gave up; the reason says why."""
     EXPIRED = "expired"
@@ -96,7 +96,7 @@ TIME_IS_UP = Guard("before its time without a viewer has run out", lambda now: n
 
 NOBODY_IS_THERE = Guard("while a viewer is there", lambda now: not now.watched)
 
-_COMPLETE = Rule(State.COMPLETED, (Who.VIEWER, Who.SUPERVISOR))
+_COMPLETE = Rule(State.COMPLETED, (Who.VIEWER, Who.SUPERVISOR, Who.REAPER))
 _FAIL = Rule(State.FAILED, (Who.SESSION, Who.SUPERVISOR))
 _EXPIRE = Rule(State.EXPIRED, (Who.REAPER,), (NOBODY_WAITS, TIME_IS_UP))
 _DISPLACE = Rule(State.EXPIRED, (Who.SUPERVISOR,), (NOBODY_WAITS, NOBODY_IS_THERE))

@@ -309,7 +309,7 @@ def test_a_source_that_is_lost_may_come_back_for_a_while(hls_supervisor, hls_clo
         recording.input()
 
 
-def test_one_that_nobody_uses_expires_and_what_it_has_recorded_stays(hls_supervisor, hls_clock, arrives, tmp_path):
+def test_one_that_is_over_is_completed_and_what_it_has_recorded_stays(hls_supervisor, hls_clock, arrives, tmp_path):
     data = arrives(MATROSKA)
     supervisor = hls_supervisor(clock=hls_clock, state_dir=tmp_path / "state", idle_timeout=100)
     recording = supervisor.record(title="Kept")
@@ -317,10 +317,11 @@ def test_one_that_nobody_uses_expires_and_what_it_has_recorded_stays(hls_supervi
         send(recording, data)
 
     hls_clock.advance(101)
-    supervisor.reap()
+    assert supervisor.reap() == [recording.id]
 
-    with pytest.raises(SessionEnded):
+    with pytest.raises(SessionEnded) as ended:
         recording.info()
+    assert (ended.value.state, ended.value.reason) == ("completed", "it was finished")
     [kept] = supervisor.recordings()
     assert (kept.id, kept.title, kept.size) == (recording.id, "Kept", len(data))
     supervisor.tidy()

@@ -267,7 +267,8 @@ def test_a_deleted_init_segment_is_made_again_though_its_segments_are_there(hls_
 def test_a_deleted_session_directory_is_made_again_for_its_owner_alone(hls_supervisor, film, is_right, end_of_encoders):
     session = hls_supervisor().open(film)
     session.segment(VIDEO, 4, BOUND)
-    end_of_encoders()  # an encoder that ends deletes its folder, too
+    end_of_encoders()
+    assert peek(session).runs == ()  # whoever hears of an encoder's end deletes its folder, too
 
     shutil.rmtree(session.directory)
 

@@ -25,7 +25,7 @@ MAY = {
     Step.START: {Who.SESSION},
     Step.PAUSE: {Who.VIEWER},
     Step.RESUME: {Who.VIEWER},
-    Step.COMPLETE: {Who.VIEWER, Who.SUPERVISOR},
+    Step.COMPLETE: {Who.VIEWER, Who.SUPERVISOR, Who.REAPER},
     Step.FAIL: {Who.SESSION, Who.SUPERVISOR},
     Step.EXPIRE: {Who.REAPER},
     Step.DISPLACE: {Who.SUPERVISOR},
