@@ -101,15 +101,15 @@ class Daemon:
         """DELETE."""
         self._ask("DELETE", path)
 
-    def full_id(self, session: str) -> str:
-        """Complete a session's id from its first characters, where they are unambiguous."""
+    def full_id(self, session: str, among: str = "/sessions", key: str = "session_id") -> str:
+        """Complete the id of a session, or of something else, from its first characters, where they are unambiguous."""
         if not session:
             complain("An empty id is no session's.")
             raise typer.Exit(Exit.USAGE)
         if quote(session, safe="", errors="replace") != session:
             complain(f"There is no session {session!r}.")
             raise typer.Exit(Exit.NO_SESSION)
-        matches = [s["session_id"] for s in self.get("/sessions") if s["session_id"].startswith(session)]
+        matches = [each[key] for each in self.get(among) if each[key].startswith(session)]
         if len(matches) > 1:
             complain(f"{session!r} could be any of {', '.join(matches)}.")
             raise typer.Exit(Exit.USAGE)

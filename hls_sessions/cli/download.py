@@ -22,24 +22,32 @@ def download(
         str | None, typer.Option("--output", "-o", help="The file to write; - for standard output.")
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="original: as it arrived; video: with an index; audio: its sound; wav: its samples.")
+        str,
+        typer.Option(
+            help="original: as it arrived; video: with an index; audio: its sound; wav: its samples; subtitles: WebVTT."
+        ),
     ] = "original",
-    part: Annotated[int, typer.Option(min=0, help="Which part, where its source came back with another stream.")] = 0,
+    part: Annotated[
+        int | None,
+        typer.Option(min=0, help="Which part, where its source came back with another stream. By default all of them."),
+    ] = None,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Fetch a recording as far as it has arrived; also while it still goes on."""
     daemon = Daemon(url, token)
-    session = daemon.full_id(recording)
+    session = daemon.full_id(recording, "/recordings", "id")
     more = {"format": "wav"} if kind == "wav" else {}
+    if part is not None:
+        more["part"] = str(part)
     path = f"/sessions/{session}/files/{'audio' if kind == 'wav' else kind}"
-    with daemon.download(path, part=str(part), **more) as answer:
+    with daemon.download(path, **more) as answer:
         if output == "-":
             for data in answer.iter_bytes():
                 sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return
-        name = output or f"{session}-{part}{_suffix(answer)}"
+        name = output or f"{session}-{part or 0}{_suffix(answer)}"
         # Under its name only when it is whole.
         unfinished = Path(f"{name}.part")
         try:

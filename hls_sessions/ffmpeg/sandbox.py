@@ -375,14 +375,14 @@ def worker_files() -> tuple[str, ...]:
     return (*COMMON, *sorted({paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}), *_own_folder())
 
 
-def confine_worker(film: str | None, folder: str | None = None) -> None:
-    """Confine this process, a worker that is about to open a film, or bytes alone, and may write to a folder.
+def confine_worker(*films: str, folder: str | None = None) -> None:
+    """Confine this process, a worker that is about to open films, or bytes alone, and may write to a folder.
 
     Raises:
         OSError: the kernel refuses it.
     """
     access = Access(
-        reads=(*worker_files(), "/proc/self", *([] if film is None else [film])),
+        reads=(*worker_files(), "/proc/self", *films),
         writes=() if folder is None else (folder,),
         alone=True,
         limits={"RLIMIT_CORE": 0, "RLIMIT_FSIZE": LARGEST_FILE},

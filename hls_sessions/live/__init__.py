@@ -1,6 +1,6 @@
 """Live input: what arrives is kept first, and understood afterwards."""
 
-from hls_sessions.live.client import RecordedFile, Recording
+from hls_sessions.live.client import RecordedFile, Recording, recorded_files
 from hls_sessions.live.exports import KINDS, Exports
 from hls_sessions.live.inlet import Inlet, Input, SourceState
 from hls_sessions.live.journal import Journal, Part
@@ -34,4 +34,5 @@ __all__ = [
     "init_name",
     "judge_source",
     "live_playlist",
+    "recorded_files",
 ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hls_sessions.live.inlet import Input, SourceState
+    from hls_sessions.live.journal import Journal
     from hls_sessions.live.ledger import Ledger
     from hls_sessions.live.spec import RecordingSpec
     from hls_sessions.media import Presentation
@@ -35,7 +36,17 @@ class RecordedFile:
     """``original``: what has arrived, unchanged."""
     size: int
     """Bytes so far."""
+    seconds: float
+    """How much of it can be watched."""
     path: Path
+
+
+def recorded_files(journal: Journal, ledger: Ledger) -> tuple[RecordedFile, ...]:
+    """Return the files that there are of a recording."""
+    return tuple(
+        RecordedFile(part.path.name, "original", part.size, float(ledger.seconds_of(part.number)), part.path)
+        for part in journal.parts
+    )
 
 
 class Recording(Session):
@@ -117,8 +128,7 @@ class Recording(Session):
 
     def files(self) -> tuple[RecordedFile, ...]:
         """Return the files that there are of it now."""
-        parts = self._recording.journal.parts
-        return tuple(RecordedFile(part.path.name, "original", part.size, part.path) for part in parts)
+        return recorded_files(self._recording.journal, self._ledger)
 
     # ---- watching
 

@@ -3,7 +3,7 @@
 ::
 
     <recordings-dir>/<id>/made/
-        video-0-505425.mp4         of part 0, when it had so many bytes
+        video-0-505425.mp4         of part 0, when it had so many bytes; video-all-… of all parts
 """
 
 from __future__ import annotations
@@ -17,18 +17,27 @@ from hls_sessions.errors import NotPlayable, StorageFailed, Unavailable
 from hls_sessions.ffmpeg import REMUX, WorkerFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Workers
     from hls_sessions.live.journal import Part
 
-KINDS: Final = ("video", "audio", "wav")
-"""``video``: all of it, as MP4 or Matroska; ``audio``: its sound alone, as M4A; ``wav``: the samples of its sound."""
+KINDS: Final = ("video", "audio", "wav", "subtitles")
+"""``video``: all of it, as MP4 or Matroska; ``audio``: its sound alone, as M4A; ``wav``: the samples of its sound;
+``subtitles``: its first texts, as WebVTT."""
 
 FOLDER: Final = "made"
 
-EXTENSIONS: Final = {("video", "mp4"): "mp4", ("video", "matroska"): "mkv", ("wav", "wav"): "wav"}
-"""By the kind and the container; of audio it is m4a or mka."""
+EXTENSIONS: Final = {
+    ("video", "mp4"): "mp4",
+    ("video", "matroska"): "mkv",
+    ("audio", "mp4"): "m4a",
+    ("audio", "matroska"): "mka",
+    ("wav", "wav"): "wav",
+    ("subtitles", "webvtt"): "vtt",
+}
+"""By the kind and the container."""
 
 LONGEST: Final = 600.0
 """Seconds that making one may take."""
@@ -44,34 +53,36 @@ class Exports:
         self._lock = threading.Lock()
         """One is made at a time, because a long one keeps the disk busy."""
 
-    def of(self, part: Part, kind: str) -> Path:
-        """Return the file of a kind, made of what has arrived of a part.
+    def of(self, parts: Sequence[Part], kind: str) -> Path:
+        """Return the file of a kind, made of what has arrived of parts, one after another.
 
         Raises:
-            NotPlayable: there is nothing of that kind in it.
+            NotPlayable: there is nothing of that kind in them, or they cannot be in one file.
             StorageFailed: there is no room for it.
             Unavailable: no process can make it now.
         """
-        folder = part.path.parent / FOLDER
-        name = f"{kind}-{part.number}-{part.size}"
+        folder = parts[0].path.parent / FOLDER
+        which = f"{kind}-{parts[0].number if len(parts) == 1 else 'all'}"
+        name = f"{which}-{sum(part.size for part in parts)}"
         with self._lock:
             if (made := next(folder.glob(f"{name}.*"), None)) is not None:
                 return made
             try:
                 folder.mkdir(mode=0o700, exist_ok=True)
                 unfinished = folder / f"{name}-unfinished"
-                made = unfinished.rename(folder / f"{name}.{self._made(part, kind, unfinished)}")
-                for earlier in folder.glob(f"{kind}-{part.number}-*"):
+                made = unfinished.rename(folder / f"{name}.{self._made(parts, kind, unfinished)}")
+                for earlier in folder.glob(f"{which}-*"):
                     if earlier != made:
                         earlier.unlink(missing_ok=True)
             except OSError as error:
                 raise StorageFailed(str(folder), error.strerror or str(error)) from error
             return made
 
-    def _made(self, part: Part, kind: str, to: Path) -> str:
+    def _made(self, parts: Sequence[Part], kind: str, to: Path) -> str:
         """Make a file, and return its extension."""
         confined = str(to.parent) if self._workers.confined else None
-        request = {"path": str(part.path), "confined_to": confined, "to": str(to), "kind": kind}
+        paths = [str(part.path) for part in parts]
+        request = {"paths": paths, "confined_to": confined, "to": str(to), "kind": kind}
         worker = None
         try:
             worker = self._workers.start(REMUX)
@@ -83,12 +94,12 @@ class Exports:
                 worker.end()
         match answer:
             case {"made": form}:
-                return EXTENSIONS.get((kind, form), "m4a" if form == "mp4" else "mka")
+                return EXTENSIONS[kind, form]
             case {"error": why, "errno": number}:
                 with suppress(OSError):
                     to.unlink(missing_ok=True)
                 if number in FULL:
                     raise StorageFailed(str(to.parent), why)
-                raise NotPlayable(part.path.name, why)
+                raise NotPlayable(parts[0].path.name, why)
             case _:
                 raise Unavailable("The file cannot be made now.")

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
@@ -123,6 +124,13 @@ class Ledger:
 
     def __repr__(self) -> str:
         return f"<Ledger {self.facts.id[:8]} [{len(self.timeline)} segments{', over' if self.over else ''}]>"
+
+    def seconds_of(self, file: int) -> Fraction:
+        """Return how many seconds of a file of the journal can be watched."""
+        timeline, sections = self.timeline, list(self.sections)
+        firsts = [*(part.first for part in timeline.parts[: len(sections)]), len(timeline)]
+        made = (range(*ends) for ends, section in zip(pairwise(firsts), sections, strict=False) if section.file == file)
+        return sum((timeline.length(segment) for segments in made for segment in segments), Fraction(0))
 
     def begin_section(self, section: Section, begins: Fraction, began_at: datetime) -> None:
         """Note how the next segments are made.

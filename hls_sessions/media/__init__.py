@@ -33,7 +33,7 @@ from hls_sessions.media.renditions import (
 from hls_sessions.media.segment_check import Refused, check_segment, check_text, is_short
 from hls_sessions.media.subtitles import SubtitleRendition
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET, Cuts, Timeline, aac_frame_at, timeline
-from hls_sessions.media.webvtt import Cue, cue_text, webvtt_segment
+from hls_sessions.media.webvtt import Cue, cue_text, webvtt_file, webvtt_segment
 
 __all__ = [
     "AAC_FRAME",
@@ -87,5 +87,6 @@ __all__ = [
     "spellings",
     "timeline",
     "video_codecs",
+    "webvtt_file",
     "webvtt_segment",
 ]

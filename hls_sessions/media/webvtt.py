@@ -63,13 +63,21 @@ def webvtt_segment(cues: Iterable[Cue], origin: Fraction, offset: Fraction, note
     blocks = ["WEBVTT", f"\nX-TIMESTAMP-MAP=MPEGTS:{mpegts},LOCAL:00:00:00.000\n"]
     if note:
         blocks.append(f"\nNOTE {cue_text(note)}\n")
+    return "".join([*blocks, *_blocks(cues, origin)])
+
+
+def webvtt_file(cues: Iterable[Cue]) -> str:
+    """Write a file of its own, whose times count from the beginning."""
+    return "".join(["WEBVTT\n", *_blocks(cues, Fraction(0))])
+
+
+def _blocks(cues: Iterable[Cue], origin: Fraction) -> Iterator[str]:
     for cue in sorted(cues):
         start, end = (_milliseconds(time, origin) for time in (cue.start, cue.end))
         if end > 0:
             # A cue must end after it starts, and must not start before the presentation.
             start = max(start, 0)
-            blocks.append(f"\n{_clock(start)} --> {_clock(max(end, start + 1))}\n{cue.text}\n")
-    return "".join(blocks)
+            yield f"\n{_clock(start)} --> {_clock(max(end, start + 1))}\n{cue.text}\n"
 
 
 class _Run(NamedTuple):

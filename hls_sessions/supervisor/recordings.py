@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 from hls_sessions.errors import (
+    NotPlayable,
     RecordingNotFound,
     SegmentNotFound,
     SessionEnded,
@@ -31,8 +32,8 @@ from hls_sessions.live import (
     RecordingSpec,
     Syncer,
     judge_source,
+    recorded_files,
 )
-from hls_sessions.live.journal import PREFIX
 from hls_sessions.otp import StartError
 from hls_sessions.segments import SegmentDirectory, new_directory, remembered_directory
 from hls_sessions.supervisor.graceful_stop import STOPPING
@@ -43,7 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from hls_sessions.ffmpeg import Workers
+    from hls_sessions.live import RecordedFile
+    from hls_sessions.live.journal import Part
     from hls_sessions.otp import Clock, Registry
+    from hls_sessions.session import Spec
     from hls_sessions.settings import Settings
     from hls_sessions.store import SessionRow
     from hls_sessions.supervisor.admission_control import AdmissionControl
@@ -172,25 +176,38 @@ class Recordings:
         return self._recording(entry)
 
     def film(self, recording_id: str) -> Path:
-        """Return the first file of a recording, which can be opened like any film.
+        """Return a file that can be opened like any film: all of a recording or, if its parts are not alike, the first.
 
         Raises:
             RecordingNotFound: there is no such recording, or nothing has arrived of it.
+            StorageFailed, Unavailable: its parts cannot be joined now.
         """
-        found = sorted((self._folder / _checked(recording_id)).glob(f"{PREFIX}0.*"))
-        if not found:
+        parts = self._parts(recording_id)
+        if not parts:
             raise RecordingNotFound(recording_id)
-        return found[0]
+        if len(parts) > 1:
+            with suppress(NotPlayable):
+                return self._exports.of(parts, "video")
+        return parts[0].path
 
-    def export(self, recording_id: str, kind: str, part: int = 0) -> Path:
-        """Return a file of a kind, made of what has arrived of a part. Raises as Supervisor.export_recording does."""
-        folder = self._folder / _checked(recording_id)
-        if not folder.is_dir():
-            raise RecordingNotFound(recording_id)
-        parts = Journal(folder, 0).parts
-        if not 0 <= part < len(parts):
-            raise SegmentNotFound(kind, part, len(parts))
-        return self._exports.of(parts[part], kind)
+    def files(self, recording_id: str) -> tuple[RecordedFile, ...]:
+        """Return the files that there are of a recording, whether or not it still goes on.
+
+        Raises:
+            RecordingNotFound: there is no such recording.
+            StorageFailed: it cannot be read.
+        """
+        folder = self._checked(recording_id)
+        return recorded_files(Journal(folder, 0), Ledger(folder))
+
+    def export(self, recording_id: str, kind: str, part: int | None = None) -> Path:
+        """Return a file of a kind, made of what has arrived. Raises as Supervisor.export_recording does."""
+        parts = self._parts(recording_id)
+        if part is None and parts:
+            return self._exports.of(parts, kind)
+        if part is None or not 0 <= part < len(parts):
+            raise SegmentNotFound(kind, part or 0, len(parts))
+        return self._exports.of(parts[part : part + 1], kind)
 
     def go_on(self, rows: Iterable[SessionRow]) -> None:
         """Have recordings of an earlier daemon go on. One that cannot is ended; what it has recorded stays."""
@@ -220,15 +237,22 @@ class Recordings:
         """Return all recordings that are kept, the oldest first."""
         return sorted(self._kept(), key=lambda kept: kept.created_at)
 
+    def one(self, recording_id: str) -> KeptRecording:
+        """Return one of them.
+
+        Raises:
+            RecordingNotFound: there is no such recording.
+            StorageFailed: it cannot be read.
+        """
+        return self._kept_in(self._checked(recording_id))
+
     def delete(self, recording_id: str) -> None:
         """End a recording if it still goes on, and delete all that was recorded.
 
         Raises:
             RecordingNotFound: there is none of this id.
         """
-        folder = self._folder / _checked(recording_id)
-        if not folder.is_dir():
-            raise RecordingNotFound(recording_id)
+        folder = self._checked(recording_id)
         with suppress(SessionEnded, SessionNotFound):
             self._close(recording_id)
         shutil.rmtree(folder, ignore_errors=True)
@@ -236,7 +260,9 @@ class Recordings:
     def sweep(self) -> int:
         """Delete the recordings that nobody has used for long enough; return how many."""
         entries = self._table.all()
-        living = {entry.spec.session_id for entry in entries} | {entry.spec.path.parent.name for entry in entries}
+        living = {entry.spec.session_id for entry in entries} | {
+            name for entry in entries for name in entry.spec.path.parts
+        }
         for journal in [journal for journal in self._syncer.journals if journal.folder.name not in living]:
             with suppress(StorageFailed):
                 self._syncer.remove(journal)
@@ -268,6 +294,21 @@ class Recordings:
             self._own.destroy()
 
     # ---- within
+
+    def _checked(self, recording_id: str) -> Path:
+        """Return the folder of a recording.
+
+        Raises:
+            RecordingNotFound: there is none of this id.
+        """
+        with suppress(ValueError):
+            folder = self._folder / recording_id
+            if str(UUID(recording_id)) == recording_id and folder.is_dir():
+                return folder
+        raise RecordingNotFound(recording_id)
+
+    def _parts(self, recording_id: str) -> tuple[Part, ...]:
+        return Journal(self._checked(recording_id), 0).parts
 
     def _entry(self, journal: Journal, ledger: Ledger, directory: Path, idle_timeout: float | None) -> Entry:
         self._syncer.add(journal)
@@ -301,31 +342,19 @@ class Recordings:
         return [path for path in self._folder.glob("*-*") if path.is_dir()]
 
     def _kept(self) -> Iterator[KeptRecording]:
-        living = {entry.spec.session_id: entry.spec for entry in self._table.all()}
         for folder in self._folders():
-            spec = living.get(folder.name)
-            try:
-                if isinstance(spec, RecordingSpec):
-                    journal, ledger, over = spec.journal, spec.ledger, spec.inlet.over
-                else:
-                    journal, ledger = Journal(folder, 0), Ledger(folder)
-                    over = ledger.over or "its session has ended"
-            except StorageFailed:
-                continue
-            facts = ledger.facts
-            duration = float(ledger.timeline.duration)
-            yield KeptRecording(facts.id, facts.user, facts.name, facts.created_at, duration, journal.size, over)
+            with suppress(StorageFailed):
+                yield self._kept_in(folder)
 
-
-def _checked(recording_id: str) -> str:
-    """Return an id that is one, and no path.
-
-    Raises:
-        RecordingNotFound: it is none.
-    """
-    try:
-        if str(UUID(recording_id)) == recording_id:
-            return recording_id
-    except ValueError:
-        pass
-    raise RecordingNotFound(recording_id)
+    def _kept_in(self, folder: Path) -> KeptRecording:
+        spec: Spec | None = None
+        with suppress(SessionEnded, SessionNotFound):
+            spec = self._table.find(folder.name).spec
+        if isinstance(spec, RecordingSpec):
+            journal, ledger, over = spec.journal, spec.ledger, spec.inlet.over
+        else:
+            journal, ledger = Journal(folder, 0), Ledger(folder)
+            over = ledger.over or "its session has ended"
+        facts = ledger.facts
+        duration = float(ledger.timeline.duration)
+        return KeptRecording(facts.id, facts.user, facts.name, facts.created_at, duration, journal.size, over)

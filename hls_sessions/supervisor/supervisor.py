@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hls_sessions.ffmpeg import Binary, Encoder, Workers
-    from hls_sessions.live import Recording
+    from hls_sessions.live import RecordedFile, Recording
     from hls_sessions.media import Presentation
     from hls_sessions.otp import Clock
     from hls_sessions.session import Session, Snapshot, Transition
@@ -275,8 +275,8 @@ class Supervisor:
     ) -> tuple[Session, bool]:
         """Return a session in which a recording can be watched, and whether it is new.
 
-        One that goes on is watched in its own session. Of one whose session has ended, the first stream of its source
-        is opened as any film is.
+        One that goes on is watched in its own session. One whose session has ended is opened as any film is; only the
+        first stream of its source, where others are unlike it.
 
         Args:
             recording_id: the recording.
@@ -302,17 +302,37 @@ class Supervisor:
         """
         return self._running().recordings.all()
 
-    def export_recording(self, recording_id: str, kind: str = "video", part: int = 0) -> Path:
+    def recording(self, recording_id: str) -> KeptRecording:
+        """Return one of them.
+
+        Raises:
+            RecordingNotFound: there is no such recording.
+            StorageFailed: it cannot be read.
+            Unavailable: the supervisor does not run.
+        """
+        return self._running().recordings.one(recording_id)
+
+    def recording_files(self, recording_id: str) -> tuple[RecordedFile, ...]:
+        """Return the files that have arrived of a recording, one for each part, whether or not it still goes on.
+
+        Raises:
+            RecordingNotFound: there is no such recording.
+            StorageFailed: it cannot be read.
+            Unavailable: the supervisor does not run.
+        """
+        return self._running().recordings.files(recording_id)
+
+    def export_recording(self, recording_id: str, kind: str = "video", part: int | None = None) -> Path:
         """Return a file made of what has arrived of a recording, also while it goes on; made once for what there is.
 
         Args:
             recording_id: the recording.
-            kind: ``video`` (MP4 or Matroska, the same packets), ``audio`` (M4A) or ``wav``.
-            part: which stream of its source, where that came back with another.
+            kind: ``video`` (MP4 or Matroska, the same packets), ``audio`` (M4A), ``wav`` or ``subtitles`` (WebVTT).
+            part: which stream of its source, where that came back with another; None for all, one after another.
 
         Raises:
             RecordingNotFound, SegmentNotFound: there is no such recording, or no such part.
-            NotPlayable: there is nothing of that kind in it.
+            NotPlayable: there is nothing of that kind in it, or its parts are not alike.
             StorageFailed: there is no room for it.
             Unavailable: the supervisor does not run, or no process can make it now.
             ValueError: there is no such kind.

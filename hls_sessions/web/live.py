@@ -71,6 +71,7 @@ TYPES: Final = {
     "m4a": "audio/mp4",
     "mka": "audio/x-matroska",
     "wav": "audio/wav",
+    "vtt": "text/vtt",
 }
 """The media types of files, by extension."""
 
@@ -305,29 +306,47 @@ async def _recording(supervisor: Supervisor, session_id: str) -> Recording:
 
 
 async def files(request: Request) -> Response:
-    """List the files that there are of a recording."""
-    recording = await _recording(request.app.state.supervisor, request.path_params["session_id"])
-    return Answer([_described(file) for file in recording.files()])
+    """List the files that there are of a recording, also when its session has ended."""
+    supervisor: Supervisor = request.app.state.supervisor
+    recorded = await Threads.OPERATING.run(supervisor.recording_files, request.path_params["session_id"])
+    return Answer([_described(file) for file in recorded])
 
 
 async def file(request: Request) -> Response:
-    """Answer with a file of a recording, so far; ``?part=`` says of which part, by default the first."""
+    """Answer with a file of a recording, so far; ``?part=`` says of which part.
+
+    By default it is made of all parts, one after another; of what has arrived, it is the first.
+    """
     supervisor: Supervisor = request.app.state.supervisor
-    recording = await _recording(supervisor, request.path_params["session_id"])
-    kind, wanted = request.path_params["kind"], request.query_params.get("part", "0")
+    recording, kind, wanted = (*(request.path_params[name] for name in ("session_id", "kind")), _part_of(request))
     if kind == "audio" and request.query_params.get("format") == "wav":
         kind = "wav"
     if kind not in {"original", *KINDS}:
         raise HTTPException(404)
-    parts = recording.files()
-    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < OFFSET_BYTES and int(wanted) < len(parts)):
-        raise SegmentNotFound(kind, int(wanted) if wanted.isdecimal() else 0, len(parts))
     if kind == "original":
-        path = parts[int(wanted)].path
+        parts, wanted = await Threads.OPERATING.run(supervisor.recording_files, recording), wanted or 0
+        if wanted >= len(parts):
+            raise SegmentNotFound(kind, wanted, len(parts))
+        path = parts[wanted].path
     else:
-        path = await Threads.OPERATING.run(supervisor.export_recording, recording.id, kind, int(wanted))
+        path = await Threads.OPERATING.run(supervisor.export_recording, recording, kind, wanted)
+    kept = await Threads.OPERATING.run(supervisor.recording, recording)
     media_type = TYPES.get(path.suffix[1:], "application/octet-stream")
-    return FileResponse(path, media_type=media_type, filename=f"{recording.title}{path.suffix}")
+    return FileResponse(path, media_type=media_type, filename=f"{kept.title}{path.suffix}")
+
+
+def _part_of(request: Request) -> int | None:
+    """Return the part that a request names; None if it names none.
+
+    Raises:
+        HTTPException: it is no number.
+    """
+    wanted = request.query_params.get("part")
+    if wanted is None:
+        return None
+    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) < OFFSET_BYTES):
+        raise HTTPException(404)
+    return int(wanted)
 
 
 async def _finished(recording: Recording) -> list[dict[str, Any]]:
@@ -338,7 +357,7 @@ async def _finished(recording: Recording) -> list[dict[str, Any]]:
 
 
 def _described(file: RecordedFile) -> dict[str, Any]:
-    return {"name": file.name, "kind": file.kind, "bytes": file.size}
+    return {"name": file.name, "kind": file.kind, "bytes": file.size, "seconds": file.seconds}
 
 
 open_routes = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from fractions import Fraction
 from io import BytesIO
@@ -28,6 +29,7 @@ from hls_sessions.testing import crash
 
 BOUND = 60
 MILLISECOND = Fraction(1, 1000)
+TALK = "1\n00:00:01,000 --> 00:00:02,000\nHello & welcome\n"
 MATROSKA, WEBM = "H.264 and AAC in Matroska", "VP8 and Opus in WebM"
 
 
@@ -370,6 +372,81 @@ def test_one_that_nobody_has_used_for_long_is_deleted(hls_supervisor, hls_clock,
 
     assert kept == {old.id, living.id}
     assert [recording.id for recording in supervisor.recordings()] == [living.id]
+
+
+# ---- files
+
+
+def feed_parts(recording, *streams):
+    """Send streams one after another, each of a source that comes back with another one."""
+    for stream in streams:
+        source = recording.input(new_stream=True)
+        source.write(0, stream)
+        source.close()
+
+
+def packets_in(path, kind) -> list[Fraction]:
+    with av.open(str(path)) as container:
+        [stream] = [each for each in container.streams if each.type == kind]
+        return [packet.pts * packet.time_base for packet in container.demux(stream) if packet.size]
+
+
+def test_parts_that_are_alike_are_one_file_and_one_film(hls_supervisor, arrives):
+    supervisor = hls_supervisor()
+    recording, data = supervisor.record(title="Twice"), arrives(MATROSKA)
+    feed_parts(recording, data, data)
+    recording.finish(BOUND)
+
+    both = supervisor.export_recording(recording.id)
+    second = supervisor.export_recording(recording.id, part=1)
+    sound = supervisor.export_recording(recording.id, "wav")
+    supervisor.close(recording.id)
+    film, is_new = supervisor.open_recording(recording.id)
+
+    assert [file.seconds for file in recording.files()] == pytest.approx([SECONDS, SECONDS], abs=0.1)
+    once = sorted(packets_in(second, "video"))
+    found = sorted(packets_in(both, "video"))
+    assert len(found) == 2 * len(once) == 2 * 20 * SECONDS
+    later = [time - found[len(once)] for time in found[len(once) :]]
+    assert later == pytest.approx([time - once[0] for time in once], abs=0.002)
+    assert 0 < found[len(once)] - found[len(once) - 1] < 0.2
+    with av.open(str(sound)) as samples:
+        assert float(samples.duration / av.time_base) == pytest.approx(2 * SECONDS, abs=0.2)
+    assert is_new
+    assert float(film.info().duration) == pytest.approx(2 * SECONDS, abs=0.2)
+
+
+def test_parts_that_are_unlike_can_be_had_one_by_one(hls_supervisor, arrives):
+    supervisor = hls_supervisor()
+    recording = supervisor.record()
+    feed_parts(recording, arrives(MATROSKA), arrives(WEBM))
+    recording.finish(BOUND)
+
+    with pytest.raises(NotPlayable, match="not alike"):
+        supervisor.export_recording(recording.id)
+    assert len(packets_in(supervisor.export_recording(recording.id, part=1), "video")) == 20 * SECONDS
+    with pytest.raises(SegmentNotFound):
+        supervisor.export_recording(recording.id, part=2)
+    supervisor.close(recording.id)
+    film, _ = supervisor.open_recording(recording.id)
+    assert float(film.info().duration) == pytest.approx(SECONDS, abs=0.2)
+
+
+def test_the_texts_of_a_stream_can_be_had_as_webvtt(hls_supervisor, arrives, hls_clip):
+    supervisor = hls_supervisor()
+    recording = supervisor.record()
+    data = hls_clip(name="talk.mkv", seconds=4, size="128x72", rate="10", subtitles=(TALK,)).read_bytes()
+    feed_parts(recording, data, data)
+    recording.finish(BOUND)
+
+    texts = supervisor.export_recording(recording.id, "subtitles").read_text()
+
+    assert texts.startswith("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nHello &amp; welcome\n")
+    assert re.search(r"\n00:00:0[45]\.\d+ --> 00:00:06\.\d+\nHello", texts)
+    speechless = supervisor.record()
+    feed_parts(speechless, arrives(MATROSKA))
+    with pytest.raises(NotPlayable, match="no texts"):
+        supervisor.export_recording(speechless.id, "subtitles")
 
 
 # ---- low latency

@@ -105,7 +105,7 @@ def test_a_source_sends_and_is_told_what_is_kept_and_in_the_end_what_there_is(da
         recorded = ours.hear("recorded")
         assert ours.code() == 1000
 
-    assert recorded["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data)}]
+    assert recorded["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data), "seconds": 7.04}]
     assert frames(fetched(daemon, live)) == 20 * SECONDS
 
 
@@ -133,7 +133,7 @@ def test_a_body_is_recorded_to_its_end(daemon, live, data):
     answer = daemon.http.put(live["input_url"], content=chunks(), headers=headers)
 
     assert answer.status_code == 200
-    assert answer.json()["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data)}]
+    assert answer.json()["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data), "seconds": 7.04}]
     assert frames(fetched(daemon, live)) == 20 * SECONDS
     assert daemon.http.get(f"/sessions/{live['session_id']}").json()["source"] == "ended"
 
@@ -151,7 +151,7 @@ def test_what_was_sent_can_be_fetched_in_whole_and_in_parts_also_meanwhile(daemo
 
     assert (whole.content, whole.headers["content-type"]) == (data, "video/x-matroska")
     assert (part.status_code, part.content) == (206, data[10:20])
-    assert listed == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data)}]
+    assert [(file["name"], file["bytes"]) for file in listed] == [("part-0.mkv", len(data))]
     assert daemon.http.get(f"{files}/original?part=1").status_code == 404
     assert daemon.http.get(f"{files}/original?part=-1").status_code == 404
 
@@ -195,7 +195,7 @@ def test_a_kind_of_file_that_there_is_not_is_refused(daemon, live):
         ours.acknowledged(60)
         files = f"/sessions/{live['session_id']}/files"
 
-        assert daemon.http.get(f"{files}/subtitles").status_code == 404
+        assert daemon.http.get(f"{files}/drawings").status_code == 404
         assert daemon.http.get(f"{files}/video").status_code == 415
 
 
@@ -216,7 +216,10 @@ def test_one_that_is_over_is_opened_as_a_film(daemon, live, data):
     daemon.http.delete(f"/sessions/{live['session_id']}")
 
     film = daemon.http.post("/sessions", json={"recording": live["session_id"]})
+    kept = daemon.http.get(f"/sessions/{live['session_id']}/files/original")
 
+    assert kept.content == data
+    assert kept.headers["content-disposition"].endswith("At%20the%20lake.mkv")
     assert (same.status_code, same.json()["session_id"]) == (200, live["session_id"])
     assert film.status_code == 201
     assert film.json()["duration"] == pytest.approx(SECONDS, abs=0.1)

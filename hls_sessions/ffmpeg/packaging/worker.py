@@ -53,7 +53,7 @@ def serve(channel: Channel) -> None:
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
     if (folder := which.pop("confined_to")) is not None:
-        confine_worker(which["path"], folder)
+        confine_worker(which["path"], folder=folder)
     film: Film | None = None
     while True:
         request = channel.receive().body

@@ -1,12 +1,18 @@
-"""The worker that makes a file for others out of a part of a recording: the same packets, in a container with an index.
+"""The worker that makes a file for others out of the parts of a recording: the same packets, with an index.
 
-The request says ``path`` and ``confined_to`` (the part, and the only folder to write to; null for no confinement),
-``to`` (the file to make) and ``kind``: ``video`` for all of it, ``audio`` for its sound alone, ``wav`` for its samples.
-The answer is ``{"made": form}``, with the container's name, or ``{"error": why, "errno": number}``.
+The request says ``paths`` and ``confined_to`` (the parts, and the only folder to write to; null for no confinement),
+``to`` (the file to make) and ``kind``: ``video`` for all of it, ``audio`` for its sound alone, ``wav`` for the samples
+of its sound, ``subtitles`` for its first texts. The answer is ``{"made": form}``, with the container's name, or
+``{"error": why, "errno": number}``.
+
+Parts follow one another without a hole. Packets of parts can be in one file only if their tracks are alike.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -17,6 +23,8 @@ from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.recording.segmenter import NotMedia
 from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
 from hls_sessions.ffmpeg.sandbox import confine_worker
+from hls_sessions.ffmpeg.subtitles.worker import read
+from hls_sessions.media import Cue, cue_text, webvtt_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +33,12 @@ if TYPE_CHECKING:
 
 IN_MP4: Final = {"h264", "hevc", "av1", "vp9", "aac", "opus", "mp3", "ac3", "eac3", "flac"}
 """Codecs that players take from MP4. Others are put into Matroska."""
+
+TEXTS: Final = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
+"""Codecs of subtitles that are text."""
+
+SHOWN: Final = 5_000_000
+"""Microseconds for which a text is shown that does not say how long."""
 
 MEMORY: Final = 1024**3
 """Bytes of address space beyond those the process begins with: for the index of a long recording."""
@@ -41,11 +55,17 @@ def serve(channel: Channel) -> None:
     bound_memory(MEMORY)
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
+    paths, to = which["paths"], which["to"]
     if which["confined_to"] is not None:
-        confine_worker(which["path"], which["confined_to"])
+        confine_worker(*paths, folder=which["confined_to"])
     try:
-        with av.open(which["path"], options={"format_whitelist": MEDIA}, metadata_errors="replace") as source:
-            form = _samples(source, which["to"]) if which["kind"] == "wav" else _remuxed(source, **_plan(source, which))
+        match which["kind"]:
+            case "wav":
+                form = _samples(paths, to)
+            case "subtitles":
+                form = _texts(paths, to)
+            case kind:
+                form = _remuxed(paths, kind, to)
         channel.send({"made": form})
     except (av.error.FFmpegError, NotMedia, OSError, ValueError, MemoryError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -53,47 +73,104 @@ def serve(channel: Channel) -> None:
     channel.receive()  # the daemon closes the channel
 
 
-def _plan(source: Any, which: dict[str, Any]) -> dict[str, Any]:
-    streams = source.streams
-    chosen = [*streams.audio[:1]] if which["kind"] == "audio" else [*streams.video[:1], *streams.audio[:1]]
-    if not chosen:
-        raise NotMedia(f"there is no {which['kind']} in it")
-    fits = all(stream.codec_context.name.partition("_")[0] in IN_MP4 for stream in chosen)
-    return {"chosen": chosen, "to": which["to"], "form": "mp4" if fits else "matroska"}
+def _open(path: str) -> Any:
+    return av.open(path, options={"format_whitelist": MEDIA}, metadata_errors="replace")
 
 
-def _remuxed(source: Any, chosen: list[Any], to: str, form: str) -> str:
-    """Write the packets of streams into another container."""
-    with av.open(to, "w", format=form, options=OPTIONS[form]) as muxer:
-        tracks = {stream.index: muxer.add_stream_from_template(stream) for stream in chosen}
-        copies = {stream.index: CopiedVideo(stream, None) for stream in chosen if stream.type == "video"}
-        for packet in source.demux(chosen):
-            if packet.pts is not None and packet.size:
-                for each in _copied(packet, copies):
-                    each.stream = tracks[packet.stream.index]
-                    muxer.mux(each)
+def _remuxed(paths: list[str], kind: str, to: str) -> str:
+    """Write the packets of all parts into another container."""
+    form, shapes, ends = "", [], Fraction(0)
+    tracks: list[Any] = []
+    with ExitStack() as opened:
+        muxer: Any = None
+        for path in paths:
+            source = opened.enter_context(_open(path))
+            chosen = _chosen(source, kind)
+            if muxer is None:
+                form, shapes = _form(chosen), [_shape(stream) for stream in chosen]
+                muxer = opened.enter_context(av.open(to, "w", format=form, options=OPTIONS[form]))
+                tracks = [muxer.add_stream_from_template(stream) for stream in chosen]
+            elif [_shape(stream) for stream in chosen] != shapes:
+                raise NotMedia("its parts are not alike, and can only be had one by one")
+            for packet, number in _shifted(source, chosen, ends):
+                ends = max(ends, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                packet.stream = tracks[number]
+                muxer.mux(packet)
     return form
 
 
-def _copied(packet: Any, copies: dict[int, CopiedVideo]) -> Iterator[Any]:
-    copy = copies.get(packet.stream.index)
-    if copy is None:
-        yield packet
-    else:
-        yield from (piece.packet for piece in copy.take(packet))
+def _chosen(source: Any, kind: str) -> list[Any]:
+    streams = source.streams
+    chosen = [*streams.audio[:1]] if kind == "audio" else [*streams.video[:1], *streams.audio[:1]]
+    if not chosen:
+        raise NotMedia(f"there is no {kind} in it")
+    return chosen
 
 
-def _samples(source: Any, to: str) -> str:
+def _form(chosen: list[Any]) -> str:
+    """Return the container for streams."""
+    fits = all(stream.codec_context.name.partition("_")[0] in IN_MP4 for stream in chosen)
+    return "mp4" if fits else "matroska"
+
+
+def _shape(stream: Any) -> tuple[Any, ...]:
+    """Return what must be the same of streams whose packets are in one track."""
+    codec = stream.codec_context
+    size = (codec.width, codec.height) if stream.type == "video" else (codec.sample_rate, codec.layout.name)
+    return (stream.type, codec.name, codec.extradata, *size)
+
+
+def _shifted(source: Any, chosen: list[Any], begins: Fraction) -> Iterator[tuple[Any, int]]:
+    """Yield the packets of a part, and the numbers of their streams. All but the first part begin at a time."""
+    copies = {stream.index: CopiedVideo(stream, None) for stream in chosen if stream.type == "video"}
+    numbers = {stream.index: number for number, stream in enumerate(chosen)}
+    shift = begins - Fraction(source.start_time or 0, av.time_base) if begins else Fraction(0)
+    for packet in source.demux(chosen):
+        if packet.pts is None or not packet.size:
+            continue
+        index = packet.stream.index
+        for each in [packet] if index not in copies else [piece.packet for piece in copies[index].take(packet)]:
+            if shift:
+                ticks = round(shift / each.time_base)
+                each.pts, each.dts = each.pts + ticks, None if each.dts is None else each.dts + ticks
+            yield each, numbers[index]
+
+
+def _samples(paths: list[str], to: str) -> str:
     """Write the samples of the first audio as WAV, with silence where there are none."""
-    if not source.streams.audio:
-        raise NotMedia("there is no audio in it")
-    stream = source.streams.audio[0]
     with av.open(to, "w", format="wav") as muxer:
-        track = muxer.add_stream("pcm_s16le", rate=stream.rate, layout=stream.layout.name)
-        resampler = av.AudioResampler(format="s16", layout=stream.layout.name, rate=stream.rate)
-        for frame in source.decode(stream):
-            for made in resampler.resample(frame):
-                made.pts = None
-                muxer.mux(track.encode(made))
+        track: Any = None
+        for path in paths:
+            with _open(path) as source:
+                [stream] = _chosen(source, "audio")
+                track = track or muxer.add_stream("pcm_s16le", rate=stream.rate, layout=stream.layout.name)
+                resampler = av.AudioResampler(format="s16", layout=track.layout.name, rate=track.rate)
+                for frame in source.decode(stream):
+                    for made in resampler.resample(frame):
+                        made.pts = None
+                        muxer.mux(track.encode(made))
         muxer.mux(track.encode(None))
     return "wav"
+
+
+def _texts(paths: list[str], to: str) -> str:
+    """Write the cues of the first texts of all parts as WebVTT."""
+    cues: list[Cue] = []
+    ends, found = Fraction(0), False
+    for path in paths:
+        with _open(path) as source:
+            texts = [stream.index for stream in source.streams.subtitles if stream.codec_context.name in TEXTS]
+            name, begins = source.format.name, Fraction(source.start_time or 0, av.time_base)
+            packets = (packet for packet in source.demux() if packet.pts is not None)
+            lasts = max((packet.pts + (packet.duration or 0)) * packet.time_base for packet in packets)
+        found = found or bool(texts)
+        shift = round((ends - begins) * 1_000_000)
+        for message in read(path, name, texts[:1]) if texts else ():
+            if message[0] == "cue":
+                _, _, start, end, text = message
+                cues.append(Cue(start + shift, (start + SHOWN if end is None else end) + shift, cue_text(text)))
+        ends += lasts - begins
+    if not found:
+        raise NotMedia("there are no texts in it")
+    Path(to).write_text(webvtt_file(cues), encoding="utf-8")
+    return "webvtt"

@@ -61,7 +61,7 @@ def serve(channel: Channel) -> None:
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
     if which["confined_to"] is not None:
-        confine_worker(which["path"], which["confined_to"])
+        confine_worker(which["path"], folder=which["confined_to"])
     why, encode = None, False
     try:
         _make(channel, which)
