@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import socketserver
 
+import av
 import m3u8
 import pytest
+from rtsp import Stream, answering, serving
 
 from hls_sessions import NotPlayable, SourceRefused
 from hls_sessions.live import judge_source
+from hls_sessions.testing import Clip, make
 
 BOUND = 60
 ALLOWED = ("rtsp://camera.example", "rtmp://127.0.0.1:1935", "udp://*")
@@ -117,3 +121,98 @@ def test_a_source_whose_protocol_libav_does_not_know_ends_its_recording_at_once(
     with pytest.raises(NotPlayable, match="does not know its protocol"):
         recording.ask_playable().get(BOUND)
     assert recording.source.value == "ended"
+
+
+@pytest.fixture(scope="module")
+def stream(hls_clip_folder) -> Stream:
+    return Stream.of(make(Clip(seconds=3, size="128x72", rate="25", gop=25, pixels="yuv420p"), hls_clip_folder))
+
+
+def test_every_frame_of_a_source_over_rtsp_is_kept_at_its_time(hls_supervisor, stream, until):
+    supervisor = hls_supervisor(live_sources=["rtsp://127.0.0.1"])
+    with serving(stream) as url:
+        recording = supervisor.record(source=url)
+        until(lambda: recording.source.value == "lost")
+        recording.finish(BOUND)
+
+    with av.open(str(recording.files()[0].path)) as kept:
+        times = sorted(packet.pts * packet.time_base for packet in kept.demux(video=0) if packet.size)
+    assert [round((time - times[0]) * 25, 1) for time in times] == list(range(75))
+    assert sum(segment.duration for segment in m3u8.loads(str(recording.playlist("video"))).segments) >= 3
+
+
+AV1 = Stream(
+    "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 AV1/90000\r\n"
+    "a=control:track=0\r\n",
+    # Aggregations of units whose lengths lead out of the packet.
+    [(0, bytes([0x80, 96]) + number.to_bytes(2, "big") + bytes(8) + b"\x70" + b"\xff" * 170) for number in range(200)],
+)
+
+
+def says(*answers: bytes) -> type[socketserver.BaseRequestHandler]:
+    """A server that says something to whoever asks, and hangs up when that was read."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(4096)
+            for answer in answers:
+                self.request.sendall(answer)
+
+    return Handler
+
+
+SECRET = "the secret of the house"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answers"),
+    [
+        pytest.param("rtsp", [b"\xff\x00$" * 50_000], id="nonsense over RTSP"),
+        pytest.param("rtsp", [b"RTSP/1.0 200 OK\r\n" + b"X: y\r\n" * 500_000], id="headers without an end"),
+        pytest.param("rtsp", [b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 99999999999\r\n\r\n"], id="a huge body"),
+        pytest.param(
+            "rtsp", [b"RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: file://{secret}\r\n\r\n"], id="moved to a file"
+        ),
+        pytest.param("http", [b"HTTP/1.1 302 Found\r\nLocation: file://{secret}\r\n\r\n"], id="found in a file"),
+        pytest.param("http", [b"HTTP/1.1 302 Found\r\nLocation: {other}\r\n\r\n"], id="found on another server"),
+        pytest.param(
+            "http", [b"HTTP/1.1 200 OK\r\n\r\n#EXTM3U\n#EXTINF:9,\nfile://{secret}\n"], id="a playlist of a file"
+        ),
+        pytest.param("http", [b"HTTP/1.1 200 OK\r\n\r\n#EXTM3U\n#EXTINF:9,\n{other}\n"], id="a playlist of a server"),
+        pytest.param("http", [b"HTTP/1.1 200 OK\r\n\r\nffconcat version 1.0\nfile '{secret}'\n"], id="a list of files"),
+        pytest.param("http", [b"HTTP/1.1 200 OK\r\nX: " + b"y" * 5_000_000], id="a header without an end"),
+        pytest.param("rtmp", [b"\x03" + b"\xff" * 100_000], id="nonsense over RTMP"),
+    ],
+)
+def test_a_hostile_source_is_a_lost_one(hls_supervisor, until, caplog, tmp_path, scheme, answers):
+    caplog.set_level(logging.INFO)
+    secret, asked = tmp_path / "secret.ts", []
+    secret.write_text(SECRET * 100)
+    supervisor = hls_supervisor(live_sources=[f"{scheme}://127.0.0.1"])
+
+    class Other(socketserver.BaseRequestHandler):
+        def handle(self):
+            asked.append(self.client_address)
+
+    with answering(Other) as other:
+        known = {"{secret}": str(secret), "{other}": f"http://127.0.0.1:{other}/x.ts"}
+        for name, value in known.items():
+            answers = [answer.replace(name.encode(), value.encode()) for answer in answers]
+        with answering(says(*answers)) as port:
+            recording = supervisor.record(source=f"{scheme}://127.0.0.1:{port}/film")
+            until(lambda: "a source was lost" in caplog.text)
+
+    assert asked == []
+    assert all(SECRET.encode() not in file.path.read_bytes() for file in recording.files())
+    assert recording.info().state == "active"
+
+
+def test_a_stream_that_is_not_what_it_says_is_a_lost_source(hls_supervisor, until, caplog):
+    caplog.set_level(logging.INFO)
+    supervisor = hls_supervisor(live_sources=["rtsp://127.0.0.1"])
+    with serving(AV1) as url:
+        recording = supervisor.record(source=url)
+        until(lambda: "a source was lost" in caplog.text)
+
+    assert recording.info().state == "active"
+    assert sum(file.size for file in recording.files()) < 100_000

@@ -32,6 +32,9 @@ MEMORY: Final = 512 * 1024**2
 PATIENCE: Final = 10.0
 """Seconds without an answer, or without a packet, after which a source is lost."""
 
+REORDERED: Final = 3
+"""Packets that may be decoded before one that is shown earlier."""
+
 OPTIONS: Final = {
     "rtsp_transport": "tcp",  # of what UDP loses, frames would be missing
     "max_redirects": "0",  # or an allowed host could name any other
@@ -85,22 +88,34 @@ def _pull(channel: Channel, which: dict[str, Any]) -> None:
 
 
 def _timed(packets: Iterator[Any]) -> Iterator[Any]:
-    """Yield packets that have a time. Of RTSP, the first may have none, and counts from the one that follows."""
-    untimed: dict[int, list[Any]] = {}
+    """Yield packets that have a time. Of RTSP, the first may have none: it comes before the earliest of the next."""
+    held: dict[int, list[Any]] = {}
     for packet in packets:
         if not packet.size:
             continue
-        earlier = untimed.setdefault(packet.stream.index, [])
-        if packet.pts is None:
-            earlier.append(packet)
-            continue
-        rate = getattr(packet.stream, "average_rate", None)
-        step = packet.duration or (round(1 / rate / packet.time_base) if rate else 0)
-        for number, each in enumerate(earlier):
-            each.pts = each.dts = packet.pts - step * (len(earlier) - number)
-            yield each
-        earlier.clear()
-        yield packet
+        index = packet.stream.index
+        waiting = held.get(index)
+        if waiting is None and packet.pts is None:
+            held[index] = waiting = []
+        if not waiting and packet.pts is not None:
+            yield packet
+        elif waiting is not None:
+            waiting.append(packet)
+            if sum(each.pts is not None for each in waiting) > REORDERED:
+                held[index] = []
+                yield from _in_time(waiting)
+
+
+def _in_time(packets: list[Any]) -> list[Any]:
+    """Give a time to the first packets of a stream, which have none."""
+    untimed = [packet for packet in packets if packet.pts is None]
+    timed = [packet for packet in packets if packet.pts is not None]
+    rate = getattr(packets[0].stream, "average_rate", None)
+    step = timed[0].duration or (round(1 / rate / timed[0].time_base) if rate else 0)
+    begins = min(packet.pts for packet in timed) - step * len(untimed)
+    for number, packet in enumerate(untimed):
+        packet.pts = packet.dts = begins + step * number
+    return packets
 
 
 def _pass_on(channel: Channel, source: Any, chosen: list[Any], form: str) -> None:
