@@ -37,6 +37,9 @@ def verify(
     except Unreachable as error:
         complain(str(error))
         raise typer.Exit(Exit.NO_DAEMON) from error
+    except OSError as error:
+        complain(str(error))
+        raise typer.Exit(Exit.FAILED) from error
     if as_json:
         print_json(asdict(report))
     else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 TIMEOUT = 120.0
 """Seconds a segment may take: a server that encodes on demand holds the request."""
+
+LARGEST = 256 * 1024**2
+"""Bytes that a segment or a playlist may have: more than players hold."""
+
+LONGEST = 600.0
+"""Seconds that fetching one may take in all."""
 
 TOLERANCE = Fraction(11, 10_000)
 """Seconds a packet may be off the source's time: Matroska's times are whole milliseconds, so a packet may be half a one
@@ -62,6 +69,7 @@ def verify(url: str, source: Path | None = None) -> Report:
     Raises:
         Unreachable: there is no playlist at that address.
         Unreadable: the source cannot be read.
+        OSError: no process can be started to decode it.
     """
     report = Report(url)
     with closing(Workers()) as workers, closing(PacketReader(workers)) as reader:
@@ -84,6 +92,28 @@ def _judge(player: _Player, truth: dict[str, Track], report: Report) -> None:
         report.add(where, "6.2.4", f"The renditions announce different target durations: {sorted(targets)}.")
     _judge_offsets(offsets, report)
     _judge_beginnings(beginnings, report)
+
+
+class _TooMuch(Exception):
+    """A server sends more, or for longer, than anything of a recording takes."""
+
+
+class _Answer(NamedTuple):
+    """What a server has sent."""
+
+    headers: httpx.Headers
+    content: bytes
+
+
+def _read(answer: httpx.Response) -> bytes:
+    data, begun = bytearray(), time.monotonic()
+    for piece in answer.iter_bytes():
+        data += piece
+        if len(data) > LARGEST:
+            raise _TooMuch(f"it has more than {LARGEST:,} bytes")
+        if time.monotonic() - begun > LONGEST:
+            raise _TooMuch(f"it takes more than {LONGEST:g} seconds")
+    return bytes(data)
 
 
 class _Player:
@@ -181,18 +211,17 @@ class _Player:
         answer = self._fetch(url)
         return None if answer is None else answer.content
 
-    def _fetch(self, url: str) -> httpx.Response | None:
+    def _fetch(self, url: str) -> _Answer | None:
+        why: str
         try:
-            answer = self._http.get(url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            self._report.add(_path(url), "delivery", f"It could not be fetched: {error}.")
-            return None
-        if not answer.is_success:
-            self._report.add(
-                _path(url), "delivery", f"It is answered with {answer.status_code} {answer.reason_phrase}."
-            )
-            return None
-        return answer
+            with self._http.stream("GET", url) as answer:
+                if answer.is_success:
+                    return _Answer(answer.headers, _read(answer))
+                why = f"It is answered with {answer.status_code} {answer.reason_phrase}."
+        except (httpx.HTTPError, httpx.InvalidURL, _TooMuch) as error:
+            why = f"It could not be fetched: {error}."
+        self._report.add(_path(url), "delivery", why)
+        return None
 
     def _tracks(self, where: str, data: bytes, looked: Looked) -> list[Track]:
         try:

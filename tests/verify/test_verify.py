@@ -6,7 +6,8 @@ import http.server
 import json
 import re
 import threading
-from contextlib import contextmanager
+import zlib
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import pytest
@@ -255,3 +256,43 @@ def test_the_command_says_what_is_wrong_and_exits_accordingly(url, recording, fi
     assert (right.exit_code, wrong.exit_code, missing.exit_code) == (Exit.OK, Exit.FAILED, Exit.NO_DAEMON)
     assert "Nothing is wrong." in right.stdout
     assert json.loads(wrong.stdout)["findings"]
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """Answers with a megabyte of zeros for each kilobyte that it sends, until nobody listens."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        pack = zlib.compressobj(wbits=31)
+        with suppress(OSError):
+            while True:
+                self.wfile.write(pack.compress(bytes(1 << 20)))
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_has_no_end_is_not_fetched_to_its_end():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with pytest.raises(Unreachable):
+                verify(f"http://127.0.0.1:{server.server_port}/master.m3u8")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_where_no_process_can_be_started_the_command_says_so(url, monkeypatch):
+    def start(*_):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("hls_sessions.ffmpeg.workers.Workers.start", start)
+
+    result = CliRunner().invoke(app, ["verify", url])
+
+    assert result.exit_code == Exit.FAILED
+    assert "Resource temporarily unavailable" in result.stderr

@@ -39,7 +39,7 @@ def serve(channel: Channel) -> None:
     av.logging.set_level(av.logging.PANIC)
     first = channel.receive().body
     if first["confined"]:
-        confine_worker(first["file"])
+        confine_worker(*([first["file"]] if first["file"] else []))
     channel.send(None)
     while True:
         request, data = channel.receive()
