@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 FILM, SEGMENTS = "<film>", "<segments>"
 """The places of file names in a command. ffmpeg-python takes UTF-8 alone, and a name is any bytes."""
 
+MOST_PIXELS = 100_000_000
+"""Pixels of a picture: those of 12K. An encoder holds dozens of pictures. Also of one that grows in the middle."""
+
 HORIZON = 600
 """Segments one run is planned for at most: their times are one argument, and Linux allows 128 KiB for that."""
 
@@ -247,7 +250,7 @@ def _shift(track: VideoTrack, cuts: Cuts) -> Fraction:
 
 def _video(task: _Task, rendition: VideoRendition, shift: Fraction) -> tuple[Any, dict[str, Any]]:
     track, base, cuts, begins = rendition.track, rendition.track.time_base, task.cuts, task.begins
-    source = _from(task, begins - cuts.slack if task.first else None)[str(track.index)]
+    source = _from(task, begins - cuts.slack if task.first else None, max_pixels=MOST_PIXELS)[str(track.index)]
     # Packets before the first frame have no time, and a decoder guesses one; up to 5.1, frames of AV1 that an edit list
     # leaves out are shown. This is needed after an exact seek too: versions of ffmpeg disagree on where a container
     # starts (Opus in Matroska), and count the seek from there.
@@ -274,7 +277,7 @@ def _held_video(task: _Task, rendition: VideoRendition) -> tuple[Any, dict[str, 
     held = len(cuts) - cuts.held
     step = cuts.end(held) - cuts.start(held)
     landing = track.end - HELD_MARGIN if track.frame_times is None else track.frame_times[-1] * base - cuts.slack
-    source = _from(task, landing if landing > track.start else None)[str(track.index)]
+    source = _from(task, landing if landing > track.start else None, max_pixels=MOST_PIXELS)[str(track.index)]
     frames = (
         _filtered_frames(source, rendition, task.binary)
         .filter("tpad", stop=-1, stop_mode="clone")
@@ -449,7 +452,7 @@ def _is_tone_mapped(track: VideoTrack, binary: Binary) -> bool:
     return track.hdr is not None and binary.filters >= TONE_MAPPING
 
 
-def _from(task: _Task, time: Fraction | None) -> Any:
+def _from(task: _Task, time: Fraction | None, **options: Any) -> Any:
     """Open the file so that everything from a time on is read; ffmpeg counts ``-ss`` from the container's start."""
     media = task.presentation.media
     seek: dict[str, Any] = {}
@@ -461,7 +464,7 @@ def _from(task: _Task, time: Fraction | None) -> Any:
     url = _url(media)
     # The whitelist keeps a file's content from naming others.
     protocols = "file,pipe" if url.startswith("file:") else "file,pipe,subfile"
-    return ffmpeg.input(FILM, protocol_whitelist=protocols, **_vetted(media, task.binary), **seek)
+    return ffmpeg.input(FILM, protocol_whitelist=protocols, **_vetted(media, task.binary), **options, **seek)
 
 
 def _url(media: Media) -> str:

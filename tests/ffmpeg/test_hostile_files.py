@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import ebml
 import pytest
 
-from hls_sessions.errors import NotPlayable, SessionError
+from hls_sessions.errors import NotPlayable, SegmentImpossible, SessionError
+from hls_sessions.ffmpeg import find
 from tests import hostile
 
 BOUND = 60
@@ -200,3 +202,20 @@ def test_a_film_with_claims_that_are_not_true_plays(play):
     became = play(*hostile.odd())
 
     assert set(became.values()) == {None}, became
+
+
+def test_a_picture_that_grows_in_the_middle_beyond_what_is_played_becomes_a_gap(hls_supervisor, tmp_path):
+    joined = tmp_path / "grows.ts"
+    for size, seconds, offset in (("128x72", 8, 0), ("12288x8704", 1, 8)):
+        made = ("-f", "lavfi", "-i", f"color=size={size}:rate=10:duration={seconds}", "-c:v", "libx264", "-bf", "0")
+        timed = ("-preset", "ultrafast", "-pix_fmt", "yuv420p", "-output_ts_offset", str(offset), "-f", "mpegts", "-")
+        with joined.open("ab") as file:
+            subprocess.run([find(), "-v", "error", *made, *timed], stdout=file, check=True, timeout=BOUND)
+
+    session = hls_supervisor(media=[tmp_path]).open(joined)
+
+    *before, last = range(len(session.presentation.cuts("video-72p")))
+    assert all(session.segment("video-72p", number, BOUND).stat().st_size for number in before)
+    with pytest.raises(SegmentImpossible):
+        session.segment("video-72p", last, BOUND)
+    assert session.info().state == "active"

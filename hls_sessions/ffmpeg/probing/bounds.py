@@ -15,9 +15,6 @@ SAMPLE_RATES: Final = range(1000, 4_000_001)
 """Samples of audio in a second. To bring the whole of a packet to another rate takes memory for that many more; the
 fastest there is is DSD512, which is decoded to 2.8 million."""
 
-MOST_PIXELS: Final = 100_000_000
-"""Pixels of a picture: those of 12K. An encoder holds dozens of pictures."""
-
 FLATTEST: Final = 100
 """How many times wider than high, or higher than wide, a pixel may be."""
 

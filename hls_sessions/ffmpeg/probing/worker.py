@@ -27,9 +27,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import av
 import av.logging
 
-from hls_sessions.ffmpeg.commands import file_url, part_url, path_in
+from hls_sessions.ffmpeg.commands import MOST_PIXELS, file_url, part_url, path_in
 from hls_sessions.ffmpeg.demuxers import MEDIA
-from hls_sessions.ffmpeg.probing.bounds import FLATTEST, MOST_PIXELS
+from hls_sessions.ffmpeg.probing.bounds import FLATTEST
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
 from hls_sessions.ffmpeg.probing.content_encodings import encrypted_tracks
 from hls_sessions.ffmpeg.probing.late_starts import late_starts
