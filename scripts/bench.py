@@ -23,6 +23,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import live
 import load
 
 from hls_sessions import Session, Supervisor
@@ -74,15 +75,18 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["copies", "load"], help="measure but this")
+    parser.add_argument("--only", choices=["copies", "load", "live"], help="measure but this")
     load.options(parser)
     parser.add_argument("file", nargs="?", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hls_sessions-bench-") as folder:
         scratch = Path(folder)
-        if arguments.only != "load":
+        if arguments.only in {None, "copies"}:
             copies(make(COPIED, scratch, "copied.mp4"), scratch)
-        if arguments.only != "copies":
+        if arguments.only in {None, "live"}:
+            print()
+            live.bench()
+        if arguments.only in {None, "load"}:
             print()
             load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
         if arguments.only:

@@ -1,4 +1,4 @@
-"""Try the invariant of tests/playback/test_invariant.py on ever new films and orders."""
+"""Try the invariant of tests/playback/test_invariant.py on new films and orders, or watch a recording."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def main() -> None:
     """Become the test, for as long as told; its exit code is 1 when something was found."""
     arguments = parse()
     seconds = arguments.minutes * 60 if arguments.seconds is None else arguments.seconds
+    if arguments.live:
+        import live  # noqa: PLC0415 - films need none of it
+
+        sys.exit(live.soak(seconds))
     print(f"{seconds:g} s from seed {arguments.seed}; every ffmpeg has its share", flush=True)
     os.chdir(ROOT)
     told = ("--soak", f"{seconds}", "--soak-seed", f"{arguments.seed}")
@@ -32,6 +36,7 @@ def parse() -> argparse.Namespace:
     time = parser.add_mutually_exclusive_group()
     time.add_argument("--seconds", type=positive, metavar="N")
     time.add_argument("--minutes", type=positive, metavar="N", default=10.0)
+    parser.add_argument("--live", action="store_true", help="record and watch, while workers and daemons are killed")
     parser.add_argument("--seed", type=int, metavar="N", default=secrets.randbelow(1_000_000))
     return parser.parse_args()
 

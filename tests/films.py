@@ -161,7 +161,7 @@ def films(draw) -> Film:
     damage = draw(st.sampled_from(["", "", *DAMAGES])) if container == "mkv" else ""
     # The first frame of late video is shown from the beginning on. x264 makes it grey, in video as small as this, if it
     # lasts nearly as long as the buffer of two seconds.
-    lag = draw(st.integers(-1700, 3000)) if timed else 0
+    lag = draw(st.integers(-3000, 3000)) if timed else 0
     return Film(
         seconds=seconds,
         rate=rate,

@@ -435,6 +435,11 @@ RELOADS = """(times) => new Promise((resolve) => {
 })"""
 
 
+TIMES_OUT = """new Promise((resolve) => {
+    video.hls.on("hlsError", (_, error) => { if (/levelLoadTimeOut/i.test(error.details)) resolve(); });
+})"""
+
+
 @pytest.fixture(scope="module")
 def minute(tmp_path_factory) -> bytes:
     """What a source sends in 40 seconds."""
@@ -459,6 +464,24 @@ def test_a_viewer_may_watch_the_beginning_of_a_recording_that_goes_on_and_go_liv
         assert page.evaluate("video.currentTime") < 20
         page.click("#live")
         assert page.evaluate(PLAYS_ON_TO, 20) > 25
+    daemon.http.delete(f"/recordings/{recording['session_id']}")
+
+
+def test_a_viewer_waits_for_a_source_that_sends_nothing_for_a_while(daemon, page, minute, until):
+    recording = daemon.http.post("/live", json={"low_latency": True}).json()
+    url = f"{daemon.url.replace('http', 'ws')}{recording['input_url']}?token={recording['input_token']}"
+    pieces = [minute[at : at + len(minute) // 4 + 1] for at in range(0, len(minute), len(minute) // 4 + 1)]
+    with connect(url, max_size=None) as source:
+        source.send('{"type": "start"}')
+        for number, piece in enumerate(pieces):
+            source.send((number * len(pieces[0])).to_bytes(8, "big") + piece)
+            if number == 0:
+                page.goto(f"{daemon.url}/watch/{recording['session_id']}")
+                page.evaluate(PLAYS_ON_TO, 2)
+            elif number == 1:
+                page.evaluate(TIMES_OUT)
+        until(lambda: page.evaluate("video.hls.levels[0].details.edge") > 35)
+    assert page.text_content("#status") == "Playing with hls.js"
     daemon.http.delete(f"/recordings/{recording['session_id']}")
 
 

@@ -16,6 +16,8 @@ const RETRY = {
 };
 // The server holds a segment's request until the segment is there: time for a slow encoder to make it.
 const PATIENCE = { maxTimeToFirstByteMs: 60_000, maxLoadTimeMs: 120_000, timeoutRetry: null, errorRetry: RETRY };
+// It also holds a playlist until something new has come. hls.js waits for that less than four seconds, whatever it is told.
+const PLAYLISTS = { default: { ...PATIENCE, timeoutRetry: RETRY } };
 
 // Of a recording that goes on, a viewer is this many seconds behind: segments of 2 seconds, and the time to make them.
 // One of low latency says itself how far; a viewer who has fallen behind plays a little faster.
@@ -34,7 +36,7 @@ function say(text, failed = false) {
 
 function playWithHlsJs() {
   const policy = { default: PATIENCE };
-  const hls = new Hls({ fragLoadPolicy: policy, playlistLoadPolicy: policy, manifestLoadPolicy: policy, ...LIVE });
+  const hls = new Hls({ fragLoadPolicy: policy, playlistLoadPolicy: PLAYLISTS, manifestLoadPolicy: policy, ...LIVE });
   const toLive = document.getElementById("live");
   toLive.addEventListener("click", () => {
     video.currentTime = hls.liveSyncPosition;
