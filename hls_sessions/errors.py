@@ -310,14 +310,14 @@ class RecordingFull(SessionError):
 
 
 class StorageFailed(SessionError):
-    """The segment directory cannot be made or written (permissions, a full disk)."""
+    """A directory of segments or of a recording cannot be made or written (permissions, a full disk)."""
 
     kind = "storage-failed"
 
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
-        super().__init__(f"The segment directory {path} cannot be used: {reason}.")
+        super().__init__(f"The directory or file {path} cannot be used: {reason}.")
 
 
 class StateUnusable(SessionError):

@@ -101,8 +101,8 @@ class Recording(Session):
         """Keep the next bytes of the stream. When it returns, they are in the journal.
 
         Raises:
-            RecordingFull: the recording would be larger than it may be.
-            StorageFailed: they cannot be written, or not all of them.
+            RecordingFull: the recording would be larger than it may be, and is over.
+            StorageFailed: they cannot be written, or not all of them, and the recording is over.
             InputBusy: another source has taken the place of this one.
             NotPlayable: what has come so far is no media.
             RecordingOver: the recording is over.

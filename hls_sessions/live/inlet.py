@@ -10,7 +10,7 @@ import threading
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from hls_sessions.errors import InputBusy, RecordingOver
+from hls_sessions.errors import InputBusy, RecordingFull, RecordingOver, StorageFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +68,8 @@ class Input:
 
         Raises:
             WrongOffset: they do not follow what is there.
-            RecordingFull: the recording would be larger than it may be.
-            StorageFailed: they cannot be written; the journal says how many are.
+            RecordingFull: the recording would be larger than it may be, and is over.
+            StorageFailed: they cannot be written, and the recording is over; the journal says how many are.
             InputBusy: another source has taken the place of this one.
             RecordingOver: the recording is over.
         """
@@ -167,14 +167,18 @@ class Inlet:
     # ---- for Input
 
     def write(self, source: Input, offset: int, data: bytes | memoryview) -> int:
-        """Write for a source, if it is still the one."""
-        with self._lock:
-            self._judge(source)
-            self._heard_at = self._clock.monotonic()
-            if source.begins is not None:
-                self._journal.begin(extension_of(source.begins, data))
-                source.begins = None
-            following = self._journal.append(offset, data)
+        """Write for a source, if it is still the one. Where no more can be kept, the recording is over."""
+        try:
+            with self._lock:
+                self._judge(source)
+                self._heard_at = self._clock.monotonic()
+                if source.begins is not None:
+                    self._journal.begin(extension_of(source.begins, data))
+                    source.begins = None
+                following = self._journal.append(offset, data)
+        except (RecordingFull, StorageFailed) as error:
+            self.end(f"no more can be kept of it: {error}", error)
+            raise
         self.changed()
         return following
 

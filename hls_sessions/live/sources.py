@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from hls_sessions.errors import NotPlayable, RecordingFull, SessionError, SourceRefused, StorageFailed
+from hls_sessions.errors import NotPlayable, SessionError, SourceRefused
 from hls_sessions.ffmpeg import PULL, WorkerFailed
 
 if TYPE_CHECKING:
@@ -105,9 +105,6 @@ class Puller:
                 logger.info("a source was lost: %s", why or "it has ended")
                 if why is None and self._source is not None and scheme in ENDS:
                     self._source.stop()
-            except (RecordingFull, StorageFailed) as error:
-                # Another try would bring more of it, and could not be kept either.
-                self._inlet.end(f"no more can be kept of it: {error}")
             except (OSError, WorkerFailed, SessionError) as error:
                 logger.warning("a source is not fetched: %s", error)
             finally:

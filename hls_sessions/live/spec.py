@@ -79,7 +79,8 @@ class RecordingSpec:
     @property
     def notes(self) -> tuple[str, ...]:
         """What could not be shown of it."""
-        return tuple(f"Part {file} could not be shown: {why}." for file, why in self.ledger.done.items() if why)
+        parts = (f"Part {file} could not be shown: {why}." for file, why in self.ledger.done.items() if why)
+        return (*parts, *(() if self.inlet.over is None else (f"The recording is over: {self.inlet.over}.",)))
 
     def promised(self) -> dict[str, Any]:
         """Return nothing: what was promised is in the ledger."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 from fractions import Fraction
 from io import BytesIO
+from pathlib import Path
 
 import av
 import m3u8
@@ -22,6 +24,7 @@ from hls_sessions import (
     SegmentNotFound,
     SessionEnded,
     SourceState,
+    StorageFailed,
     WrongOffset,
 )
 from hls_sessions.errors import IllegalTransition, RenditionNotFound
@@ -267,8 +270,36 @@ def test_one_that_is_larger_than_it_may_be_keeps_what_it_has(hls_supervisor, arr
 
     with pytest.raises(RecordingFull):
         source.write(len(data), b"more")
+
+    recording.ask_playable().get(BOUND)
+    assert recording.source is SourceState.ENDED
     recording.finish(BOUND)
     assert len(shown(recording)[0]) == 20 * SECONDS
+    assert any("no more can be kept" in note for note in recording.info().notes)
+
+
+def test_one_whose_disk_is_full_ends_with_what_is_there(hls_supervisor, arrives, monkeypatch):
+    data, write = arrives(MATROSKA), os.write
+    recording = hls_supervisor().record()
+    send(recording, data)
+
+    def full(file, more):
+        if Path(f"/proc/self/fd/{file}").readlink().name == "part-0.mkv":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, more)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageFailed, match="No space left"):
+        recording.write(b"more")
+    monkeypatch.undo()
+
+    with pytest.raises(StorageFailed):
+        recording.write(b"more")
+    recording.finish(BOUND)
+    assert listed(recording).is_endlist
+    assert len(shown(recording)[0]) == 20 * SECONDS
+    assert recording.files()[0].size == len(data)
+    assert any("No space left" in note for note in recording.info().notes)
 
 
 @pytest.mark.parametrize("data", [b"\0" * 100_000, b"<html>" * 1000, b"#EXTM3U\n#EXTINF:2,\nfile:///etc/passwd\n"])

@@ -86,7 +86,7 @@ def test_a_session_directory_names_the_process_that_owns_it(directory):
 def test_a_directory_that_cannot_be_made_is_an_error_with_a_sentence(tmp_path):
     (tmp_path / "file").touch()
 
-    with pytest.raises(StorageFailed, match=r"The segment directory .* cannot be used: Not a directory"):
+    with pytest.raises(StorageFailed, match=r"The directory or file .* cannot be used: Not a directory"):
         SegmentDirectory(tmp_path / "file" / str(uuid4())).open()
 
 
