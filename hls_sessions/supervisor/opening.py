@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from hls_sessions.encoding import lacking
 from hls_sessions.errors import (
     FileChanged,
     IllegalTransition,
@@ -23,7 +22,6 @@ from hls_sessions.ffmpeg import grew, version_of
 from hls_sessions.segments import new_directory
 from hls_sessions.session import SessionSpec, judge_file
 from hls_sessions.supervisor.graceful_stop import STOPPING
-from hls_sessions.supervisor.tree import start_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -231,17 +229,7 @@ class Opening:
         self._table.add(entry)
         self._factory.update(entry)  # the settings may have changed since it was made
         self._recorder.opened(entry.spec, entry.record)
-        try:
-            self._tree.begin(entry)
-        except BaseException as error:
-            cause = start_failure(error)
-            entry.fail(f"it could not be started: {cause}")
-            self._tree.end(entry)
-            if (lacks := lacking(error)) is not None:
-                raise Unavailable(f"This machine has run out of {lacks}.") from error
-            if cause is error:
-                raise
-            raise cause from error
+        self._tree.open(entry)
 
     def _read_whole(self, wanted: Wanted) -> None:
         """Have the whole file read if its index does not say where its frames are; the next viewer may get a copy."""

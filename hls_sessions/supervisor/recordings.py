@@ -34,11 +34,9 @@ from hls_sessions.live import (
     judge_source,
     recorded_files,
 )
-from hls_sessions.otp import StartError
 from hls_sessions.segments import SegmentDirectory, new_directory, remembered_directory
 from hls_sessions.supervisor.graceful_stop import STOPPING
 from hls_sessions.supervisor.sessions import Entry
-from hls_sessions.supervisor.tree import start_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -166,7 +164,7 @@ class Recordings:
                 self._table.add(entry)
                 self._factory.update(entry)
                 self._recorder.opened(entry.spec, entry.record)
-                self._begin(entry)
+                self._tree.open(entry)
                 self._fetch(entry)
             except BaseException:
                 self._syncer.remove(journal)
@@ -222,7 +220,7 @@ class Recordings:
                 with self._table.opening:
                     self._table.add(entry)
                     self._factory.update(entry)
-                    self._begin(entry)
+                    self._tree.open(entry)
                 self._fetch(entry)
             except Exception as error:  # noqa: BLE001 - whatever it is, it ends this recording and no other
                 why = f"it could not go on when its daemon was started again: {error}"
@@ -323,15 +321,6 @@ class Recordings:
         if (url := spec.ledger.facts.source) is not None and spec.ledger.over is None:
             self._pullers = [puller for puller in self._pullers if puller.is_alive]
             self._pullers.append(Puller(url, spec.inlet, self._workers))
-
-    def _begin(self, entry: Entry) -> None:
-        try:
-            self._tree.begin(entry)
-        except StartError as error:
-            cause = start_failure(error)
-            entry.fail(f"it could not be started: {cause}")
-            self._tree.end(entry)
-            raise cause from error
 
     @staticmethod
     def _recording(entry: Entry) -> Recording:

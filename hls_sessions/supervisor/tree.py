@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hls_sessions.encoding import WatcherServer
+from hls_sessions.encoding import WatcherServer, lacking
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, Unavailable
 from hls_sessions.otp import (
     AlreadyStarted,
@@ -155,6 +155,25 @@ class Tree:
         """
         with suppress(AlreadyStarted):  # by a supervisor of the sessions that was restarted meanwhile
             self._ask_sessions(lambda sessions: start_child(sessions, self._child(entry)))
+
+    def open(self, entry: Entry) -> None:
+        """Start a session's actor for a caller that opens it; one that does not start is ended.
+
+        Raises:
+            SessionError: the session's own error, where it gave one.
+            Unavailable: there are no processes any more, or this machine has run out of something.
+        """
+        try:
+            self.begin(entry)
+        except BaseException as error:
+            cause = start_failure(error)
+            entry.fail(f"it could not be started: {cause}")
+            self.end(entry)
+            if (lacks := lacking(error)) is not None:
+                raise Unavailable(f"This machine has run out of {lacks}.") from error
+            if cause is error:
+                raise
+            raise cause from error
 
     def end(self, entry: Entry) -> None:
         """End a session, and return when everything it used is freed."""
