@@ -218,4 +218,6 @@ def extension_of(mime: str, data: bytes | memoryview) -> str:
     head = bytes(data[:64])
     if b"webm" in head:
         return "webm"
-    return next((extension for at, magic, extension in MAGIC if head[at : at + len(magic)] == magic), "bin")
+    # The first bytes may be few: MediaRecorder sends one.
+    begun = ((extension, magic, head[at : at + len(magic)]) for at, magic, extension in MAGIC)
+    return next((extension for extension, magic, first in begun if first and magic.startswith(first)), "bin")

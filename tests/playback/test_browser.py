@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -464,6 +465,34 @@ def test_a_viewer_may_watch_the_beginning_of_a_recording_that_goes_on_and_go_liv
         assert page.evaluate("video.currentTime") < 20
         page.click("#live")
         assert page.evaluate(PLAYS_ON_TO, 20) > 25
+    daemon.http.delete(f"/recordings/{recording['session_id']}")
+
+
+SENDS = """async ([url, film, at, more]) => {
+    const bytes = Uint8Array.from(atob(film), (character) => character.charCodeAt(0));
+    const space = new Uint8Array(8 + more); // an element of Matroska that says nothing
+    new DataView(space.buffer).setBigUint64(0, (0xEC01n << 48n) | BigInt(more));
+    const whole = await new Blob([bytes.subarray(0, at), space, bytes.subarray(at)]).arrayBuffer();
+    return await new Promise((resolve) => {
+        const uplink = new Uplink(url, "video/x-matroska", (news) => {
+            if (news.recorded || news.failed) resolve([whole.byteLength, news.recorded ?? news.failed]);
+        });
+        uplink.add(whole);
+        uplink.stop();
+    });
+}"""
+
+
+def test_a_browser_whose_chunks_are_larger_than_a_message_may_be_loses_nothing(daemon, page, minute):
+    recording = daemon.http.post("/live", json={}).json()
+    url = f"{daemon.url.replace('http', 'ws')}{recording['input_url']}?token={recording['input_token']}"
+    page.goto(f"{daemon.url}/record")
+    film, at = base64.b64encode(minute).decode(), minute.index(b"\x1fC\xb6u")
+
+    made, files = page.evaluate(SENDS, [url, film, at, 70_000_000])
+
+    assert [file["bytes"] for file in files] == [made]
+    assert files[0]["seconds"] == pytest.approx(40, abs=0.1)
     daemon.http.delete(f"/recordings/{recording['session_id']}")
 
 

@@ -4,6 +4,7 @@
 
 const SLICE = 250; // milliseconds of media in a chunk
 const KEYFRAMES = 1_000; // milliseconds between keyframes, so that the server need not encode
+const LARGEST = 1024 * 1024; // bytes of a message; the server takes no more than 64, and some browsers make chunks of 50 MB
 const FIRST_PAUSE = 500; // milliseconds until the first try to connect again; twice as long after each
 const LONGEST_PAUSE = 8_000;
 const REFUSED = new Set([4400, 4403, 4404, 4409, 4410, 4413, 4415]); // no use in coming back with the same
@@ -97,11 +98,13 @@ class Uplink {
   }
 
   send(chunk, from) {
-    const bytes = chunk.bytes.subarray(from - chunk.offset);
-    const message = new Uint8Array(8 + bytes.length);
-    new DataView(message.buffer).setBigUint64(0, BigInt(from));
-    message.set(bytes, 8);
-    this.socket.send(message);
+    for (let at = from - chunk.offset; at < chunk.bytes.length; at += LARGEST) {
+      const bytes = chunk.bytes.subarray(at, at + LARGEST);
+      const message = new Uint8Array(8 + bytes.length);
+      new DataView(message.buffer).setBigUint64(0, BigInt(chunk.offset + at));
+      message.set(bytes, 8);
+      this.socket.send(message);
+    }
   }
 
   stopIfAllIsSent() {
