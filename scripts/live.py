@@ -380,14 +380,14 @@ def soak(seconds: float) -> int:
         begun, killed, daemons = time.monotonic(), 0, 0
         cuts = deque(cut for cut in CUTS if 3 * cut < seconds)
         wanted, was_shown = len(cuts), []
-        next_kill, next_daemon, next_cut = MAKER_KILLED, seconds / DAEMON_KILLS, seconds / 5
+        next_kill, next_daemon, next_cut = MAKER_KILLED, seconds / (DAEMON_KILLS + 1), seconds / 5
         while (now := time.monotonic() - begun) < seconds:
             time.sleep(0.25)
             if now > next_kill:
                 next_kill += MAKER_KILLED
                 killed += kill_worker(running, session)
             if now > next_daemon:
-                next_daemon += seconds / DAEMON_KILLS
+                next_daemon += seconds / (DAEMON_KILLS + 1)
                 running.kill()
                 daemons += 1
             if cuts and now > next_cut:

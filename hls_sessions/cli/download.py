@@ -51,10 +51,10 @@ def download(
         # Under its name only when it is whole.
         unfinished = Path(f"{name}.part")
         try:
-            with unfinished.open("wb") as file, progress(name, int(answer.headers["content-length"])) as advance:
+            with unfinished.open("wb") as file, progress(name, int(answer.headers["content-length"])) as line:
                 for data in answer.iter_bytes():
                     file.write(data)
-                    advance(len(data))
+                    line.advance(len(data))
             unfinished.replace(name)
         except OSError as error:
             unfinished.unlink(missing_ok=True)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.exits import Exit
-from hls_sessions.cli.screen import complain, print_facts, print_json, progress
+from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from hls_sessions.cli.screen import ProgressLine
+
+LOOK = 1.0
+"""Seconds between two looks at what can be watched."""
 
 CHUNK = 64 * 1024
 """Bytes that are sent at once. Fewer are sent as soon as they are there."""
@@ -50,8 +58,8 @@ def record(
         if not as_json:
             # On standard error, because it is of use while the command still runs.
             sys.stderr.write(f"watch it at  {daemon.url}{recording['player_url']}\n")
-        with progress("recording") as advance:
-            files = daemon.send(recording["input_url"], recording["input_token"], mime, _chunks(file, advance))
+        with progress("recording") as line, _looked_at(daemon, recording["session_id"], line):
+            files = daemon.send(recording["input_url"], recording["input_token"], mime, _chunks(file, line))
     now = daemon.get(f"/sessions/{recording['session_id']}")
     if as_json:
         print_json(now | files)
@@ -77,8 +85,31 @@ def _opened(source: str) -> BinaryIO:
         raise typer.Exit(Exit.NO_MEDIA) from error
 
 
-def _chunks(file: BinaryIO, advance: Callable[[int], None]) -> Iterator[bytes]:
+def _chunks(file: BinaryIO, line: ProgressLine) -> Iterator[bytes]:
     read = getattr(file, "read1", file.read)
     while data := read(CHUNK):
         yield data
-        advance(len(data))
+        line.advance(len(data))
+
+
+@contextmanager
+def _looked_at(daemon: Daemon, session: str, line: ProgressLine) -> Iterator[None]:
+    """Show meanwhile how much of it can be watched, and how far that is behind the source."""
+    over, begun = Event(), time.monotonic()
+
+    def look() -> None:
+        with suppress(typer.Exit):  # the daemon cannot be reached: whoever sends to it says so
+            while not over.wait(LOOK):
+                there = daemon.get(f"/sessions/{session}")["duration"]
+                behind = max(0.0, time.monotonic() - begun - there)
+                line.say(f"{clock_time(there)} can be watched, {behind:.1f} s behind,")
+
+    looking = Thread(target=look, name="look", daemon=True)
+    if line.is_shown:
+        looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if line.is_shown:
+            looking.join()

@@ -8,14 +8,23 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    FileSizeColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from hls_sessions.counters import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 WIDTH = 200
 """Columns a table may have. A narrower terminal wraps its lines, which is easier to read and to copy from than
@@ -43,15 +52,37 @@ def print_facts(facts: Mapping[str, object]) -> None:
     sys.stdout.flush()
 
 
+class ProgressLine:
+    """A line on a terminal that shows how many bytes have come. Any thread may use it."""
+
+    def __init__(self, shown: Progress, task: TaskID) -> None:
+        self._shown = shown
+        self._task = task
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether there is a terminal to show it on."""
+        return not self._shown.disable
+
+    def advance(self, more: int) -> None:
+        """Show more bytes."""
+        self._shown.advance(self._task, more)
+
+    def say(self, what: str) -> None:
+        """Show what is going on."""
+        self._shown.update(self._task, description=what)
+
+
 @contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many bytes have come; the function that is yielded adds some."""
-    columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn(), TimeElapsedColumn())
+def progress(what: str, total: int | None = None) -> Iterator[ProgressLine]:
+    """Show on a terminal how many bytes have come; of a total, if it is known."""
+    size = FileSizeColumn() if total is None else DownloadColumn()
+    columns = (TextColumn("{task.description}"), size, TransferSpeedColumn(), TimeElapsedColumn())
     bar = (BarColumn(),) if total is not None else ()
     console = Console(stderr=True)
     with Progress(*bar, *columns, console=console, disable=not console.is_terminal) as shown:
         task = shown.add_task(what, total=total)
-        yield lambda more: shown.advance(task, more)
+        yield ProgressLine(shown, task)
 
 
 def complain(sentence: str) -> None:
