@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from hls_sessions.errors import RenditionNotFound, SegmentImpossible, SegmentNotFound
+from hls_sessions.live.exports import made_files
 from hls_sessions.live.playlists import live_master_playlist, live_playlist
 from hls_sessions.live.server import GetAdvanced, GetFinished, GetPartial, GetPlayable
 from hls_sessions.media import CompressedText
@@ -33,20 +35,28 @@ class RecordedFile:
 
     name: str
     kind: str
-    """``original``: what has arrived, unchanged."""
+    """``original``: what has arrived, unchanged; else what was made of it."""
     size: int
     """Bytes so far."""
     seconds: float
     """How much of it can be watched."""
     path: Path
+    made_from: tuple[str, ...] = ()
+    """The names of the files that it was made of."""
 
 
 def recorded_files(journal: Journal, ledger: Ledger) -> tuple[RecordedFile, ...]:
-    """Return the files that there are of a recording."""
-    return tuple(
-        RecordedFile(part.path.name, "original", part.size, float(ledger.seconds_of(part.number)), part.path)
-        for part in journal.parts
-    )
+    """Return the files that there are of a recording: what has arrived, and then what was made of it."""
+    seconds = {part.number: float(ledger.seconds_of(part.number)) for part in journal.parts}
+    files = [
+        RecordedFile(part.path.name, "original", part.size, seconds[part.number], part.path) for part in journal.parts
+    ]
+    for path, kind, of in made_files(journal.folder):
+        parts = [part for part in journal.parts if of in {None, part.number}]
+        with suppress(FileNotFoundError):  # another was made in its place
+            size, names = path.stat().st_size, tuple(part.path.name for part in parts)
+            files.append(RecordedFile(path.name, kind, size, sum(seconds[part.number] for part in parts), path, names))
+    return tuple(files)
 
 
 class Recording(Session):

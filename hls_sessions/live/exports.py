@@ -17,7 +17,7 @@ from hls_sessions.errors import NotPlayable, StorageFailed, Unavailable
 from hls_sessions.ffmpeg import REMUX, WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Workers
@@ -28,6 +28,7 @@ KINDS: Final = ("video", "audio", "wav", "subtitles")
 ``subtitles``: its first texts, as WebVTT."""
 
 FOLDER: Final = "made"
+ALL: Final = "all"
 
 EXTENSIONS: Final = {
     ("video", "mp4"): "mp4",
@@ -43,6 +44,13 @@ LONGEST: Final = 600.0
 """Seconds that making one may take."""
 
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+
+
+def made_files(folder: Path) -> Iterator[tuple[Path, str, int | None]]:
+    """Yield the files that were made of a recording, the kind of each, and its part; None for all of them."""
+    for path in sorted((folder / FOLDER).glob("*-*-*.*")):
+        kind, part, _ = path.stem.split("-")
+        yield path, kind, None if part == ALL else int(part)
 
 
 class Exports:
@@ -62,7 +70,7 @@ class Exports:
             Unavailable: no process can make it now.
         """
         folder = parts[0].path.parent / FOLDER
-        which = f"{kind}-{parts[0].number if len(parts) == 1 else 'all'}"
+        which = f"{kind}-{parts[0].number if len(parts) == 1 else ALL}"
         name = f"{which}-{sum(part.size for part in parts)}"
         with self._lock:
             if (made := next(folder.glob(f"{name}.*"), None)) is not None:

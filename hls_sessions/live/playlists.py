@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hls_sessions.media import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from fractions import Fraction
 
     from hls_sessions.live.ledger import Ledger
@@ -57,8 +57,11 @@ def live_playlist(
         window: seconds up to the newest segment that can be watched; 0 for everything from the beginning on.
         part_target: seconds that no part of a segment is longer than; None where segments are offered whole.
     """
+    # It may grow meanwhile. Parts are looked at first, so that none is missing of what the segments do not hold yet.
+    is_over, partials, segments = timeline.is_over, timeline.partials, len(timeline)
+    if is_over or part_target is None:
+        partials = {}
     first = timeline.oldest_within(max(window, FEWEST * timeline.target)) if window else 0
-    partials = timeline.partials if part_target is not None and not timeline.is_over else {}
     lines = [
         "#EXTM3U",
         f"#EXT-X-VERSION:{VERSION if all(kind in part.kinds for part in timeline.parts) else GAPS}",
@@ -74,14 +77,14 @@ def live_playlist(
     if not window:
         lines.append("#EXT-X-PLAYLIST-TYPE:EVENT")
     lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
-    for segment in range(first, len(timeline)):
+    for segment in range(first, segments):
         lines += _begin(timeline, segment, kind, opens=segment == first)
         lines += _partials(timeline, partials.get(segment, ()), segment, kind)
         lines += _segment(timeline, segment, kind)
-    if timeline.is_over:
+    if is_over:
         lines.append("#EXT-X-ENDLIST")
     elif part_target is not None:
-        lines += _following(timeline, partials.get(len(timeline), ()), kind, opens=first == len(timeline))
+        lines += _following(timeline, segments, partials, kind, opens=first == segments)
     return "\n".join(lines) + "\n"
 
 
@@ -114,17 +117,24 @@ def _segment(timeline: GrowingTimeline, segment: int, kind: str) -> Iterator[str
     yield f"{segment}.m4s"
 
 
-def _following(timeline: GrowingTimeline, parts: Sequence[PartialSegment], kind: str, *, opens: bool) -> Iterator[str]:
+def _following(
+    timeline: GrowingTimeline,
+    segment: int,
+    partials: Mapping[int, Sequence[PartialSegment]],
+    kind: str,
+    *,
+    opens: bool,
+) -> Iterator[str]:
     """Yield the parts of the segment that follows, the one that comes next, and how far other renditions are.
 
     A part is whole when a frame of the next one has come. So it is known whether that one belongs to the same segment.
     """
-    segment = len(timeline)
+    parts = partials.get(segment, ())
     if parts:
         yield from _begin(timeline, segment, kind, opens=opens)
         yield from _partials(timeline, parts, segment, kind)
     yield f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{partial_name(segment, len(parts))}"'
-    last = (segment, len(parts) - 1) if parts else (segment - 1, len(timeline.partials.get(segment - 1, ())) - 1)
+    last = (segment, len(parts) - 1) if parts else (segment - 1, len(partials.get(segment - 1, ())) - 1)
     for other in sorted({each for part in timeline.parts for each in part.kinds} - {kind}):
         yield f'#EXT-X-RENDITION-REPORT:URI="../{other}/index.m3u8",LAST-MSN={last[0]},LAST-PART={max(last[1], 0)}'
 

@@ -412,13 +412,15 @@ class RecordingServer(BaseSessionServer):
         try:
             if not cut["part"] and not self._goes_on_at(maker, begins):
                 self._begin_section(maker, cut, inits, begins)
-            if self._spec.part_target is not None:
-                self._publish_partial(maker, number, cut)
+            partial = None if self._spec.part_target is None else self._publish_partial(maker, number, cut)
             if cut["closes"]:
                 self._publish(maker, number, cut)
                 # A stretch without a frame is not shown: what follows it is another section.
                 longest = self._timeline.begins(number) + self._timeline.target
                 self._ledger.add(min(ends, longest), cut["sizes"])
+            # A maker that goes on for another makes the parts again that were there.
+            if partial is not None and cut["part"] >= len(self._timeline.partials.get(number, ())):
+                self._timeline.add_partial(number, partial)
         except (StorageFailed, BrokenSegment, ValueError) as error:
             # Without a line in the ledger no segment counts: the recording cannot be shown any farther.
             logger.error("%r ends: %s", self, error)  # noqa: TRY400 - the disk's fault, or the source's
@@ -467,16 +469,14 @@ class RecordingServer(BaseSessionServer):
             if (path := self._cache.publish_init(kind, section, init)) is not None:
                 self._waiting.answer(GetInit(kind, section), path)
 
-    def _publish_partial(self, maker: Maker, number: int, cut: dict[str, Any]) -> None:
+    def _publish_partial(self, maker: Maker, number: int, cut: dict[str, Any]) -> PartialSegment:
         """Make a part of the segment that follows visible. One that the disk has no room for is missing."""
         part, opens = cut["part"], {}
         for kind, made in cut["made"].items():
             file = maker.partial_output(kind, number, part)
             if self._cache.publish_partial(kind, number, part, file, made["size"]) is not None:
                 opens[kind] = made["opens"]
-        # A maker that goes on for another makes the parts again that were there.
-        if not self._timeline.reaches(number, part):
-            self._timeline.add_partial(PartialSegment(Fraction(cut["ends"]), opens))
+        return PartialSegment(Fraction(cut["ends"]), opens)
 
     def _publish(self, maker: Maker, number: int, cut: dict[str, Any]) -> None:
         """Make a segment visible. If the disk has no room for it, it is made again when somebody asks for it."""

@@ -88,10 +88,9 @@ class GrowingTimeline:
         self.partials = {segment: parts for segment, parts in self.partials.items() if segment >= offered}
         return len(self) - 1
 
-    def add_partial(self, partial: PartialSegment) -> None:
-        """Add a part to the segment that follows."""
-        following = len(self)
-        self.partials = {**self.partials, following: (*self.partials.get(following, ()), partial)}
+    def add_partial(self, segment: int, partial: PartialSegment) -> None:
+        """Add a part to the segment that follows; its last one after the segment, or another would be awaited."""
+        self.partials = {**self.partials, segment: (*self.partials.get(segment, ()), partial)}
 
     def reaches(self, segment: int, part: int | None) -> bool:
         """Whether there is a segment or, if one is named, that part of it."""

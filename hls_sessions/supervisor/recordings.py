@@ -75,6 +75,8 @@ class KeptRecording:
     """Bytes that have arrived."""
     over: str | None
     """Why it is over; None while it goes on."""
+    files: tuple[RecordedFile, ...]
+    """What has arrived, and what was made of it."""
 
 
 class Recordings:
@@ -189,7 +191,7 @@ class Recordings:
         return parts[0].path
 
     def files(self, recording_id: str) -> tuple[RecordedFile, ...]:
-        """Return the files that there are of a recording, whether or not it still goes on.
+        """Return the files that there are of a recording, those that have arrived first, whether or not it goes on.
 
         Raises:
             RecordingNotFound: there is no such recording.
@@ -346,4 +348,5 @@ class Recordings:
             over = ledger.over or "its session has ended"
         facts = ledger.facts
         duration = float(ledger.timeline.duration)
-        return KeptRecording(facts.id, facts.user, facts.name, facts.created_at, duration, journal.size, over)
+        files = recorded_files(journal, ledger)
+        return KeptRecording(facts.id, facts.user, facts.name, facts.created_at, duration, journal.size, over, files)

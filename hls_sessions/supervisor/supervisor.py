@@ -313,7 +313,9 @@ class Supervisor:
         return self._running().recordings.one(recording_id)
 
     def recording_files(self, recording_id: str) -> tuple[RecordedFile, ...]:
-        """Return the files that have arrived of a recording, one for each part, whether or not it still goes on.
+        """Return the files that there are of a recording, whether or not it still goes on.
+
+        Those that have arrived come first, one for each part, and then those that were made of them.
 
         Raises:
             RecordingNotFound: there is no such recording.

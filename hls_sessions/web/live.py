@@ -110,6 +110,8 @@ class RecordingAnswer:
     """Bytes that have arrived."""
     over: str | None
     """Why it is over; null while it goes on."""
+    files: list[dict[str, Any]]
+    """What has arrived of it, and what was made of that: name, kind, bytes, seconds, and the files it was made from."""
 
 
 @router.post("/live", status_code=201)
@@ -135,7 +137,7 @@ async def record(wanted: RecordRequest, supervisor: Supervised, request: Request
 async def recordings(supervisor: Supervised) -> list[RecordingAnswer]:
     """List all recordings that are kept, the oldest first."""
     kept = await Threads.OPERATING.run(supervisor.recordings)
-    return [RecordingAnswer(**asdict(each)) for each in kept]
+    return [RecordingAnswer(**{**asdict(each), "files": list(map(_described, each.files))}) for each in kept]
 
 
 @router.delete("/recordings/{session_id}", status_code=204)
@@ -325,9 +327,10 @@ async def file(request: Request) -> Response:
         raise HTTPException(404)
     if kind == "original":
         parts, wanted = await Threads.OPERATING.run(supervisor.recording_files, recording), wanted or 0
-        if wanted >= len(parts):
-            raise SegmentNotFound(kind, wanted, len(parts))
-        path = parts[wanted].path
+        arrived = [file.path for file in parts if file.kind == kind]
+        if wanted >= len(arrived):
+            raise SegmentNotFound(kind, wanted, len(arrived))
+        path = arrived[wanted]
     else:
         path = await Threads.OPERATING.run(supervisor.export_recording, recording, kind, wanted)
     kept = await Threads.OPERATING.run(supervisor.recording, recording)
@@ -357,7 +360,13 @@ async def _finished(recording: Recording) -> list[dict[str, Any]]:
 
 
 def _described(file: RecordedFile) -> dict[str, Any]:
-    return {"name": file.name, "kind": file.kind, "bytes": file.size, "seconds": file.seconds}
+    return {
+        "name": file.name,
+        "kind": file.kind,
+        "bytes": file.size,
+        "seconds": file.seconds,
+        "made_from": list(file.made_from),
+    }
 
 
 open_routes = [

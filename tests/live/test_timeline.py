@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
@@ -12,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hls_sessions.live import GrowingTimeline, live_playlist
+from hls_sessions.live.timeline import PartialSegment
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 KINDS = ("video", "audio")
@@ -149,3 +153,83 @@ def test_nothing_is_added_when_it_is_over_or_to_an_earlier_part():
         timeline.add(Fraction(4))
     with pytest.raises(ValueError, match="cannot be added"):
         timeline.begin_part(1, Fraction(0), NOON, KINDS)
+
+
+# ---- parts
+
+HALF = Fraction(1, 2)
+
+
+def add_parts(timeline, parts=4):
+    """Add a segment in parts of half a second."""
+    segment = len(timeline)
+    begins = timeline.begins(segment)
+    for number in range(1, parts + 1):
+        opens = {"video": number == 1, "audio": True}
+        if number == parts:
+            timeline.add(begins + parts * HALF)
+        timeline.add_partial(segment, PartialSegment(begins + number * HALF, opens))
+
+
+def hint(playlist: str) -> tuple[int, int]:
+    segment, part = re.search(r'PRELOAD-HINT:TYPE=PART,URI="(\d+)\.(\d+)\.m4s"', playlist).groups()
+    return int(segment), int(part)
+
+
+def test_the_parts_of_a_segment_are_named_before_it_and_those_of_the_next_after_the_last():
+    timeline = grown((Fraction(0), []))
+    add_parts(timeline, 2)
+    timeline.add_partial(1, PartialSegment(Fraction(3, 2), {"audio": True}))
+
+    lines = live_playlist(timeline, "video", part_target=HALF).splitlines()
+
+    assert lines[lines.index('#EXT-X-MAP:URI="init.mp4"') + 2 :] == [
+        '#EXT-X-PART:DURATION=0.500000,URI="0.0.m4s",INDEPENDENT=YES',
+        '#EXT-X-PART:DURATION=0.500000,URI="0.1.m4s"',
+        "#EXTINF:1.000000,",
+        "0.m4s",
+        '#EXT-X-PART:DURATION=0.500000,URI="1.0.m4s",GAP=YES',
+        '#EXT-X-PRELOAD-HINT:TYPE=PART,URI="1.1.m4s"',
+        '#EXT-X-RENDITION-REPORT:URI="../audio/index.m3u8",LAST-MSN=1,LAST-PART=0',
+    ]
+
+
+def test_parts_are_offered_for_three_target_durations():
+    timeline = grown((Fraction(0), []))
+    for _ in range(20):
+        add_parts(timeline)
+
+    named = set(re.findall(r'PART:DURATION=.*URI="(\d+)\.', live_playlist(timeline, "video", part_target=HALF)))
+
+    assert named == {str(number) for number in range(14, 20)}
+
+
+def test_at_the_end_no_part_is_offered():
+    timeline = grown((Fraction(0), []))
+    add_parts(timeline)
+    timeline.is_over = True
+
+    playlist = live_playlist(timeline, "video", part_target=HALF)
+
+    assert "#EXT-X-PART:" not in playlist
+    assert "PRELOAD-HINT" not in playlist
+    assert playlist.endswith("#EXT-X-ENDLIST\n")
+
+
+def test_a_playlist_that_is_written_while_the_timeline_grows_leaves_nothing_out():
+    timeline, interval = grown((Fraction(0), [])), sys.getswitchinterval()
+    growing = threading.Thread(target=lambda: [add_parts(timeline) for _ in range(300)])
+    sys.setswitchinterval(1e-6)
+    try:
+        growing.start()
+        while growing.is_alive():
+            playlist = live_playlist(timeline, "video", part_target=HALF)
+            whole = [int(number) for number in re.findall(r"^(\d+)\.m4s$", playlist, re.MULTILINE)]
+            begun = re.findall(r'PART:DURATION=[\d.]+,URI="(\d+)\.(\d+)\.', playlist)
+            segment, part = hint(playlist)
+            assert whole == list(range(segment))
+            assert [int(number) for of, number in begun if int(of) == segment] == list(range(part))
+            assert part < 4
+    finally:
+        sys.setswitchinterval(interval)
+        growing.join()

@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 BOUND = 60
+ORIGINAL = {"name": "part-0.mkv", "kind": "original", "seconds": 7.04, "made_from": []}
 NAME = "H.264 and AAC in Matroska"
 
 
@@ -105,7 +106,7 @@ def test_a_source_sends_and_is_told_what_is_kept_and_in_the_end_what_there_is(da
         recorded = ours.hear("recorded")
         assert ours.code() == 1000
 
-    assert recorded["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data), "seconds": 7.04}]
+    assert recorded["files"] == [ORIGINAL | {"bytes": len(data)}]
     assert frames(fetched(daemon, live)) == 20 * SECONDS
 
 
@@ -133,7 +134,7 @@ def test_a_body_is_recorded_to_its_end(daemon, live, data):
     answer = daemon.http.put(live["input_url"], content=chunks(), headers=headers)
 
     assert answer.status_code == 200
-    assert answer.json()["files"] == [{"name": "part-0.mkv", "kind": "original", "bytes": len(data), "seconds": 7.04}]
+    assert answer.json()["files"] == [ORIGINAL | {"bytes": len(data)}]
     assert frames(fetched(daemon, live)) == 20 * SECONDS
     assert daemon.http.get(f"/sessions/{live['session_id']}").json()["source"] == "ended"
 
@@ -205,6 +206,10 @@ def test_recordings_are_listed_and_deleted(daemon, live, data):
     [listed] = [each for each in daemon.http.get("/recordings").json() if each["id"] == live["session_id"]]
     assert (listed["title"], listed["user"], listed["size"]) == ("At the lake", "anna", len(data))
     assert listed["duration"] == pytest.approx(SECONDS, abs=0.1)
+    assert listed["files"] == [ORIGINAL | {"bytes": len(data)}]
+    video = daemon.http.get(f"/sessions/{live['session_id']}/files/video").content
+    made = daemon.http.get(f"/sessions/{live['session_id']}/files").json()[1]
+    assert (made["kind"], made["bytes"], made["made_from"]) == ("video", len(video), ["part-0.mkv"])
     assert daemon.http.delete(f"/recordings/{live['session_id']}").status_code == 204
     assert daemon.http.delete(f"/recordings/{live['session_id']}").status_code == 404
     assert daemon.http.get(f"/sessions/{live['session_id']}").status_code == 404
