@@ -11,7 +11,7 @@ from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
-from hls_sessions.ffmpeg.sandbox import Sandbox
+from hls_sessions.ffmpeg.sandbox import Access, Sandbox
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
 from hls_sessions.ffmpeg.workers import PULL, RECORD, REMUX, Message, Worker, WorkerFailed, Workers
@@ -23,6 +23,7 @@ __all__ = [
     "RECORD",
     "REMUX",
     "SOFTWARE",
+    "Access",
     "Binary",
     "Encoder",
     "Exit",

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Mode: TypeAlias = Literal["require", "try", "off"]
 """``require``: all of it holds, or nothing starts. ``try``: as much as holds here. ``off``: none of it."""
@@ -277,6 +277,12 @@ class Sandbox:
         )
 
 
+def access_of(needs: Mapping[str, Any]) -> Access:
+    """Return what a process may use, of a message that ``asdict`` has made."""
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in needs.items()}
+    return Access(**fields)
+
+
 def devices_there(patterns: Sequence[str]) -> tuple[str, ...]:
     """Return the devices of this machine that some patterns match."""
     return tuple(device for pattern in patterns for device in glob(pattern))  # noqa: PTH207 - patterns of text
@@ -391,15 +397,19 @@ def confine_worker(*films: str, folder: str | None = None) -> None:
     confine(access)
 
 
-def confine_puller() -> None:
+def confine_puller(program: Access | None = None) -> None:
     """Confine this process, a worker that is about to fetch a stream: it has the network, and nothing to write to.
+
+    Args:
+        program: what the program needs that fetches it for the worker; None where the worker does so itself.
 
     Raises:
         OSError: the kernel refuses it.
     """
-    access = Access(
-        reads=(*worker_files(), "/proc/self", *HOSTS),
-        alone=True,
+    needs = program or Access(alone=True)
+    access = replace(
+        needs,
+        reads=(*worker_files(), "/proc/self", *HOSTS, *needs.reads),
         network=True,
         limits={"RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0},
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from hls_sessions.errors import NotPlayable, SessionError, SourceRefused
-from hls_sessions.ffmpeg import PULL, WorkerFailed
+from hls_sessions.ffmpeg import PULL, Access, WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from hls_sessions.ffmpeg import Worker, Workers
+    from hls_sessions.ffmpeg import Binary, Worker, Workers
     from hls_sessions.live.inlet import Inlet, Input
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,9 @@ PROTOCOLS: Final = {
 
 ENDS: Final = {"http", "https"}
 """Schemes of which the end of a stream is the end of the recording: another request would bring the same again."""
+
+BY_FFMPEG: Final = {"srt"}
+"""Schemes that ffmpeg fetches, because PyAV's libav does not have them."""
 
 ANY: Final = "*"
 
@@ -55,7 +59,9 @@ def judge_source(url: str, allowed: Collection[str]) -> None:
         port = wanted.port
     except ValueError:
         raise SourceRefused from None
-    if wanted.scheme in PROTOCOLS and wanted.hostname:
+    # Of others, a program could read more than one address.
+    is_plain = url.isascii() and url.isprintable()
+    if is_plain and wanted.scheme in PROTOCOLS and wanted.hostname:
         for each in allowed:
             may = urlsplit(each)
             host = may.hostname in {wanted.hostname, ANY}
@@ -67,7 +73,7 @@ def judge_source(url: str, allowed: Collection[str]) -> None:
 class Puller:
     """Fetches the source of one recording, again and again until the recording is over. It has a thread of its own."""
 
-    def __init__(self, url: str, inlet: Inlet, workers: Workers) -> None:
+    def __init__(self, url: str, inlet: Inlet, workers: Workers, ffmpeg: Binary) -> None:
         """Begin to fetch.
 
         Raises:
@@ -76,6 +82,7 @@ class Puller:
         self._url = url
         self._inlet = inlet
         self._workers = workers
+        self._ffmpeg = ffmpeg
         self._source: Input | None = None
         """The hold on the inlet; None until something has come."""
         self._closing = threading.Event()
@@ -100,7 +107,14 @@ class Puller:
                 worker = self._workers.start(PULL)
                 scheme = urlsplit(self._url).scheme
                 protocols = PROTOCOLS[scheme]
-                worker.send({"url": self._url, "protocols": protocols, "confined": self._workers.confined})
+                worker.send(
+                    {
+                        "url": self._url,
+                        "protocols": protocols,
+                        "confined": self._workers.confined,
+                        "program": self._program if scheme in BY_FFMPEG else None,
+                    }
+                )
                 why = self._pass_on(worker)
                 logger.info("a source was lost: %s", why or "it has ended")
                 if why is None and self._source is not None and scheme in ENDS:
@@ -113,6 +127,13 @@ class Puller:
                 has_come = self._leave()
             pause = FIRST_PAUSE if has_come else min(2 * pause, LONGEST_PAUSE)
             self._closing.wait(pause)
+
+    @property
+    def _program(self) -> dict[str, Any]:
+        """The program that fetches it, and what it needs; everything, where it does not run in a sandbox."""
+        sandbox = self._ffmpeg.sandbox
+        needs = None if sandbox is None else sandbox.program
+        return {"path": self._ffmpeg.path, "needs": asdict(needs or Access(files=False, forks=True))}
 
     def _pass_on(self, worker: Worker) -> str | None:
         """Keep the bytes that come; return why no more do, None where the stream has ended."""

@@ -41,7 +41,7 @@ from hls_sessions.supervisor.sessions import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from hls_sessions.ffmpeg import Workers
+    from hls_sessions.ffmpeg import Binary, Workers
     from hls_sessions.live import RecordedFile
     from hls_sessions.live.journal import Part
     from hls_sessions.otp import Clock, Registry
@@ -91,6 +91,7 @@ class Recordings:
         clock: Clock,
         media_roots: MediaRoots,
         workers: Workers,
+        ffmpeg: Binary,
         table: SessionTable,
         factory: SessionFactory,
         registry: Registry,
@@ -117,6 +118,7 @@ class Recordings:
         self._tree = tree
         self._stop = stop
         self._workers = workers
+        self._ffmpeg = ffmpeg
         self._exports = Exports(workers)
         self._pullers: list[Puller] = []
         self._syncer = Syncer()
@@ -322,7 +324,7 @@ class Recordings:
         assert isinstance(spec, RecordingSpec)  # noqa: S101 - it was made so
         if (url := spec.ledger.facts.source) is not None and spec.ledger.over is None:
             self._pullers = [puller for puller in self._pullers if puller.is_alive]
-            self._pullers.append(Puller(url, spec.inlet, self._workers))
+            self._pullers.append(Puller(url, spec.inlet, self._workers, self._ffmpeg))
 
     @staticmethod
     def _recording(entry: Entry) -> Recording:

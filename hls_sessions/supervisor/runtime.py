@@ -161,6 +161,7 @@ class Runtime:
                     clock=clock,
                     media_roots=media_roots,
                     workers=workers,
+                    ffmpeg=binary,
                     table=self.table,
                     factory=self.factory,
                     registry=self.registry,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import socket
 import socketserver
+import subprocess
 
 import av
 import m3u8
+import psutil
 import pytest
 from rtsp import Stream, answering, serving
 
 from hls_sessions import NotPlayable, SourceRefused
+from hls_sessions.ffmpeg import find
 from hls_sessions.live import judge_source
 from hls_sessions.testing import Clip, make
 
@@ -48,6 +52,8 @@ def test_a_source_with_an_allowed_scheme_host_and_port_may_be_fetched(url):
         "udp://",
         "rtsp://[::1",
         "rtsp://camera.example:port/",
+        "rtsp://camera.example/\nfile 'rtsp://other.example/'",
+        "rtsp://camera.example/\tx",
         "",
     ],
 )
@@ -112,9 +118,49 @@ def test_a_source_of_which_no_more_may_be_kept_ends_its_recording(hls_supervisor
     assert "no more can be kept" in supervisor.recordings()[0].over
 
 
-def test_a_source_whose_protocol_libav_does_not_know_ends_its_recording_at_once(hls_supervisor):
-    # PyAV's wheels come without SRT.
+def knows_srt() -> bool:
+    known = subprocess.run([find(), "-v", "quiet", "-protocols"], stdout=subprocess.PIPE, check=True, timeout=BOUND)
+    return b" srt\n" in known.stdout
+
+
+@pytest.mark.skipif(not knows_srt(), reason="this ffmpeg was built without SRT")
+def test_a_source_over_srt_is_fetched_and_its_passphrase_is_told_to_nobody(hls_supervisor, hls_clip, until, caplog):
+    caplog.set_level(logging.DEBUG)
+    film = hls_clip(seconds=4, size="128x72", rate="25", gop=25, pixels="yuv420p")
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"srt://127.0.0.1:{port}?passphrase=the-secret"
+    sends = [find(), "-v", "error", "-readrate", "2", "-i", film, "-c", "copy", "-f", "mpegts", f"{url}&mode=listener"]
     supervisor = hls_supervisor(live_sources=["srt://127.0.0.1"])
+    with subprocess.Popen(sends):
+        recording = supervisor.record(source=url)
+        until(lambda: recording.source.value == "arriving")
+        ours = psutil.Process().children(recursive=True)
+        assert not any("the-secret" in argument for each in ours for argument in said_by(each))
+        until(lambda: recording.source.value == "lost")
+    recording.finish(BOUND)
+
+    with av.open(str(recording.files()[0].path)) as kept:
+        # SRT may drop what is late at the very end.
+        assert sum(packet.size > 0 for packet in kept.demux(video=0)) > 90
+    assert "the-secret" not in caplog.text
+
+
+def said_by(process: psutil.Process) -> list[str]:
+    """The command line of a process that fetches; nothing of the one that sends, or of one that has ended."""
+    try:
+        words = process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+    return [] if any("mode=listener" in word for word in words) else words
+
+
+def test_a_source_whose_protocol_is_not_known_ends_its_recording_at_once(hls_supervisor, tmp_path):
+    poor = tmp_path / "ffmpeg"
+    poor.write_text(f'#!/bin/sh\ncase "$*" in *-protocols*) echo "file pipe"; exit;; esac\nexec {find()} "$@"\n')
+    poor.chmod(0o755)
+    supervisor = hls_supervisor(live_sources=["srt://127.0.0.1"], ffmpeg=str(poor))
 
     recording = supervisor.record(source="srt://127.0.0.1:9")
 

@@ -3,13 +3,21 @@
 It alone of all workers has the network, and may read no file but those by which names of hosts are found. The address
 comes in a message and stands in no command line, because it may hold credentials.
 
-The request says ``url``, ``protocols`` (those that libav may use for it) and ``confined``. Then each message has some
-bytes of the stream as its payload. The last one is ``{"ended": null}`` where the stream has ended, else
-``{"ended": why}``, with ``"for_ever": true`` where another try would end alike.
+Of protocols that PyAV's libav does not have (SRT), ffmpeg fetches the stream, and this worker passes on what it writes.
+ffmpeg reads the address from a list on its standard input.
+
+The request says ``url``, ``protocols`` (those that libav may use for it), ``confined`` and ``program``: null or, to
+fetch it with ffmpeg, its ``path`` and what it ``needs``. Then each message has some bytes of the stream as its payload.
+The last one is ``{"ended": null}`` where the stream has ended, else ``{"ended": why}``, with ``"for_ever": true`` where
+another try would end alike.
 """
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+from subprocess import PIPE
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -17,9 +25,10 @@ import av.logging
 
 from hls_sessions.ffmpeg.demuxers import MEDIA
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
+from hls_sessions.ffmpeg.process import binder, bound_to_parent
 from hls_sessions.ffmpeg.recording.segmenter import NotMedia
 from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
-from hls_sessions.ffmpeg.sandbox import confine_puller
+from hls_sessions.ffmpeg.sandbox import access_of, confine_puller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +40,9 @@ MEMORY: Final = 512 * 1024**2
 
 PATIENCE: Final = 10.0
 """Seconds without an answer, or without a packet, after which a source is lost."""
+
+CHUNK: Final = 64 * 1024
+"""Bytes that are passed on at once."""
 
 REORDERED: Final = 3
 """Packets that may be decoded before one that is shown earlier."""
@@ -65,14 +77,19 @@ def serve(channel: Channel) -> None:
     bound_memory(MEMORY)
     av.logging.set_level(av.logging.PANIC)
     which: dict[str, Any] = channel.receive().body
+    program = which["program"]
+    binder()  # found out while programs can still be started
     if which["confined"]:
-        confine_puller()
+        confine_puller(None if program is None else access_of(program["needs"]))
     why, for_ever = None, False
     try:
-        _pull(channel, which)
+        if program is None:
+            _pull(channel, which)
+        else:
+            why, for_ever = _relay(channel, which["url"], which["protocols"], program["path"])
     except av.error.ProtocolNotFoundError:
         why, for_ever = "the libav of this machine does not know its protocol", True
-    except (av.error.FFmpegError, NotMedia, ValueError, MemoryError) as error:
+    except (av.error.FFmpegError, NotMedia, OSError, ValueError, MemoryError) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
     channel.send({"ended": why, "for_ever": for_ever})
     channel.receive()  # the daemon closes the channel
@@ -85,6 +102,27 @@ def _pull(channel: Channel, which: dict[str, Any]) -> None:
         if not chosen:
             raise NotMedia("there is neither video nor audio in it")
         _pass_on(channel, source, chosen, "mpegts" if source.format.name == "mpegts" else "matroska")
+
+
+def _relay(channel: Channel, url: str, protocols: str, ffmpeg: str) -> tuple[str | None, bool]:
+    """Pass on what ffmpeg fetches; return why it has ended, and whether it always would. It may say the address."""
+    known = subprocess.run([ffmpeg, "-v", "quiet", "-protocols"], stdout=PIPE, check=False).stdout.decode().split()  # noqa: S603 - an argument list, no shell
+    if not set(protocols.split(",")) <= set(known):
+        return "the ffmpeg of this machine does not know its protocol", True
+    quoted = url.replace("'", "'\\''")
+    inputs = ("-protocol_whitelist", f"pipe,{protocols}", "-format_whitelist", "concat,mpegts", "-f", "concat")
+    outputs = ("-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-copyts", "-f", "mpegts", "-flush_packets", "1")
+    argv = bound_to_parent([ffmpeg, "-v", "quiet", "-safe", "0", *inputs, "-i", "pipe:0", *outputs, "pipe:1"])
+    with subprocess.Popen(argv, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL) as process:  # noqa: S603 - the same
+        assert process.stdin and process.stdout  # noqa: S101, PT018 - they are pipes
+        process.stdin.write(f"ffconcat version 1.0\nfile '{quoted}'\n".encode())
+        process.stdin.close()
+        while select.select([process.stdout], [], [], PATIENCE)[0]:
+            if not (data := os.read(process.stdout.fileno(), CHUNK)):
+                return ("it has ended" if process.wait() == 0 else "it could not be fetched"), False
+            channel.send({}, data)
+        process.kill()
+    return f"nothing has come of it for {PATIENCE:g} seconds", False
 
 
 def _timed(packets: Iterator[Any]) -> Iterator[Any]:
