@@ -405,6 +405,19 @@ def test_one_that_nobody_has_used_for_long_is_deleted(hls_supervisor, hls_clock,
     assert [recording.id for recording in supervisor.recordings()] == [living.id]
 
 
+def test_with_a_window_only_the_newest_can_be_watched(hls_supervisor, arrives):
+    recording = hls_supervisor(dvr_window=5).record()
+
+    feed_parts(recording, *[arrives(MATROSKA)] * 4)
+    recording.finish(BOUND)
+
+    playlist = listed(recording)
+    assert playlist.media_sequence > 0
+    assert playlist.playlist_type is None
+    assert 12 <= sum(segment.duration for segment in playlist.segments) < 18
+    assert recording.segment("video", playlist.media_sequence, BOUND).stat().st_size
+
+
 # ---- files
 
 
