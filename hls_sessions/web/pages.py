@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 STATIC = Path(__file__).with_name("static")
-HLS_JS = STATIC / "node_modules" / "hls.js" / "dist" / "hls.min.js"
-"""Installed with npm from static/package.json; without it the page plays natively."""
+HLS_JS = STATIC / "vendor" / "hls.js" / "hls.min.js"
+"""Put there when the package is built (scripts/hatch_build.py); without it the page plays natively."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src blob:; style-src 'self'",

@@ -95,7 +95,7 @@ def page(browser):
         yield page
 
 
-needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js is not installed (npm is absent)")
+needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js could not be fetched")
 PLAYERS = [pytest.param("hls.js", marks=needs_hls_js), "native"]
 
 
