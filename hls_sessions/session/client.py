@@ -92,6 +92,11 @@ class Session:
         return self._spec.user
 
     @property
+    def path(self) -> Path:
+        """The file that it plays; of a recording, its folder."""
+        return self._spec.path
+
+    @property
     def title(self) -> str:
         """What it plays."""
         return self._spec.title

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from html import escape
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -13,11 +13,14 @@ from hls_sessions.errors import SessionError
 from hls_sessions.live import Recording
 from hls_sessions.media import readable
 from hls_sessions.web import problems
+from hls_sessions.web.answers import as_json
 from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from hls_sessions.session import Session
 
 STATIC = Path(__file__).with_name("static")
 HLS_JS = STATIC / "vendor" / "hls.js" / "hls.min.js"
@@ -37,7 +40,8 @@ async def watch(request: Request) -> Response:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
         return HTMLResponse(_page("gone.html", sentence=sentence), problems.status_of(error), PAGE_HEADERS)
     latency = "low" if isinstance(session, Recording) and session.is_low_latency else ""
-    page = _page("watch.html", session=session.id, title=session.title, latency=latency)
+    film = "" if is_viewer(request.scope) else as_json(_film(session))
+    page = _page("watch.html", session=session.id, title=session.title, latency=latency, film=film)
     return HTMLResponse(page, headers=PAGE_HEADERS)
 
 
@@ -46,14 +50,21 @@ async def record(_: Request) -> Response:
     return HTMLResponse(_page("record.html"), headers=PAGE_HEADERS)
 
 
-async def record_script(_: Request) -> Response:
-    """Answer with the recorder's script."""
-    return FileResponse(STATIC / "record.js", media_type="text/javascript")
+def _film(session: Session) -> dict[str, Any]:
+    """Return what opens the same again, in another session."""
+    if isinstance(session, Recording):
+        return {"recording": session.id, "user": session.user}
+    return {"media": readable(str(session.path)), "user": session.user}
 
 
-async def script(_: Request) -> Response:
-    """Answer with the player's script."""
-    return FileResponse(STATIC / "watch.js", media_type="text/javascript")
+async def script(request: Request) -> Response:
+    """Answer with a script of the player."""
+    return FileResponse(STATIC / PurePath(request.url.path).name, media_type="text/javascript")
+
+
+async def icon(_: Request) -> Response:
+    """Answer with the pages' icon."""
+    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
 
 
 async def style(_: Request) -> Response:
@@ -84,8 +95,8 @@ def _page(name: str, **values: str) -> str:
 open_routes = [
     Route("/watch/{session_id}", watch),
     Route("/record", record),
-    Route("/static/watch.js", script),
-    Route("/static/record.js", record_script),
+    *(Route(f"/static/{name}.js", script) for name in ("watch", "life", "keys", "record")),
+    Route("/static/icon.svg", icon),
     Route("/static/watch.css", style),
     Route("/static/hls.js", hls_js),
     Route("/problems/{kind}", problem),

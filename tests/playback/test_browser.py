@@ -394,6 +394,88 @@ def real(complaints: list[str]) -> list[str]:
     return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c]
 
 
+HIDE = """(hidden) => {
+    const get = () => (hidden ? "hidden" : "visible");
+    Object.defineProperty(document, "visibilityState", { configurable: true, get });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@needs_hls_js
+def test_a_page_that_was_hidden_for_long_says_so_calmly_and_opens_the_film_again_at_its_place(
+    daemon, page, hls_clip, until
+):
+    film = hls_clip(seconds=20, size="128x72", rate="10", gop=20, pixels="yuv420p")
+    session = daemon.open(film, user="anna", idle_timeout=1)
+    page.goto(f"{daemon.url}{session['player_url']}")
+    page.evaluate(PLAYS_ON_FROM, 8)
+
+    page.evaluate("video.pause()")
+    page.evaluate(HIDE, True)  # so it is not kept by heartbeats
+    until(lambda: session["session_id"] not in {each["session_id"] for each in daemon.http.get("/sessions").json()})
+    page.evaluate(HIDE, False)
+    page.get_by_text("Session timed out").wait_for()
+    at = page.evaluate("video.currentTime")
+    assert page.locator("#status.error").count() == 0
+    page.click("#again")
+    page.wait_for_url(lambda url: session["session_id"] not in url)
+
+    assert page.evaluate(PLAYS_ON_TO, 8) >= at
+
+
+@needs_hls_js
+def test_the_screen_stays_awake_while_it_plays_and_only_then(daemon, page, hls_clip):
+    page.add_init_script("""
+        window.awake = [];
+        Object.defineProperty(navigator, "wakeLock", { value: { request: async () => {
+            const lock = new EventTarget();
+            lock.release = () => { window.awake.push("released"); lock.dispatchEvent(new Event("release")); };
+            window.awake.push("held");
+            return lock;
+        } } });
+    """)
+    session = daemon.open(hls_clip(seconds=20, size="128x72", rate="10", gop=20, pixels="yuv420p"))
+    page.goto(f"{daemon.url}{session['player_url']}")
+    page.evaluate(PLAYS_ON_FROM, 0)
+
+    page.evaluate("video.pause()")
+    page.evaluate("new Promise((seen) => setTimeout(seen))")
+    paused = page.evaluate("awake")
+    page.evaluate(PLAYS_ON_FROM, 2)
+
+    assert paused == ["held", "released"]
+    assert page.evaluate("awake") == ["held", "released", "held"]
+
+
+@needs_hls_js
+def test_the_keyboard_of_players_works_wherever_the_focus_is(daemon, page, hls_clip):
+    session = daemon.open(hls_clip(seconds=20, size="128x72", rate="10", gop=20, pixels="yuv420p", subtitles=(TALK,)))
+    page.goto(f"{daemon.url}{session['player_url']}")
+    page.evaluate(PLAYS_ON_FROM, 0)
+
+    def after(key, what):
+        page.keyboard.press(key)
+        return page.evaluate(what)
+
+    assert after(" ", "video.paused") is True
+    assert after("5", "video.currentTime") == pytest.approx(10, abs=0.1)
+    assert after("l", "video.currentTime") == pytest.approx(20, abs=0.1)
+    assert after("j", "video.currentTime") == pytest.approx(10, abs=0.1)
+    assert after("ArrowLeft", "video.currentTime") == pytest.approx(5, abs=0.1)
+    assert after("ArrowRight", "video.currentTime") == pytest.approx(10, abs=0.1)
+    assert after("0", "video.currentTime") == pytest.approx(0, abs=0.1)
+    assert after("m", "video.muted") is False
+    assert after("ArrowDown", "video.volume") == pytest.approx(0.9)
+    assert after(">", "video.playbackRate") == 1.25
+    assert after("<", "video.playbackRate") == 1
+    assert after("c", "video.textTracks[0].mode") == "disabled"
+    assert after("c", "video.textTracks[0].mode") == "showing"
+    assert after("?", "document.getElementById('keys').open") is True
+    assert after("k", "video.paused") is False
+    assert after("f", "document.fullscreenElement?.id") == "video"
+    assert page.complaints == []
+
+
 def frames(data) -> int:
     with av.open(BytesIO(data)) as container:
         return sum(packet.size > 0 for packet in container.demux(video=0))

@@ -2,7 +2,6 @@
 // ?player=native or ?player=hls.js asks for one of them.
 "use strict";
 
-const HEARTBEAT = 60_000; // milliseconds
 // A server that is started again is back in seconds. It is asked again this often, and for this long.
 const ASK_AGAIN = 1_000; // milliseconds
 const TIMES = 90;
@@ -45,7 +44,9 @@ function playWithHlsJs() {
   hls.on(Hls.Events.LEVEL_UPDATED, (_, data) => { toLive.hidden = !data.details.live; });
   hls.on(Hls.Events.MANIFEST_PARSED, () => say("Playing with hls.js"));
   hls.on(Hls.Events.ERROR, (_, data) => {
-    if (data.fatal) say(`Playback failed: ${data.details}`, true);
+    if (!data.fatal) return;
+    if (GONE.has(data.response?.code)) beat(); // which says what has become of the session
+    else say(`Playback failed: ${data.details}`, true);
   });
   hls.loadSource(playlist);
   hls.attachMedia(video);
@@ -97,18 +98,8 @@ function playNatively() {
   say("Playing natively");
 }
 
-function beat() {
-  fetch(`../sessions/${session}/heartbeat`, { method: "POST" }).then(async (answer) => {
-    if (answer.ok || answer.status >= 500) return; // it stops, or is started again
-    clearInterval(beating);
-    const problem = await answer.json();
-    say(problem.detail, true);
-  }, () => {}); // the server cannot be reached: the player will say so when it matters
-}
-
 if (wanted !== "native" && window.Hls?.isSupported()) {
   video.addEventListener("error", () => say(`Playback failed: ${video.error.message || video.error.code}`, true));
   playWithHlsJs();
 } else if (video.canPlayType("application/vnd.apple.mpegurl")) playNatively();
 else say("This browser plays HLS only with hls.js, which is not installed on the server.", true);
-const beating = setInterval(beat, HEARTBEAT);
