@@ -171,6 +171,9 @@ def _demuxer_of(path: Path) -> str | None:
     """Return the demuxer of a stream that has no header by which libav would know it at once."""
     size, sync = TRANSPORT
     with path.open("rb") as file:
-        data = file.read(size + 1)
-    is_transport = data[:1] == bytes([sync]) and (len(data) <= size or data[size] == sync)
-    return "mpegts" if is_transport else None
+        data = file.read(3 * size)
+    if len(data) <= size:
+        return "mpegts" if data[:1] == bytes([sync]) else None
+    # It may have been joined within a packet.
+    begins = (at for at in range(size) if set(data[at::size]) == {sync} and len(data[at::size]) > 1)
+    return "mpegts" if next(begins, None) is not None else None

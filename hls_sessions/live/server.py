@@ -281,7 +281,7 @@ class RecordingServer(BaseSessionServer):
             self._waiting.answer(GetFinished())
             self._answer_advanced()
             if not len(self._timeline):
-                self._waiting.refuse(GetPlayable(), NotPlayable(self._spec.title, over))
+                self._waiting.refuse(GetPlayable(), self._unplayable())
 
     def _note_source(self) -> None:
         inlet = self._spec.inlet
@@ -416,7 +416,7 @@ class RecordingServer(BaseSessionServer):
             if cut["closes"]:
                 self._publish(maker, number, cut)
                 # A stretch without a frame is not shown: what follows it is another section.
-                longest = self._timeline.begins(number) + self._timeline.target
+                longest = self._timeline.begins(number) + self._timeline.longest
                 self._ledger.add(min(ends, longest), cut["sizes"])
             # A maker that goes on for another makes the parts again that were there.
             if partial is not None and cut["part"] >= len(self._timeline.partials.get(number, ())):
@@ -537,10 +537,15 @@ class RecordingServer(BaseSessionServer):
     def _kinds(self) -> list[str]:
         return list(dict.fromkeys(kind for part in self._timeline.parts for kind in part.kinds))
 
+    def _unplayable(self) -> NotPlayable:
+        """Return why there is nothing to play."""
+        why = next((why for why in self._ledger.done.values() if why), self._spec.inlet.over)
+        return NotPlayable(self._spec.title, why or "nothing has arrived")
+
     def _get_ready(self, request: GetPlayable | GetFinished, caller: From) -> Any:
         is_over = self._timeline.is_over
         if isinstance(request, GetPlayable) and is_over and not len(self._timeline):
-            raise NotPlayable(self._spec.title, self._spec.inlet.over or "nothing has arrived")
+            raise self._unplayable()
         is_ready = is_over if isinstance(request, GetFinished) else len(self._timeline)
         return None if is_ready else self._waiting.add(request, caller)
 

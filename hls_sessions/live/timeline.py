@@ -65,6 +65,11 @@ class GrowingTimeline:
     def __len__(self) -> int:
         return len(self.ends)
 
+    @property
+    def longest(self) -> Fraction:
+        """Seconds that a segment may have: rounded, they are no more than the target."""
+        return self.target + Fraction(45, 100)
+
     def begin_part(self, number: int, origin: Fraction, began_at: datetime, kinds: Sequence[str]) -> None:
         """Add a part, to which all further segments belong.
 

@@ -332,14 +332,26 @@ def _closes_before(made, cut) -> bool:
 
 
 def test_where_a_frame_lasts_longer_than_a_part_may_there_is_a_part_without_any(record, tmp_path):
-    slow = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=1:duration=9", *H264, "-g", "2", "-f", "matroska")
+    slow = (
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=128x72:rate=1:duration=9",
+        *H264,
+        "-bf",
+        "0",
+        "-g",
+        "2",
+        "-f",
+        "matroska",
+    )
     subprocess.run([find(), "-v", "error", *slow, tmp_path / "slow.mkv"], check=True, timeout=BOUND)
 
     made = record((tmp_path / "slow.mkv").read_bytes(), part_length="1/2")
 
-    lengths = {Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts[:-1]}
+    lengths = {Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts}
     assert lengths == {HALF}
-    assert [len(cut["made"]) for cut in made.cuts[:-1]] == [1, 0] * 8
+    assert [len(cut["made"]) for cut in made.cuts] == [1, 0] * 9
     assert len(made.times("video")) == 9
 
 
@@ -480,10 +492,167 @@ def test_sound_is_shown_alone_where_the_picture_never_comes(record, arrived, tmp
 
 
 def test_sound_that_comes_late_is_silent_before(record, tmp_path):
-    command = (*VIDEO, "-itsoffset", "3", *AUDIO, *H264, "-c:a", "aac", "-f", "matroska", tmp_path / "late.mkv")
+    sound = ("-itsoffset", "3", "-f", "lavfi", "-i", f"sine=duration={SECONDS - 3}")
+    command = (*VIDEO, *sound, *H264, "-c:a", "aac", "-f", "matroska", tmp_path / "late.mkv")
     subprocess.run([find(), "-v", "error", *command], check=True, timeout=BOUND)
 
     made = record((tmp_path / "late.mkv").read_bytes())
 
     assert len(made.times("video")) == 20 * SECONDS
     assert max(loudness(made, 0.5, 2.8)) < 0.01 < min(loudness(made, 3.2, SECONDS))
+
+
+# ---- streams as sources really send them
+
+JOINED = ("-f", "lavfi", "-i", f"testsrc2=size=128x72:rate=20:duration={SECONDS}", *AUDIO, *H264, "-c:a", "aac")
+BOTH = [pytest.param(None, id="whole segments"), pytest.param("1/2", id="parts")]
+
+
+@pytest.fixture(scope="session")
+def sends(tmp_path_factory):
+    """Return a function that returns what ffmpeg writes to a pipe."""
+    folder = tmp_path_factory.mktemp("sent")
+
+    def sends(*options) -> bytes:
+        path = folder / str(abs(hash(options)))
+        if not path.exists():
+            subprocess.run([find(), "-v", "error", *options, path], check=True, timeout=BOUND)
+        return path.read_bytes()
+
+    return sends
+
+
+def judged(made, frames) -> None:
+    """See that all frames are there, that segments are as long as players are told, and follow one another."""
+    assert made.why == ""
+    assert len(made.times("video")) == frames
+    lengths = [Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts]
+    assert all(0 < length < Fraction(9, 2) for length in lengths)
+    assert all(before["ends"] == after["begins"] for before, after in pairwise(made.cuts))
+    shown = made.times("video")
+    assert max(after - before for before, after in pairwise(shown)) < 1
+    assert min(after - before for before, after in pairwise(shown)) > 0
+    assert abs(sum(lengths) - (shown[-1] - shown[0])) < Fraction(1, 2)
+    if "audio" in made.inits:
+        heard = made.times("audio")
+        assert {after - before for before, after in pairwise(heard)} == {Fraction(AAC_FRAME, AUDIO_RATE)}
+        assert abs(heard[-1] - shown[-1]) < Fraction(1, 4)
+    assert all(size for cut in made.cuts if cut["closes"] for size in cut["sizes"].values())
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+@pytest.mark.parametrize("offset", [18, 3600, 10_800, -12], ids="{} s".format)
+def test_a_clock_that_jumps_goes_on_where_it_was(record, sends, offset, part_length):
+    before = sends(*JOINED, "-output_ts_offset", "20", "-f", "mpegts")
+    after = sends(*JOINED, "-output_ts_offset", str(20 + offset + (SECONDS if offset > 0 else 0)), "-f", "mpegts")
+
+    judged(record(before + after, part_length=part_length), 2 * 20 * SECONDS)
+
+
+def test_a_stream_that_comes_again_from_its_beginning_goes_on(record, sends):
+    data = sends(*JOINED, "-f", "mpegts")
+
+    judged(record(data + data), 2 * 20 * SECONDS)
+
+
+def test_a_counter_that_begins_anew_is_no_jump(record, sends):
+    # After 2**33 ticks of 90 kHz.
+    judged(record(sends(*JOINED, "-output_ts_offset", "95440", "-f", "mpegts")), 20 * SECONDS)
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+def test_a_stream_that_is_joined_long_before_a_keyframe_begins_with_that(record, sends, part_length):
+    data = sends(*VIDEO, *AUDIO, *ENCODED, "-bf", "0", "-g", "60", "-c:a", "aac", "-f", "mpegts")
+    packets = len(data) // 188
+
+    made = record(data[188 * (packets // 20) :], part_length=part_length)
+
+    judged(made, 20 * SECONDS - 60)
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+@pytest.mark.parametrize("gop", [39, 76], ids="keyframes every {} frames".format)
+def test_video_whose_keyframes_are_within_four_seconds_is_copied(record, sends, gop, part_length):
+    data = sends(*VIDEO, *ENCODED, "-bf", "0", "-g", str(gop), "-sc_threshold", "0", "-f", "matroska")
+
+    made = record(data, part_length=part_length)
+
+    judged(made, 20 * SECONDS)
+    assert all(cut["copied"] for cut in made.cuts)
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+def test_the_last_frame_is_there_also_where_a_segment_begins_with_it(record, sends, part_length):
+    # Segments of VP8 begin when they are due: after 1, 3 and 5 seconds.
+    data = sends("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=20:duration=5.05", *VP8, "-f", "webm")
+
+    judged(record(data, part_length=part_length), 101)
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+def test_a_short_end_without_sound_is_no_segment_of_its_own(record, sends, part_length):
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=20:duration=5.05")
+    sound = ("-f", "lavfi", "-i", "sine=duration=4.99:sample_rate=48000")
+    data = sends(*picture, *sound, *VP8, "-c:a", "libopus", "-f", "webm")
+
+    made = record(data, part_length=part_length)
+
+    assert len(made.times("video")) == 101
+    assert all(size for cut in made.cuts if cut["closes"] for size in cut["sizes"].values())
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+def test_a_hole_in_the_picture_is_filled_by_the_frame_before_it(record, sends, part_length):
+    # Of a stream of a frame in three seconds, and a keyframe in six.
+    slow = ("-f", "lavfi", "-i", "testsrc2=size=128x72:rate=1/3:duration=24", "-f", "lavfi", "-i", "sine=duration=24")
+    data = sends(*slow, *ENCODED, "-g", "2", "-c:a", "aac", "-f", "matroska")
+
+    copied = record(data, part_length=part_length)
+
+    if part_length is None:
+        assert (copied.why, copied.segments) == ("its keyframes are more than 4 seconds apart", {})
+    else:
+        [cut] = [cut for cut in copied.cuts if cut["closes"]]
+        assert Fraction(cut["ends"]) - Fraction(copied.cuts[0]["begins"]) == 4
+        video = read_segment(copied.segments["video", 0], copied.inits["video"])
+        assert abs(video.end - OFFSET - 4) < Fraction(1, 20)
+
+
+@pytest.mark.parametrize("part_length", BOTH)
+@pytest.mark.parametrize(("video", "audio"), [(7, 6), (6, 7)], ids=["the sound ends first", "the picture ends first"])
+def test_at_the_end_all_tracks_are_as_long_as_the_longest(record, sends, video, audio, part_length):
+    inputs = ("-f", "lavfi", "-i", f"testsrc2=size=128x72:rate=20:duration={video}")
+    sound = ("-f", "lavfi", "-i", f"sine=duration={audio}:sample_rate=48000")
+    data = sends(*inputs, *sound, *H264, "-bf", "0", "-c:a", "aac", "-f", "matroska")
+
+    made = record(data, part_length=part_length)
+
+    assert made.why == ""
+    assert len(made.times("video")) == 20 * video
+    assert abs(made.times("audio")[-1] - OFFSET - 7) < Fraction(1, 10)
+    assert abs(Fraction(made.cuts[-1]["ends"]) - 7) < Fraction(1, 10)
+    if part_length is not None:
+        assert max(Fraction(cut["ends"]) - Fraction(cut["begins"]) for cut in made.cuts) <= HALF
+    assert all(size for cut in made.cuts if cut["closes"] for size in cut["sizes"].values())
+
+
+def test_frames_that_are_reordered_unevenly_are_in_the_same_parts_whoever_makes_them(record, sends):
+    uneven = ("-vf", r"settb=1/1000,setpts='PTS+floor(N/7)*37'", "-fps_mode", "passthrough", "-enc_time_base", "1:1000")
+    data = sends(*VIDEO, *H264, "-bf", "3", *uneven, "-f", "matroska")
+    whole = record(data, part_length="1/2")
+    begins = next(cut["begins"] for cut in whole.cuts if cut["number"] == 1)
+
+    again = record(data, part_length="1/2", start={"number": 1, "origin": whole.cuts[0]["origin"], "begins": begins})
+
+    cut_at = [[(cut["begins"], cut["ends"]) for cut in made.cuts if cut["number"]] for made in (whole, again)]
+    assert cut_at[0] == cut_at[1]
+
+
+@pytest.mark.parametrize("pixels", ["yuv420p10le", "yuv444p"])
+def test_h_264_that_not_every_player_takes_is_encoded(record, sends, pixels):
+    data = sends(*VIDEO, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", pixels, "-g", "20", "-f", "matroska")
+
+    made = record(data)
+
+    judged(made, 20 * SECONDS)
+    assert not any(cut["copied"] for cut in made.cuts)

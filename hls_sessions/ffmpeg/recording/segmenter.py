@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,7 +10,8 @@ from itertools import pairwise
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from hls_sessions.ffmpeg.recording.tracks import COPIED, CopiedVideo, EncodedAudio, EncodedVideo
+from hls_sessions.ffmpeg.recording.clock import MendedClock
+from hls_sessions.ffmpeg.recording.tracks import CopiedVideo, EncodedAudio, EncodedVideo, is_copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,9 @@ LONGEST = Fraction(4)
 
 FIRST = Fraction(1)
 """Seconds that are wanted of the first segment of all, so that there is soon something to see."""
+
+MOST = Fraction(445, 100)
+"""Seconds that a segment may have that must end somewhere: they are rounded (RFC 8216, 4.3.3.1)."""
 
 LEAST = Fraction(85, 100)
 """Of the length of a partial segment, what each but the last of a segment must have (RFC 8216bis-20, 4.4.4.9)."""
@@ -82,8 +87,6 @@ class Content(NamedTuple):
 
     track: Track
     pieces: list[Piece]
-    ends: Fraction
-    """When the last of them ends, in seconds on the recording's clock."""
 
 
 @dataclass(eq=False)
@@ -96,6 +99,24 @@ class _Rendition:
     pieces: deque[Piece] = field(default_factory=deque)
     reached: Fraction | None = None
     """When its last piece begins."""
+    latest: Fraction = Fraction(0)
+    """When the last of all its pieces begins that is shown or heard."""
+    step: Fraction = Fraction(0)
+    """How long a piece lasts."""
+
+    @property
+    def ends(self) -> Fraction:
+        """When all that has come of it ends."""
+        return self.latest + self.step
+
+    def add(self, piece: Piece) -> None:
+        """Take another piece."""
+        if piece.packet.duration:
+            self.step = piece.packet.duration * piece.packet.time_base
+        elif self.reached is not None and piece.begins > self.latest:
+            self.step = piece.begins - self.latest
+        self.pieces.append(piece)
+        self.reached, self.latest = piece.begins, max(piece.begins, self.latest)
 
 
 class _Bound(NamedTuple):
@@ -154,10 +175,8 @@ class Segmenter:
         """The last segment that has begun."""
         self._begins = self._cut = self._marked = Fraction(0)
         """When what is published next begins, the last segment that has begun, and the last part that has."""
-        self._shift: Fraction | None = None
-        """From the time at which a piece of the last segment is decoded to that at which it counts for parts."""
-        self._latest = Fraction(0)
-        """When the last frame so far is shown."""
+        self._shown: list[Fraction] = []
+        """When each piece of the last segment is shown, of the rendition that decides."""
         self._bounds: deque[_Bound] = deque()
         """Where what is not published ends."""
         self._is_lost = False
@@ -171,13 +190,12 @@ class Segmenter:
 
     def run(self) -> None:
         """Make all segments, up to the end of the recording."""
+        clock = MendedClock()
         for packet in self._container.demux(self.streams):
             if packet.pts is not None and packet.size:
-                self._take(packet)
+                self._take(clock.mend(packet))
         self._open_if_known(at_the_end=True)
-        for rendition in self._renditions.values():
-            self._add(rendition, rendition.track.finish())
-        self._publish_whole(at_the_end=True)
+        self._finish()
 
     # ---- within
 
@@ -224,11 +242,36 @@ class Segmenter:
             track: Track
             if stream.type == "audio":
                 track = EncodedAudio(stream, origin, begins)
-            elif self._copies and stream.codec_context.name in COPIED:
+            elif self._copies and is_copied(stream.codec_context):
                 track = CopiedVideo(stream, begins)
             else:
                 track = EncodedVideo(stream, begins, self._is_due)
             self._renditions[stream.index] = _Rendition(stream.type, track)
+
+    def _finish(self) -> None:
+        """Publish all that is left. All tracks are as long as the longest."""
+        renditions = self._renditions.values()
+        ends = max((rendition.ends for rendition in renditions), default=Fraction(0))
+        for rendition in renditions:
+            if rendition.ends < ends - HELD_BACK:
+                if isinstance(rendition.track, CopiedVideo) and ends > self._cut + MOST:
+                    self._stop_copying(None, ends)
+                self._add(rendition, rendition.track.fill(ends))
+            self._add(rendition, rendition.track.finish())
+        if any(rendition.pieces for rendition in renditions) and not self._is_lost:
+            self._join_the_last()
+            self._end(None, max(rendition.ends for rendition in renditions), closes=True)
+        self._publish_whole(at_the_end=True)
+
+    def _join_the_last(self) -> None:
+        """Join a last segment with the one before it, where it has nothing of a track."""
+        if not self._bounds or not self._bounds[-1].closes:
+            return
+        last = self._bounds[-1]
+        if any(rendition.latest < last.time for rendition in self._renditions.values()):
+            self._bounds[-1] = last._replace(closes=False)
+            if self._part_length is None:
+                self._bounds.pop()
 
     def _is_due(self, time: Fraction) -> bool:
         """Whether a segment is to begin at a time."""
@@ -244,9 +287,8 @@ class Segmenter:
             if piece.begins < self._begins and self._number and rendition.kind == "audio":
                 continue  # its segment was published without it
             if rendition is self._decider and not self._is_lost:
-                self._bound(rendition, piece)
-            rendition.pieces.append(piece)
-            rendition.reached = piece.begins
+                self._bound(rendition.track, piece)
+            rendition.add(piece)
 
     def _fill(self) -> None:
         """Have tracks that are far behind others go on without their source: with silence, or the last picture."""
@@ -259,27 +301,32 @@ class Segmenter:
                     self._stop_copying(None, reached)
                 self._add(rendition, rendition.track.fill(reached - self._patience + HELD_BACK))
 
-    def _bound(self, rendition: _Rendition, piece: Piece) -> None:
+    def _bound(self, track: Track, piece: Piece) -> None:
         """Note what ends before a piece of the rendition that decides."""
-        decoded = piece.packet.dts * piece.packet.time_base
-        if self._shift is None:
-            # The first frame is shown from the beginning on.
-            self._shift = piece.begins - decoded
-        elif piece.opens and self._is_due(piece.begins):
-            self._end(piece, piece.begins, closes=True)
-            self._begun, self._cut, self._shift = self._begun + 1, piece.begins, piece.begins - decoded
-        elif isinstance(rendition.track, CopiedVideo) and self._is_too_long(piece, decoded + self._shift):
-            self._stop_copying(piece, decoded + self._shift)
-        else:
-            self._end(piece, decoded + self._shift, closes=False)
-        self._latest = max(self._latest, piece.begins)
+        # The very first frame is shown from the beginning on, and nothing ends before it.
+        if self._shown:
+            is_over = piece.begins >= self._cut + (MOST if piece.opens else LONGEST)
+            before = self._all_shown(track, piece)
+            if isinstance(track, CopiedVideo) and is_over and (self._part_length is None or before is not None):
+                self._stop_copying(piece, piece.begins if before is None else before)
+            elif piece.opens and self._is_due(piece.begins):
+                self._end(piece, piece.begins, closes=True)
+                self._begun, self._cut, self._shown = self._begun + 1, piece.begins, []
+            elif before is not None:
+                self._end(piece, before, closes=False)
+        insort(self._shown, piece.begins)
 
-    def _is_too_long(self, piece: Piece, time: Fraction) -> bool:
-        """Whether a segment of copied video would be too long with a piece, which counts as of a time."""
-        if self._part_length is None:
-            return piece.begins >= self._cut + LONGEST
-        # Its parts stay. So it ends where all that is decoded before is also shown before.
-        return time >= self._cut + LONGEST - self._part_length and self._latest < time
+    def _all_shown(self, track: Track, piece: Piece) -> Fraction | None:
+        """Return when all that is decoded before a piece has been shown; None where something later is among it.
+
+        It is told by the times of a segment's own pieces, so that whoever makes the segment again finds the same.
+        """
+        if not track.reorders:
+            return piece.begins
+        if piece.begins < self._shown[-1]:
+            return None
+        steps = [after - earlier for earlier, after in pairwise(self._shown)]
+        return self._shown[-1] + min((step for step in steps if step), default=Fraction(0))
 
     def _end(self, piece: Piece | None, time: Fraction, *, closes: bool) -> None:
         """Note that parts, and perhaps a segment, end before a piece, which counts as of a time."""
@@ -305,7 +352,7 @@ class Segmenter:
         if self._part_length is None:
             raise KeyframesTooFarApart
         if not self._is_lost:
-            self._end(piece, min(time, self._cut + LONGEST), closes=True)
+            self._end(piece, time if time <= self._cut + MOST else self._cut + LONGEST, closes=True)
             self._is_lost = True
 
     def _publish_whole(self, *, at_the_end: bool = False) -> None:
@@ -313,8 +360,6 @@ class Segmenter:
             self._publish_up_to(self._bounds.popleft())
             if self._is_lost and not self._bounds:
                 raise KeyframesTooFarApart
-        if at_the_end and any(rendition.pieces for rendition in self._renditions.values()):
-            self._publish_up_to(None)
 
     def _is_whole(self, time: Fraction) -> bool:
         """Whether no track is still to bring something from before a time, or is far behind."""
@@ -324,21 +369,17 @@ class Segmenter:
             max(known) >= time + self._patience or (len(known) == len(reached) and min(known) >= time)
         )
 
-    def _publish_up_to(self, bound: _Bound | None) -> None:
-        """Publish what is before a bound; before none, all that is left."""
+    def _publish_up_to(self, bound: _Bound) -> None:
+        """Publish what is before a bound."""
         contents = {rendition.kind: self._content(rendition, bound) for rendition in self._renditions.values()}
-        if bound is None:
-            closes, ends = True, max(content.ends for content in contents.values() if content.pieces)
-        else:
-            closes, ends = bound.closes, bound.time
-        self._publish(Cut(self._number, self._part, self._origin, self._begins, ends, closes), contents)
-        self._begins = ends
-        self._number, self._part = (self._number + 1, 0) if closes else (self._number, self._part + 1)
+        self._publish(Cut(self._number, self._part, self._origin, self._begins, bound.time, bound.closes), contents)
+        self._begins = bound.time
+        self._number, self._part = (self._number + 1, 0) if bound.closes else (self._number, self._part + 1)
 
-    def _content(self, rendition: _Rendition, bound: _Bound | None) -> Content:
+    def _content(self, rendition: _Rendition, bound: _Bound) -> Content:
         """Take the pieces before a bound out of those of a rendition."""
         pieces: list[Piece] = []
-        while rendition.pieces and not (bound is not None and self._is_behind(bound, rendition)):
+        while rendition.pieces and not self._is_behind(bound, rendition):
             pieces.append(rendition.pieces.popleft())
         base = pieces[0].packet.time_base if pieces else Fraction(1)
         following = rendition.pieces[0].packet.dts if rendition.pieces else None
@@ -351,8 +392,19 @@ class Segmenter:
             first = pieces[0].packet
             first.pts = min(first.pts, ceil(self._origin / base))
             first.dts = min(first.dts, first.pts)
-        ends = max(((piece.packet.pts + (piece.packet.duration or 0)) * base for piece in pieces), default=Fraction(0))
-        return Content(rendition.track, pieces, rendition.track.clock + ends)
+        if pieces and rendition.kind == "video":
+            self._end_last(rendition, pieces, bound, has_following=following is not None)
+        return Content(rendition.track, pieces)
+
+    def _end_last(self, rendition: _Rendition, pieces: list[Piece], bound: _Bound, *, has_following: bool) -> None:
+        """Have the last frame shown up to the end of its segment, and not over a hole that comes after that."""
+        closes = next((each for each in (bound, *self._bounds) if each.closes and each.after is bound.after), None)
+        shown, packet = max(piece.begins for piece in pieces), pieces[-1].packet
+        if closes is not None and closes.time > shown:
+            lasts = max(1, round((closes.time - shown) / packet.time_base))
+            packet.duration = min(packet.duration, lasts) if has_following else lasts
+        elif not has_following:
+            packet.duration = max(1, round(rendition.step / packet.time_base))
 
     def _is_behind(self, bound: _Bound, rendition: _Rendition) -> bool:
         """Whether the next piece of a rendition is behind a bound."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 COPIED: Final = {"h264"}
 """Codecs of video that every player takes, and that are passed on as they are."""
 
+COPIED_PIXELS: Final = {None, "yuv420p", "yuvj420p"}
+"""Formats of pixels that every player takes in them. One that is not known yet is taken for one of these."""
+
 BITS_PER_PIXEL: Final = 0.12
 """Of encoded video, at most, on the average of a second."""
 
@@ -42,9 +45,15 @@ EARLIER: Final = Fraction(1, 4)
 STILL: Final = Fraction(1)
 """Seconds after which an encoded frame is repeated where no other comes, as of a screen on which nothing happens."""
 
+BEFORE: Final = Fraction(1, 5)
+"""Seconds before a stream's first frame in which frames may be decoded: players get times from OFFSET on."""
+
 UNTOLD: Final = {"matroska,webm", "rtsp"}
 """The demuxers of streams that do not tell when a packet is decoded. What libav guesses is wrong where it has not seen
 enough of the video to know how many frames are reordered."""
+
+SOON: Final = Fraction(1, 10)
+"""Seconds after a beginning within which its own first frame may come."""
 
 TICK: Final = 32
 """Samples of silence that end a hole in audio: what is before them becomes silence."""
@@ -69,6 +78,10 @@ class Track(Protocol):
     clock: Fraction
     """When tick zero of its rendition's packets is, in seconds on the recording's clock."""
 
+    @property
+    def reorders(self) -> bool:
+        """Whether packets may be decoded before others that are shown earlier."""
+
     def take(self, packet: Any) -> Iterator[Piece]:
         """Take the next packet of the recording, and yield what comes out of it."""
 
@@ -79,10 +92,20 @@ class Track(Protocol):
         """Yield what was held back, because no packet follows."""
 
 
+def is_copied(codec: Any) -> bool:
+    """Whether video of a codec is passed on as it is."""
+    return codec.name in COPIED and codec.pix_fmt in COPIED_PIXELS
+
+
 class CopiedVideo:
     """Video that is passed on as it is. Every keyframe may begin a segment."""
 
     clock = Fraction(0)
+
+    @property
+    def reorders(self) -> bool:
+        """Whether frames are decoded before others that are shown earlier."""
+        return self._depth > 0
 
     def __init__(self, stream: VideoStream, begins: Fraction | None) -> None:
         """Begin with the first keyframe that is shown at a time or later; None for the first of all."""
@@ -123,7 +146,9 @@ class CopiedVideo:
 
     def _decode_time(self, packet: Any) -> int:
         """Return when a packet is decoded. Where that is not told, it is when the earliest of the latest is shown."""
-        step, told = packet.duration or 1, packet.dts
+        # Before the first frame there is not much time to decode in.
+        longest = int(BEFORE / self._base / max(1, self._depth))
+        step, told = min(packet.duration or 1, longest), packet.dts
         if self._latest is not None:
             insort(self._latest, packet.pts)
             del self._latest[: -self._depth - 1]
@@ -137,6 +162,7 @@ class EncodedVideo:
     """Video that is decoded and encoded, each frame at its own time. Each frame may begin a segment, if it is due."""
 
     clock = Fraction(0)
+    reorders: Final = False
 
     def __init__(self, stream: VideoStream, begins: Fraction | None, is_due: Callable[[Fraction], bool]) -> None:
         """Begin with the first frame that is shown at a time or later.
@@ -172,6 +198,7 @@ class EncodedVideo:
         }
         self.stream: Any = _muxer().add_stream("libx264", rate=rate, options=options)
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
+        self.stream.sample_aspect_ratio = self._decoder.sample_aspect_ratio or 1
         self.stream.codec_context.time_base = self._base
         self.stream.container.start_encoding()
 
@@ -216,8 +243,9 @@ class EncodedVideo:
 
     def _repeated(self, until: Fraction) -> Iterator[Piece]:
         """Show the last frame again at the beginning, and whenever it has stood still for long, before a time."""
-        if self._last is None and self._shown is not None and self._begins is not None and self._begins < until:
-            yield from self._frame(ceil(self._begins / self._base))
+        begins = self._begins
+        if self._last is None and self._shown is not None and begins is not None and begins + SOON < until:
+            yield from self._frame(ceil(begins / self._base))
         while self._last is not None and (time := self._last * self._base + STILL) < until:
             yield from self._frame(int(time / self._base))
 
@@ -234,6 +262,8 @@ class EncodedVideo:
 
 class EncodedAudio:
     """Audio that becomes AAC, on a grid of frames that counts from the beginning of the recording."""
+
+    reorders: Final = False
 
     def __init__(self, stream: AudioStream, origin: Fraction, begins: Fraction | None) -> None:
         """Begin at a time.

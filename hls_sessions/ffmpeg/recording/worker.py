@@ -42,7 +42,7 @@ from hls_sessions.media import OFFSET
 if TYPE_CHECKING:
     from hls_sessions.ffmpeg.workers import Channel
 
-PROBED: Final = {"mpegts": (1_000_000, 1_000_000)}
+PROBED: Final = {"mpegts": (20_000_000, 10_000_000)}
 """Bytes, and microseconds of media, that are read before anything is known, where the header does not tell all: in
 MPEG-TS there is none. Everything that is read more is shown later by as much."""
 
