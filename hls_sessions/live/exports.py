@@ -35,6 +35,8 @@ EXTENSIONS: Final = {
     ("video", "matroska"): "mkv",
     ("audio", "mp4"): "m4a",
     ("audio", "matroska"): "mka",
+    ("video", "mov"): "mov",
+    ("audio", "mov"): "mov",
     ("wav", "wav"): "wav",
     ("subtitles", "webvtt"): "vtt",
 }

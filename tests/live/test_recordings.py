@@ -6,14 +6,16 @@ import errno
 import os
 import re
 import signal
+import subprocess
 from fractions import Fraction
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import m3u8
 import pytest
-from streams import SECONDS
+from streams import AUDIO, H264, SECONDS, VIDEO, VP8
 
 from hls_sessions import (
     InputBusy,
@@ -28,6 +30,7 @@ from hls_sessions import (
     WrongOffset,
 )
 from hls_sessions.errors import IllegalTransition, RenditionNotFound
+from hls_sessions.ffmpeg import find
 from hls_sessions.testing import crash
 
 BOUND = 60
@@ -492,6 +495,79 @@ def test_the_texts_of_a_stream_can_be_had_as_webvtt(hls_supervisor, arrives, hls
     feed_parts(speechless, arrives(MATROSKA))
     with pytest.raises(NotPlayable, match="no texts"):
         supervisor.export_recording(speechless.id, "subtitles")
+
+
+@pytest.fixture
+def exported(hls_supervisor, tmp_path):
+    """Return a function that records what ffmpeg writes, and returns a file that is made of it."""
+
+    def exported(*options, kind="video", change=lambda data: data) -> Path:
+        path = tmp_path / "sent"
+        subprocess.run([find(), "-v", "error", "-y", *options, path], check=True, timeout=BOUND)
+        supervisor = hls_supervisor()
+        recording = supervisor.record()
+        feed_parts(recording, change(path.read_bytes()))
+        recording.finish(BOUND)
+        return supervisor.export_recording(recording.id, kind)
+
+    return exported
+
+
+TRANSPORT = (*VIDEO, *AUDIO, *H264, "-c:a", "aac", "-f", "mpegts")
+
+
+@pytest.mark.parametrize(
+    ("options", "extension", "codecs"),
+    [
+        (
+            (*VIDEO, *AUDIO, "-c:v", "libsvtav1", "-preset", "12", "-c:a", "libopus", "-f", "matroska"),
+            "mp4",
+            ["av1", "opus"],
+        ),
+        ((*VIDEO, *AUDIO, *H264, "-c:a", "libmp3lame", "-f", "matroska"), "mp4", ["h264", "mp3"]),
+        ((*VIDEO, *AUDIO, *H264, "-c:a", "pcm_mulaw", "-f", "matroska"), "mov", ["h264", "pcm_mulaw"]),
+        ((*VIDEO, *AUDIO, *VP8, "-c:a", "libvorbis", "-f", "webm"), "mkv", ["vp8", "vorbis"]),
+    ],
+    ids=["AV1", "MP3", "µ-law", "VP8"],
+)
+def test_a_file_is_in_a_container_that_takes_its_codecs(exported, options, extension, codecs):
+    path = exported(*options)
+
+    with av.open(str(path)) as made:
+        assert [stream.codec_context.codec.canonical_name for stream in made.streams] == codecs
+    assert path.suffix == f".{extension}"
+    assert len(packets_in(path, "video")) == 20 * SECONDS
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "times_over"),
+    [
+        ((*TRANSPORT[:-2], "-output_ts_offset", "95440", *TRANSPORT[-2:]), lambda data: data, 1),
+        (TRANSPORT, lambda data: data + data, 2),
+    ],
+    ids=["a counter that begins anew", "a stream that comes again"],
+)
+def test_a_clock_that_jumps_leaves_no_hole_in_a_file(exported, options, change, times_over):
+    path = exported(*options, change=change)
+
+    times = sorted(packets_in(path, "video"))
+    assert len(times) == times_over * 20 * SECONDS
+    assert max(after - before for before, after in pairwise(times)) < Fraction(1, 4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data[: len(data) * 2 // 3 + 100],
+        lambda data: data[: len(data) // 2] + bytes(4000) + data[len(data) // 2 + 4000 :],
+    ],
+    ids=["cut off", "damaged"],
+)
+def test_samples_that_cannot_be_decoded_are_silent_in_a_wav(exported, change):
+    path = exported(*TRANSPORT, kind="wav", change=change)
+
+    with av.open(str(path)) as made:
+        assert float(made.duration / av.time_base) > SECONDS / 2
 
 
 # ---- low latency

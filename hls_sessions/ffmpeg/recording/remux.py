@@ -10,7 +10,8 @@ Parts follow one another without a hole. Packets of parts can be in one file onl
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import math
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ import av.logging
 
 from hls_sessions.ffmpeg.demuxers import MEDIA
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
+from hls_sessions.ffmpeg.recording.clock import MendedClock
 from hls_sessions.ffmpeg.recording.segmenter import NotMedia
 from hls_sessions.ffmpeg.recording.tracks import CopiedVideo
 from hls_sessions.ffmpeg.sandbox import confine_worker
@@ -34,6 +36,12 @@ if TYPE_CHECKING:
 IN_MP4: Final = {"h264", "hevc", "av1", "vp9", "aac", "opus", "mp3", "ac3", "eac3", "flac"}
 """Codecs that players take from MP4. Others are put into Matroska."""
 
+IN_MOV: Final = {"pcm_mulaw", "pcm_alaw"}
+"""Those that Matroska has no name for."""
+
+HOLE: Final = Fraction(1, 10)
+"""Seconds of samples that may be missing before silence takes their place."""
+
 TEXTS: Final = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}
 """Codecs of subtitles that are text."""
 
@@ -47,6 +55,7 @@ OPTIONS: Final = {
     "mp4": {"movflags": "+faststart"},
     # The index is written before the first frame: 1 % of the file is kept free for it at least.
     "matroska": {"reserve_index_space": "200000"},
+    "mov": {"movflags": "+faststart"},
 }
 
 
@@ -89,7 +98,7 @@ def _remuxed(paths: list[str], kind: str, to: str) -> str:
             if muxer is None:
                 form, shapes = _form(chosen), [_shape(stream) for stream in chosen]
                 muxer = opened.enter_context(av.open(to, "w", format=form, options=OPTIONS[form]))
-                tracks = [muxer.add_stream_from_template(stream) for stream in chosen]
+                tracks = [muxer.add_stream_from_template(stream, opaque=True) for stream in chosen]
             elif [_shape(stream) for stream in chosen] != shapes:
                 raise NotMedia("its parts are not alike, and can only be had one by one")
             for packet, number in _shifted(source, chosen, ends):
@@ -109,8 +118,10 @@ def _chosen(source: Any, kind: str) -> list[Any]:
 
 def _form(chosen: list[Any]) -> str:
     """Return the container for streams."""
-    fits = all(stream.codec_context.name.partition("_")[0] in IN_MP4 for stream in chosen)
-    return "mp4" if fits else "matroska"
+    names = {stream.codec_context.codec.canonical_name for stream in chosen}
+    if names <= IN_MP4:
+        return "mp4"
+    return "mov" if names & IN_MOV else "matroska"
 
 
 def _shape(stream: Any) -> tuple[Any, ...]:
@@ -124,11 +135,17 @@ def _shifted(source: Any, chosen: list[Any], begins: Fraction) -> Iterator[tuple
     """Yield the packets of a part, and the numbers of their streams. All but the first part begin at a time."""
     copies = {stream.index: CopiedVideo(stream, None) for stream in chosen if stream.type == "video"}
     numbers = {stream.index: number for number, stream in enumerate(chosen)}
-    shift = begins - Fraction(source.start_time or 0, av.time_base) if begins else Fraction(0)
+    starts = Fraction(source.start_time or 0, av.time_base)
+    shift = begins - starts if begins or starts < 0 else Fraction(0)
+    clock, heard = MendedClock(), dict.fromkeys(numbers, -math.inf)
     for packet in source.demux(chosen):
         if packet.pts is None or not packet.size:
             continue
         index = packet.stream.index
+        clock.mend(packet)
+        if index not in copies and packet.pts <= heard[index]:
+            continue  # it is there already
+        heard[index] = packet.pts
         for each in [packet] if index not in copies else [piece.packet for piece in copies[index].take(packet)]:
             if shift:
                 ticks = round(shift / each.time_base)
@@ -144,13 +161,44 @@ def _samples(paths: list[str], to: str) -> str:
             with _open(path) as source:
                 [stream] = _chosen(source, "audio")
                 track = track or muxer.add_stream("pcm_s16le", rate=stream.rate, layout=stream.layout.name)
-                resampler = av.AudioResampler(format="s16", layout=track.layout.name, rate=track.rate)
-                for frame in source.decode(stream):
-                    for made in resampler.resample(frame):
-                        made.pts = None
-                        muxer.mux(track.encode(made))
+                for made in _heard(source, stream, track):
+                    made.pts = None
+                    muxer.mux(track.encode(made))
         muxer.mux(track.encode(None))
     return "wav"
+
+
+def _heard(source: Any, stream: Any, track: Any) -> Iterator[Any]:
+    """Yield the samples of audio as a track takes them. What cannot be decoded is silent."""
+    resampler, shape, clock = None, None, MendedClock()
+    begins: Fraction | None = None
+    done = 0  # samples
+    for packet in source.demux(stream):
+        if packet.pts is not None:
+            clock.mend(packet)
+        with suppress(av.error.FFmpegError):
+            for frame in stream.codec_context.decode(packet if packet.size else None):
+                if (frame.sample_rate, frame.format.name, frame.layout.name) != shape:
+                    shape = frame.sample_rate, frame.format.name, frame.layout.name
+                    resampler = av.AudioResampler(format="s16", layout=track.layout.name, rate=track.rate)
+                if frame.pts is not None:
+                    begins = frame.pts * frame.time_base if begins is None else begins
+                    missing = round((frame.pts * frame.time_base - begins) * track.rate) - done
+                    if missing > HOLE * track.rate:
+                        yield _silence(track, missing)
+                        done += missing
+                assert resampler is not None  # noqa: S101 - it was made for the first frame
+                for made in resampler.resample(frame):
+                    done += made.samples
+                    yield made
+
+
+def _silence(track: Any, samples: int) -> Any:
+    frame = av.AudioFrame(format="s16", layout=track.layout.name, samples=samples)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    frame.sample_rate = track.rate
+    return frame
 
 
 def _texts(paths: list[str], to: str) -> str:
