@@ -64,7 +64,7 @@ def live_playlist(
     first = timeline.oldest_within(max(window, FEWEST * timeline.target)) if window else 0
     lines = [
         "#EXTM3U",
-        f"#EXT-X-VERSION:{VERSION if all(kind in part.kinds for part in timeline.parts) else GAPS}",
+        f"#EXT-X-VERSION:{GAPS}",
         f"#EXT-X-TARGETDURATION:{timeline.target}",
     ]
     if part_target is not None:
@@ -73,7 +73,9 @@ def live_playlist(
         lines.append(f"#EXT-X-PART-INF:PART-TARGET={target:g}")
     lines.append(f"#EXT-X-MEDIA-SEQUENCE:{first}")
     if first:
-        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{timeline.parts.index(timeline.part_of(first))}")
+        # That before the first segment is still there.
+        gone = sum(part.first < first for part in timeline.parts[1:])
+        lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{gone}")
     if not window:
         lines.append("#EXT-X-PLAYLIST-TYPE:EVENT")
     lines.append("#EXT-X-INDEPENDENT-SEGMENTS")

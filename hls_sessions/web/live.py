@@ -70,6 +70,7 @@ TYPES: Final = {
     "ts": "video/mp2t",
     "m4a": "audio/mp4",
     "mka": "audio/x-matroska",
+    "mov": "video/quicktime",
     "wav": "audio/wav",
     "vtt": "text/vtt",
 }
@@ -164,7 +165,9 @@ async def put(request: Request) -> Response:
         source.close()
         raise
     source.stop()
-    return Answer({"files": await _finished(recording)})
+    files = await _finished(recording)
+    await _played(recording)
+    return Answer({"files": files})
 
 
 async def socket(websocket: WebSocket) -> None:
@@ -226,6 +229,8 @@ class _Connection:
         match _parsed(text):
             case {"type": "start", **more}:
                 mime = more.get("mime")
+                if self._source is not None:
+                    self._source.close()  # it goes on with another stream
                 self._source = await Threads.RECORDING.run(
                     self._recording.input,
                     mime if isinstance(mime, str) else None,
@@ -238,6 +243,7 @@ class _Connection:
                 source, self._source = self._source, None
                 source.stop()
                 recorded = {"type": "recorded", "files": await _finished(self._recording)}
+                await _played(self._recording)
                 await self._websocket.send_text(as_json(recorded))
                 await self._websocket.close()
                 return True
@@ -357,6 +363,15 @@ async def _finished(recording: Recording) -> list[dict[str, Any]]:
     with suppress(TimeoutError):
         await Threads.RECORDING.run(recording.finish, FINISHED_WITHIN)
     return [_described(file) for file in recording.files()]
+
+
+async def _played(recording: Recording) -> None:
+    """Return if there is anything to play in what has come.
+
+    Raises:
+        NotPlayable: there is not; what has come is kept.
+    """
+    await soon(recording, recording.ask_playable())
 
 
 def _described(file: RecordedFile) -> dict[str, Any]:

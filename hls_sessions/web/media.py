@@ -156,7 +156,7 @@ async def _playlist(request: Request, rendition: str | None) -> Response:
     playable = session.ask_playable()
     if not playable.done() and await _unless_left(request, _told(playable)) is None:
         return Response(status_code=CLIENT_LEFT)
-    if rendition is not None and "_HLS_msn" in request.query_params:
+    if rendition is not None and request.query_params.keys() & {"_HLS_msn", "_HLS_part"}:
         wanted = _wanted(request)
         try:
             async with asyncio.timeout(RELOAD_PATIENCE):
@@ -178,7 +178,7 @@ def _wanted(request: Request) -> tuple[int, int | None]:
     """
     try:
         part = request.query_params.get("_HLS_part")
-        return _number(request.query_params["_HLS_msn"]), None if part is None else _number(part)
+        return _number(request.query_params.get("_HLS_msn", "")), None if part is None else _number(part)
     except HTTPException as error:
         raise HTTPException(400, "_HLS_msn and _HLS_part are numbers.") from error
 

@@ -122,7 +122,11 @@ def test_a_playlist_may_slide_and_never_holds_less_than_players_need(window, fir
 def test_a_playlist_that_slides_counts_the_discontinuities_before_it():
     read = m3u8.loads(live_playlist(grown(*[(Fraction(0), [Fraction(2)] * 6)] * 3), "video", 1))
 
-    assert (read.media_sequence, read.discontinuity_sequence) == (12, 2)
+    # The second is still before the first segment.
+    assert (read.media_sequence, read.discontinuity_sequence) == (12, 1)
+    assert read.segments[0].discontinuity
+    later = m3u8.loads(live_playlist(grown(*[(Fraction(0), [Fraction(2)] * 7)] * 3), "video", 1))
+    assert (later.media_sequence, later.discontinuity_sequence) == (15, 2)
     assert read.segments[0].init_section.uri == "init-2.mp4"
 
 

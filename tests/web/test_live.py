@@ -125,6 +125,28 @@ def test_a_source_that_comes_back_goes_on_where_it_was(daemon, live, data):
     assert frames(fetched(daemon, live)) == 20 * SECONDS
 
 
+@pytest.mark.parametrize("body", [b"", b"\0" * 100_000, b"a text\n" * 100], ids=["nothing", "zeros", "a text"])
+def test_a_body_that_is_no_media_is_answered_so_and_kept(daemon, live, body):
+    answer = daemon.http.put(f"{live['input_url']}?token={live['input_token']}", content=body)
+
+    assert (answer.status_code, answer.json()["type"]) == (415, "/problems/not-playable")
+    master = daemon.http.get(f"/sessions/{live['session_id']}/master.m3u8")
+    assert master.status_code == 415
+    assert sum(file["bytes"] for file in daemon.http.get(f"/sessions/{live['session_id']}/files").json()) == len(body)
+
+
+def test_a_source_that_goes_on_with_another_stream_says_so_on_its_connection(daemon, live, data):
+    with source(daemon, live) as ours:
+        ours.start()
+        ours.send_all(data)
+        ours.acknowledged(len(data))
+        assert ours.start(new_stream=True) == 0
+        ours.send_all(data)
+        ours.acknowledged(len(data))
+        ours.say(type="stop")
+        assert [file["name"] for file in ours.hear("recorded")["files"]] == ["part-0.mkv", "part-1.mkv"]
+
+
 def test_a_body_is_recorded_to_its_end(daemon, live, data):
     def chunks():
         for at in range(0, len(data), 50_000):
@@ -358,7 +380,7 @@ def test_a_playlist_is_held_until_the_part_is_there_that_is_asked_for(daemon, lo
     assert f"{segment}.m4s" in daemon.http.get(index, params={"_HLS_msn": segment}).text
 
 
-@pytest.mark.parametrize("query", ["_HLS_msn=99", "_HLS_msn=x", "_HLS_msn=0&_HLS_part=x", "_HLS_msn=-1"])
+@pytest.mark.parametrize("query", ["_HLS_msn=99", "_HLS_part=1", "_HLS_msn=x", "_HLS_msn=0&_HLS_part=x", "_HLS_msn=-1"])
 def test_a_playlist_that_will_not_come_is_refused(daemon, low, query):
     answer = daemon.http.get(f"/sessions/{low['session_id']}/video/index.m3u8?{query}")
 
