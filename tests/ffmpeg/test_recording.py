@@ -656,3 +656,11 @@ def test_h_264_that_not_every_player_takes_is_encoded(record, sends, pixels):
 
     judged(made, 20 * SECONDS)
     assert not any(cut["copied"] for cut in made.cuts)
+
+
+def test_encoded_video_keeps_the_shape_of_its_pixels(record, sends):
+    made = record(sends(*VIDEO, "-vf", "setsar=4/3", *VP8, "-f", "webm"))
+
+    with av.open(BytesIO(made.inits["video"] + made.segments["video", 0])) as container:
+        # WebM tells how many whole pixels wide it is shown.
+        assert abs(container.streams.video[0].sample_aspect_ratio - Fraction(4, 3)) < Fraction(1, 100)

@@ -198,7 +198,7 @@ class EncodedVideo:
         }
         self.stream: Any = _muxer().add_stream("libx264", rate=rate, options=options)
         self.stream.width, self.stream.height, self.stream.pix_fmt = width, height, "yuv420p"
-        self.stream.sample_aspect_ratio = self._decoder.sample_aspect_ratio or 1
+        self.stream.sample_aspect_ratio = stream.sample_aspect_ratio or 1
         self.stream.codec_context.time_base = self._base
         self.stream.container.start_encoding()
 
