@@ -10,7 +10,9 @@ import base64
 import hashlib
 import io
 import os
+import ssl
 import tarfile
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +23,8 @@ REGISTRY = "https://registry.npmjs.org"
 FOLDER = "hls_sessions/web/static/vendor"
 STAMP = "VERSION"
 BOUND = 60.0
+PAUSES = (1.0, 4.0)
+"""Seconds before a registry is asked again."""
 
 
 class Package(NamedTuple):
@@ -60,6 +64,25 @@ class Hook(BuildHookInterface[Any]):
         build_data["artifacts"].append(f"{FOLDER}/")
 
 
+def downloaded(url: str) -> bytes:
+    """Return what is at an address. A registry that does not answer is asked again.
+
+    Raises:
+        OSError: it does not answer.
+    """
+    # Where pip is told of certificates, they are those of this network.
+    trusted = ssl.create_default_context(cafile=os.environ.get("PIP_CERT"))
+    for pause in PAUSES:
+        try:
+            with urllib.request.urlopen(url, timeout=BOUND, context=trusted) as answer:  # noqa: S310 - its content is checked
+                content: bytes = answer.read()
+                return content
+        except OSError:
+            time.sleep(pause)
+    with urllib.request.urlopen(url, timeout=BOUND, context=trusted) as answer:  # noqa: S310 - the same
+        return bytes(answer.read())
+
+
 def fetch(package: Package, folder: Path) -> None:
     """Put the files of a package into a folder, unless they are there.
 
@@ -71,8 +94,7 @@ def fetch(package: Package, folder: Path) -> None:
         return
     registry = os.environ.get("NPM_CONFIG_REGISTRY", REGISTRY).rstrip("/")
     url = f"{registry}/{package.name}/-/{package.name}-{package.version}.tgz"
-    with urllib.request.urlopen(url, timeout=BOUND) as answer:  # noqa: S310 - https, and the content is checked
-        archive = answer.read()
+    archive = downloaded(url)
     if base64.b64encode(hashlib.sha512(archive).digest()).decode() != package.sha512:
         raise OSError(f"{url} is not what it should be")
     folder.mkdir(parents=True, exist_ok=True)
