@@ -68,9 +68,9 @@ class ProgressLine:
         """Show more bytes."""
         self._shown.advance(self._task, more)
 
-    def say(self, what: str) -> None:
-        """Show what is going on."""
-        self._shown.update(self._task, description=what)
+    def say(self, description: str) -> None:
+        """Show a description."""
+        self._shown.update(self._task, description=description)
 
 
 @contextmanager

@@ -326,7 +326,7 @@ async def file(request: Request) -> Response:
     By default it is made of all parts, one after another; of what has arrived, it is the first.
     """
     supervisor: Supervisor = request.app.state.supervisor
-    recording, kind, wanted = (*(request.path_params[name] for name in ("session_id", "kind")), _part_of(request))
+    recording, kind, wanted = request.path_params["session_id"], request.path_params["kind"], _part_of(request)
     if kind == "audio" and request.query_params.get("format") == "wav":
         kind = "wav"
     if kind not in {"original", *KINDS}:

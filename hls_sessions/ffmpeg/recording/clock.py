@@ -24,9 +24,9 @@ class MendedClock:
 
     def __init__(self) -> None:
         self._shift = Fraction(0)
-        """What is added to the times after the last jump, in seconds."""
+        """Seconds that are added to the times after the last jump."""
         self._shifts: dict[int, Fraction] = {}
-        """What is added to those of each track: one track may jump a little later than another."""
+        """The same of each track: one track may jump a little later than another."""
         self._latest: dict[int, Fraction] = {}
         """The latest time of each track."""
 

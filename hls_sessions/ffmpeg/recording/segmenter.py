@@ -69,7 +69,7 @@ class KeyframesTooFarApart(NotMedia):
 
 
 class Cut(NamedTuple):
-    """What is published at once: a segment, or the next part of one. Times are on the recording's clock, in seconds."""
+    """A segment, or the next part of one, to be published. Times are on the recording's clock, in seconds."""
 
     number: int
     part: int
@@ -170,11 +170,11 @@ class Segmenter:
             raise NotMedia("there is neither video nor audio in it")
         self._renditions: dict[int, _Rendition] = {}
         self._number = self._part = 0
-        """What is published next."""
+        """The segment and the part that are published next."""
         self._begun = 0
         """The last segment that has begun."""
         self._begins = self._cut = self._marked = Fraction(0)
-        """When what is published next begins, the last segment that has begun, and the last part that has."""
+        """When they begin, when the last segment begins that has begun, and when the last such part does."""
         self._shown: list[Fraction] = []
         """When each piece of the last segment is shown, of the rendition that decides."""
         self._bounds: deque[_Bound] = deque()
