@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         StateUnusable,
         StorageFailed,
         SubtitlesFailed,
+        ThumbnailFailed,
         Unavailable,
         WrongOffset,
     )
@@ -116,6 +117,7 @@ __all__ = [
     "StorageFailed",
     "SubtitlesFailed",
     "Supervisor",
+    "ThumbnailFailed",
     "Unavailable",
     "Updated",
     "WrongOffset",

@@ -158,6 +158,17 @@ class SubtitlesFailed(SessionError):
         super().__init__(f"The subtitles of {media!r} cannot be read: {reason}.")
 
 
+class ThumbnailFailed(NotFound):
+    """A film has no picture there, or it cannot be decoded."""
+
+    kind = "thumbnail-failed"
+
+    def __init__(self, media: str, reason: str) -> None:
+        self.media = media
+        self.reason = reason
+        super().__init__(f"There is no thumbnail of {media!r}: {reason}.")
+
+
 class IllegalTransition(SessionError):
     """A session was asked for a step its state does not allow. Nothing has changed."""
 

@@ -90,6 +90,7 @@ def test_not_found_can_be_told_from_gone():
         errors.SegmentNotFound,
         errors.SegmentImpossible,
         errors.RecordingNotFound,
+        errors.ThumbnailFailed,
     }
     assert issubclass(errors.SessionEnded, errors.Gone)
 

@@ -40,6 +40,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.SegmentImpossible: Exit.FAILED,
     errors.EncoderFailed: Exit.FAILED,
     errors.SubtitlesFailed: Exit.FAILED,
+    errors.ThumbnailFailed: Exit.FAILED,
     errors.IllegalTransition: Exit.FAILED,
     errors.SnapshotRefused: Exit.USAGE,
     errors.SettingsRefused: Exit.USAGE,

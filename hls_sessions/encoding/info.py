@@ -19,6 +19,8 @@ class RunInfo:
     held: bool
     encoder: str
     """The encoder, as ffmpeg spells it."""
+    log: tuple[str, ...] = ()
+    """The last lines that it has written to standard error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -309,7 +309,7 @@ class SessionPackager:
         number, source, reporter = next(self._numbers), self._source, self._reporter
 
         def exited(exit_: Exit) -> None:
-            reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            reporter.ended(f"{PACKAGER} run {number}", exit_)  # here, because an owner that has crashed hears nothing
             source.send(PackagerExited(number, exit_))
 
         folder = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from hls_sessions import segments
+
+if TYPE_CHECKING:
+    from hls_sessions.ffmpeg import Exit
 
 
 class Reporter(segments.Reporter, Protocol):
@@ -19,5 +22,5 @@ class Reporter(segments.Reporter, Protocol):
     def failed(self) -> None:
         """Hear that an encoder or a packager failed."""
 
-    def computed(self, seconds: float) -> None:
-        """Hear how many processor seconds an encoder or a packager has used, when it has ended."""
+    def ended(self, process: str, exit_: Exit) -> None:
+        """Hear that an encoder or a packager has ended: which, how, what it said last, what it has used."""

@@ -85,7 +85,7 @@ class EncoderRun:
         """How much processor time it had used when it was last seen to have used more, and when that was."""
 
         def exited(exit_: Exit) -> None:
-            reporter.computed(exit_.seconds)  # here, because an owner that has crashed hears nothing
+            reporter.ended(f"{rendition} run {number}", exit_)  # here, because an owner that has crashed hears nothing
             owner.send(RunExited(rendition, number, exit_))
 
         self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
@@ -120,7 +120,14 @@ class EncoderRun:
     def info(self) -> RunInfo:
         """Its state, for operators."""
         return RunInfo(
-            self.rendition, self.number, self.pid, self.first, self.next, self._process.held, str(self.method)
+            self.rendition,
+            self.number,
+            self.pid,
+            self.first,
+            self.next,
+            self._process.held,
+            str(self.method),
+            self._process.log,
         )
 
     @property

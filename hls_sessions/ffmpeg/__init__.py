@@ -13,6 +13,7 @@ from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
 from hls_sessions.ffmpeg.sandbox import Access, Sandbox
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
+from hls_sessions.ffmpeg.thumbnails import ThumbnailMaker
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
 from hls_sessions.ffmpeg.workers import PULL, RECORD, REMUX, Message, Worker, WorkerFailed, Workers
 
@@ -42,6 +43,7 @@ __all__ = [
     "Sandbox",
     "Sight",
     "SubtitleReader",
+    "ThumbnailMaker",
     "Trial",
     "Worker",
     "WorkerFailed",

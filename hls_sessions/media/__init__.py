@@ -3,9 +3,10 @@
 Pure: values in, values out. Nothing here reads a file by name, starts a process or keeps time.
 """
 
+from hls_sessions.media.chapters import ShownChapter, chapter_list, chapter_track, chapters_of
 from hls_sessions.media.codecs import NotCopied, audio_codecs, video_codecs
 from hls_sessions.media.compressed_text import CompressedText
-from hls_sessions.media.facts import AudioCopy, AudioTrack, Media, SubtitleTrack, VideoCopy, VideoTrack
+from hls_sessions.media.facts import AudioCopy, AudioTrack, Chapter, Media, SubtitleTrack, VideoCopy, VideoTrack
 from hls_sessions.media.file_names import readable, spellings
 from hls_sessions.media.filler import PLAIN_AAC, filler_of, filler_segment
 from hls_sessions.media.fingerprint import fingerprint
@@ -32,6 +33,8 @@ from hls_sessions.media.renditions import (
 )
 from hls_sessions.media.segment_check import Refused, check_segment, check_text, is_short
 from hls_sessions.media.subtitles import SubtitleRendition
+from hls_sessions.media.thumbnails import FOLDER as THUMBNAILS
+from hls_sessions.media.thumbnails import Sheet, Thumbnails, thumbnails_of
 from hls_sessions.media.timeline import AAC_FRAME, AUDIO_RATE, OFFSET, Cuts, Timeline, aac_frame_at, timeline
 from hls_sessions.media.webvtt import Cue, cue_text, webvtt_file, webvtt_segment
 
@@ -41,11 +44,13 @@ __all__ = [
     "OFFSET",
     "PLAIN_AAC",
     "SURROUND_CHANNELS",
+    "THUMBNAILS",
     "VERSION",
     "AudioCopy",
     "AudioRendition",
     "AudioTrack",
     "BrokenSegment",
+    "Chapter",
     "CompressedText",
     "CopiedVideo",
     "Cue",
@@ -56,14 +61,20 @@ __all__ = [
     "Refused",
     "Rendition",
     "Segment",
+    "Sheet",
+    "ShownChapter",
     "SubtitleRendition",
     "SubtitleTrack",
+    "Thumbnails",
     "Timeline",
     "VideoCopy",
     "VideoRendition",
     "VideoTrack",
     "aac_frame_at",
     "audio_codecs",
+    "chapter_list",
+    "chapter_track",
+    "chapters_of",
     "check_segment",
     "check_text",
     "cue_text",
@@ -85,6 +96,7 @@ __all__ = [
     "same_codec",
     "same_form",
     "spellings",
+    "thumbnails_of",
     "timeline",
     "video_codecs",
     "webvtt_file",

@@ -123,6 +123,15 @@ class SubtitleTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A stretch of the file that its maker has named. Times are seconds on the file's clock."""
+
+    start: Fraction
+    end: Fraction
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """A file that can be played."""
 
@@ -145,6 +154,8 @@ class Media:
     """The file's number on its disk then."""
     part: tuple[int, int] | None = None
     """The bytes of the file that play, if its clock jumps before or after them; None for all of it."""
+    chapters: tuple[Chapter, ...] = ()
+    """The chapters that are within the film, in order. They do not overlap."""
 
     @property
     def start(self) -> Fraction:

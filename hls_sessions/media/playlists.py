@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hls_sessions.media.chapters import SESSION_DATA
 from hls_sessions.media.compressed_text import CompressedText
 from hls_sessions.media.languages import language_tag
+from hls_sessions.media.thumbnails import thumbnails_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +45,11 @@ TELLS_WHAT_IS_HEARD = "public.accessibility.transcribes-spoken-dialog,public.acc
 
 def master_playlist(presentation: Presentation) -> str:
     """Write the master playlist: every variant, and the audio and subtitle renditions in groups."""
-    return _text(["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *_variants(presentation)])
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    if presentation.media.chapters:
+        lines.append(SESSION_DATA)
+    thumbnails = thumbnails_of(presentation.media)
+    return _text([*lines, *_variants(presentation), *([] if thumbnails is None else [thumbnails.variant()])])
 
 
 def media_playlist(presentation: Presentation, rendition: str, start_at: float = 0.0) -> str:

@@ -50,6 +50,11 @@ def cue_text(ass: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def plain_text(text: str) -> str:
+    """Return text that has no styles as that of a cue, on one line."""
+    return " ".join("".join(c for c in text if c not in _UNSEEN).split()).translate(_ESCAPES)
+
+
 def webvtt_segment(cues: Iterable[Cue], origin: Fraction, offset: Fraction, note: str = "") -> str:
     """Write one segment (RFC 8216, 3.5).
 

@@ -34,7 +34,7 @@ from hls_sessions.otp.ref import Ref
 from hls_sessions.otp.registry import Registry
 from hls_sessions.otp.reply import Reply
 from hls_sessions.otp.shield import shielded
-from hls_sessions.otp.supervision import start_child, terminate_child, which_children
+from hls_sessions.otp.supervision import ChildInfo, start_child, terminate_child, which_children
 from hls_sessions.otp.supervisor import Strategy, Supervisor
 from hls_sessions.otp.timers import Timer, Timers, TimerServer
 
@@ -43,6 +43,7 @@ __all__ = [
     "AlreadyStarted",
     "Backoff",
     "CallTimeout",
+    "ChildInfo",
     "ChildSpec",
     "Clock",
     "Crash",

@@ -49,16 +49,17 @@ class Retry:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A child, its ref while it runs, and when it was restarted."""
+    """A child, its ref while it runs, when it was restarted lately, and how often in all."""
 
     spec: ChildSpec
     ref: Ref | None = None
     restarts: tuple[float, ...] = ()
+    restarted: int = 0
     retry: Retry | None = field(default=None, repr=False)
 
     def info(self) -> ChildInfo:
         """Return the child as `which_children` lists it."""
-        return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None)
+        return ChildInfo(self.spec.id, self.ref, restarting=self.retry is not None, restarts=self.restarted)
 
 
 class BaseSupervisor(GenServer):
@@ -196,6 +197,7 @@ class BaseSupervisor(GenServer):
         now = self._clock.monotonic()
         limit = child.spec.intensity or self._intensity
         own = limit.admit(child.restarts, now)
+        child.restarted += 1
         child.restarts = own or ()
         if child.spec.intensity is not None:
             return Decision.RESTART if own is not None else Decision.GIVE_UP

@@ -57,11 +57,15 @@ class CountChildren:
 
 @dataclass(frozen=True, slots=True)
 class ChildInfo:
-    """One child as it is now. `ref` is None if it does not run; `restarting` tells whether it is about to."""
+    """One child as it is now. `ref` is None if it does not run; `restarting` tells whether it is about to.
+
+    `restarts` is how often it needed a restart since its supervisor began.
+    """
 
     id: Hashable
     ref: Ref | None
     restarting: bool
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,18 @@ def delete_child(supervisor: Ref, child_id: Hashable) -> None:
     supervisor.call(DeleteChild(child_id), timeout=None)
 
 
-def which_children(supervisor: Ref) -> list[ChildInfo]:
-    """List the children, in the order in which they were started."""
-    children: list[ChildInfo] = supervisor.call(WhichChildren(), timeout=None)
+def which_children(supervisor: Ref, timeout: float | None = None) -> list[ChildInfo]:
+    """List the children, in the order in which they were started.
+
+    Args:
+        supervisor: whose
+        timeout: seconds to wait for the answer, because a supervisor answers nothing while it starts a child; or None
+
+    Raises:
+        CallTimeout: if the answer did not come in time
+
+    """
+    children: list[ChildInfo] = supervisor.call(WhichChildren(), timeout=timeout)
     return children
 
 

@@ -30,7 +30,7 @@ from hls_sessions.session.messages import (
     Served,
     SessionInfo,
 )
-from hls_sessions.session.record import Earlier, SessionRecord, Transition
+from hls_sessions.session.record import Earlier, LogEntry, SessionRecord, Transition
 from hls_sessions.session.server import SessionServer
 from hls_sessions.session.services import Services
 from hls_sessions.session.snapshot import Snapshot, judge_file
@@ -50,6 +50,7 @@ __all__ = [
     "GetSegment",
     "Heartbeat",
     "IdleCheck",
+    "LogEntry",
     "Pause",
     "PauseIf",
     "Peek",

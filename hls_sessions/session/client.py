@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from hls_sessions.media import CompressedText, Presentation
     from hls_sessions.otp import Registry
     from hls_sessions.session.messages import SessionInfo
-    from hls_sessions.session.record import SessionRecord, Transition
+    from hls_sessions.session.record import LogEntry, SessionRecord, Transition
     from hls_sessions.session.snapshot import Snapshot
     from hls_sessions.session.spec import SessionSpec, Spec
 
@@ -134,6 +134,11 @@ class Session:
     def history(self) -> tuple[Transition, ...]:
         """Every step so far, the oldest first; also when it has ended."""
         return self._record.history
+
+    @property
+    def log(self) -> tuple[LogEntry, ...]:
+        """What its latest encoders and packagers that have ended said last, the oldest first."""
+        return tuple(self._record.log)
 
     # ---- asking, in a thread
 

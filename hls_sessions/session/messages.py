@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hls_sessions.counters import Sums
 from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the same
+from hls_sessions.media import ShownChapter  # noqa: TC001 - the same
 from hls_sessions.session.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -178,5 +179,7 @@ class SessionInfo(Sums):
     """The resources of the machine that have run out, for which its encoders and its packager wait."""
     reason: str | None = None
     """Why it ended, if it has."""
+    chapters: tuple[ShownChapter, ...] = ()
+    """The chapters of the file, in seconds from the beginning."""
     source: str | None = None
     """Of a recording, what its source does: ``waiting``, ``arriving``, ``lost`` or ``ended``."""

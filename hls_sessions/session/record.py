@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hls_sessions.counters import Sums
+    from hls_sessions.ffmpeg import Exit
     from hls_sessions.otp import Clock
     from hls_sessions.session.events import Event
     from hls_sessions.session.snapshot import Snapshot
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 REMEMBERED = 1000
 """How many steps of one session are kept, the latest ones. Only a session that is paused and resumed hundreds of times
 takes more."""
+
+LOGGED = 50
+"""How many processes that have ended are remembered with what they said last."""
 
 CHANGE = "change"
 """The name of a refused change of a session's settings, in place of a step."""
@@ -58,6 +62,18 @@ class Transition:
     by: str
     """The asker: ``viewer``, ``session``, ``reaper`` or ``supervisor``."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """What a process of a session has said last."""
+
+    at: datetime
+    process: str
+    """The rendition and the run, or the packager."""
+    ended: str | None
+    """How it has ended; None while it runs."""
+    lines: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,8 @@ class SessionRecord:
         """The request that last paused it."""
         self.first_segment_after: float | None = None
         """Seconds from the first request for a segment to the first segment made."""
+        self.log: deque[LogEntry] = deque(maxlen=LOGGED)
+        """What the latest processes that have ended said last."""
         self._clock = clock
         self._state = State.PENDING
         self._since = clock.monotonic()
@@ -236,9 +254,10 @@ class SessionRecord:
         """Note that an encoder or a packager failed."""
         self.counters.add(encoder_failures=1)
 
-    def computed(self, seconds: float) -> None:
-        """Count the processor seconds of an encoder or a packager that has ended."""
-        self.counters.add(encoder_seconds=seconds)
+    def ended(self, process: str, exit_: Exit) -> None:
+        """Note how an encoder or a packager has ended and what it said last, and count its processor seconds."""
+        self.counters.add(encoder_seconds=exit_.seconds)
+        self.log.append(LogEntry(self._now()["at"], process, str(exit_), exit_.log))
 
     def came_back(self, cause: str) -> None:
         """Note that its actor was restarted, and why."""

@@ -34,6 +34,7 @@ from hls_sessions.errors import (
     SnapshotRefused,
     StorageFailed,
 )
+from hls_sessions.media import chapters_of
 from hls_sessions.otp import NO_REPLY, Crash
 from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage, end_processes
 from hls_sessions.session.base_server import BaseSessionServer
@@ -604,4 +605,5 @@ class SessionServer(BaseSessionServer):
                 *(f"Out of {what}: encoders are started when there is more." for what in lacks),
             ),
             lacks=lacks,
+            chapters=chapters_of(spec.presentation.media),
         )

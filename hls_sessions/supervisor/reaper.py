@@ -6,18 +6,13 @@ own reminder was lost.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from hls_sessions.otp import GenServer
 from hls_sessions.session import IdleCheck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from hls_sessions.otp import Registry, Timers
+    from hls_sessions.otp import Registry
     from hls_sessions.supervisor.sessions import SessionTable
-
-CYCLE: Final = "cycle"
 
 
 def remind(table: SessionTable, registry: Registry) -> None:
@@ -44,25 +39,3 @@ def reap(table: SessionTable, patience: float) -> list[str]:
         if entry.actor is not None:
             entry.actor.wait(patience)
     return [entry.spec.session_id for entry in reaped]
-
-
-class Reaper(GenServer):
-    """Runs a cycle every so many seconds."""
-
-    def init(self, cycle: Callable[[], object], timers: Timers, interval: float) -> None:
-        """Begin with a first cycle in ``interval`` seconds."""
-        self._cycle = cycle
-        self._timers = timers
-        self._interval = interval
-        self._again()
-
-    def handle_info(self, message: Any) -> None:
-        """Run a cycle when it is time."""
-        if message != CYCLE:
-            super().handle_info(message)
-            return
-        self._cycle()
-        self._again()
-
-    def _again(self) -> None:
-        self._timers.send_after(self.ref, CYCLE, self._interval)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from hls_sessions.encoding import Limits, Scheduler, Watcher
 from hls_sessions.errors import StorageFailed, Unavailable
-from hls_sessions.ffmpeg import Prober, SubtitleReader, Workers, choose_encoder
+from hls_sessions.ffmpeg import Prober, SubtitleReader, ThumbnailMaker, Workers, choose_encoder
 from hls_sessions.otp import Registry, Timers
 from hls_sessions.segments import Budget, Quota, SegmentDirectory, end_processes
 from hls_sessions.session import Services
@@ -21,7 +21,9 @@ from hls_sessions.supervisor.admission_control import AdmissionControl
 from hls_sessions.supervisor.bulk import BulkOperations
 from hls_sessions.supervisor.graceful_stop import STOPPING
 from hls_sessions.supervisor.janitor import Janitor
+from hls_sessions.supervisor.media_browser import MediaBrowser
 from hls_sessions.supervisor.monitoring.monitor import Monitor
+from hls_sessions.supervisor.monitoring.trend import INTERVAL as SAMPLE_INTERVAL
 from hls_sessions.supervisor.opening import Opening
 from hls_sessions.supervisor.presentations import Presentations
 from hls_sessions.supervisor.reaper import remind
@@ -113,15 +115,14 @@ class Runtime:
             resources.callback(self.store.close)
             bus.start()
             resources.callback(bus.stop, settings.shutdown_timeout)
-            if workers is None:
-                workers = Workers(settings.sandbox)
-                resources.callback(workers.close)
+            workers = workers or _closed_by(resources, Workers(settings.sandbox))
             workers.warm_up()
             self.recorder = Recorder(self.store, clock, _retention(settings), binary.version, settings.janitor_interval)
             self._prober = prober = _closed_by(
                 resources, Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock), binary)
             )
             subtitles = _closed_by(resources, SubtitleReader(workers, settings.subtitle_timeout))
+            self.browser = _closed_by(resources, MediaBrowser(media_roots, prober, ThumbnailMaker(workers)))
             presentations = Presentations(prober)
             self.table = SessionTable(self.recorder.why_not)
             self.factory = SessionFactory(clock, self.registry, self._hear, close, settings)
@@ -145,6 +146,8 @@ class Runtime:
             chores = Chores(
                 lambda: remind(self.table, self.registry),
                 settings.reap_interval,
+                self._sample,
+                SAMPLE_INTERVAL,
                 self.janitor.sweep,
                 settings.janitor_interval,
             )
@@ -290,6 +293,9 @@ class Runtime:
         self._resources.close()
 
     # ---- within
+
+    def _sample(self) -> None:
+        self.monitor.trend.sample()
 
     def _complete(self) -> None:
         for entry in self.table.all():

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from hls_sessions.errors import SessionEnded, SessionNotFound, Unavailable
+from hls_sessions.errors import SessionEnded, SessionNotFound, ThumbnailFailed, Unavailable
 from hls_sessions.ffmpeg import SOFTWARE, find, inspect_binary
-from hls_sessions.live import KINDS
+from hls_sessions.live import KINDS, Recording
 from hls_sessions.otp import SystemClock
 from hls_sessions.segments import free_bytes
 from hls_sessions.session import Reconfigured
@@ -22,6 +22,7 @@ from hls_sessions.settings import Settings
 from hls_sessions.supervisor.bus import LIMIT, E, EventBus
 from hls_sessions.supervisor.graceful_stop import GracefulStop
 from hls_sessions.supervisor.janitor import PATIENCE
+from hls_sessions.supervisor.media_browser import thumbnails_for
 from hls_sessions.supervisor.media_roots import MediaRoots
 from hls_sessions.supervisor.monitoring.monitor import health_without_a_start
 from hls_sessions.supervisor.reaper import reap
@@ -36,16 +37,18 @@ if TYPE_CHECKING:
     from typing import Self
 
     from hls_sessions.ffmpeg import Binary, Encoder, Workers
-    from hls_sessions.live import RecordedFile, Recording
-    from hls_sessions.media import Presentation
-    from hls_sessions.otp import Clock
+    from hls_sessions.live import RecordedFile
+    from hls_sessions.media import Presentation, Sheet, Thumbnails
+    from hls_sessions.otp import Clock, Reply
     from hls_sessions.session import Session, Snapshot, Transition
     from hls_sessions.supervisor.bulk import Changes, Outcome
     from hls_sessions.supervisor.bus import Subscription
     from hls_sessions.supervisor.filter import Filter
     from hls_sessions.supervisor.janitor import Sweep
-    from hls_sessions.supervisor.monitoring import Health, Stats
+    from hls_sessions.supervisor.media_browser import Listing
+    from hls_sessions.supervisor.monitoring import Health, Hour, Stats
     from hls_sessions.supervisor.recordings import KeptRecording
+    from hls_sessions.supervisor.tree import ProcessNode
 
 logger = logging.getLogger(__name__)
 
@@ -464,6 +467,54 @@ class Supervisor:
         """
         return reap(self._running().table, KILL_AFTER)
 
+    # ---- the files, and pictures of them
+
+    def browse(self, folder: str = "", search: str = "") -> Listing:
+        """List a folder under the media roots, or find files in it and below by the words of their path.
+
+        Args:
+            folder: absolute; empty for the media roots.
+            search: words; empty for none.
+
+        Raises:
+            MediaNotFound, OutsideRoots: there is no such folder.
+            Unavailable: its storage does not answer, or the supervisor does not run.
+        """
+        return self._running().browser.browse(folder, search)
+
+    def ask_poster(self, media: str) -> Reply[bytes]:
+        """Ask for a JPEG of a scene of a file; probing the file is waited for.
+
+        Raises:
+            MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
+            ThumbnailFailed: it has no video.
+            Unavailable: its storage does not answer, or the supervisor does not run.
+        """
+        return self._running().browser.ask_poster(media)
+
+    def thumbnail(self, session_id: str, at: float) -> bytes:
+        """Return a JPEG of a session's film: the keyframe at or before a position, in seconds from the beginning.
+
+        Raises:
+            SessionEnded, SessionNotFound: there is no such session.
+            ThumbnailFailed: there is no picture, or it is a recording that still goes on.
+            Unavailable: the storage of the film does not answer.
+        """
+        return self.ask_thumbnails(self.find(session_id), lambda thumbnails: thumbnails.at(at)).get()
+
+    def ask_thumbnails(self, session: Session, chosen: Callable[[Thumbnails], Sheet]) -> Reply[bytes]:
+        """Ask for a JPEG of thumbnails of a session's film. Cancel the reply if it is not wanted any more.
+
+        Raises:
+            ThumbnailFailed: it has no video, or is a recording that still goes on.
+            Unavailable: the supervisor does not run.
+        """
+        runtime = self._running()
+        if isinstance(session, Recording):
+            raise ThumbnailFailed(session.title, "the recording still goes on")
+        facts = session.presentation.media
+        return runtime.browser.thumbnails.ask(facts, chosen(thumbnails_for(facts)))
+
     # ---- events
 
     @contextmanager
@@ -538,6 +589,22 @@ class Supervisor:
     def started_at(self) -> float | None:
         """Wall clock time of the latest ``start``, in seconds since the epoch."""
         return None if self._runtime is None else self._runtime.started_at
+
+    def hour(self) -> Hour:
+        """Return the figures of the last hour, one sample for every ten seconds.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        return self._running().monitor.trend.hour()
+
+    def processes(self) -> ProcessNode:
+        """Return the tree of processes as it is now.
+
+        Raises:
+            Unavailable: the supervisor does not run, or one of its processes does not answer.
+        """
+        return self._running().tree.look()
 
     def stats(self) -> Stats:
         """Return figures over all sessions that are known. Asks every session, and reads the history.

@@ -7,6 +7,7 @@
      ├─ segment watcher   one watchdog observer for all sessions
      ├─ sessions          dynamic; a session each, with a limit of restarts of its own
      ├─ reaper            has overdue sessions look at their time
+     ├─ sampler           notes the figures of the moment, for those of the last hour
      └─ janitor           forgets rows that were kept for long enough, clears away directories that nobody owns
 """
 
@@ -40,17 +41,18 @@ from hls_sessions.otp import (
     TimerServer,
     start_child,
     terminate_child,
+    which_children,
 )
 from hls_sessions.segments import SegmentDirectory, end_processes
 from hls_sessions.session import Reconfigure, Transition, end_error
 from hls_sessions.session.client import CALL_TIMEOUT
 from hls_sessions.supervisor.janitor import SWEEP_NOW, JanitorServer
-from hls_sessions.supervisor.reaper import Reaper
+from hls_sessions.supervisor.periodic import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hls_sessions.otp import ExitReason, Ref, Registry
+    from hls_sessions.otp import ChildInfo, ExitReason, Ref, Registry
     from hls_sessions.session import Services, Spec
     from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.sessions import Entry, SessionTable
@@ -77,6 +79,22 @@ STOPPED = "The supervisor has stopped."
 """The answer to a caller when there are no processes any more."""
 
 
+LOOK = 2.0
+"""Seconds a supervisor may take to list its children."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessNode:
+    """A process of the tree, by its id in its supervisor, and those that it supervises."""
+
+    id: str
+    is_running: bool
+    is_restarting: bool
+    restarts: int
+    """How often it was restarted since its supervisor was started."""
+    children: tuple[ProcessNode, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Chores:
     """The work that is done every so often."""
@@ -85,6 +103,10 @@ class Chores:
     """Reminds the sessions whose time has run out."""
     remind_interval: float
     """Seconds between two reminders."""
+    sample: Callable[[], None]
+    """Notes the figures of the moment."""
+    sample_interval: float
+    """Seconds between two samples."""
     sweep: Callable[[], Sweep]
     """Does the janitor's work once."""
     sweep_interval: float
@@ -122,7 +144,12 @@ class Tree:
                 ChildSpec("timers", lambda: TimerServer.start_link(services.timers)),
                 ChildSpec("segment watcher", lambda: WatcherServer.start_link(services.watcher)),
                 ChildSpec(SESSIONS, self._start_sessions, shutdown=None),
-                ChildSpec("reaper", lambda: Reaper.start_link(chores.remind, services.timers, chores.remind_interval)),
+                ChildSpec(
+                    "reaper", lambda: Periodic.start_link(chores.remind, services.timers, chores.remind_interval)
+                ),
+                ChildSpec(
+                    "sampler", lambda: Periodic.start_link(chores.sample, services.timers, chores.sample_interval)
+                ),
                 ChildSpec(JANITOR, self._start_janitor, shutdown=1.0, intensity=JANITOR_INTENSITY),
             ],
             strategy=Strategy.REST_FOR_ONE,
@@ -210,7 +237,26 @@ class Tree:
             raise Unavailable(f"The janitor did not sweep: {error}.") from error
         return done
 
+    def look(self) -> ProcessNode:
+        """Return the processes as they are now.
+
+        Raises:
+            Unavailable: there are none any more, or a supervisor does not answer because it waits for a child.
+        """
+        try:
+            children = which_children(self.root, LOOK)
+            nodes = tuple(self._node(child) for child in children)
+        except (CallTimeout, NoProcess, ServerExited) as error:
+            raise Unavailable(f"The processes cannot be looked at: {error}.") from error
+        return ProcessNode("root", is_running=True, is_restarting=False, restarts=0, children=nodes)
+
     # ---- within
+
+    def _node(self, child: ChildInfo) -> ProcessNode:
+        below: tuple[ProcessNode, ...] = ()
+        if child.id == SESSIONS and child.ref is not None:
+            below = tuple(map(self._node, which_children(child.ref, LOOK)))
+        return ProcessNode(str(child.id), child.ref is not None, child.restarting, child.restarts, below)
 
     def _sessions(self) -> Ref:
         """Return the supervisor of the sessions; where it is being restarted, as soon as it is back.

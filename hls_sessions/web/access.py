@@ -6,14 +6,14 @@ one of this machine's own names, and not by a page of another site.
 
 from __future__ import annotations
 
-import hmac
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.routing import Match
 
 from hls_sessions.web.disclosure import VIEWER
+from hls_sessions.web.login import SAFE, is_of_own_site
 from hls_sessions.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -22,25 +22,24 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-"""The methods that change nothing (RFC 9110, 9.2.1)."""
+    from hls_sessions.web.login import Logins
 
 
 class TokenRequired:
-    """ASGI middleware that answers 401 to a request without the token as ``Authorization: Bearer``.
+    """ASGI middleware that answers 401 to a request without the token, which is a bearer token or a login's cookie.
 
     The open routes need no token. A caller that uses one without the token is marked as a viewer. They must come first
     in the app, because a request is judged by the route that takes it. A path that no route takes needs the token too.
     """
 
-    def __init__(self, app: ASGIApp, token: str, open_routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, logins: Logins, open_routes: Sequence[BaseRoute]) -> None:
         self._app = app
-        self._expected = f"Bearer {token}".encode()
+        self._logins = logins
         self._open_routes = open_routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
-        if scope["type"] == "http" and not self._knows(scope):
+        if scope["type"] == "http" and not self._logins.accepts(scope):
             if not is_open(scope, self._open_routes):
                 refusal = Problem(401, "token-required", "This needs the daemon's token as a bearer token.")
                 refusal.headers["WWW-Authenticate"] = "Bearer"
@@ -48,10 +47,6 @@ class TokenRequired:
                 return
             scope[VIEWER] = True
         await self._app(scope, receive, send)
-
-    def _knows(self, scope: Scope) -> bool:
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        return hmac.compare_digest(given, self._expected)
 
 
 class OwnSiteOnly:
@@ -80,7 +75,7 @@ class OwnSiteOnly:
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _without_port(hosts[0]) not in self._hosts:
             return Problem(400, "host-refused", "A daemon without a token is asked under the names of loopback only.")
-        if scope["method"] in SAFE or _is_of_own_site(headers) or is_open(scope, self._open_routes):
+        if scope["method"] in SAFE or is_of_own_site(headers) or is_open(scope, self._open_routes):
             return None
         return Problem(403, "cross-site-request", "A page of another site may change nothing here.")
 
@@ -104,10 +99,3 @@ def _without_port(host: str) -> str:
     if not colon or host.endswith("]"):
         return host.lower()
     return name if not port or (port.isascii() and port.isdecimal()) else ""
-
-
-def _is_of_own_site(headers: Headers) -> bool:
-    if (site := headers.get("sec-fetch-site")) is not None:
-        return site in {"same-origin", "none"}
-    origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2] == headers["host"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -14,10 +15,11 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field, model_validator
 
 from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
-from hls_sessions.session import CALL_TIMEOUT, SessionInfo, Snapshot, State, Transition
-from hls_sessions.supervisor import Changes, Filter, Health, Outcome, Stats, Supervisor
+from hls_sessions.session import CALL_TIMEOUT, LogEntry, SessionInfo, Snapshot, State, Transition
+from hls_sessions.supervisor import Changes, Filter, Health, Hour, Listing, Outcome, ProcessNode, Stats, Supervisor
 from hls_sessions.web.disclosure import health_for_viewer, is_viewer
 from hls_sessions.web.finding import found
+from hls_sessions.web.pictures import as_jpeg
 from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
@@ -194,6 +196,16 @@ async def history(session_id: str, supervisor: Supervised) -> list[Transition]:
     return list(await Threads.OPERATING.run(supervisor.history, session_id))
 
 
+@router.get("/sessions/{session_id}/log")
+async def log(session_id: str, supervisor: Supervised) -> list[LogEntry]:
+    """Return what a session's encoders and packagers said last, the oldest first; those that run come last."""
+    session = await found(supervisor, session_id)
+    info = await soon(session, session.ask_peek())
+    now = datetime.now(UTC)
+    running = [LogEntry(now, f"{run.rendition} run {run.run}", None, run.log) for run in info.runs]
+    return [*session.log, *running]
+
+
 @router.delete("/sessions/{session_id}", status_code=204)
 async def stop_session(session_id: str, supervisor: Supervised) -> None:
     """End a session; answered when everything it used is freed."""
@@ -228,6 +240,39 @@ async def health(supervisor: Supervised, request: Request, response: Response) -
 async def stats(supervisor: Supervised) -> Stats:
     """Return figures over all sessions: living ones, and ended ones that are kept."""
     return await Threads.LOOKING.run(supervisor.stats)
+
+
+@router.get("/stats/hour")
+async def hour(supervisor: Supervised) -> Hour:
+    """Return the figures of the last hour as columns, one sample for every ten seconds."""
+    return supervisor.hour()
+
+
+@router.get("/processes")
+async def processes(supervisor: Supervised) -> ProcessNode:
+    """Return the supervision tree as it is now."""
+    return await Threads.LOOKING.run(supervisor.processes)
+
+
+@router.get("/media")
+async def media(
+    supervisor: Supervised,
+    folder: Annotated[str, Query(max_length=4096, description="Absolute; empty for the media roots")] = "",
+    search: Annotated[str, Query(max_length=256, description="Words of the path of files in it and below")] = "",
+) -> Listing:
+    """List a folder under the media roots, or find files in it and below."""
+    return await Threads.OPERATING.run(supervisor.browse, folder, search)
+
+
+@router.get("/media/poster", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+async def poster(
+    supervisor: Supervised,
+    request: Request,
+    media: Annotated[str, Query(min_length=1, max_length=4096, description="As for POST /sessions")],
+) -> Response:
+    """Return a scene of a file as a JPEG; the file is probed first."""
+    asked = await Threads.OPENING.run(supervisor.ask_poster, media)
+    return await as_jpeg(request, asked)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, events, live, media, pages, problems
+from hls_sessions.web import api, events, live, login, media, pages, problems
 from hls_sessions.web.access import OwnSiteOnly, TokenRequired
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
 from hls_sessions.web.cross_origin import CrossOrigin
+from hls_sessions.web.login import Logins
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -33,11 +34,13 @@ def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Colle
         default_response_class=Answer,
     )
     app.state.supervisor = supervisor
+    logins = app.state.logins = None if token is None else Logins(token)
     problems.install(app)
     open_routes = [
         *media.open_routes,
         *live.open_routes,
         *pages.open_routes,
+        *login.open_routes,
         *api.open_router.routes,
         *events.open_router.routes,
     ]
@@ -46,8 +49,8 @@ def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Colle
     app.include_router(events.router)
     app.include_router(live.router)
     app.add_middleware(BodyBounded, unbounded=live.open_routes)
-    if token is not None:
-        app.add_middleware(TokenRequired, token=token, open_routes=open_routes)
+    if logins is not None:
+        app.add_middleware(TokenRequired, logins=logins, open_routes=open_routes)
     if hosts is not None:
         app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes)
     app.add_middleware(CrossOrigin, routes=media.open_routes)

@@ -23,10 +23,12 @@ from starlette.staticfiles import NotModifiedResponse
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFound, StorageFailed, SubtitlesFailed
 from hls_sessions.live import Recording
 from hls_sessions.web.finding import found
+from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
+from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, unless_left
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -58,9 +60,6 @@ IMPOSSIBLE = "Segment-Impossible"
 EMPTY = {"Segment-Empty": "its track begins later"}
 """The header of a segment before the beginning of its track, which holds nothing of the track."""
 
-LONGEST_NUMBER = 18
-"""Digits of a segment's number: more than any film has, and few enough to be read."""
-
 TEXT_PATIENCE = 8.0
 """Seconds a segment of subtitles is waited for: hls.js gives a segment ten."""
 
@@ -69,16 +68,6 @@ RELOAD_PATIENCE = 12.0
 
 READ_AT_ONCE = 4 * 1024**2
 """Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
-
-SOON = 0.1
-"""Seconds to wait for a file before also listening whether the client has left."""
-
-_LEFT = "the client has left"
-"""The message of the cancellation when the client has left."""
-
-CLIENT_LEFT = 499
-"""nginx's status for a client that has left; nobody reads it but the log."""
-
 
 _TAKES_GZIP: Final = re.compile(r"\bgzip\s*(?:$|,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
 """An Accept-Encoding that names gzip, and not only to refuse it (RFC 9110, 12.5.3)."""
@@ -97,7 +86,7 @@ async def playlist(request: Request) -> Response:
 async def init(request: Request) -> Response:
     """Answer with a rendition's init segment, as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
-    part = _number(request.path_params.get("part", "0"))
+    part = number_in(request.path_params.get("part", "0"))
     if request.method == "HEAD":
         return _head(session.file_of(rendition, None, part), SEGMENT)
     return await _when_there(request, partial(session.ask_init, rendition, part), SEGMENT)
@@ -109,7 +98,7 @@ async def partial_segment(request: Request) -> Response:
     if not isinstance(session, Recording):
         raise HTTPException(404)
     names = request.path_params
-    rendition, number, part = names["rendition"], _number(names["segment"]), _number(names["part"])
+    rendition, number, part = names["rendition"], number_in(names["segment"]), number_in(names["part"])
     if request.method == "HEAD":
         return _head(session.partial_file(rendition, number, part), SEGMENT)
     return await _when_there(request, partial(session.ask_partial, rendition, number, part), SEGMENT)
@@ -118,22 +107,11 @@ async def partial_segment(request: Request) -> Response:
 async def segment(request: Request) -> Response:
     """Answer with a segment: at once from disk, else as soon as it is there."""
     session, rendition = await _session(request), request.path_params["rendition"]
-    number, extension = _number(request.path_params["segment"]), request.url.path.rpartition(".")[2]
+    number, extension = number_in(request.path_params["segment"]), request.url.path.rpartition(".")[2]
     if session.extension(rendition) != extension:
         raise HTTPException(404)
     response = await _segment(request, session, rendition, number, extension)
     return _marked(response, session, rendition, number)
-
-
-def _number(text: str) -> int:
-    """Return the number that a path names.
-
-    Raises:
-        HTTPException: it names none.
-    """
-    if len(text) > LONGEST_NUMBER or not (text.isascii() and text.isdecimal()):
-        raise HTTPException(404)
-    return int(text)
 
 
 async def _segment(request: Request, session: Session, rendition: str, number: int, extension: str) -> Response:
@@ -154,13 +132,13 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
 async def _playlist(request: Request, rendition: str | None) -> Response:
     session = await _session(request)
     playable = session.ask_playable()
-    if not playable.done() and await _unless_left(request, _told(playable)) is None:
+    if not playable.done() and await unless_left(request, _told(playable)) is None:
         return Response(status_code=CLIENT_LEFT)
     if rendition is not None and request.query_params.keys() & {"_HLS_msn", "_HLS_part"}:
         wanted = _wanted(request)
         try:
             async with asyncio.timeout(RELOAD_PATIENCE):
-                if await _unless_left(request, _told(session.ask_reload(*wanted))) is None:
+                if await unless_left(request, _told(session.ask_reload(*wanted))) is None:
                     return Response(status_code=CLIENT_LEFT)
         except SegmentNotFound as error:
             raise HTTPException(400, "There is no such segment, nor soon.") from error
@@ -178,7 +156,7 @@ def _wanted(request: Request) -> tuple[int, int | None]:
     """
     try:
         part = request.query_params.get("_HLS_part")
-        return _number(request.query_params.get("_HLS_msn", "")), None if part is None else _number(part)
+        return number_in(request.query_params.get("_HLS_msn", "")), None if part is None else number_in(part)
     except HTTPException as error:
         raise HTTPException(400, "_HLS_msn and _HLS_part are numbers.") from error
 
@@ -232,7 +210,7 @@ async def _subtitles_when_there(request: Request, session: Session, ask: Ask) ->
 async def _gap(request: Request, session: Session, impossible: SegmentImpossible) -> Response:
     """Answer with a gap in place of an impossible segment, or with its error if no gap can be made."""
     try:
-        init = await _unless_left(request, _path(session.ask_init(impossible.rendition)))
+        init = await unless_left(request, _path(session.ask_init(impossible.rendition)))
         if init is None:
             return Response(status_code=CLIENT_LEFT)
         content = session.gap(impossible.rendition, impossible.segment, init)
@@ -248,37 +226,10 @@ async def _session(request: Request) -> Session:
 
 async def _when_there(request: Request, ask: Ask, content: str) -> Response:
     """Answer with a file when it is there."""
-    file = await _unless_left(request, _opened(ask))
+    file = await unless_left(request, _opened(ask))
     if file is None:
         return Response(status_code=CLIENT_LEFT)
     return _file(request, file, content)
-
-
-async def _unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
-    """Wait for something as long as the client is there; return None when it has left.
-
-    A short wait needs no second task that listens for the client.
-    """
-    loop, waiter = asyncio.get_running_loop(), asyncio.current_task()
-    assert waiter is not None  # noqa: S101 - this is a coroutine
-    listening: list[asyncio.Task[None]] = []
-
-    async def listen() -> None:
-        await _disconnected(request)
-        waiter.cancel(_LEFT)  # which cancels the reply, and the session stops counting this viewer
-
-    soon = loop.call_later(SOON, lambda: listening.append(loop.create_task(listen())))
-    try:
-        return await wanted
-    except asyncio.CancelledError as cancelled:
-        if cancelled.args != (_LEFT,):
-            raise
-        waiter.uncancel()
-        return None
-    finally:
-        soon.cancel()
-        for task in listening:
-            task.cancel()
 
 
 async def _opened(ask: Ask) -> BinaryIO:
@@ -306,11 +257,6 @@ async def _told(reply: Reply[Any]) -> bool:
     """Return when a reply is there."""
     await reply
     return True
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 class _OpenFile(FileResponse):
@@ -362,6 +308,7 @@ def _file(request: Request, file: BinaryIO, content: str) -> Response:
 
 
 open_routes = [
+    *of_pictures,  # first, because thumbnails would be a rendition else
     Route("/sessions/{session_id}/master.m3u8", master),
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),

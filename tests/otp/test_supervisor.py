@@ -351,13 +351,13 @@ def test_a_restart_waits_for_its_backoff(start, child, diary):
     children = [child("a", backoff=Backoff(first=1, factor=2))]
     supervisor = start(Supervisor, children, intensity=OFTEN, clock=clock, timers=Timers(clock))
     end(supervisor, "a", CRASH)
-    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True)]
+    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True, restarts=1)]
     clock.advance(1)
     assert diary.next(3)[-1] == "a starts"
     end(supervisor, "a", CRASH)
-    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True)]
+    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True, restarts=2)]
     clock.advance(1)
-    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True)]
+    assert which_children(supervisor) == [ChildInfo("a", None, restarting=True, restarts=2)]
     clock.advance(1)
     assert diary.next(2)[-1] == "a starts"
 
@@ -491,7 +491,7 @@ def test_a_child_that_waits_to_be_restarted_can_be_terminated(start, child):
     end(supervisor, "a", CRASH)
     terminate_child(supervisor, "a")
     clock.advance(10)
-    assert which_children(supervisor) == [ChildInfo("a", None, restarting=False)]
+    assert which_children(supervisor) == [ChildInfo("a", None, restarting=False, restarts=1)]
 
 
 def test_a_request_that_makes_no_sense_is_refused(start):

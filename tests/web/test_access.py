@@ -24,6 +24,7 @@ from hls_sessions.session.events import KINDS
 from hls_sessions.web import create_app, problems
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.disclosure import TOLD, VIEWER, event_for_viewer
+from hls_sessions.web.login import COOKIE, VALID, Logins
 from hls_sessions.web.pages import HLS_JS
 from hls_sessions.web.problems import STATUS
 
@@ -366,3 +367,59 @@ def test_mounted_under_a_prefix_every_address_still_leads_somewhere(hls_supervis
     assert "/hls/static/watch.js" in assets
     missing = set() if HLS_JS.exists() else {"/hls/static/hls.js"}
     assert {address for address, status in answers.items() if status != 200} == missing
+
+
+def test_a_browser_that_has_logged_in_needs_no_token_and_no_script_can_read_its_cookie(guarded):
+    answer = guarded.http.post("/login", json={"token": "secret"})
+    cookie = answer.headers["set-cookie"]
+
+    assert answer.status_code == 204
+    assert "secret" not in cookie
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+    assert guarded.http.get("/sessions").status_code == 200
+    assert guarded.http.post("/sessions/stop", json={"all": True}).status_code == 200
+    assert guarded.http.post("/logout").status_code == 204
+    assert guarded.http.get("/sessions").status_code == 401
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://elsewhere.example"}])
+def test_a_page_of_another_site_cannot_use_the_cookie_for_a_change(guarded, headers):
+    guarded.http.post("/login", json={"token": "secret"})
+    try:
+        assert guarded.http.post("/sessions/stop", json={"all": True}, headers=headers).status_code == 401
+    finally:
+        guarded.http.post("/logout")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"token": "wrong"}, 403), ({"token": ""}, 422), ({"token": 1}, 422), ([], 422), ({}, 422)]
+)
+def test_a_login_without_the_token_is_refused_and_gives_no_cookie(guarded, body, status):
+    answer = guarded.http.post("/login", json=body)
+
+    assert (answer.status_code, answer.headers.get("set-cookie")) == (status, None)
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "9999999999.", "9999999999." + 64 * "0", "9999999999.é", ".", "é.x"])
+def test_a_cookie_that_was_made_up_is_worth_nothing(cookie):
+    assert not Logins("secret").accepts(asked(cookie=f"{COOKIE}={cookie}"))
+
+
+def test_a_cookie_is_worth_something_for_a_week_and_only_with_the_token_that_it_was_given_for():
+    now = 1_000_000.0
+    logins = Logins("secret", lambda: now)
+    cookie = f"{COOKIE}={logins.cookie()}"
+
+    assert logins.accepts(asked(cookie=cookie))
+    assert not Logins("another", lambda: now).accepts(asked(cookie=cookie))
+    now += VALID + 1
+    assert not logins.accepts(asked(cookie=cookie))
+
+
+def asked(method="GET", **headers):
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http", "method": method, "path": "/", "headers": raw}
+
+
+def test_a_daemon_without_a_token_has_no_login(daemon):
+    assert daemon.http.post("/login", json={"token": "secret"}).status_code == 404

@@ -393,7 +393,9 @@ def test_a_part_that_is_not_there_is_not_found(daemon, low, name):
 
 
 def test_parts_have_the_headers_of_segments_and_ask_nobody_by_head(daemon, low):
-    path = f"/sessions/{low['session_id']}/video/0.0.m4s"
+    video = f"/sessions/{low['session_id']}/video"
+    daemon.http.get(f"{video}/index.m3u8", params={"_HLS_msn": 0, "_HLS_part": 0})
+    path = f"{video}/0.0.m4s"
 
     answer, head = daemon.http.get(path), daemon.http.head(path)
 

@@ -34,7 +34,11 @@ def test_playlists_are_answered_without_any_encoder(http, session):
 
 def test_every_address_in_the_playlists_leads_somewhere(http, session):
     for line in http.get(session["playlist_url"]).text.splitlines():
-        if line.endswith("index.m3u8") or 'URI="' in line:
+        if line.startswith("#EXT-X-I-FRAME-STREAM-INF"):
+            playlist = http.get(f"{base(session)}/thumbnails/index.m3u8").text.splitlines()
+            answers = [http.get(f"{base(session)}/thumbnails/{name}") for name in playlist if name.endswith(".jpg")]
+            assert {answer.headers["content-type"] for answer in answers} == {"image/jpeg"}
+        elif line.endswith("index.m3u8") or 'URI="' in line:
             rendition = line.rpartition('URI="')[2].split("/")[0]
             playlist = http.get(f"{base(session)}/{rendition}/index.m3u8").text.splitlines()
             names = ["init.mp4", *(name for name in playlist if name and not name.startswith("#"))]

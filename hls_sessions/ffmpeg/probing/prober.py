@@ -9,8 +9,9 @@ import time
 from array import array
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cachetools import LRUCache
@@ -27,6 +28,7 @@ from hls_sessions.media import (
     OFFSET,
     AudioCopy,
     AudioTrack,
+    Chapter,
     Media,
     NotCopied,
     SubtitleTrack,
@@ -378,7 +380,7 @@ def _answer(message: Message) -> Answer:
 
 def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]]) -> Media:
     video = answer["video"]
-    return Media(
+    media = Media(
         path=version.path,
         size=version.size,
         modified=version.modified,
@@ -391,6 +393,17 @@ def _media(version: FileVersion, answer: dict[str, Any], arrays: list[array[int]
         notes=tuple(answer["notes"]),
         part=answer["part"] and tuple(answer["part"]),
     )
+    return replace(media, chapters=tuple(_chapters(answer["chapters"], media)))
+
+
+def _chapters(chapters: list[dict[str, Any]], media: Media) -> Iterator[Chapter]:
+    """Yield the chapters that are within the film, each until the next one begins."""
+    known = sorted((Fraction(each["start"]), Fraction(each["end"]), each["title"] or "") for each in chapters)
+    starts = [max(start, media.start) for start, _, _ in known]
+    for (start, following), (_, told, title) in zip(pairwise([*starts, media.end]), known, strict=True):
+        end = min(told if told > start else following, following, media.end)
+        if start < end:
+            yield Chapter(start, end, title or None)
 
 
 def _video(facts: dict[str, Any], times: array[int], sync_points: array[int], sizes: array[int]) -> VideoTrack:

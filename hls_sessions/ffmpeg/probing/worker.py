@@ -79,6 +79,12 @@ CAPTION_TRACKS = {"eia_608"}
 """Closed captions in a track of their own, as a decoder spells them. Their decoder waits for a picture to go with them,
 and a track of them alone gives no text."""
 
+MOST_CHAPTERS = 500
+"""Chapters of a file: more than any film has, and few enough to be told in every answer about a session."""
+
+LONGEST_TITLE = 200
+"""Characters of a chapter's title that are kept."""
+
 AAC_FRAME = 1024
 """Samples in one packet of AAC."""
 
@@ -199,6 +205,7 @@ def probe(path: str, whole: bool, size: int | None = None) -> tuple[dict[str, An
             "subtitles": _subtitle_tracks(container, notes),
             "notes": notes,
             "part": part,
+            "chapters": _chapters(container),
         }
         return answer, index if video_facts else Index()
 
@@ -306,6 +313,19 @@ def _closed_in_matroska(container: InputContainer) -> set[int]:
         same = flags if len(flags) == len(streams) else [any(flags)] * len(streams)
         closed |= {stream.index for stream, is_encrypted in zip(streams, same, strict=True) if is_encrypted}
     return closed
+
+
+def _chapters(container: InputContainer) -> list[dict[str, str | None]]:
+    """Return the first chapters, with what of their titles can be shown."""
+    return [
+        {
+            "start": str(chapter["start"] * chapter["time_base"]),
+            "end": str(chapter["end"] * chapter["time_base"]),
+            "title": "".join(filter(str.isprintable, chapter["metadata"].get("title", "")))[:LONGEST_TITLE] or None,
+        }
+        for chapter in container.chapters()[:MOST_CHAPTERS]
+        if chapter["time_base"]
+    ]
 
 
 def _tag_of(stream: Stream) -> str | None:

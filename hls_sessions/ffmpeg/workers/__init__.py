@@ -3,6 +3,7 @@
 from hls_sessions.ffmpeg.workers.channel import Channel, Message
 from hls_sessions.ffmpeg.workers.workers import (
     JUDGE,
+    MAKE_THUMBNAILS,
     PACKAGE,
     PROBE,
     PULL,
@@ -17,6 +18,7 @@ from hls_sessions.ffmpeg.workers.workers import (
 
 __all__ = [
     "JUDGE",
+    "MAKE_THUMBNAILS",
     "PACKAGE",
     "PROBE",
     "PULL",

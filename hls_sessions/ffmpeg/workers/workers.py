@@ -37,7 +37,8 @@ JUDGE: Final = "hls_sessions.ffmpeg.judging.worker:serve"
 RECORD: Final = "hls_sessions.ffmpeg.recording.worker:serve"
 PULL: Final = "hls_sessions.ffmpeg.recording.pull:serve"
 REMUX: Final = "hls_sessions.ffmpeg.recording.remux:serve"
-TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE)
+MAKE_THUMBNAILS: Final = "hls_sessions.ffmpeg.thumbnails.worker:serve"
+TASKS: Final = (PROBE, READ_SUBTITLES, PACKAGE, MAKE_THUMBNAILS)
 """The tasks that the warm parent loads before the first request: those of every daemon that plays films."""
 
 PACKET: Final = 65536

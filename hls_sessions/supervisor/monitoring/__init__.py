@@ -2,5 +2,6 @@
 
 from hls_sessions.supervisor.monitoring.health import Health
 from hls_sessions.supervisor.monitoring.stats import Stats
+from hls_sessions.supervisor.monitoring.trend import Hour
 
-__all__ = ["Health", "Stats"]
+__all__ = ["Health", "Hour", "Stats"]

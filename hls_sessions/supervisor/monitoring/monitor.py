@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hls_sessions.supervisor.monitoring.health import Load, Upkeep, health_of
 from hls_sessions.supervisor.monitoring.stats import stats_of
 from hls_sessions.supervisor.monitoring.survey import survey
+from hls_sessions.supervisor.monitoring.trend import Sample, Trend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,8 @@ class Monitor:
         self._janitor = janitor
         self._stop = stop
         self._started_at = started_at
+        self.trend = Trend(self._sample)
+        """The last hour."""
 
     def stats(self) -> Stats:
         """Return figures over all sessions that are known. Asks every session, and reads the history."""
@@ -92,6 +95,17 @@ class Monitor:
         return exposition(figures, accept)
 
     # ---- within
+
+    def _sample(self) -> Sample:
+        entries = self._table.all()
+        return Sample(
+            at=self._clock.time(),
+            sessions=len(entries),
+            encoders=self._tree.services.scheduler.at_work,
+            waiting=sum(entry.session.is_awaited for entry in entries),
+            disk_bytes=self._tree.services.quota.bytes,
+            totals=self._recorder.totals(),
+        )
 
     def _look(self) -> Survey:
         return survey((entry.session for entry in self._table.all()), LOOK)
