@@ -41,6 +41,28 @@ PACKAGES = (
         "3GlxGdPvT2YHvQYOt+yOzT/DEior/qJVNIylHA77kgeoBTdQQqi70GwefNEUmHQeNGyjC8U62+bruqW/Tpm+tg==",
         {"package/dist/hls.min.js": "hls.min.js", "package/LICENSE": "LICENSE"},
     ),
+    Package(
+        "media-chrome",
+        "4.19.4",
+        "QAL48kT03+InLijPzXN1end9fcsl0/l53j1laCfbt/79vF2iZ45dovv4wQMw2q9zOLEiDwWsB718NJPhtZUBDg==",
+        {"package/dist/iife/all.js": "media-chrome.js", "package/LICENSE": "LICENSE"},
+    ),
+    Package(
+        "htm",
+        "3.1.1",
+        "983Vyg8NwUE7JkZ6NmOqpCZ+sh1bKv2iYTlUkzlWmA5JD2acKoxd4KVxbMmxX/85mtfdnDmTFoNKcg5DGAvxNQ==",
+        {"package/preact/standalone.module.js": "htm-preact.js", "package/LICENSE": "LICENSE"},
+    ),
+    Package(
+        "uplot",
+        "1.6.32",
+        "KIMVnG68zvu5XXUbC4LQEPnhwOxBuLyW1AHtpm6IKTXImkbLgkMy+jabjLgSLMasNuGGzQm/ep3tOkyTxpiQIw==",
+        {
+            "package/dist/uPlot.esm.js": "uplot.js",
+            "package/dist/uPlot.min.css": "uplot.css",
+            "package/LICENSE": "LICENSE",
+        },
+    ),
 )
 
 

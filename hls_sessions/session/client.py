@@ -288,6 +288,22 @@ class Session:
             raise SegmentNotFound(rendition, segment, segments)
         return self._directory.segment(rendition, segment, self.extension(rendition))
 
+    def made(self, rendition: str) -> list[tuple[int, int]]:
+        """Return the segments of a rendition that are on disk, as stretches: the first number and the last one of each.
+
+        Looks at the disk. Is no activity.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+        """
+        stretches: list[tuple[int, int]] = []
+        for number in sorted(self._directory.published(rendition, self.extension(rendition))):
+            if stretches and stretches[-1][1] == number - 1:
+                stretches[-1] = stretches[-1][0], number
+            else:
+                stretches.append((number, number))
+        return stretches
+
     def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
         """Ask for the file of a segment. Cancel the reply if the viewer leaves."""
         answer = self._hold(GetSegment(rendition, index(segment)))

@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
@@ -22,6 +21,7 @@ from starlette.staticfiles import NotModifiedResponse
 
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFound, StorageFailed, SubtitlesFailed
 from hls_sessions.live import Recording
+from hls_sessions.web.answers import Answer, is_new, text_answer
 from hls_sessions.web.finding import found
 from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
@@ -46,7 +46,7 @@ SEGMENT = "video/mp4"
 CONTENT = {"m4s": SEGMENT, "vtt": "text/vtt"}
 """Media types of segments, by extension."""
 
-PLAYLIST_HEADERS = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+PLAYLIST_HEADERS = {"Cache-Control": "no-cache"}
 # Segment i is a pure function of the file, the rendition and i, and an id is never used again.
 SEGMENT_HEADERS = {"Cache-Control": "private, max-age=3600, immutable"}
 # Subtitles that cannot be read now may be read the next time.
@@ -69,9 +69,6 @@ RELOAD_PATIENCE = 12.0
 READ_AT_ONCE = 4 * 1024**2
 """Bytes of a file that are read where they are sent: two seconds at 16 Mbit/s."""
 
-_TAKES_GZIP: Final = re.compile(r"\bgzip\s*(?:$|,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$)))", re.IGNORECASE)
-"""An Accept-Encoding that names gzip, and not only to refuse it (RFC 9110, 12.5.3)."""
-
 
 async def master(request: Request) -> Response:
     """Answer with the master playlist."""
@@ -81,6 +78,13 @@ async def master(request: Request) -> Response:
 async def playlist(request: Request) -> Response:
     """Answer with a rendition's playlist."""
     return await _playlist(request, request.path_params["rendition"])
+
+
+async def made(request: Request) -> Response:
+    """Answer with the stretches of a rendition's segments that are on disk, for a player that shows them."""
+    session = await _session(request)
+    stretches = await Threads.WRITING.run(session.made, request.query_params.get("rendition", ""))
+    return Answer(stretches, headers={"Cache-Control": "no-store"})
 
 
 async def init(request: Request) -> Response:
@@ -162,19 +166,7 @@ def _wanted(request: Request) -> tuple[int, int | None]:
 
 
 def _written(request: Request, session: Session, rendition: str | None) -> Response:
-    text = session.playlist(rendition)
-    headers = PLAYLIST_HEADERS | {"ETag": text.etag}
-    if _TAKES_GZIP.search(request.headers.get("accept-encoding", "")):
-        response = Response(text.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=PLAYLIST)
-    else:
-        response = Response(str(text), headers=headers, media_type=PLAYLIST)
-    return response if _is_new(request, response) else NotModifiedResponse(response.headers)
-
-
-def _is_new(request: Request, response: Response) -> bool:
-    """Whether the client does not have this content (RFC 9110, 13.1.2: entity tags are compared weakly)."""
-    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    return response.headers["etag"].removeprefix("W/") not in known and "*" not in known
+    return text_answer(request, session.playlist(rendition), PLAYLIST, PLAYLIST_HEADERS)
 
 
 def _head(path: Path, content: str) -> Response:
@@ -301,7 +293,7 @@ def _open(path: Path) -> BinaryIO | None:
 def _file(request: Request, file: BinaryIO, content: str) -> Response:
     """Answer with an open file, unless the client has its content already."""
     response = _OpenFile(file, content)
-    if _is_new(request, response):
+    if is_new(request, response):
         return response
     file.close()
     return NotModifiedResponse(response.headers)
@@ -310,6 +302,7 @@ def _file(request: Request, file: BinaryIO, content: str) -> Response:
 open_routes = [
     *of_pictures,  # first, because thumbnails would be a rendition else
     Route("/sessions/{session_id}/master.m3u8", master),
+    Route("/sessions/{session_id}/made", made),
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/init.mp4", init),
     Route("/sessions/{session_id}/{rendition}/init-{part}.mp4", init),

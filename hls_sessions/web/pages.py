@@ -1,19 +1,22 @@
-"""The player page, its script, and hls.js where it is installed."""
+"""The pages: the player, the recorder, the dashboard; their scripts and styles, and the libraries that they use."""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
+from functools import cache
 from html import escape
-from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hls_sessions.errors import SessionError
 from hls_sessions.live import Recording
-from hls_sessions.media import readable
+from hls_sessions.media import CompressedText, readable, thumbnails_of
 from hls_sessions.web import problems
-from hls_sessions.web.answers import as_json
+from hls_sessions.web.answers import as_json, text_answer
 from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 from hls_sessions.web.finding import found
 
@@ -22,14 +25,16 @@ if TYPE_CHECKING:
 
     from hls_sessions.session import Session
 
-STATIC = Path(__file__).with_name("static")
-HLS_JS = STATIC / "vendor" / "hls.js" / "hls.min.js"
-"""Put there when the package is built (scripts/hatch_build.py); without it the page plays natively."""
+STATIC: Final = Path(__file__).with_name("static")
+VENDOR: Final = STATIC / "vendor"
+HLS_JS: Final = VENDOR / "hls.js" / "hls.min.js"
+"""Put there, as all libraries, when the package is built (scripts/hatch_build.py)."""
 
-PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; media-src 'self' blob: data:; worker-src blob:; style-src 'self'",
-    "Cache-Control": "no-cache",
-}
+TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+"""The files that are sent, by extension. Pages are not: they have values to be filled in."""
+
+POLICY: Final = "default-src 'self'; media-src 'self' blob: data:; worker-src blob:; style-src 'self'"
+"""Nothing is loaded from elsewhere, and no script or style stands in a page (CSP, level 3)."""
 
 
 async def watch(request: Request) -> Response:
@@ -38,16 +43,50 @@ async def watch(request: Request) -> Response:
         session = await found(request.app.state.supervisor, request.path_params["session_id"])
     except SessionError as error:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
-        return HTMLResponse(_page("gone.html", sentence=sentence), problems.status_of(error), PAGE_HEADERS)
-    latency = "low" if isinstance(session, Recording) and session.is_low_latency else ""
-    film = "" if is_viewer(request.scope) else as_json(_film(session))
-    page = _page("watch.html", session=session.id, title=session.title, latency=latency, film=film)
-    return HTMLResponse(page, headers=PAGE_HEADERS)
+        return _page("gone.html", problems.status_of(error), sentence=sentence)
+    # The elements of the controls bring styles of their own, which this nonce allows.
+    nonce = secrets.token_urlsafe(16)
+    return _page(
+        "watch.html",
+        policy=f"{POLICY} 'nonce-{nonce}'",
+        nonce=nonce,
+        session=session.id,
+        title=session.title,
+        latency="low" if isinstance(session, Recording) and session.is_low_latency else "",
+        film="" if is_viewer(request.scope) else as_json(_film(session)),
+        key=hashlib.sha256(f"{session.path}\n{session.user}".encode(errors="surrogateescape")).hexdigest()[:16],
+        pictures="yes" if _has_pictures(session) else "",
+        tracks=_tracks(session),
+    )
+
+
+async def dashboard(_: Request) -> Response:
+    """Answer with the dashboard. It holds nothing by itself: what it shows, it asks for."""
+    return _page("dashboard.html")
 
 
 async def record(_: Request) -> Response:
     """Answer with the page that records."""
-    return HTMLResponse(_page("record.html"), headers=PAGE_HEADERS)
+    return _page("record.html")
+
+
+async def static(request: Request) -> Response:
+    """Answer with a script, a style or the icon; 404 for a library that is not installed."""
+    path = STATIC / request.url.path.rpartition("/static/")[2]
+    if not path.is_file():
+        return PlainTextResponse("This library is not installed.", status_code=404)
+    return text_answer(request, _text_of(path), TYPES[path.suffix], {"Cache-Control": "no-cache"})
+
+
+async def problem(request: Request) -> Response:
+    """Answer with the meaning of a kind of problem in words."""
+    text = problems.explanation(request.path_params["kind"])
+    return PlainTextResponse(text or "Unknown", status_code=200 if text else 404)
+
+
+@cache
+def _text_of(path: Path) -> CompressedText:
+    return CompressedText(path.read_text(encoding="utf-8"))
 
 
 def _film(session: Session) -> dict[str, Any]:
@@ -57,48 +96,45 @@ def _film(session: Session) -> dict[str, Any]:
     return {"media": readable(str(session.path)), "user": session.user}
 
 
-async def script(request: Request) -> Response:
-    """Answer with a script of the player."""
-    return FileResponse(STATIC / PurePath(request.url.path).name, media_type="text/javascript")
+def _has_pictures(session: Session) -> bool:
+    return not isinstance(session, Recording) and thumbnails_of(session.presentation.media) is not None
 
 
-async def icon(_: Request) -> Response:
-    """Answer with the pages' icon."""
-    return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+class _Markup(str):
+    """Text that is HTML already."""
+
+    __slots__ = ()
 
 
-async def style(_: Request) -> Response:
-    """Answer with the pages' style."""
-    return FileResponse(STATIC / "watch.css", media_type="text/css")
+def _tracks(session: Session) -> _Markup:
+    """Return the tracks of which the seek bar shows pictures and chapters."""
+    base = f"../sessions/{escape(session.id)}"
+    tracks = []
+    if _has_pictures(session):
+        tracks.append(f'<track kind="metadata" label="thumbnails" src="{base}/thumbnails/index.vtt" default>')
+    if not isinstance(session, Recording) and session.presentation.media.chapters:
+        tracks.append(f'<track kind="chapters" label="Chapters" src="{base}/chapters.vtt" default>')
+    return _Markup("".join(tracks))
 
 
-async def hls_js(_: Request) -> Response:
-    """Answer with hls.js; 404 if it is not installed, in which case the page plays natively."""
-    if not HLS_JS.is_file():
-        return PlainTextResponse("hls.js is not installed", status_code=404)
-    return FileResponse(HLS_JS, media_type="text/javascript")
-
-
-async def problem(request: Request) -> Response:
-    """Answer with the meaning of a kind of problem in words."""
-    text = problems.explanation(request.path_params["kind"])
-    return PlainTextResponse(text or "Unknown", status_code=200 if text else 404)
-
-
-def _page(name: str, **values: str) -> str:
+def _page(name: str, status: int = 200, *, policy: str = POLICY, **values: str) -> HTMLResponse:
     text = (STATIC / name).read_text()
     for key, value in values.items():
-        text = text.replace("{{ " + key + " }}", escape(readable(value)))
-    return text
+        text = text.replace("{{ " + key + " }}", value if isinstance(value, _Markup) else escape(readable(value)))
+    return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
+
+
+def _files() -> list[str]:
+    """Return the names of all files that are sent, those of the libraries included."""
+    own = (path.relative_to(STATIC) for path in STATIC.rglob("*") if path.suffix in TYPES)
+    return sorted({*map(Path.as_posix, own), HLS_JS.relative_to(STATIC).as_posix()})
 
 
 open_routes = [
+    Route("/", dashboard),
     Route("/watch/{session_id}", watch),
     Route("/record", record),
-    *(Route(f"/static/{name}.js", script) for name in ("watch", "life", "keys", "record")),
-    Route("/static/icon.svg", icon),
-    Route("/static/watch.css", style),
-    Route("/static/hls.js", hls_js),
+    *(Route(f"/static/{name}", static) for name in _files()),
     Route("/problems/{kind}", problem),
 ]
 """Open without a token: the player page by its unguessable session id, the rest because it is the same for all."""

@@ -59,9 +59,10 @@ PLAYS_ON_FROM = """async (position) => {
 }"""
 
 
-SHOWN = "Array.from(document.querySelector('video').textTracks[0]?.activeCues || [], (cue) => cue.text).join()"
+TEXTS = "Array.from(document.querySelector('video').textTracks).find((track) => track.kind === 'subtitles')"
+SHOWN = f"Array.from({TEXTS}?.activeCues || [], (cue) => cue.text).join()"
 SEEKING = "document.querySelector('video').seeking"
-READ = "Array.from(document.querySelector('video').textTracks[0]?.cues || [], (cue) => cue.text).join()"
+READ = f"Array.from({TEXTS}?.cues || [], (cue) => cue.text).join()"
 PLAYS_ON_TO = PLAYS_ON_FROM.replace("if (position > 0) video.currentTime = position;", "")
 """The same without a seek: it plays through all that is before."""
 
@@ -112,7 +113,7 @@ def test_a_viewer_presses_play_seeks_to_the_middle_and_sees_it_go_on(daemon, hls
     assert 21 <= middle < 30
     assert page.evaluate("document.querySelector('video').error") is None
     assert abs(page.evaluate("document.querySelector('video').duration") - 40) < 0.5
-    assert page.text_content("#status") == ("Playing with hls.js" if player == "hls.js" else "Playing natively")
+    assert page.get_attribute("body", "data-engine") == player
     assert real(page.complaints) == []
 
 
@@ -152,7 +153,7 @@ def test_a_viewer_changes_between_copied_and_encoded_variants(daemon, hls_clip, 
         assert page.evaluate(LEVEL) == levels.index(wanted)
 
     assert page.evaluate("document.querySelector('video').error") is None
-    assert page.text_content("#status") == "Playing with hls.js"
+    assert not page.is_visible("#notice")
     assert real(page.complaints) == []
 
 
@@ -203,7 +204,7 @@ def test_a_viewer_reads_each_cue_at_its_time(daemon, hls_clip, page, until, cont
         page.evaluate("(position) => { document.querySelector('video').currentTime = position; }", position)
         until(lambda text=text: not page.evaluate(SEEKING) and page.evaluate(SHOWN) == text)
 
-    assert page.evaluate("document.querySelector('video').textTracks[0].mode") == "showing"
+    assert page.evaluate(f"{TEXTS}.mode") == "showing"
     assert real(page.complaints) == []
 
 
@@ -390,8 +391,9 @@ def make_hole(whole):
 
 
 def real(complaints: list[str]) -> list[str]:
-    """Leave out complaints that are no faults: a seek drops earlier requests; a browser asks for an icon."""
-    return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c]
+    """Leave out complaints that are no faults: a seek drops earlier requests; a browser asks for an icon, now and then
+    under the policy of the page that it leaves."""
+    return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c and "icon.svg csp" not in c]
 
 
 HIDE = """(hidden) => {
@@ -407,16 +409,18 @@ def test_a_page_that_was_hidden_for_long_says_so_calmly_and_opens_the_film_again
 ):
     film = hls_clip(seconds=20, size="128x72", rate="10", gop=20, pixels="yuv420p")
     session = daemon.open(film, user="anna", idle_timeout=1)
+    page.clock.install()
     page.goto(f"{daemon.url}{session['player_url']}")
     page.evaluate(PLAYS_ON_FROM, 8)
 
     page.evaluate("video.pause()")
-    page.evaluate(HIDE, True)  # so it is not kept by heartbeats
+    page.evaluate(HIDE, True)
+    page.clock.fast_forward("05:01")  # it listens no longer, and so does not keep its session
     until(lambda: session["session_id"] not in {each["session_id"] for each in daemon.http.get("/sessions").json()})
     page.evaluate(HIDE, False)
     page.get_by_text("Session timed out").wait_for()
     at = page.evaluate("video.currentTime")
-    assert page.locator("#status.error").count() == 0
+    assert page.locator("#notice.error").count() == 0
     page.click("#again")
     page.wait_for_url(lambda url: session["session_id"] not in url)
 
@@ -464,15 +468,15 @@ def test_the_keyboard_of_players_works_wherever_the_focus_is(daemon, page, hls_c
     assert after("ArrowLeft", "video.currentTime") == pytest.approx(5, abs=0.1)
     assert after("ArrowRight", "video.currentTime") == pytest.approx(10, abs=0.1)
     assert after("0", "video.currentTime") == pytest.approx(0, abs=0.1)
-    assert after("m", "video.muted") is False
+    assert after("m", "video.muted") is True
     assert after("ArrowDown", "video.volume") == pytest.approx(0.9)
     assert after(">", "video.playbackRate") == 1.25
     assert after("<", "video.playbackRate") == 1
-    assert after("c", "video.textTracks[0].mode") == "disabled"
-    assert after("c", "video.textTracks[0].mode") == "showing"
+    assert after("c", f"{TEXTS}.mode") == "disabled"
+    assert after("c", f"{TEXTS}.mode") == "showing"
     assert after("?", "document.getElementById('keys').open") is True
     assert after("k", "video.paused") is False
-    assert after("f", "document.fullscreenElement?.id") == "video"
+    assert after("f", "document.fullscreenElement?.id") == "player"
     assert page.complaints == []
 
 
@@ -592,7 +596,7 @@ def test_a_viewer_waits_for_a_source_that_sends_nothing_for_a_while(daemon, page
             elif number == 1:
                 page.evaluate(TIMES_OUT)
         until(lambda: page.evaluate("video.hls.levels[0].details.edge") > 35)
-    assert page.text_content("#status") == "Playing with hls.js"
+    assert not page.is_visible("#notice")
     daemon.http.delete(f"/recordings/{recording['session_id']}")
 
 

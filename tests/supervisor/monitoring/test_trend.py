@@ -20,9 +20,7 @@ def test_every_ten_seconds_a_sample_is_taken(hls_supervisor, hls_clock, until):
     assert hour.sessions == (0, 0)
 
 
-def test_the_hour_tells_what_was_made_and_sent_and_how_long_viewers_waited(
-    hls_supervisor, hls_clip, hls_clock, until
-):
+def test_the_hour_tells_what_was_made_and_sent_and_how_long_viewers_waited(hls_supervisor, hls_clip, hls_clock, until):
     supervisor = hls_supervisor(clock=hls_clock)
     take = supervisor._runtime.monitor.trend.sample
     take()

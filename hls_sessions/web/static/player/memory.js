@@ -1,0 +1,84 @@
+// What a viewer has chosen is remembered in the browser: for this film, and as what any other film begins with.
+// The position is of this film alone.
+
+import { filmKey, video } from "./page.js";
+
+const PREFIX = "hls_sessions.";
+const MOST = 200; // films
+const BEGUN = 10; // seconds; who has seen less begins again
+const NEARLY_OVER = 0.97; // who has seen as much has seen it
+const OFTEN = 5_000; // milliseconds
+
+function read(key) {
+  try {
+    return JSON.parse(localStorage.getItem(PREFIX + key)) ?? {};
+  } catch {
+    return {}; // it may not be read here, or holds something else
+  }
+}
+
+function write(key, values) {
+  try {
+    localStorage.setItem(PREFIX + key, JSON.stringify({ ...read(key), ...values }));
+  } catch {
+    // It is full, or forbidden: nothing is remembered.
+  }
+}
+
+// Remember choices, by name.
+export function choose(values) {
+  write("all", values);
+  write(filmKey, { ...values, at: Date.now() });
+}
+
+export function recall() {
+  const { position, ...chosen } = { ...read("all"), ...read(filmKey) };
+  const asked = new URLSearchParams(location.search).get("t"); // seconds, as of other players
+  const from = asked === null ? position : Number(asked);
+  return { ...chosen, position: Number.isFinite(from) ? from : undefined };
+}
+
+function forgetTheOldest() {
+  const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX) && key !== `${PREFIX}all`);
+  const when = (key) => read(key.slice(PREFIX.length)).at ?? 0;
+  for (const key of keys.sort((a, b) => when(b) - when(a)).slice(MOST)) localStorage.removeItem(key);
+}
+
+function keepPosition() {
+  const { currentTime, duration } = video;
+  if (!Number.isFinite(duration) || !video.readyState) return; // it still grows, or nothing is shown yet
+  const isAmidst = currentTime >= BEGUN && currentTime < duration * NEARLY_OVER;
+  write(filmKey, { position: isAmidst ? currentTime : null, at: Date.now() });
+}
+
+export function remember() {
+  const { volume, muted, speed } = recall();
+  if (volume !== undefined) video.volume = volume;
+  if (muted !== undefined) video.muted = muted;
+  if (speed !== undefined) video.playbackRate = video.defaultPlaybackRate = speed;
+
+  let kept = Date.now();
+  video.addEventListener("timeupdate", () => {
+    if (Date.now() - kept < OFTEN) return;
+    kept = Date.now();
+    keepPosition();
+  });
+  for (const event of ["pause", "seeked", "ended"]) video.addEventListener(event, keepPosition);
+  addEventListener("pagehide", keepPosition);
+
+  video.addEventListener("volumechange", () => choose({ volume: video.volume, muted: video.muted }));
+  video.addEventListener("ratechange", () => choose({ speed: video.playbackRate }));
+  video.audioTracks?.addEventListener("change", () => {
+    const heard = [...video.audioTracks].find((track) => track.enabled);
+    if (heard?.language) choose({ audio: heard.language });
+  });
+  video.textTracks.addEventListener("change", () => {
+    const texts = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions");
+    if (texts.length) choose({ subtitles: texts.find(({ mode }) => mode === "showing")?.language ?? "off" });
+  });
+  try {
+    forgetTheOldest();
+  } catch {
+    // There is nothing to forget where nothing may be kept.
+  }
+}
