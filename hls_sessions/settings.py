@@ -37,13 +37,17 @@ Changeable = Annotated[T, _WhileRunning()]
 class Settings(BaseSettings):
     """All settings. Times are seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HLS_SESSIONS_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HLS_SESSIONS_", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
 
     media: Annotated[tuple[Path, ...], NoDecode] = ()
     """The folders media may be opened from; in the environment, separated by the system's path separator."""
 
     host: str = "127.0.0.1"
+    """The address to listen on. Any but one of loopback needs a token."""
     port: int = Field(default=8642, ge=0, le=65535)
+    """The port to listen on; 0 for any that is free."""
     token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
@@ -178,6 +182,11 @@ class Settings(BaseSettings):
         """Return the names of the settings that may change while the supervisor runs."""
         fields = cls.model_fields.items()
         return frozenset(name for name, field in fields if any(isinstance(m, _WhileRunning) for m in field.metadata))
+
+    @classmethod
+    def meanings(cls) -> dict[str, str]:
+        """Return what the settings mean, by name: the sentences below each."""
+        return {name: " ".join((field.description or "").split()) for name, field in cls.model_fields.items()}
 
     def changed(self, /, **changes: Any) -> Settings:
         """Return these settings with some replaced, validated together as at the start.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Annotated
 
 import typer
@@ -30,7 +29,7 @@ def list_sessions(
                 session["session_id"],
                 session["state"],
                 session["user"],
-                PurePath(session["media"]).name,
+                session["title"],
                 clock_time(session["duration"]),
                 len(session["runs"]),
                 sum(rendition["published"] for rendition in session["renditions"]),

@@ -30,6 +30,7 @@ def info_of(spec: Spec, record: SessionRecord, **more: Any) -> SessionInfo:
         session_id=spec.session_id,
         state=record.state.value,
         user=spec.user,
+        title=spec.title,
         media=str(spec.path),
         duration=float(spec.duration),
         directory=str(spec.directory),

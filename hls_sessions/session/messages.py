@@ -145,6 +145,8 @@ class SessionInfo(Sums):
     session_id: str
     state: str
     user: str | None
+    title: str
+    """What it plays: the name of the file, or the title of a recording."""
     media: str
     duration: float
     directory: str

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hls_sessions.session import Ended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from hls_sessions.session import Event
 
@@ -24,10 +24,12 @@ class Stream:
     Make it in the loop that reads it. Any thread may put events in.
     """
 
-    def __init__(self, session_id: str | None, limit: int = LIMIT) -> None:
+    def __init__(self, session_id: str | None, limit: int = LIMIT, kinds: Collection[str] | None = None) -> None:
+        """Listen to one session, or to all (None); to events of these names, or to all (None)."""
         self.stopping = False
         """Whether it was told to end because the supervisor stops."""
         self._session_id = session_id
+        self._kinds = kinds
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._events: deque[Event] = deque()
@@ -49,7 +51,7 @@ class Stream:
 
     def put(self, event: Event) -> None:
         """Add an event if it is of this stream. Never waits."""
-        if self._session_id in {None, event.session_id}:
+        if self._session_id in {None, event.session_id} and (self._kinds is None or event.name in self._kinds):
             self._call(self._arrive, event)
 
     def end(self) -> None:

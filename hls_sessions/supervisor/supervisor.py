@@ -31,7 +31,7 @@ from hls_sessions.supervisor.stream import Stream
 from hls_sessions.supervisor.tree import KILL_AFTER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -518,7 +518,9 @@ class Supervisor:
     # ---- events
 
     @contextmanager
-    def stream(self, session_id: str | None = None, *, subscribe: bool = True) -> Iterator[Stream]:
+    def stream(
+        self, session_id: str | None = None, *, subscribe: bool = True, kinds: Collection[str] | None = None
+    ) -> Iterator[Stream]:
         """Listen to one session's events, or to all, in an event loop: ``async for event in stream``.
 
         The stream ends with the session, when the supervisor stops, or when a thousand events wait because its reader
@@ -527,13 +529,14 @@ class Supervisor:
         Args:
             session_id: whose; all when omitted.
             subscribe: whether a listener to one session counts as its subscriber, which keeps it from expiring.
+            kinds: the names of the events that are wanted; all when omitted.
 
         Raises:
             SessionEnded, SessionNotFound: there is no such session.
             Unavailable: the supervisor does not run.
         """
         runtime = None if session_id is None else self._bring(session_id)
-        stream = Stream(session_id)
+        stream = Stream(session_id, kinds=kinds)
         self._bus.join(stream)
         try:
             if runtime is None or session_id is None:

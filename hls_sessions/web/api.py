@@ -86,10 +86,11 @@ class UpdateRequest(BaseModel):
 
 
 class SettingsAnswer(BaseModel):
-    """All settings, and the names of those that may change while the daemon runs."""
+    """All settings, the names of those that may change while the daemon runs, and what they mean."""
 
     settings: dict[str, Any]
     changeable: list[str]
+    meanings: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -335,7 +336,9 @@ async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request,
 def settings_answer(supervisor: Supervisor) -> SettingsAnswer:
     """Return a supervisor's settings, with the token hidden."""
     now = supervisor.settings
-    return SettingsAnswer(settings=now.model_dump(mode="json"), changeable=sorted(now.changeable()))
+    return SettingsAnswer(
+        settings=now.model_dump(mode="json"), changeable=sorted(now.changeable()), meanings=now.meanings()
+    )
 
 
 def prefix_of(request: Request) -> str:

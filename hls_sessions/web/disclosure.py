@@ -96,7 +96,7 @@ def event_for_viewer(event: Event) -> Event | None:
 
 def health_for_viewer(health: Health) -> Health:
     """Return the part of the daemon's health that is told without the token: the status, and numbers."""
-    return replace(health, reasons=(), ffmpeg="", history="")
+    return replace(health, reasons=(), advice=(), ffmpeg="", history="")
 
 
 def error_for_viewer(error: errors.SessionError) -> tuple[str, dict[str, Any]]:

@@ -26,9 +26,14 @@ open_router = APIRouter()
 """Open without a token, because an unguessable session id protects it and an EventSource cannot send a token."""
 
 
-async def stream_of_all(supervisor: Supervised) -> AsyncIterator[Stream]:
+async def stream_of_all(
+    supervisor: Supervised,
+    kind: Annotated[
+        list[str] | None, Query(description="The names of the events that are wanted, each by itself; else all.")
+    ] = None,
+) -> AsyncIterator[Stream]:
     """Open a stream for the length of a request."""
-    with supervisor.stream() as stream:
+    with supervisor.stream(kinds=kind) as stream:
         yield stream
 
 

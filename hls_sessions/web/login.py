@@ -57,7 +57,7 @@ class Logins:
         A request with a cookie that changes something must come from a page of this very site.
         """
         headers = Headers(scope=scope)
-        if _same(headers.get("authorization", "").encode(), b"Bearer " + self._token):
+        if _same(headers.get("authorization", "").encode("latin-1"), b"Bearer " + self._token):
             return True
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         return self._is_valid(cookie) and (scope["method"] in SAFE or is_of_own_site(headers))

@@ -6,7 +6,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from datetime import datetime  # noqa: TC003 - the HTTP edge reads Health's types at run time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,13 +54,15 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``status`` is ``healthy``, ``warning`` or ``critical``; ``reasons`` say why, in sentences.
+    """``status`` is ``healthy``, ``warning`` or ``critical``; ``reasons`` say why, in sentences, ``advice`` what to do.
 
     It names no session, because anybody may read it and the id of a session is the right to watch it.
     """
 
     status: str
     reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+    """What can be done about each reason."""
     sessions: int
     ffmpeg: str
     """Its version."""
@@ -77,6 +79,13 @@ class Health:
     disk_free_bytes: int | None
     history: str
     janitor_ran_at: datetime | None
+
+
+class Reason(NamedTuple):
+    """Why the daemon is not healthy, and what can be done about it."""
+
+    sentence: str
+    advice: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +115,13 @@ def health_of(binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *,
     disk = disk_of(segments_dir)
     faults = list(_faults(binary, segments_dir, state))
     shares = list(_shares(segments_dir, load, disk))
-    critical = [*faults, *(sentence for share, sentence in shares if share >= CRITICAL)]
-    warnings = [*(sentence for share, sentence in shares if WARNING <= share < CRITICAL), *_worries(load, upkeep)]
+    critical = [*faults, *(reason for share, reason in shares if share >= CRITICAL)]
+    warnings = [*(reason for share, reason in shares if WARNING <= share < CRITICAL), *_worries(load, upkeep)]
+    found = [*critical, *warnings]
     return Health(
         status="critical" if critical else "warning" if warnings else "healthy",
-        reasons=(*critical, *warnings),
+        reasons=tuple(reason.sentence for reason in found),
+        advice=tuple(reason.advice for reason in found),
         sessions=load.sessions,
         ffmpeg=binary.version,
         sandbox=str(binary.sandbox or "none"),
@@ -126,38 +137,74 @@ def health_of(binary: Binary, segments_dir: Path, load: Load, upkeep: Upkeep, *,
     )
 
 
-def _faults(binary: Binary, segments_dir: Path, state: str) -> Iterator[str]:
+def _faults(binary: Binary, segments_dir: Path, state: str) -> Iterator[Reason]:
     if state == "stopped":
-        yield "The supervisor does not run."
+        yield Reason("The supervisor does not run.", "Look for its reason in the log, and start it again.")
     if state == "stopping":
-        yield "The supervisor is stopping."
+        yield Reason("The supervisor is stopping.", "Send viewers elsewhere, or wait until it is started again.")
     if binary.missing_encoders:
-        yield f"ffmpeg at {binary.path} lacks the encoders {', '.join(binary.missing_encoders)}."
+        yield Reason(
+            f"ffmpeg at {binary.path} lacks the encoders {', '.join(binary.missing_encoders)}.",
+            "Install an ffmpeg that has them, or the package's ffmpeg extra.",
+        )
     if not os.access(binary.path, os.X_OK):
-        yield f"ffmpeg at {binary.path} is gone."
+        yield Reason(f"ffmpeg at {binary.path} is gone.", "Install it again at that place, or start with another one.")
     if not segments_dir.is_dir() or not os.access(segments_dir, os.W_OK):
-        yield f"The segments directory {segments_dir} cannot be written to."
+        yield Reason(
+            f"The segments directory {segments_dir} cannot be written to.",
+            "See that it is there, and that the daemon's user may write to it.",
+        )
 
 
-def _shares(segments_dir: Path, load: Load, disk: Disk | None) -> Iterator[tuple[float, str]]:
-    """Yield for each limit the share in use, and a sentence."""
-    yield load.sessions / load.max_sessions, f"{load.sessions} of {load.max_sessions} sessions are open."
+def _shares(segments_dir: Path, load: Load, disk: Disk | None) -> Iterator[tuple[float, Reason]]:
+    """Yield for each limit the share in use, and what there is to say of it."""
+    sessions = Reason(
+        f"{load.sessions} of {load.max_sessions} sessions are open.",
+        "Stop sessions that nobody needs, or raise max_sessions.",
+    )
+    yield load.sessions / load.max_sessions, sessions
     if load.max_encoders is not None:
-        yield load.encoders / load.max_encoders, f"{load.encoders} of {load.max_encoders} encoders run."
+        encoders = Reason(
+            f"{load.encoders} of {load.max_encoders} encoders run.",
+            "Raise max_encoders if processors are idle; else viewers will wait longer.",
+        )
+        yield load.encoders / load.max_encoders, encoders
     if disk is not None:
-        yield disk.share, f"The disk of {segments_dir} is {disk.share:.0%} full."
+        full = Reason(
+            f"The disk of {segments_dir} is {disk.share:.0%} full.",
+            "Free space there, or lower disk_budget so that segments take less.",
+        )
+        yield disk.share, full
 
 
-def _worries(load: Load, upkeep: Upkeep) -> Iterator[str]:
+def _worries(load: Load, upkeep: Upkeep) -> Iterator[Reason]:
     if load.stuck:
-        yield f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain."
+        yield Reason(
+            f"{load.stuck} of {load.sessions} sessions are stuck: they do not answer, or a viewer waits in vain.",
+            "Look at the log of these sessions; stopping and opening them again frees what they hold.",
+        )
     if load.without_room:
-        yield f"The disk, or what segments may take of it, is full: {load.without_room} sessions hold their encoders."
+        yield Reason(
+            f"The disk, or what segments may take of it, is full: {load.without_room} sessions hold their encoders.",
+            "Free space on the disk of the segments, or raise disk_budget.",
+        )
     for what, sessions in load.lacks.items():
-        yield f"Out of {what}: {sessions} sessions wait to start encoders."
+        yield Reason(
+            f"Out of {what}: {sessions} sessions wait to start encoders.",
+            "Raise the system's limit of it for the daemon's user, or stop other programs.",
+        )
     if load.silent_roots:
-        yield f"The storage of {load.silent_roots} of the media roots does not answer: files there cannot be opened."
+        yield Reason(
+            f"The storage of {load.silent_roots} of the media roots does not answer: files there cannot be opened.",
+            "See whether its server or its network is down. It is asked again by itself.",
+        )
     if upkeep.trouble is not None:
-        yield f"The history {upkeep.history} cannot be written: {upkeep.trouble}."
+        yield Reason(
+            f"The history {upkeep.history} cannot be written: {upkeep.trouble}.",
+            "See that its disk has space and that no other program locks it. What waits is written later.",
+        )
     if upkeep.janitor_overdue > 0:
-        yield f"The janitor is {upkeep.janitor_overdue:.0f} seconds late."
+        yield Reason(
+            f"The janitor is {upkeep.janitor_overdue:.0f} seconds late.",
+            "The machine is likely to be overloaded, or the disk of the segments to hang.",
+        )
