@@ -227,13 +227,18 @@ async def reconfigure(changes: dict[str, Any], supervisor: Supervised) -> Settin
 
 
 @open_router.get("/health")
-async def health(supervisor: Supervised, request: Request, response: Response) -> Health:
+async def health(
+    supervisor: Supervised,
+    request: Request,
+    response: Response,
+    probe: Annotated[bool, Query(description="Whether a critical one is answered with 503.")] = True,
+) -> Health:
     """Return whether the daemon can do its work, with reasons; 503 if no viewer should be sent to it.
 
     Where a token is set, a caller without it is told no reasons.
     """
     found = await Threads.LOOKING.run(supervisor.health)
-    response.status_code = 503 if found.status == "critical" else 200
+    response.status_code = 503 if probe and found.status == "critical" else 200
     return health_for_viewer(found) if is_viewer(request.scope) else found
 
 

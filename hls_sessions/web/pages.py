@@ -33,6 +33,13 @@ HLS_JS: Final = VENDOR / "hls.js" / "hls.min.js"
 TYPES: Final = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 """The files that are sent, by extension. Pages are not: they have values to be filled in."""
 
+HEADINGS: Final = {
+    "expired": "Session timed out",
+    "failed": "This session has failed",
+    "completed": "The recording is over",
+}
+"""What the page of an ended session is called, by its state."""
+
 POLICY: Final = "default-src 'self'; media-src 'self' blob: data:; worker-src blob:; style-src 'self'"
 """Nothing is loaded from elsewhere, and no script or style stands in a page (CSP, level 3)."""
 
@@ -43,7 +50,8 @@ async def watch(request: Request) -> Response:
         session = await found(request.app.state.supervisor, request.path_params["session_id"])
     except SessionError as error:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
-        return _page("gone.html", problems.status_of(error), sentence=sentence)
+        heading = HEADINGS.get(getattr(error, "state", ""), "Nothing to watch here")
+        return _page("gone.html", problems.status_of(error), heading=heading, sentence=sentence)
     # The elements of the controls bring styles of their own, which this nonce allows.
     nonce = secrets.token_urlsafe(16)
     return _page(

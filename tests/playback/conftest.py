@@ -7,12 +7,25 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from hls_sessions import Supervisor
 from hls_sessions.errors import FfmpegNotFound
 from hls_sessions.ffmpeg.binary import _from_wheel
-from hls_sessions.testing import Clip, make, nvenc_ffmpeg
+from hls_sessions.testing import Clip, make, nvenc_ffmpeg, spare
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--autoplay-policy=no-user-gesture-required",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 
 
 def pytest_collection_modifyitems(config, items):
@@ -106,3 +119,36 @@ def make_half(daemon, session):
     [video, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
     assert video["encoder"] == "libx264"
     assert "h264_nvenc was given up" in video["given_up"][0]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One Chromium for all tests of a file. Not of the run: its event loop would be in the way of other tests'."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    before = {child.pid for child in psutil.Process().children()}
+    with playwright.sync_playwright() as browsers:
+        # As root, as in a container, Chromium's own sandbox cannot be.
+        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
+        for child in psutil.Process().children():
+            if child.pid not in before:
+                spare(child.pid)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    # A context has its own cache, cookies and storage.
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.complaints = []
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+        page.on("requestfailed", lambda request: page.complaints.append(f"{request.url} {request.failure}"))
+        page.on(
+            "response",
+            lambda answer: page.complaints.append(f"{answer.url} {answer.status}") if answer.status >= 400 else None,
+        )
+        yield page

@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import shutil
 import signal
 import subprocess
 from io import BytesIO
 
 import av
-import psutil
 import pytest
+from browsing import real
 from websockets.sync.client import connect
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.testing import spare
 from hls_sessions.web.pages import HLS_JS
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-    # Playwright's own event loop closes its sockets when it is collected.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+# Playwright's own event loop closes its sockets when it is collected.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 PLAYS_ON_FROM = """async (position) => {
     const video = document.querySelector("video");
@@ -65,35 +45,6 @@ SEEKING = "document.querySelector('video').seeking"
 READ = f"Array.from({TEXTS}?.cues || [], (cue) => cue.text).join()"
 PLAYS_ON_TO = PLAYS_ON_FROM.replace("if (position > 0) video.currentTime = position;", "")
 """The same without a seek: it plays through all that is before."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One Chromium for all tests of this file. Not of the run: its event loop would be in the way of other tests'."""
-    before = {child.pid for child in psutil.Process().children()}
-    with playwright.sync_playwright() as browsers:
-        # As root, as in a container, Chromium's own sandbox cannot be.
-        browser = browsers.chromium.launch(executable_path=CHROMIUM, args=FLAGS, chromium_sandbox=os.geteuid() != 0)
-        for child in psutil.Process().children():
-            if child.pid not in before:
-                spare(child.pid)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser):
-    # A context has its own cache, cookies and storage.
-    with browser.new_context() as context:
-        page = context.new_page()
-        page.complaints = []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: page.complaints.append(f"{request.url} {request.failure}"))
-        page.on(
-            "response",
-            lambda answer: page.complaints.append(f"{answer.url} {answer.status}") if answer.status >= 400 else None,
-        )
-        yield page
 
 
 needs_hls_js = pytest.mark.skipif(not HLS_JS.exists(), reason="hls.js could not be fetched")
@@ -388,12 +339,6 @@ def make_hole(whole):
     data[middle : middle + hole] = bytes(hole)
     film.write_bytes(data)
     return film
-
-
-def real(complaints: list[str]) -> list[str]:
-    """Leave out complaints that are no faults: a seek drops earlier requests; a browser asks for an icon, now and then
-    under the policy of the page that it leaves."""
-    return [c for c in complaints if "ERR_ABORTED" not in c and "favicon" not in c and "icon.svg csp" not in c]
 
 
 HIDE = """(hidden) => {

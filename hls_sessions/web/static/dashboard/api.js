@@ -24,8 +24,7 @@ async function send(method, path, body, options = {}) {
     throw new Problem(0, "The daemon cannot be reached.");
   }
   if (answer.status === 401) onRefused();
-  // The health of a daemon that is critical is an answer, too.
-  if (!answer.ok && !(path === "health" && answer.status === 503)) {
+  if (!answer.ok) {
     const problem = await answer.json().catch(() => ({}));
     throw new Problem(answer.status, problem.detail ?? `The daemon answered ${answer.status}.`);
   }

@@ -7,7 +7,8 @@ import { Icon } from "./icons.js";
 import { lookSoon, speedOf } from "./store.js";
 import { doLater, toast } from "./toast.js";
 
-const MORE = 6; // rows above and below those in sight
+const CHUNK = 12; // rows are made so many at a time, before they come into sight
+const STAYS = 200; // milliseconds for which a row is in sight before its picture is asked for
 const STATES = ["pending", "active", "paused"];
 
 export function stop(sessions, chosen) {
@@ -56,16 +57,27 @@ function encoderOf(session) {
 
 const restartsOf = (session) => Object.values(session.restarts).reduce((sum, number) => sum + number, 0);
 
+// A picture of a row that is passed by is not asked for.
+function Picture({ src }) {
+  const [isWanted, want] = useState(false);
+  useEffect(() => {
+    const staying = setTimeout(() => want(true), STAYS);
+    return () => clearTimeout(staying);
+  }, []);
+  return isWanted ? html`<img alt="" width="64" height="36" src=${src} />` : html`<span class="no-picture"></span>`;
+}
+
 function Row({ session, index, isChosen, isStopping, onChoose, onOpen, onStop }) {
   const encoder = encoderOf(session);
   const part = session.duration ? Math.min(1, session.position / session.duration) : 0;
   const restarts = restartsOf(session);
   const at = Math.floor(session.position / 60) * 60;
   const label = `${session.title}${session.user ? `, ${session.user}` : ""}`;
-  return html`<div role="row" class=${isStopping ? "row stopping" : "row"} aria-rowindex=${index + 2}>
+  // Each row has a place of its own, so that none moves, and is painted again, when others come into sight.
+  return html`<div role="row" class=${isStopping ? "row stopping" : "row"} aria-rowindex=${index + 2} style=${{ top: `calc(var(--row) * ${index})` }}>
     <div role="cell" class="choose"><input type="checkbox" aria-label=${`Choose ${label}`} checked=${isChosen} onChange=${(event) => onChoose(session.session_id, event.target.checked)} /></div>
     <div role="cell" class="picture">${session.source === null && session.renditions.some(({ kind }) => kind === "video")
-      ? html`<img loading="lazy" alt="" width="64" height="36" src=${`sessions/${session.session_id}/thumbnail?at=${at}`} />`
+      ? html`<${Picture} src=${`sessions/${session.session_id}/thumbnail?at=${at}`} />`
       : html`<span class="no-picture" aria-hidden="true">${session.source === null ? "♪" : "●"}</span>`}</div>
     <div role="cell" class="film"><button class="plain" title=${session.media} onClick=${() => onOpen(session.session_id)}>${session.title}</button>
       <span class="soft">${session.user ?? "no user"}</span></div>
@@ -92,10 +104,11 @@ function useWindow(rows) {
     const look = () => {
       const element = body.current;
       if (!element) return;
-      const height = parseFloat(getComputedStyle(element).getPropertyValue("--row"));
-      const top = -element.getBoundingClientRect().top;
-      const first = Math.max(0, Math.floor(top / height) - MORE);
-      const last = Math.min(rows, Math.ceil((top + innerHeight) / height) + MORE);
+      const { top: above, height: all } = element.getBoundingClientRect();
+      const height = all / rows || 1;
+      const top = -above;
+      const first = Math.max(0, (Math.floor(top / height / CHUNK) - 1) * CHUNK);
+      const last = Math.min(rows, (Math.ceil((top + innerHeight) / height / CHUNK) + 1) * CHUNK);
       setSeen((before) => (before[0] === first && before[1] === last ? before : [first, last]));
     };
     look();
@@ -178,11 +191,9 @@ export function Sessions({ sessions, chosen, onOpen, onStart }) {
         <div role="columnheader" class="acts"><span class="unseen">Actions</span></div>
       </div>
       <div role="rowgroup" class="rows" ref=${body} style=${{ height: `calc(var(--row) * ${shown.length})` }}>
-        <div role="presentation" class="seen" style=${{ transform: `translateY(calc(var(--row) * ${first}))` }}>
           ${shown.slice(first, last).map((session, at) => html`<${Row} key=${session.session_id} session=${session} index=${first + at}
             isChosen=${chosen.ids.has(session.session_id)} isStopping=${chosen.stopping.has(session.session_id)}
             onChoose=${choose} onOpen=${onOpen} onStop=${stopThese} />`)}
-        </div>
       </div>
     </div>
   </section>`;

@@ -110,7 +110,7 @@ async function lookAtFigures() {
     state[member] = await get(path).catch(() => state[member]);
   };
   await Promise.all([
-    ask("health", "health"),
+    ask("health?probe=false", "health"),
     ask("stats", "stats"),
     ask("stats/hour", "hour"),
     ask("processes", "processes"),

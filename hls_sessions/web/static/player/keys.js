@@ -1,5 +1,6 @@
 // The keyboard of players, wherever on the page the focus is.
 
+import { rememberSubtitles } from "./memory.js";
 import { hint, player, video } from "./page.js";
 
 const SEEKS = { ArrowLeft: -5, ArrowRight: 5, j: -10, l: 10 }; // seconds
@@ -32,6 +33,7 @@ function showCaptions() {
   const isShown = texts.some((track) => track.mode === "showing");
   if (texts.length) texts[0].mode = "showing";
   if (isShown) for (const track of texts) track.mode = "disabled";
+  rememberSubtitles();
   hint(texts.length ? `Subtitles ${isShown ? "off" : "on"}` : "There are no subtitles");
 }
 

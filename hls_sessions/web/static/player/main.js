@@ -6,6 +6,7 @@ import { listenToKeys } from "./keys.js";
 import { live } from "./life.js";
 import { showWhatIsMade } from "./made.js";
 import { remember } from "./memory.js";
+import { mendRoles } from "./mends.js";
 import { playNatively } from "./native.js";
 import { offerStatistics } from "./statistics.js";
 import { fail, film, video } from "./page.js";
@@ -33,3 +34,4 @@ function begin() {
 }
 
 begin();
+mendRoles();

@@ -1,13 +1,14 @@
 // What a viewer has chosen is remembered in the browser: for this film, and as what any other film begins with.
 // The position is of this film alone.
 
-import { filmKey, video } from "./page.js";
+import { filmKey, player, video } from "./page.js";
 
 const PREFIX = "hls_sessions.";
 const MOST = 200; // films
 const BEGUN = 10; // seconds; who has seen less begins again
 const NEARLY_OVER = 0.97; // who has seen as much has seen it
 const OFTEN = 5_000; // milliseconds
+const WISHES = ["mediashowsubtitlesrequest", "mediadisablesubtitlesrequest", "mediatogglesubtitlesrequest"]; // of the controls
 
 function read(key) {
   try {
@@ -51,6 +52,12 @@ function keepPosition() {
   write(filmKey, { position: isAmidst ? currentTime : null, at: Date.now() });
 }
 
+// Remember which subtitles are shown. Called when the viewer has chosen them, because players choose some unasked.
+export function rememberSubtitles() {
+  const texts = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions");
+  if (texts.length) choose({ subtitles: texts.find(({ mode }) => mode === "showing")?.language ?? "off" });
+}
+
 export function remember() {
   const { volume, muted, speed } = recall();
   if (volume !== undefined) video.volume = volume;
@@ -68,14 +75,7 @@ export function remember() {
 
   video.addEventListener("volumechange", () => choose({ volume: video.volume, muted: video.muted }));
   video.addEventListener("ratechange", () => choose({ speed: video.playbackRate }));
-  video.audioTracks?.addEventListener("change", () => {
-    const heard = [...video.audioTracks].find((track) => track.enabled);
-    if (heard?.language) choose({ audio: heard.language });
-  });
-  video.textTracks.addEventListener("change", () => {
-    const texts = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions");
-    if (texts.length) choose({ subtitles: texts.find(({ mode }) => mode === "showing")?.language ?? "off" });
-  });
+  for (const wish of WISHES) player.addEventListener(wish, () => setTimeout(rememberSubtitles));
   try {
     forgetTheOldest();
   } catch {

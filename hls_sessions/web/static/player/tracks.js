@@ -30,7 +30,7 @@ class Renditions extends List {
   }
 
   get selectedIndex() {
-    return this.hls.autoLevelEnabled ? -1 : this.hls.nextLevel;
+    return this.hls.manualLevel; // -1 where hls.js chooses
   }
 
   set selectedIndex(at) {
@@ -96,13 +96,19 @@ export function offerTracks(Hls, hls) {
       label: audioName(track),
       language: track.lang ?? "",
       get enabled() { return hls.audioTrack === at; },
-      set enabled(isWanted) { if (isWanted && hls.audioTrack !== at) hls.audioTrack = at; },
+      set enabled(isWanted) {
+        if (!isWanted || hls.audioTrack === at) return;
+        hls.audioTrack = at;
+        choose({ audio: track.lang });
+      },
     }));
     audioTracks.replace(items, "addtrack");
   });
   hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => audioTracks.dispatchEvent(new Event("change")));
 
-  hls.once(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => {
+  const noSubtitles = () => {
     if (recall().subtitles === "off") hls.subtitleTrack = -1;
-  });
+  };
+  hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, noSubtitles); // that it chooses unasked, until the film plays
+  video.addEventListener("playing", () => hls.off(Hls.Events.SUBTITLE_TRACK_SWITCH, noSubtitles), { once: true });
 }
