@@ -68,9 +68,9 @@ async def watch(request: Request) -> Response:
     )
 
 
-async def dashboard(_: Request) -> Response:
+async def dashboard(request: Request) -> Response:
     """Answer with the dashboard. It holds nothing by itself: what it shows, it asks for."""
-    return _page("dashboard.html")
+    return _page("dashboard.html", login="" if request.app.state.logins is None else "yes")
 
 
 async def record(_: Request) -> Response:

@@ -16,7 +16,7 @@ import { Totals } from "./totals.js";
 import { Tree } from "./tree.js";
 
 const chosen = { ids: new Set(), stopping: new Set() };
-let hasLogin = false; // whether this daemon has asked for one
+const hasLogin = Boolean(document.body.dataset.login); // whether this daemon asks for one
 
 function Folding({ id, title, children }) {
   const key = `hls_sessions.fold.${id}`;
@@ -59,10 +59,7 @@ function App() {
     <${Toasts} />`;
 }
 
-whenRefused(() => {
-  hasLogin = true;
-  refuse();
-});
+whenRefused(refuse);
 hear((kind, event) => {
   if (kind === "started again") toast("The daemon was started again");
   if (kind === "ended" && event.state === "failed") toast(`A session failed: ${event.reason}`, { isBad: true, stays: 15_000 });

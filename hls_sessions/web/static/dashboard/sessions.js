@@ -169,7 +169,7 @@ export function Sessions({ sessions, chosen, onOpen, onStart }) {
       <input id="filter" type="search" placeholder="File, user or id" value=${text} onInput=${(event) => setText(event.target.value)} />
       <label class="unseen" for="state">State</label>
       <select id="state" value=${state} onChange=${(event) => setState(event.target.value)}>
-        <option value="">any state</option>${STATES.map((each) => html`<option key=${each}>${each}</option>`)}
+        <option value="">any state</option>${STATES.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}
       </select>
       <span class="soft">${shown.length === sessions.length ? "" : `${shown.length} of ${sessions.length}`}</span>
       <span class="gap"></span>

@@ -12,7 +12,7 @@ function Field({ name, value, meaning, onChange }) {
   const field = () => {
     if (typeof value === "boolean") return html`<input id=${id} type="checkbox" checked=${value} onChange=${(event) => onChange(name, event.target.checked)} />`;
     if (CHOICES[name]) {
-      return html`<select id=${id} value=${value} onChange=${(event) => onChange(name, event.target.value)}>${CHOICES[name].map((each) => html`<option key=${each}>${each}</option>`)}</select>`;
+      return html`<select id=${id} value=${value} onChange=${(event) => onChange(name, event.target.value)}>${CHOICES[name].map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select>`;
     }
     return html`<input id=${id} type="number" step="any" value=${value ?? ""} placeholder="none" onInput=${(event) => onChange(name, event.target.value === "" ? null : Number(event.target.value))} />`;
   };
