@@ -33,8 +33,18 @@ def test_it_has_every_file_of_the_package(wheel):
     assert packed == there
 
 
-def test_it_brings_the_players_library_with_its_licence(wheel):
-    vendor = "hls_sessions/web/static/vendor/hls.js/"
+@pytest.mark.parametrize(
+    ("library", "file", "defines", "licence"),
+    [
+        ("hls.js", "hls.min.js", b"Hls", b"Apache License"),
+        ("media-chrome", "media-chrome.js", b"media-controller", b"MIT License"),
+        ("htm", "htm-preact.js", b"useState", b"Apache License"),
+        ("uplot", "uplot.js", b"uPlot", b"The MIT License"),
+        ("uplot", "uplot.css", b".uplot", b"The MIT License"),
+    ],
+)
+def test_it_brings_the_libraries_of_the_pages_with_their_licences(wheel, library, file, defines, licence):
+    vendor = f"hls_sessions/web/static/vendor/{library}"
 
-    assert b"Hls" in wheel.read(f"{vendor}hls.min.js")
-    assert b"Apache License" in wheel.read(f"{vendor}LICENSE")
+    assert defines in wheel.read(f"{vendor}/{file}")
+    assert licence in wheel.read(f"{vendor}/LICENSE")

@@ -14,7 +14,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field, model_validator
 
-from hls_sessions.errors import SessionEnded, SessionError, SessionNotFound, SnapshotRefused
+from hls_sessions.errors import (
+    NotPlayable,
+    SessionEnded,
+    SessionError,
+    SessionNotFound,
+    SnapshotRefused,
+    ThumbnailFailed,
+)
 from hls_sessions.session import CALL_TIMEOUT, LogEntry, SessionInfo, Snapshot, State, Transition
 from hls_sessions.supervisor import Changes, Filter, Health, Hour, Listing, Outcome, ProcessNode, Stats, Supervisor
 from hls_sessions.web.disclosure import health_for_viewer, is_viewer
@@ -270,15 +277,17 @@ async def media(
     return await Threads.OPERATING.run(supervisor.browse, folder, search)
 
 
-@router.get("/media/poster", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}})
+@router.get("/media/poster", response_class=Response, responses={200: {"content": {"image/jpeg": {}}}, 204: {}})
 async def poster(
     supervisor: Supervised,
     request: Request,
     media: Annotated[str, Query(min_length=1, max_length=4096, description="As for POST /sessions")],
 ) -> Response:
-    """Return a scene of a file as a JPEG; the file is probed first."""
-    asked = await Threads.OPENING.run(supervisor.ask_poster, media)
-    return await as_jpeg(request, asked)
+    """Return a scene of a file as a JPEG; 204 for a file that has none. It is probed first."""
+    try:
+        return await as_jpeg(request, await Threads.OPENING.run(supervisor.ask_poster, media))
+    except (NotPlayable, ThumbnailFailed):
+        return Response(status_code=204)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

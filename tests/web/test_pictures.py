@@ -127,7 +127,7 @@ def test_a_recording_that_goes_on_has_no_pictures(http):
         assert http.get(f"/sessions/{recording['session_id']}/{name}").status_code == 404
 
 
-def test_the_files_are_listed_searched_and_shown_by_posters(http, film):
+def test_the_files_are_listed_searched_and_shown_by_posters(http, film, hls_clip):
     listing = http.get("/media", params={"search": film.name}).json()
     [found] = listing["files"]
     poster = http.get("/media/poster", params={"media": found["path"]})
@@ -135,6 +135,7 @@ def test_the_files_are_listed_searched_and_shown_by_posters(http, film):
     assert found["path"] == str(film)
     assert (poster.status_code, poster.headers["content-type"]) == (200, "image/jpeg")
     assert http.get("/media/poster", params={"media": "nowhere.mkv"}).status_code == 404
+    assert http.get("/media/poster", params={"media": str(hls_clip(video=None))}).status_code == 204
     assert http.get("/media", params={"folder": "/etc"}).status_code == 403
 
 

@@ -11,8 +11,9 @@ import { toast } from "./toast.js";
 const PAUSE = 250; // milliseconds after the last key
 
 function File({ file, onStart, isBusy }) {
+  const [hasPoster, setPoster] = useState(true);
   return html`<li><button class="file" disabled=${isBusy} onClick=${() => onStart(file)} title=${file.path}>
-    <span class="poster"><img loading="lazy" alt="" src=${`media/poster?media=${encodeURIComponent(file.path)}`} onError=${(event) => { event.target.hidden = true; }} /></span>
+    <span class="poster">${hasPoster ? html`<img loading="lazy" alt="" src=${`media/poster?media=${encodeURIComponent(file.path)}`} onError=${() => setPoster(false)} />` : html`<span class="no-poster" aria-hidden="true">♪</span>`}</span>
     <span class="name">${file.name}</span><span class="soft">${bytes(file.size)}</span>
   </button></li>`;
 }

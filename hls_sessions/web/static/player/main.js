@@ -9,12 +9,16 @@ import { remember } from "./memory.js";
 import { mendRoles } from "./mends.js";
 import { playNatively } from "./native.js";
 import { offerStatistics } from "./statistics.js";
-import { fail, film, video } from "./page.js";
+import { keepSubtitlesInSight } from "./subtitles.js";
+import { fail, film, player, video } from "./page.js";
 
 const wanted = new URLSearchParams(location.search).get("player");
 const { Hls } = window;
 
 function begin() {
+  if (document.body.dataset.kind === "audio") {
+    for (const part of player.children) part.setAttribute("noautohide", ""); // there is nothing else to see
+  }
   document.getElementById("back").hidden = !film; // only who may open films may see the list
   if (wanted !== "native" && Hls?.isSupported()) {
     document.body.dataset.engine = "hls.js";
@@ -31,6 +35,7 @@ function begin() {
   listenToKeys();
   showWhatIsMade();
   offerStatistics();
+  keepSubtitlesInSight();
 }
 
 begin();
