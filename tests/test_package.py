@@ -37,7 +37,7 @@ def test_it_has_every_file_of_the_package(wheel):
     ("library", "file", "defines", "licence"),
     [
         ("hls.js", "hls.min.js", b"Hls", b"Apache License"),
-        ("media-chrome", "media-chrome.js", b"media-controller", b"MIT License"),
+        ("media-chrome", "media-chrome.js", b"media-controller", b"Permission is hereby granted"),
         ("htm", "htm-preact.js", b"useState", b"Apache License"),
         ("uplot", "uplot.js", b"uPlot", b"The MIT License"),
         ("uplot", "uplot.css", b".uplot", b"The MIT License"),
