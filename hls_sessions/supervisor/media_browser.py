@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mimetypes
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hls_sessions.errors import MediaNotFound, OutsideRoots, ThumbnailFailed
 from hls_sessions.ffmpeg import LOOKUP_PATIENCE, Lookups
-from hls_sessions.media import thumbnails_of
+from hls_sessions.media import spellings, thumbnails_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ class MediaBrowser:
             if words:
                 return self._found("", None, roots, words)
             return Listing("", None, tuple(FoundFolder(str(root), str(root)) for root in roots), (), is_whole=True)
-        path = Path(folder) if folder else roots[0]
+        path = self._named(folder) if folder else roots[0]
         parent = "" if path in roots and len(roots) > 1 else None if path in roots else str(path.parent)
         if words:
             return self._found(str(path), parent, (path,), words)
@@ -133,8 +134,8 @@ class MediaBrowser:
             seen += 1
             if entry.is_dir():
                 folders.append(FoundFolder(entry.name, entry.path))
-            elif is_media(entry.name) and entry.is_file():
-                files.append(FoundFile(entry.name, entry.path, entry.stat().st_size))
+            else:
+                files += _file(entry, entry.name)
             if seen == MOST_LISTED:
                 break
         return Listing(
@@ -167,11 +168,17 @@ class MediaBrowser:
                     return found, False
                 if entry.is_dir(follow_symlinks=False):  # a symlink may lead round in a circle
                     waiting.append(Path(entry.path))
-                elif is_media(entry.name) and entry.is_file():
-                    name = os.path.relpath(entry.path, top)
-                    if all(word in name.casefold() for word in words):
-                        found.append(FoundFile(name, entry.path, entry.stat().st_size))
+                    continue
+                name = os.path.relpath(entry.path, top)
+                if all(word in name.casefold() for word in words):
+                    found += _file(entry, name)
         return found, True
+
+    def _named(self, folder: str) -> Path:
+        """Return the folder of a name, in which bytes that are no UTF-8 may be percent-encoded."""
+        first, *others = map(Path, spellings(folder))
+        is_there = self._lookups(first.parent, partial(_is_folder, first))
+        return first if is_there or not others else others[0]
 
     def _inside(self, path: Path) -> Path:
         """Return a folder as it was named, which must be under a media root when its symlinks are followed.
@@ -209,6 +216,14 @@ class MediaBrowser:
         return any(real.is_relative_to(root) for root in self._roots.roots)
 
 
+def _file(entry: os.DirEntry[str], name: str) -> list[FoundFile]:
+    """Return a file that may be media; nothing for any other entry, and for one that has gone meanwhile."""
+    with suppress(OSError):
+        if is_media(entry.name) and entry.is_file():
+            return [FoundFile(name, entry.path, entry.stat().st_size)]
+    return []
+
+
 def thumbnails_for(facts: Media) -> Thumbnails:
     """Return the thumbnails of a film.
 
@@ -219,6 +234,13 @@ def thumbnails_for(facts: Media) -> Thumbnails:
     if thumbnails is None:
         raise ThumbnailFailed(str(facts.path), "it has no video")
     return thumbnails
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False  # a name too long for the system, a zero byte
 
 
 def is_media(name: str) -> bool:

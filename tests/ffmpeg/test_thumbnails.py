@@ -170,6 +170,19 @@ def test_a_worker_that_is_killed_is_replaced(maker, probed, colours):
     assert maker.ask(media, sheet_of(2)).get(BOUND)
 
 
+def test_one_whose_worker_is_killed_from_outside_may_be_asked_for_again(maker, probed, colours):
+    media = probed(colours("colours.mp4", "-c:v", "libx264", "-bf", "2"))
+    maker.ask(media, sheet_of(1)).get(BOUND)
+    [worker] = maker._open.values()
+    os.kill(worker.pid, signal.SIGSTOP)
+    asked = maker.ask(media, sheet_of(2))
+    os.kill(worker.pid, signal.SIGKILL)
+
+    with pytest.raises(Unavailable):
+        asked.get(BOUND)
+    assert maker.ask(media, sheet_of(2)).get(BOUND)
+
+
 def test_a_film_of_which_nothing_can_be_decoded_has_no_thumbnail(maker, probed, colours, tmp_path):
     media = probed(colours("colours.mp4", "-c:v", "libx264", "-bf", "2"))
     damaged = tmp_path / "damaged.mp4"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from hls_sessions.errors import MediaNotFound, NotPlayable, OutsideRoots, ThumbnailFailed, Unavailable
@@ -104,6 +106,14 @@ def test_neither_dots_nor_a_symlink_lead_out_of_the_roots(supervisor, root, tmp_
     for folder in (root / "way out", root / ".." / "secret"):
         with pytest.raises(OutsideRoots):
             supervisor.browse(str(folder))
+
+
+def test_a_folder_whose_name_is_no_utf_8_is_found_by_its_bytes(supervisor, root):
+    folder = root / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "film.mkv").touch()
+
+    assert names(supervisor.browse(f"{root}/caf%E9").files) == ["film.mkv"]
 
 
 def test_a_folder_that_is_not_there_is_not_found(supervisor, root):

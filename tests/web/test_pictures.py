@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import m3u8
@@ -146,3 +147,13 @@ def test_the_processes_the_hour_and_the_log_are_told(http, session):
     assert [child["id"] for child in http.get("/processes").json()["children"]][2] == "sessions"
     assert http.get("/stats/hour").json().keys() >= {"at", "sessions", "encoders", "first_segment"}
     assert running is None or running["process"] == "video-90p run 1"
+
+
+def test_files_whose_names_are_no_utf_8_are_listed_and_can_be_opened(http, media, film):
+    name = os.fsdecode(b"caf\xe9.mkv")
+    (media / name).symlink_to(film)
+    [found] = http.get("/media", params={"search": "caf", "folder": str(media)}).json()["files"]
+
+    assert found["name"] == "caf%E9.mkv"
+    assert http.get("/media/poster", params={"media": found["path"]}).status_code == 200
+    assert http.post("/sessions", json={"media": found["path"]}).status_code == 201

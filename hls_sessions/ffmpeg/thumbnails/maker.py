@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from hls_sessions.errors import SessionError, ThumbnailFailed, Unavailable
 from hls_sessions.ffmpeg.file_version import FileVersion, grew, version_of
@@ -42,6 +42,9 @@ KEPT: Final = 64 * 1024**2
 FAILURES: Final = 1000
 """How many thumbnails are remembered that cannot be made."""
 
+FAILED_FOR: Final = 60.0
+"""Seconds for which that is remembered: a share that was slow may be quick again."""
+
 CLOSED: Final = "The maker of thumbnails is closed."
 
 
@@ -59,7 +62,7 @@ class ThumbnailMaker:
         self._confined = workers.confined
         self._lookups = Lookups()
         self._known: LRUCache[_Question, bytes] = LRUCache(KEPT, len)
-        self._failed: LRUCache[_Question, SessionError] = LRUCache(FAILURES)
+        self._failed: TTLCache[_Question, SessionError] = TTLCache(FAILURES, FAILED_FOR)
         self._asked: OrderedDict[_Question, tuple[Media, list[Reply[bytes]]]] = OrderedDict()
         """The questions that nobody works at, the newest last."""
         self._open: OrderedDict[FileVersion, Worker] = OrderedDict()
@@ -186,9 +189,11 @@ class ThumbnailMaker:
         worker = self._worker(question, media)
         try:
             return worker.ask(request, TIMEOUT)
-        except WorkerFailed:
-            # One that was idle for long ends by itself, perhaps just now.
+        except WorkerFailed as error:
             how = worker.wait(TIMEOUT)
+            if how is not None and how.was_killed:
+                raise Unavailable("The process that makes thumbnails was killed.") from error
+            # One that was idle for long ends by itself, perhaps just now.
             if how is None or how.code != -signal.SIGALRM:
                 raise
         return self._worker(question, media).ask(request, TIMEOUT)

@@ -85,9 +85,7 @@ async function stayAwake() {
 function lookedAt() {
   clearTimeout(leaving);
   if (isVisible()) {
-    if (events) return;
-    ask();
-    stayAwake();
+    if (!events) ask();
   } else leaving = setTimeout(unsubscribe, HIDDEN);
 }
 
