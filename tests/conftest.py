@@ -309,3 +309,15 @@ def shared_daemon(share_daemon) -> Iterator[SharedDaemon]:
 def daemon(shared_daemon) -> Iterator[SharedDaemon]:
     """A running daemon. It is shared: a test that stops it, or that depends on what it did before, starts its own."""
     yield from shared_daemon.lend()
+
+
+@pytest.fixture(scope="session")
+def guarded_daemon(share_daemon) -> Iterator[SharedDaemon]:
+    with share_daemon(token="secret") as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def guarded(guarded_daemon) -> Iterator[SharedDaemon]:
+    """A running daemon with a token, ``secret``; shared as the other is."""
+    yield from guarded_daemon.lend()

@@ -17,6 +17,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hls_sessions.web.answers import Answer
 from hls_sessions.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -88,6 +89,12 @@ def is_of_own_site(headers: Headers) -> bool:
     return origin is None or origin.partition("://")[2] == headers.get("host")
 
 
+async def state(request: Request) -> Response:
+    """Answer whether a login is needed here, and whether this browser has one."""
+    logins: Logins | None = request.app.state.logins
+    return Answer({"is_needed": logins is not None, "is_done": logins is not None and logins.accepts(request.scope)})
+
+
 async def log_in(request: Request) -> Response:
     """Give a browser the cookie for the token; 403 for another token, 404 where none is needed."""
     logins: Logins | None = request.app.state.logins
@@ -128,5 +135,9 @@ def _same(given: bytes, known: bytes) -> bool:
     return hmac.compare_digest(given, known)
 
 
-open_routes = [Route("/login", log_in, methods=["POST"]), Route("/logout", log_out, methods=["POST"])]
+open_routes = [
+    Route("/login", state),
+    Route("/login", log_in, methods=["POST"]),
+    Route("/logout", log_out, methods=["POST"]),
+]
 """Open without a token, because that is what they are for."""

@@ -69,9 +69,9 @@ async def watch(request: Request) -> Response:
     )
 
 
-async def dashboard(request: Request) -> Response:
+async def dashboard(_: Request) -> Response:
     """Answer with the dashboard. It holds nothing by itself: what it shows, it asks for."""
-    return _page("dashboard.html", login="" if request.app.state.logins is None else "yes")
+    return _page("dashboard.html")
 
 
 async def record(_: Request) -> Response:

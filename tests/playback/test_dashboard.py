@@ -201,22 +201,12 @@ def test_a_daemon_that_is_started_again_is_noticed_and_joined(start_daemon, page
     assert page.evaluate("window.opened")
 
 
-@pytest.fixture(scope="module")
-def guarded_daemon(share_daemon):
-    with share_daemon(token="secret") as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def guarded(guarded_daemon):
-    yield from guarded_daemon.lend()
-
-
 def test_an_operator_logs_in_once_and_the_token_is_in_no_address_and_in_no_script(guarded, page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{guarded.url}/")
     page.get_by_role("heading", name="Log in").wait_for()
+    assert real(page.complaints) == []
     assert faults(page) == []
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Log in").click()

@@ -32,17 +32,6 @@ TOKEN = {"Authorization": "Bearer secret"}
 TALK = "1\n00:00:00,500 --> 00:00:01,000\nFirst\n"
 
 
-@pytest.fixture(scope="module")
-def guarded_daemon(share_daemon):
-    with share_daemon(token="secret") as daemon:
-        yield daemon
-
-
-@pytest.fixture
-def guarded(guarded_daemon):
-    yield from guarded_daemon.lend()
-
-
 def test_without_the_token_nothing_can_be_opened_listed_or_stopped(guarded):
     answers = [
         guarded.http.post("/sessions", json={"media": "film.mp4"}),
@@ -376,6 +365,7 @@ def test_a_browser_that_has_logged_in_needs_no_token_and_no_script_can_read_its_
     cookie = answer.headers["set-cookie"]
 
     assert answer.status_code == 204
+    assert guarded.http.get("/login").json() == {"is_needed": True, "is_done": True}
     assert "secret" not in cookie
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= {part.strip() for part in cookie.split(";")}
     assert guarded.http.get("/sessions").status_code == 200
@@ -425,3 +415,4 @@ def asked(method="GET", **headers):
 
 def test_a_daemon_without_a_token_has_no_login(daemon):
     assert daemon.http.post("/login", json={"token": "secret"}).status_code == 404
+    assert daemon.http.get("/login").json() == {"is_needed": False, "is_done": False}

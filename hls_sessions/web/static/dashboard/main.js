@@ -1,7 +1,7 @@
 // The dashboard: everything that the daemon does, as it happens.
 
 import { html, render, useEffect, useState } from "../vendor/htm/htm-preact.js";
-import { post, whenRefused } from "./api.js";
+import { get, post, whenRefused } from "./api.js";
 import { HealthBadge, Reasons } from "./health.js";
 import { Login } from "./login.js";
 import { Plots } from "./plots.js";
@@ -16,7 +16,7 @@ import { Totals } from "./totals.js";
 import { Tree } from "./tree.js";
 
 const chosen = { ids: new Set(), stopping: new Set() };
-const hasLogin = Boolean(document.body.dataset.login); // whether this daemon asks for one
+let hasLogin = false; // whether this daemon asks for one
 
 function Folding({ id, title, children }) {
   const key = `hls_sessions.fold.${id}`;
@@ -65,4 +65,12 @@ hear((kind, event) => {
   if (kind === "ended" && event.state === "failed") toast(`A session failed: ${event.reason}`, { isBad: true, stays: 15_000 });
 });
 render(html`<${App} />`, document.getElementById("app"));
-begin();
+
+async function start() {
+  const login = await get("login").catch(() => ({})); // it cannot be reached: then it is asked until it can
+  hasLogin = Boolean(login.is_needed);
+  if (login.is_needed && !login.is_done) refuse();
+  else begin();
+}
+
+start();

@@ -2,7 +2,7 @@
 
 import uPlot from "../vendor/uplot/uplot.js";
 import { html, useEffect, useRef, useState } from "../vendor/htm/htm-preact.js";
-import { rate } from "./format.js";
+import { rate } from "../format.js";
 
 const HEIGHT = 130;
 const PLOTS = [

@@ -2,7 +2,7 @@
 
 import { html } from "../vendor/htm/htm-preact.js";
 import { post, remove } from "./api.js";
-import { ago, bytes, clock } from "./format.js";
+import { ago, bytes, clock } from "../format.js";
 import { lookSoon } from "./store.js";
 import { doLater, toast } from "./toast.js";
 

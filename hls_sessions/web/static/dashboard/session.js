@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../vendor/htm/htm-preact.js";
 import { get } from "./api.js";
 import { Dialog } from "./dialog.js";
-import { ago, bytes, clock, name, seconds } from "./format.js";
+import { ago, bytes, clock, name, seconds } from "../format.js";
 import { pause, resume, stop } from "./sessions.js";
 import { speedOf } from "./store.js";
 

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/htm/htm-preact.js";
 import { forEach, post, remove } from "./api.js";
-import { bytes, clock, count } from "./format.js";
+import { bytes, clock, count } from "../format.js";
 import { Icon } from "./icons.js";
 import { lookSoon, speedOf } from "./store.js";
 import { doLater, toast } from "./toast.js";

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../vendor/htm/htm-preact.js";
 import { get, post } from "./api.js";
 import { Dialog } from "./dialog.js";
-import { bytes } from "./format.js";
+import { bytes } from "../format.js";
 import { Icon } from "./icons.js";
 import { lookSoon } from "./store.js";
 import { toast } from "./toast.js";

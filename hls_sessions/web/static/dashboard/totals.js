@@ -1,7 +1,7 @@
 // The totals, as figures.
 
 import { html } from "../vendor/htm/htm-preact.js";
-import { bytes, rate, seconds, share } from "./format.js";
+import { bytes, rate, seconds, share } from "../format.js";
 
 function Figure({ label, value, more }) {
   return html`<div class="figure"><dt>${label}</dt><dd><b>${value}</b> <span class="soft">${more}</span></dd></div>`;

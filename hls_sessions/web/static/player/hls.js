@@ -3,7 +3,8 @@
 import { ask } from "./life.js";
 import { recall } from "./memory.js";
 import { offerTracks } from "./tracks.js";
-import { clock, fail, hint, isLowLatency, play, playlist, unsay, video } from "./page.js";
+import { clock } from "../format.js";
+import { fail, hint, isLowLatency, play, playlist, unsay, video } from "./page.js";
 
 // A server that is started again is back in seconds. It is asked again this often, and for this long.
 const ASK_AGAIN = 1_000; // milliseconds

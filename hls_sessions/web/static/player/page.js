@@ -40,12 +40,6 @@ export function hint(text) {
   fading = setTimeout(() => toast.classList.remove("shown"), 1_500);
 }
 
-// As on the seek bar: 1:02:03.
-export function clock(seconds) {
-  const [s, m, h] = [seconds % 60, (seconds / 60) % 60, seconds / 3600].map(Math.floor);
-  return h ? `${h}:${String(m).padStart(2, "0")}:${String(s).padStart(2, "0")}` : `${m}:${String(s).padStart(2, "0")}`;
-}
-
 // A browser may forbid sound before the viewer has touched the page.
 export async function play() {
   try {

@@ -1,5 +1,6 @@
 // Figures as people read them.
 
+// As on a seek bar: 1:02:03.
 export function clock(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
   const [s, m, h] = [seconds % 60, (seconds / 60) % 60, seconds / 3600].map(Math.floor);
