@@ -9,6 +9,7 @@ from hls_sessions.cli.health import health
 from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
+from hls_sessions.cli.log import log
 from hls_sessions.cli.pause import pause
 from hls_sessions.cli.probe import probe
 from hls_sessions.cli.record import record
@@ -36,6 +37,7 @@ app.command("list")(list_sessions)
 app.command()(info)
 app.command()(events)
 app.command()(history)
+app.command()(log)
 app.command()(pause)
 app.command()(resume)
 app.command()(stop)

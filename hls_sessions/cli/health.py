@@ -25,7 +25,10 @@ def _facts(found: dict[str, Any]) -> dict[str, object]:
     limit = f" of {found['max_encoders']}" if found["max_encoders"] else ""
     return {
         "status": found["status"],
-        **{f"reason {number}": reason for number, reason in enumerate(found["reasons"], 1)},
+        **{
+            f"reason {number}": f"{reason} {advice}"
+            for number, (reason, advice) in enumerate(zip(found["reasons"], found["advice"], strict=True), 1)
+        },
         "sessions": f"{found['sessions']} of {found['max_sessions']}, {found['stuck_sessions']} stuck",
         "encoders": f"{found['encoders']}{limit}",
         "disk used": None if found["disk_used"] is None else f"{found['disk_used']:.0%}",

@@ -11,6 +11,7 @@ import pytest
 from streams import SOURCES, stream
 
 from hls_sessions.cli.exits import Exit
+from hls_sessions.testing import failing_ffmpeg
 
 
 def test_start_prints_where_to_watch(type_, daemon, film):
@@ -69,6 +70,20 @@ def test_history_shows_every_step_also_of_a_session_that_has_ended(run, daemon, 
         ["active", "completed", "viewer"],
     ]
     assert [step["step"] for step in steps] == ["start", "complete"]
+
+
+def test_log_shows_how_the_encoders_of_a_session_ended_and_what_they_said(run, start_daemon, tmp_path, hls_clip):
+    double = failing_ffmpeg(tmp_path, times=1, says="Out of tea")
+    daemon = start_daemon(HLS_SESSIONS_FFMPEG=str(double))
+    session = daemon.open(hls_clip(size="160x90", seconds=3))["session_id"]
+    daemon.http.get(f"/sessions/{session}/video-90p/0.m4s")
+
+    [said, ended, *_] = run("log", session[:8], "--url", daemon.url).stdout.splitlines()
+    [entry, *_] = json.loads(run("log", session, "--json", "--url", daemon.url).stdout)
+
+    assert said.endswith("  video-90p run 1  Out of tea")
+    assert ended.endswith("  video-90p run 1  (ended with exit code 1)")
+    assert (entry["process"], entry["lines"]) == ("video-90p run 1", ["Out of tea"])
 
 
 def test_pause_and_resume_say_what_they_did(run, daemon, film):

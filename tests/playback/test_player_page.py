@@ -99,6 +99,15 @@ def test_quality_sound_subtitles_and_speed_are_offered_by_the_files_own_names(wa
     assert "1.5x" in page.evaluate(OFFERED, "media-playback-rate-menu")
 
 
+def test_the_page_asks_nothing_of_any_other_site(daemon, film, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{daemon.url}{daemon.open(film)['player_url']}")
+    happens(page, plays(1))
+
+    assert {address for address in asked if not address.startswith((daemon.url, "blob:", "data:"))} == set()
+
+
 def test_a_chosen_language_is_heard_and_remembered_for_the_next_film_too(daemon, watched, page, hls_clip, film):
     choose(page, "Sound", "German")
     happens(page, "video.hls.audioTrack === 1")
