@@ -24,7 +24,7 @@ class Stream:
     Make it in the loop that reads it. Any thread may put events in.
     """
 
-    def __init__(self, session_id: str | None, limit: int = LIMIT, kinds: Collection[str] | None = None) -> None:
+    def __init__(self, session_id: str | None, limit: int = LIMIT, *, kinds: Collection[str] | None = None) -> None:
         """Listen to one session, or to all (None); to events of these names, or to all (None)."""
         self.stopping = False
         """Whether it was told to end because the supervisor stops."""

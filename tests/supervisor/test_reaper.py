@@ -236,6 +236,19 @@ def test_a_reader_that_is_too_slow_is_cut_off_and_harms_nobody(hls_supervisor, f
     assert peek(session).subscriber_count == 0
 
 
+def test_a_reader_may_listen_to_some_kinds_of_events_alone(hls_supervisor, film):
+    supervisor = hls_supervisor()
+
+    async def listen():
+        session = supervisor.open(film)
+        with supervisor.stream(session.id, kinds={"ended", "started"}) as stream:
+            await session.ask_pause()
+            await asyncio.to_thread(session.stop)
+            return [event.name async for event in stream]
+
+    assert asyncio.run(asyncio.wait_for(listen(), BOUND)) == ["ended"]
+
+
 def test_nobody_can_listen_to_a_session_that_is_not_there(hls_supervisor, film, hls_clock):
     supervisor = hls_supervisor(clock=hls_clock)
     session = supervisor.open(film, idle_timeout=5)
