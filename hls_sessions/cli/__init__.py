@@ -1,10 +1,11 @@
-"""The command line, a file per command. All but serve, probe, doctor and verify talk to a daemon over HTTP."""
+"""The command line, a file per command. All but serve, probe, doctor, verify and guide talk to a daemon over HTTP."""
 
 import typer
 
 from hls_sessions.cli.doctor import doctor
 from hls_sessions.cli.download import download
 from hls_sessions.cli.events import events
+from hls_sessions.cli.guide import guide
 from hls_sessions.cli.health import health
 from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
@@ -51,6 +52,7 @@ app.command()(settings)
 app.command()(probe)
 app.command()(doctor)
 app.command()(verify)
+app.command()(guide)
 
 
 def main() -> None:

@@ -285,3 +285,13 @@ def test_a_file_is_recorded_listed_and_fetched(daemon, run, tmp_path):
     assert run("download", recorded["session_id"], "-o", "/nowhere/file").returncode == Exit.FAILED
     assert run("record", str(tmp_path / "nothing")).returncode == Exit.NO_MEDIA
     daemon.http.delete(f"/recordings/{recorded['session_id']}")
+
+
+def test_the_guide_is_listed_and_shown(run):
+    listed = run("guide").stdout
+    page = run("guide", "pages")
+    nothing = run("guide", "cooking")
+
+    assert "pages" in listed
+    assert page.stdout.startswith("# The pages\n")
+    assert (nothing.returncode, "Its pages are" in nothing.stderr) == (Exit.USAGE, True)
