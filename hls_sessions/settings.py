@@ -21,7 +21,10 @@ from pydantic_settings import (
 
 from hls_sessions.errors import SettingsRefused
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LONGEST = 1e10
+"""Seconds of the longest time that can be set: some three hundred years. A database holds no number of any size."""
+
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
 
 class _WhileRunning:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hls_sessions.errors import SnapshotRefused
 from hls_sessions.media import spellings
+from hls_sessions.settings import LONGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class SessionSettings(_Value):
     """The settings that a session's segments or its expiry depend on. Seconds."""
 
     segment_length: Annotated[float, Field(ge=1, le=12)]
-    idle_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    idle_timeout: Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
 
 class Snapshot(_Value):

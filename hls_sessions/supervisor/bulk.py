@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hls_sessions.errors import SessionError
 from hls_sessions.otp import CallTimeout
 from hls_sessions.session import IdleCheck
+from hls_sessions.settings import LONGEST
 from hls_sessions.supervisor.filter import Seen
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ WORKERS = 8
 PATIENCE = 15.0
 """Seconds that all sessions together have to pause."""
 
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,8 @@ class MediaBrowser:
             more, whole = self._lookups(place, partial(self._search, place, words))
             files += more
             is_whole = is_whole and whole
-        files.sort(key=lambda each: each.name.casefold())
+        # A media root may be inside another one.
+        files = sorted({each.path: each for each in files}.values(), key=lambda each: each.name.casefold())
         return Listing(path, parent, (), tuple(files[:MOST_FOUND]), is_whole=is_whole and len(files) <= MOST_FOUND)
 
     def _search(self, place: Path, words: list[str]) -> tuple[list[FoundFile], bool]:
@@ -176,7 +177,7 @@ class MediaBrowser:
 
     def _named(self, folder: str) -> Path:
         """Return the folder of a name, in which bytes that are no UTF-8 may be percent-encoded."""
-        first, *others = map(Path, spellings(folder))
+        first, *others = (Path(os.path.normpath(name)) for name in spellings(folder))
         is_there = self._lookups(first.parent, partial(_is_folder, first))
         return first if is_there or not others else others[0]
 

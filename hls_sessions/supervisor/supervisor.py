@@ -9,7 +9,6 @@ import logging
 import threading
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import SessionEnded, SessionNotFound, ThumbnailFailed, Unavailable
@@ -18,7 +17,7 @@ from hls_sessions.live import KINDS, Recording
 from hls_sessions.otp import SystemClock
 from hls_sessions.segments import free_bytes
 from hls_sessions.session import Reconfigured
-from hls_sessions.settings import Settings
+from hls_sessions.settings import LONGEST, Settings
 from hls_sessions.supervisor.bus import LIMIT, E, EventBus
 from hls_sessions.supervisor.graceful_stop import GracefulStop
 from hls_sessions.supervisor.janitor import PATIENCE
@@ -671,5 +670,5 @@ def _judge(user: str | None, idle_timeout: float | None) -> None:
     """
     if user is not None and (not isinstance(user, str) or not 0 < len(user) <= LONGEST_NAME):  # type: ignore[redundant-expr] # not all callers are type-checked
         raise ValueError(f"A user is named by up to {LONGEST_NAME} characters, not by {user!r:.99}.")
-    if idle_timeout is not None and not 0 < idle_timeout < inf:
-        raise ValueError(f"idle_timeout is a positive number of seconds, not {idle_timeout}.")
+    if idle_timeout is not None and not 0 < idle_timeout <= LONGEST:
+        raise ValueError(f"idle_timeout is a number of seconds up to {LONGEST:g}, not {idle_timeout}.")

@@ -23,6 +23,7 @@ from hls_sessions.errors import (
     ThumbnailFailed,
 )
 from hls_sessions.session import CALL_TIMEOUT, LogEntry, SessionInfo, Snapshot, State, Transition
+from hls_sessions.settings import LONGEST
 from hls_sessions.supervisor import Changes, Filter, Health, Hour, Listing, Outcome, ProcessNode, Stats, Supervisor
 from hls_sessions.web.disclosure import health_for_viewer, is_viewer
 from hls_sessions.web.finding import found
@@ -70,7 +71,9 @@ class OpenRequest(BaseModel):
     recording: str | None = Field(None, min_length=1, max_length=64, description="The id of a recording instead")
     user: str | None = Field(None, min_length=1, max_length=256, description="Opening again returns the same session")
     start_at: float = Field(0.0, ge=0, allow_inf_nan=False, description="Seconds at which to begin")
-    idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+    idle_timeout: float | None = Field(
+        None, gt=0, le=LONGEST, allow_inf_nan=False, description="Seconds without anything"
+    )
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from hls_sessions.session import SessionInfo
+from hls_sessions.session.events import KINDS
 from hls_sessions.supervisor import Stream
 from hls_sessions.web.answers import as_json
 from hls_sessions.web.api import Supervised, answer, prefix_of, soon
@@ -33,6 +34,8 @@ async def stream_of_all(
     ] = None,
 ) -> AsyncIterator[Stream]:
     """Open a stream for the length of a request."""
+    if unknown := set(kind or ()) - KINDS.keys():
+        raise HTTPException(422, f"There are no events {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}.")
     with supervisor.stream(kinds=kind) as stream:
         yield stream
 

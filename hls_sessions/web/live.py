@@ -36,6 +36,7 @@ from hls_sessions.errors import (
     WrongOffset,
 )
 from hls_sessions.live import KINDS, Recording
+from hls_sessions.settings import LONGEST
 from hls_sessions.web import problems
 from hls_sessions.web.answers import Answer, as_json
 from hls_sessions.web.api import SessionAnswer, Supervised, answer, prefix_of, soon
@@ -84,7 +85,9 @@ class RecordRequest(BaseModel):
     title: str | None = Field(None, min_length=1, max_length=256, description="What it is called")
     mime: str | None = Field(None, min_length=1, max_length=256, description="The media type of what will come")
     source: str | None = Field(None, min_length=1, max_length=2048, description="Where to fetch it; else it is sent")
-    idle_timeout: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds without anything")
+    idle_timeout: float | None = Field(
+        None, gt=0, le=LONGEST, allow_inf_nan=False, description="Seconds without anything"
+    )
     low_latency: bool | None = Field(None, description="Whether it is offered in parts; by default the setting")
 
 

@@ -51,6 +51,8 @@ class Logins:
         """Issue cookies that are worth ``token``; ``now`` is in seconds since the epoch."""
         self._token = token.encode()
         self._now = now
+        self.name = f"{COOKIE}_{self._digest('name')[:8]}"
+        """The cookie's name. Cookies know no ports: two daemons of one machine would log each other's browsers out."""
 
     def accepts(self, scope: Scope) -> bool:
         """Whether a request brings the token, or a cookie that stands for it.
@@ -60,7 +62,7 @@ class Logins:
         headers = Headers(scope=scope)
         if _same(headers.get("authorization", "").encode("latin-1"), b"Bearer " + self._token):
             return True
-        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        cookie = cookie_parser(headers.get("cookie", "")).get(self.name, "")
         return self._is_valid(cookie) and (scope["method"] in SAFE or is_of_own_site(headers))
 
     def knows(self, token: str) -> bool:
@@ -98,6 +100,8 @@ async def state(request: Request) -> Response:
 async def log_in(request: Request) -> Response:
     """Give a browser the cookie for the token; 403 for another token, 404 where none is needed."""
     logins: Logins | None = request.app.state.logins
+    if not is_of_own_site(request.headers):
+        return _of_another_site()
     if logins is None:
         return Problem(404, "not-found", "This daemon has no token: no login is needed.")
     try:
@@ -108,15 +112,23 @@ async def log_in(request: Request) -> Response:
         await asyncio.sleep(REFUSAL)
         return Problem(403, "token-wrong", "That is not the token of this daemon.")
     response = Response(status_code=204)
-    response.set_cookie(COOKIE, logins.cookie(), max_age=VALID, **_scope_of(request))
+    response.set_cookie(logins.name, logins.cookie(), max_age=VALID, **_scope_of(request))
     return response
 
 
 async def log_out(request: Request) -> Response:
     """Take the cookie away."""
+    logins: Logins | None = request.app.state.logins
+    if not is_of_own_site(request.headers):
+        return _of_another_site()
     response = Response(status_code=204)
-    response.delete_cookie(COOKIE, **_scope_of(request))
+    if logins is not None:
+        response.delete_cookie(logins.name, **_scope_of(request))
     return response
+
+
+def _of_another_site() -> Problem:
+    return Problem(403, "cross-site-request", "A page of another site may log nobody in or out.")
 
 
 def _scope_of(request: Request) -> _CookieScope:

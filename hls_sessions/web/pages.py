@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from functools import cache
 from html import escape
@@ -63,6 +64,7 @@ async def watch(request: Request) -> Response:
         latency="low" if isinstance(session, Recording) and session.is_low_latency else "",
         film="" if is_viewer(request.scope) else as_json(_film(session)),
         key=hashlib.sha256(f"{session.path}\n{session.user}".encode(errors="surrogateescape")).hexdigest()[:16],
+        duration="" if isinstance(session, Recording) else str(float(session.presentation.media.duration)),
         pictures="yes" if _has_pictures(session) else "",
         kind="audio" if not isinstance(session, Recording) and session.presentation.media.video is None else "video",
         tracks=_tracks(session),
@@ -127,9 +129,12 @@ def _tracks(session: Session) -> _Markup:
 
 
 def _page(name: str, status: int = 200, *, policy: str = POLICY, **values: str) -> HTMLResponse:
-    text = (STATIC / name).read_text()
-    for key, value in values.items():
-        text = text.replace("{{ " + key + " }}", value if isinstance(value, _Markup) else escape(readable(value)))
+    def filled(place: re.Match[str]) -> str:
+        value = values[place[1]]
+        return value if isinstance(value, _Markup) else escape(readable(value))
+
+    # In one pass, because a value may look like a place for another.
+    text = re.sub(r"\{\{ (\w+) \}\}", filled, (STATIC / name).read_text(encoding="utf-8"))
     return HTMLResponse(text, status, {"Content-Security-Policy": policy, "Cache-Control": "no-cache"})
 
 

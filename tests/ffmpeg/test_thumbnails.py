@@ -223,6 +223,7 @@ def test_one_that_takes_too_long_is_given_up_and_not_tried_again(maker, probed, 
         maker.ask(media, sheet_of(1)).get(BOUND)
 
     assert maker.ask(media, sheet_of(1)).done()
+    assert maker.ask(media, sheet_of(2)).done()  # for another one would take as long
 
 
 def test_a_maker_that_is_closed_answers_all_and_leaves_no_process(hls_shared_workers, probed, colours):

@@ -150,6 +150,26 @@ def test_an_address_may_say_where_to_begin(daemon, film, page):
     assert page.evaluate("video.currentTime") < 35
 
 
+@pytest.mark.parametrize("kept", ['{"volume": 2, "speed": 99, "muted": "no", "position": "x"}', "[1]", "nonsense"])
+def test_what_is_kept_may_be_anything(daemon, film, page, kept):
+    page.add_init_script(f"localStorage.setItem('hls_sessions.all', {kept!r});")
+    page.goto(f"{daemon.url}{daemon.open(film)['player_url']}?t=1e9")
+    happens(page, plays(1))
+    page.keyboard.press("i")
+
+    assert page.is_visible("#statistics")
+    assert real(page.complaints) == []
+
+
+@pytest.mark.parametrize("user", ["{{ tracks }}", '"><script>alert(1)</script>', "\U0001f600"])
+def test_a_user_may_be_called_anything(daemon, film, page, user):
+    page.goto(f"{daemon.url}{daemon.open(film, user=user)['player_url']}")
+    happens(page, plays(1))
+
+    assert page.evaluate("JSON.parse(document.body.dataset.film).user") == user
+    assert real(page.complaints) == []
+
+
 def test_subtitles_that_were_switched_off_stay_off(watched, page):
     if page.evaluate("video.hls.subtitleTrack") == -1:
         page.keyboard.press("c")

@@ -79,6 +79,12 @@ def test_what_is_found_can_be_opened_by_its_path(supervisor, root):
         supervisor.open(found.path)
 
 
+def test_a_root_inside_another_one_is_searched_once(hls_supervisor, root):
+    supervisor = hls_supervisor(media=(root, root / "series"))
+
+    assert [file.path for file in supervisor.browse(search="pilot").files] == [str(root / "series" / "Pilot.MP4")]
+
+
 def test_a_search_that_finds_too_much_says_so(supervisor, monkeypatch):
     monkeypatch.setattr(media_browser, "MOST_FOUND", 2)
 

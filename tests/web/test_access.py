@@ -24,7 +24,7 @@ from hls_sessions.session.events import KINDS
 from hls_sessions.web import create_app, problems
 from hls_sessions.web.access import is_loopback
 from hls_sessions.web.disclosure import TOLD, VIEWER, event_for_viewer
-from hls_sessions.web.login import COOKIE, VALID, Logins
+from hls_sessions.web.login import VALID, Logins
 from hls_sessions.web.pages import HLS_JS
 from hls_sessions.web.problems import STATUS
 
@@ -383,6 +383,13 @@ def test_a_page_of_another_site_cannot_use_the_cookie_for_a_change(guarded, head
         guarded.http.post("/logout")
 
 
+def test_a_page_of_another_site_can_log_nobody_in_or_out(guarded):
+    headers = {"Sec-Fetch-Site": "cross-site"}
+
+    assert guarded.http.post("/logout", headers=headers).status_code == 403
+    assert guarded.http.post("/login", json={"token": "secret"}, headers=headers).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("body", "status"), [({"token": "wrong"}, 403), ({"token": ""}, 422), ({"token": 1}, 422), ([], 422), ({}, 422)]
 )
@@ -394,13 +401,13 @@ def test_a_login_without_the_token_is_refused_and_gives_no_cookie(guarded, body,
 
 @pytest.mark.parametrize("cookie", ["", "x", "9999999999.", "9999999999." + 64 * "0", "9999999999.é", ".", "é.x"])
 def test_a_cookie_that_was_made_up_is_worth_nothing(cookie):
-    assert not Logins("secret").accepts(asked(cookie=f"{COOKIE}={cookie}"))
+    assert not Logins("secret").accepts(asked(cookie=f"{Logins('secret').name}={cookie}"))
 
 
 def test_a_cookie_is_worth_something_for_a_week_and_only_with_the_token_that_it_was_given_for():
     now = 1_000_000.0
     logins = Logins("secret", lambda: now)
-    cookie = f"{COOKIE}={logins.cookie()}"
+    cookie = f"{logins.name}={logins.cookie()}"
 
     assert logins.accepts(asked(cookie=cookie))
     assert not Logins("another", lambda: now).accepts(asked(cookie=cookie))

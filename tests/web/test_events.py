@@ -198,3 +198,10 @@ def test_how_long_an_ended_session_is_remembered_can_be_set(start_daemon, hls_cl
     until(lambda: daemon.http.get("/sessions").json() == [])
 
     until(lambda: daemon.http.get(base).status_code == 404)
+
+
+def test_events_that_there_are_not_cannot_be_asked_for(http):
+    answer = http.get("/events", params={"kind": "nope"})
+
+    assert answer.status_code == 422
+    assert "state_changed" in answer.json()["detail"]

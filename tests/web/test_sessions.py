@@ -158,3 +158,8 @@ def test_a_caller_whose_session_another_ends_at_that_moment_gets_one(hls_supervi
     assert answer.status_code == 201
     assert answer.json()["session_id"] == opened[-1]
     assert [session.id for session in supervisor.sessions()] == [opened[-1]]
+
+
+def test_a_time_that_no_database_can_hold_is_refused(http, film):
+    assert http.post("/sessions", json={"media": film.name, "idle_timeout": 1e300}).status_code == 422
+    assert http.patch("/settings", json={"idle_timeout": 1e300}).status_code == 422

@@ -63,6 +63,8 @@ class ThumbnailMaker:
         self._lookups = Lookups()
         self._known: LRUCache[_Question, bytes] = LRUCache(KEPT, len)
         self._failed: TTLCache[_Question, SessionError] = TTLCache(FAILURES, FAILED_FOR)
+        self._slow: TTLCache[FileVersion, SessionError] = TTLCache(FAILURES, FAILED_FOR)
+        """Films of which a thumbnail took too long."""
         self._asked: OrderedDict[_Question, tuple[Media, list[Reply[bytes]]]] = OrderedDict()
         """The questions that nobody works at, the newest last."""
         self._open: OrderedDict[FileVersion, Worker] = OrderedDict()
@@ -86,7 +88,7 @@ class ThumbnailMaker:
                 reply.fail(Unavailable(CLOSED))
             elif (image := self._known.get(question)) is not None:
                 reply.set(image)
-            elif (error := self._failed.get(question)) is not None:
+            elif (error := self._failure(question)) is not None:
                 reply.fail(error)
             else:
                 self._asked.setdefault(question, (media, []))[1].append(reply)
@@ -134,8 +136,10 @@ class ThumbnailMaker:
     def _answer_all(self, question: _Question, media: Media, replies: list[Reply[bytes]]) -> None:
         failure: SessionError
         try:
-            with self._lock:
-                known = self._known.get(question)  # it may have been made since it was asked for
+            with self._lock:  # it may have been made, or have failed, since it was asked for
+                known, failed = self._known.get(question), self._failure(question)
+            if known is None and failed is not None:
+                raise failed
             image = known or self._made(question, media)
         except SessionError as error:
             failure = error
@@ -148,6 +152,9 @@ class ThumbnailMaker:
             return
         for reply in replies:
             reply.fail(failure)
+
+    def _failure(self, question: _Question) -> SessionError | None:
+        return self._failed.get(question) or self._slow.get(question.file)
 
     def _put_back(self, file: FileVersion, worker: Worker | None) -> list[Worker]:
         """Keep a film open, and return the workers that are not kept."""
@@ -172,6 +179,8 @@ class ThumbnailMaker:
             failure = error if isinstance(error, ThumbnailFailed) else ThumbnailFailed(path, _reason(error))
             with self._lock:
                 self._failed[question] = failure
+                if isinstance(error, TimeoutError):
+                    self._slow[question.file] = failure  # or each of its thumbnails would take as long
             raise failure from error
         with self._lock, suppress(ValueError):  # it is larger than the whole cache may be
             self._known[question] = message.payload

@@ -18,10 +18,27 @@ import { Tree } from "./tree.js";
 const chosen = { ids: new Set(), stopping: new Set() };
 let hasLogin = false; // whether this daemon asks for one
 
+// Nothing may be kept where the browser forbids it.
+function remembered(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function remember(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // It is open again the next time.
+  }
+}
+
 function Folding({ id, title, children }) {
   const key = `hls_sessions.fold.${id}`;
-  const [isOpen] = useState(() => localStorage.getItem(key) !== "closed");
-  return html`<details class="fold" id=${id} open=${isOpen} onToggle=${(event) => localStorage.setItem(key, event.target.open ? "open" : "closed")}>
+  const [isOpen] = useState(() => remembered(key) !== "closed");
+  return html`<details class="fold" id=${id} open=${isOpen} onToggle=${(event) => remember(key, event.target.open ? "open" : "closed")}>
     <summary><h2>${title}</h2></summary>${children}</details>`;
 }
 
@@ -41,7 +58,7 @@ function App() {
       <button class="primary" onClick=${() => setView("start")}>Start a film</button>
       <a class="button" href="record">Record</a>
       <button onClick=${() => setView("settings")}>Settings</button>
-      ${hasLogin && html`<button onClick=${() => post("logout").then(refuse, refuse)}>Log out</button>`}
+      ${hasLogin && html`<button onClick=${() => post("logout").then(refuse, (problem) => toast(problem.message, { isBad: true }))}>Log out</button>`}
     </header>
     <main>
       ${!isReached && html`<p id="unreached" role="alert">The daemon cannot be reached. It is asked again until it answers.</p>`}

@@ -15,7 +15,9 @@ export function stop(sessions, chosen) {
   const ids = sessions.map((session) => session.session_id);
   for (const id of ids) chosen.stopping.add(id);
   const { undo, shown } = doLater(`Stopping ${count(ids.length, "session")}`, async (options) => {
-    const problems = await forEach(ids, (id) => remove(`sessions/${id}`, options));
+    // A page that is left has no time to send one after another.
+    const atOnce = options?.keepalive ? ids.length : undefined;
+    const problems = await forEach(ids, (id) => remove(`sessions/${id}`, options), atOnce);
     for (const id of ids) chosen.stopping.delete(id);
     const real = problems.filter(({ status }) => status !== 404 && status !== 410); // else it has ended already
     if (real.length) toast(`${count(real.length, "session")} could not be stopped: ${real[0].message}`, { isBad: true });

@@ -5,6 +5,7 @@ import { get } from "./api.js";
 const EVERY = 2_000; // milliseconds between two looks at the sessions
 const FIGURES = 5_000; // between two looks at the figures
 const SOON = 250; // after an event
+export const FLASH = 8_000; // for which what was restarted is marked
 const SHARE = 10; // a look that takes long is not repeated before this many times as long
 const KINDS = ["started", "state_changed", "restarted", "ended", "updated", "reconfigured", "source_changed"];
 
@@ -85,7 +86,6 @@ async function lookAtSessions() {
     measure(found);
     state.sessions = merge(found);
     state.isReached = true;
-    state.isRefused = false;
   } catch (problem) {
     if (problem.status === 0 || problem.status === 503) state.isReached = false;
   }
@@ -117,7 +117,7 @@ async function lookAtFigures() {
     ask("recordings", "recordings"),
   ]);
   if (state.health && state.isReached) {
-    const at = Date.now() / 1000 - state.health.uptime;
+    const at = performance.now() / 1000 - state.health.uptime;
     if (startedAt !== null && at - startedAt > 5) onEvent("started again", {});
     startedAt = at;
   }
@@ -132,7 +132,8 @@ function listen() {
       const data = JSON.parse(event.data);
       if (kind === "restarted") {
         state.flashes.set(data.session_id, Date.now());
-        setTimeout(changed, 3_000);
+        changed();
+        setTimeout(changed, FLASH);
       }
       onEvent(kind, data);
       lookSoon();

@@ -1,10 +1,10 @@
 // The supervision tree as a small picture. What has crashed is red until it is back, and is marked for a while after.
 
 import { html } from "../vendor/htm/htm-preact.js";
+import { FLASH } from "./store.js";
 
 const MOST = 60; // sessions that are drawn; more are counted
 const ROW = 30;
-const FLASH = 3_000; // milliseconds
 const WIDTH = 620;
 
 const wordOf = (node, isFlashing) => {

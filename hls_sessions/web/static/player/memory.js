@@ -36,7 +36,8 @@ export function recall() {
   const { position, ...chosen } = { ...read("all"), ...read(filmKey) };
   const asked = new URLSearchParams(location.search).get("t"); // seconds, as of other players
   const from = asked === null ? position : Number(asked);
-  return { ...chosen, position: Number.isFinite(from) ? from : undefined };
+  const last = Number(document.body.dataset.duration) || Infinity; // of a recording that goes on, nobody knows
+  return { ...chosen, position: Number.isFinite(from) && from > 0 && from < last ? from : undefined };
 }
 
 function forgetTheOldest() {
@@ -60,9 +61,10 @@ export function rememberSubtitles() {
 
 export function remember() {
   const { volume, muted, speed } = recall();
-  if (volume !== undefined) video.volume = volume;
-  if (muted !== undefined) video.muted = muted;
-  if (speed !== undefined) video.playbackRate = video.defaultPlaybackRate = speed;
+  // What is kept may be anything by now.
+  if (volume >= 0 && volume <= 1) video.volume = volume;
+  if (typeof muted === "boolean") video.muted = muted;
+  if (speed >= 0.25 && speed <= 2) video.playbackRate = video.defaultPlaybackRate = speed;
 
   let kept = Date.now();
   video.addEventListener("timeupdate", () => {
