@@ -177,6 +177,7 @@ def test_an_encoder_that_is_killed_is_seen_in_the_picture_of_the_processes(daemo
     base = f"/sessions/{session['session_id']}"
     daemon.http.get(f"{base}/video-360p/0.m4s")
     dashboard.locator("#tree .leaf").wait_for()
+    dashboard.locator(".rows .film", has_text="anna").wait_for()
     [run] = [run for run in daemon.http.get(base).json()["runs"] if run["rendition"] == "video-360p"]
     psutil.Process(run["pid"]).kill()
     daemon.http.get(f"{base}/video-360p/{run['next'] + 2}.m4s")

@@ -66,9 +66,22 @@ function measure(sessions) {
   for (const key of rates.keys()) if (!living.has(key)) rates.delete(key);
 }
 
-// Keep the object of a session that is as it was, so that its row is not drawn again.
+const restartsOf = (session) => Object.values(session.restarts).reduce((sum, number) => sum + number, 0);
+
+function mark(id) {
+  state.flashes.set(id, Date.now());
+  changed();
+  setTimeout(changed, FLASH);
+}
+
+// Keep the object of a session that is as it was, so that its row is not drawn again. What was restarted is seen here
+// too, because an event may be missed while the page connects.
 function merge(found) {
   const known = new Map((state.sessions ?? []).map((session) => [session.session_id, session]));
+  for (const session of found) {
+    const before = known.get(session.session_id);
+    if (before && restartsOf(session) > restartsOf(before)) mark(session.session_id);
+  }
   return found.map((session) => {
     const before = known.get(session.session_id);
     const text = JSON.stringify({ ...session, expires_in: 0, last_activity_at: 0, seconds_in: 0 });
@@ -130,11 +143,7 @@ function listen() {
   for (const kind of KINDS) {
     events.addEventListener(kind, (event) => {
       const data = JSON.parse(event.data);
-      if (kind === "restarted") {
-        state.flashes.set(data.session_id, Date.now());
-        changed();
-        setTimeout(changed, FLASH);
-      }
+      if (kind === "restarted") mark(data.session_id);
       onEvent(kind, data);
       lookSoon();
     });
