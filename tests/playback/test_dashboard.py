@@ -172,17 +172,19 @@ def test_a_daemon_that_is_nearly_full_says_what_to_do(daemon, dashboard, film):
     assert real(dashboard.complaints) == []
 
 
-def test_an_encoder_that_is_killed_is_seen_in_the_picture_of_the_processes(daemon, dashboard, hls_clip):
+def test_an_encoder_that_is_killed_is_seen_in_the_picture_of_the_processes(start_daemon, slow_ffmpeg, page, hls_clip):
+    daemon = start_daemon(HLS_SESSIONS_FFMPEG=slow_ffmpeg)  # so that it is at work when it is killed, and not held
+    page.goto(f"{daemon.url}/")
     session = daemon.open(hls_clip(seconds=60, size="640x360"), user="anna")
     base = f"/sessions/{session['session_id']}"
     daemon.http.get(f"{base}/video-360p/0.m4s")
-    dashboard.locator("#tree .leaf").wait_for()
-    dashboard.locator(".rows .film", has_text="anna").wait_for()
+    page.locator("#tree .leaf").wait_for()
+    page.locator(".rows .film", has_text="anna").wait_for()
     [run] = [run for run in daemon.http.get(base).json()["runs"] if run["rendition"] == "video-360p"]
     psutil.Process(run["pid"]).kill()
     daemon.http.get(f"{base}/video-360p/{run['next'] + 2}.m4s")
 
-    dashboard.locator("#tree .leaf.flash").wait_for()
+    page.locator("#tree .leaf.flash").wait_for()
     assert daemon.http.get(base).json()["restarts"] == {"killed": 1}
 
 
