@@ -115,7 +115,7 @@ def pages(browser: Browser, scheme: Scheme = "light") -> Iterator[tuple[str, Pag
 
 
 def shoot(page: Page, folder: Path, name: str) -> None:
-    """Write a picture of what is seen."""
+    """Write a picture of the visible part of a page."""
     page.wait_for_timeout(SETTLES)
     page.screenshot(path=str(folder / f"{name}.png"))
 

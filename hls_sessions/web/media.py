@@ -23,6 +23,7 @@ from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFoun
 from hls_sessions.live import Recording
 from hls_sessions.web.answers import Answer, is_new, text_answer
 from hls_sessions.web.finding import found
+from hls_sessions.web.pictures import PLAYLIST
 from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
 from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, unless_left
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PLAYLIST = "application/vnd.apple.mpegurl"
 SEGMENT = "video/mp4"
 CONTENT = {"m4s": SEGMENT, "vtt": "text/vtt"}
 """Media types of segments, by extension."""

@@ -1,6 +1,6 @@
 """Pictures and chapters of a film: for players that scrub, and for a media server's own pages.
 
-Who knows the id of a session may see them. Looking at pictures does not keep a session alive.
+A caller that knows the id of a session may see them. Looking at pictures does not keep a session alive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hls_sessions.web.finding import found
 from hls_sessions.web.waiting import CLIENT_LEFT, number_in, unless_left
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from starlette.requests import Request
 
@@ -101,11 +101,7 @@ async def _pictures(request: Request, chosen: Callable[[Thumbnails], Sheet]) -> 
 
 async def as_jpeg(request: Request, asked: Reply[bytes]) -> Response:
     """Answer with an image as soon as it is there."""
-
-    async def answered(reply: Awaitable[bytes]) -> bytes:
-        return await reply
-
-    image = await unless_left(request, answered(asked))
+    image = await unless_left(request, asked)
     return Response(status_code=CLIENT_LEFT) if image is None else Response(image, headers=HEADERS, media_type=JPEG)
 
 

@@ -133,10 +133,9 @@ class Film:
         pictures = [self._picture(Fraction(time), width, height) for time in times]
         if not any(pictures):
             raise NoPicture("nothing there can be decoded")
-        pictures += [None] * (rows * columns - len(pictures))
         black = _black(width, height)
-        sheet = _filtered([picture or black for picture in pictures], f"tile={columns}x{rows}") if columns > 1 else None
-        return _jpeg(sheet or pictures[0] or black)
+        pictures += [None] * (rows * columns - len(pictures))
+        return _jpeg(_filtered([picture or black for picture in pictures], f"tile={columns}x{rows}"))
 
     def _picture(self, time: Fraction, width: int, height: int) -> VideoFrame | None:
         """Return the picture of the keyframe before a time, or of one after it where that cannot be decoded."""

@@ -201,7 +201,7 @@ def _worries(load: Load, upkeep: Upkeep) -> Iterator[Reason]:
     if upkeep.trouble is not None:
         yield Reason(
             f"The history {upkeep.history} cannot be written: {upkeep.trouble}.",
-            "See that its disk has space and that no other program locks it. What waits is written later.",
+            "See that its disk has space and that no other program locks it. Rows that wait are written later.",
         )
     if upkeep.janitor_overdue > 0:
         yield Reason(

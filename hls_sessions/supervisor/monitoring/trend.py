@@ -56,7 +56,7 @@ class Hour:
     first_segment: tuple[float | None, ...]
     """Seconds that viewers waited for their first segment, on average; None where none did."""
     restarts: tuple[int, ...]
-    """What was started again since the last sample."""
+    """How many actors, encoders and packagers were started again since the sample before."""
 
 
 class Trend:
