@@ -75,7 +75,15 @@ export function remember() {
   for (const event of ["pause", "seeked", "ended"]) video.addEventListener(event, keepPosition);
   addEventListener("pagehide", keepPosition);
 
-  video.addEventListener("volumechange", () => choose({ volume: video.volume, muted: video.muted }));
+  // A change is told of a moment later, and the page may be left before that.
+  let heard = [video.volume, video.muted].join();
+  const keepVolume = () => {
+    if (heard === [video.volume, video.muted].join()) return;
+    heard = [video.volume, video.muted].join();
+    choose({ volume: video.volume, muted: video.muted });
+  };
+  video.addEventListener("volumechange", keepVolume);
+  addEventListener("pagehide", keepVolume);
   video.addEventListener("ratechange", () => choose({ speed: video.playbackRate }));
   for (const wish of WISHES) player.addEventListener(wish, () => setTimeout(rememberSubtitles));
   try {
