@@ -136,7 +136,9 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
 async def _playlist(request: Request, rendition: str | None) -> Response:
     session = await _session(request)
     playable = session.ask_playable()
-    if not playable.done() and await unless_left(request, _told(playable)) is None:
+    if playable.done():
+        playable.get(0)  # raises what it was refused with
+    elif await unless_left(request, _told(playable)) is None:
         return Response(status_code=CLIENT_LEFT)
     if rendition is not None and request.query_params.keys() & {"_HLS_msn", "_HLS_part"}:
         wanted = _wanted(request)
