@@ -5,6 +5,7 @@ import typer
 from hls_sessions.cli.doctor import doctor
 from hls_sessions.cli.download import download
 from hls_sessions.cli.events import events
+from hls_sessions.cli.export import export
 from hls_sessions.cli.guide import guide
 from hls_sessions.cli.health import health
 from hls_sessions.cli.history import history
@@ -43,6 +44,7 @@ app.command()(pause)
 app.command()(resume)
 app.command()(stop)
 app.command()(update)
+app.command()(export)
 app.command()(record)
 app.command()(recordings)
 app.command()(download)

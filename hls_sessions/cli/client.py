@@ -31,6 +31,10 @@ TIMEOUT = 60.0
 """Seconds a call may take: opening a file on a slow disk has its own, shorter limit in the daemon."""
 
 
+class Broken(Exception):
+    """A transfer broke off; it may be gone on with."""
+
+
 class Daemon:
     """One daemon, by its address. Every failure ends the command with a sentence and an exit code."""
 
@@ -96,6 +100,22 @@ class Daemon:
                 yield answer
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
+
+    @contextmanager
+    def resumable(self, path: str, headers: dict[str, str], **query: str) -> Iterator[httpx.Response]:
+        """GET, and yield the answer, whose content is still to come.
+
+        Raises:
+            Broken: the daemon cannot be reached, or the content breaks off.
+        """
+        try:
+            with self._http.stream("GET", path, params=query, headers=headers) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise typer.Exit(_complain_of(answer))
+                yield answer
+        except httpx.HTTPError as error:
+            raise Broken(f"The daemon at {self.url} cannot be reached: {error}") from error
 
     def delete(self, path: str) -> None:
         """DELETE."""

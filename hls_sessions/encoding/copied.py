@@ -58,10 +58,11 @@ class Copied:
         copies, output = self._copies, self._output
         if copies.given_up is not None or output.setbacks.back_off():
             return
-        for number in output.viewers.waiting:
+        for number in (*output.viewers.waiting, *output.viewers.background):
             if number not in output.cuts.made or number not in copies or number in copies.asked:
                 continue
-            if output.reserve(self._task(number), self.size_of(number), urgent=True) is None:
+            urgent = number in output.viewers.waiting
+            if output.reserve(self._task(number), self.size_of(number), urgent=urgent) is None:
                 self._ask(number)
         if self._lacks_init and not copies.asked:  # else it comes with the segment that was asked for
             self._ask(None)
@@ -138,7 +139,7 @@ class Copied:
     def _lacks_init(self) -> bool:
         """Whether the init segment is missing, and a viewer waits for it or for a segment that needs it."""
         output, uncopied = self._output, self._copies.uncopied
-        stands_in = not output.publisher.has_track and any(number in uncopied for number in output.viewers.waiting)
+        stands_in = not output.publisher.has_track and any(map(output.viewers.is_awaited, uncopied))
         return (output.waits_for_any or stands_in) and not output.publisher.has_init
 
     def _publish(self, number: Number, file: Path, init: bytes) -> None:

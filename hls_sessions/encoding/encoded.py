@@ -201,6 +201,7 @@ class Encoded:
             settled=settled,
             waiting=waiting,
             positions=viewers.latest_first,
+            background=[number for number in viewers.background if number in cuts.made],
             runs=tuple(run.state for run in self.runs.going),
             any_will_do=self._output.waits_for_any,
         )
@@ -348,8 +349,8 @@ class Encoded:
         """Give up a segment, or the whole rendition, if it has failed too often."""
         if not self.failures.is_given_up(segment):
             return
-        if not impossible and segment not in self._output.viewers.waiting and not self._output.viewers.wait_for_any:
-            return  # it was made ahead and no viewer waits for it: it is tried anew when one asks for it
+        if not impossible and not self._output.viewers.is_awaited(segment) and not self._output.viewers.wait_for_any:
+            return  # it was made ahead and nobody waits for it: it is tried anew when somebody asks for it
         if (fault := self._output.storage_fault) is not None:
             raise self._output.storage_failed(fault)
         self._output.make_impossible(segment, reason)

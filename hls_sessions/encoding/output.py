@@ -108,8 +108,9 @@ class Output:
 
     @property
     def _fillers_awaited(self) -> list[int]:
-        """The segments before and after the track that viewers wait for."""
-        return [number for number in self.viewers.waiting if number not in self.cuts.made]
+        """The segments before and after the track that callers wait for."""
+        waiting = (*self.viewers.waiting, *self.viewers.background)
+        return [number for number in waiting if number not in self.cuts.made]
 
     # ---- impossible segments
 

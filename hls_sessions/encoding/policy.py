@@ -50,6 +50,8 @@ class Situation:
     positions: Sequence[int]
     """The segments viewers are at, the latest to ask first."""
     runs: Sequence[RunState]
+    background: Sequence[int] = ()
+    """Segments that nobody watches and that are wanted all the same, once every viewer has enough: of a download."""
     any_will_do: bool = False
     """Whether a viewer waits for the init segment, which comes with any segment."""
 
@@ -147,6 +149,8 @@ class Request:
     urgent: bool
     """Whether a viewer waits for its segments."""
     held: bool = False
+    background: bool = False
+    """Whether no viewer needs what it makes for now."""
 
     @property
     def exists(self) -> bool:
@@ -167,11 +171,14 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
     """Return which runs are to make something now, and which are not."""
     urgent = [segment for segment in situation.waiting if segment not in situation.settled]
     wanted = dict(_first_missing(situation))
-    starts, stops = _cover(situation, limits, urgent, wanted)
+    background = [segment for segment in situation.background if segment not in situation.settled]
+    needed = urgent or [at for position, at in wanted.items() if at <= situation.cuts.reaching(position, limits.low)]
+    starts, stops = _cover(situation, limits, needed, wanted, background, viewers_wait=bool(urgent))
     stopped = {stop.run for stop in stops}
     staying = [run for run in situation.runs if run.run not in stopped]
-    waited_for, useful = _makers(staying, urgent), _makers(staying, wanted.values())
-    requests = [_request(situation, Start(segment), segment) for segment in starts]
+    waited_for, useful = _makers(staying, urgent), _makers(staying, [*wanted.values(), *background])
+    for_background = _makers(staying, background)
+    requests = [_request(situation, Start(segment), segment, background=segment not in needed) for segment in starts]
     holds: list[Hold] = []
     for run in staying:
         why: Reason | None  # why it is not to make anything; None when it is
@@ -182,8 +189,12 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
         else:
             followers = [at for at, missing in wanted.items() if at <= run.next or _covering(staying, missing) is run]
             why = _pace(situation.cuts, run, followers, limits, others_wait=bool(urgent))
+            if why is Reason.UNWATCHED and urgent and run.run in for_background:
+                why = Reason.ANOTHER_IS_WAITED_FOR
         if why is None:
             requests.append(_request(situation, run.run, run.next, held=run.held))
+        elif run.run in for_background and not urgent and why in {Reason.UNWATCHED, Reason.AHEAD}:
+            requests.append(_request(situation, run.run, run.next, held=run.held, background=True))
         elif why.ends:
             stops.append(Stop(run.run, why))
         elif not run.held:
@@ -212,33 +223,44 @@ def decide(proposal: Proposal, refused: Mapping[Claim, Reason | Shortage]) -> li
     return [*actions, *proposal.holds]
 
 
-def _request(situation: Situation, claim: Claim, segment: int, *, held: bool = False) -> Request:
+def _request(
+    situation: Situation, claim: Claim, segment: int, *, held: bool = False, background: bool = False
+) -> Request:
     times, last = situation.cuts.times, len(situation.cuts)
     at = min(segment, last)
     viewer = max((position for position in situation.positions if position <= at), default=at)
     awaited = situation.any_will_do or any(0 <= number - segment <= REACH for number in situation.waiting)
-    return Request(claim, segment, float(times[at] - times[viewer]), awaited, held)
+    return Request(claim, segment, float(times[at] - times[viewer]), awaited, held, background)
 
 
 def _cover(
-    situation: Situation, limits: Limits, urgent: Sequence[int], wanted: Mapping[int, int]
+    situation: Situation,
+    limits: Limits,
+    needed: Sequence[int],
+    wanted: Mapping[int, int],
+    background: Sequence[int],
+    *,
+    viewers_wait: bool,
 ) -> tuple[list[int], list[Stop]]:
     """Return starts and stops so that every wanted segment is made: by a near run, a new one, or a moved idle one.
 
     A run that a viewer waits for is never moved, and one that keeps a viewer supplied is moved only for a viewer who
     waits. So two viewers far apart keep a run each, and a third takes the run that was used the longest time ago.
-    Segments that will be wanted soon are made when nobody waits.
+    Segments that will be wanted soon are made when nobody waits, and after them those that are wanted in the
+    background, for which no viewer's run is moved.
     """
-    soon = [missing for at, missing in wanted.items() if missing <= situation.cuts.reaching(at, limits.low)]
     stops: list[Stop] = []
     starts: list[int] = []
     running = list(situation.runs)
-    for segment in urgent or soon:
+    for segment in (*needed, *(() if viewers_wait else background)):
         if _covering(running, segment) or any(0 <= segment - at <= REACH for at in starts):
             continue
         if len(running) + len(starts) >= limits.max_runs:
-            useful, waited_for = _makers(running, wanted.values()), _makers(running, urgent)
-            spared = waited_for if urgent else useful
+            useful = _makers(running, wanted.values())
+            if viewers_wait:
+                spared = _makers(running, needed)
+            else:
+                spared = useful if segment in needed else useful | _makers(running, background)
             idle = [run for run in running if run.run not in spared]
             if not idle:
                 continue  # the first run that has made its viewer's segment will be moved

@@ -84,8 +84,10 @@ class SessionRendition:
 
     # ---- asked
 
-    def get_segment(self, number: int, caller: From) -> Path | None:
+    def get_segment(self, number: int, caller: From, *, background: bool = False) -> Path | None:
         """Return a segment's file; if it is not there, return None and answer the caller when it is.
+
+        In the ``background`` the caller is no viewer, and is answered when every viewer has enough.
 
         Raises:
             SegmentNotFound: the playlist has no such segment.
@@ -95,7 +97,8 @@ class SessionRendition:
         output = self._output
         if not 0 <= number < len(self.cuts):
             raise SegmentNotFound(self.id, number, len(self.cuts))
-        self.visit(number)
+        if not background:
+            self.visit(number)
         if (path := output.cache.find(number)) is not None:
             return path
         if (reason := output.impossible.get(number)) is not None:
@@ -103,7 +106,7 @@ class SessionRendition:
         self._encoded.failures.try_anew(number)
         if number not in self.cuts.made and output.publisher.has_init:
             return output.publish_filler(number)
-        self.viewers.wait(number, caller)
+        self.viewers.wait(number, caller, background=background)
         return None
 
     def get_init(self, hint: int, caller: From) -> Path | None:
@@ -273,7 +276,7 @@ class SessionRendition:
 
     def _refuse_what_never_fits(self) -> None:
         """Answer callers who wait for a segment that may be larger than the budget with an error."""
-        for number in self.viewers.waiting:
+        for number in (*self.viewers.waiting, *self.viewers.background):
             self._output.fail_if_larger(number, self._size_of(number))
         if self.viewers.wait_for_any and self._copies is None:
             self._output.fail_init_if_larger(self._size_of(self._output.segment_for_init))

@@ -3,7 +3,8 @@
 A run that a viewer waits for always goes on. The slots that are left go to the runs that are to be started for a viewer
 who waits, the longest wait first, and then to the runs whose viewers are closest to running dry. While any viewer
 waits, a run whose viewer has enough for a while gets no slot, so that the processors work for the viewer who waits. A
-run that has lost its slot is held by its session, which hears SlotsChanged. Copies need no slot.
+run that works in the background gets one only while every viewer has enough for a while. A run that has lost its slot
+is held by its session, which hears SlotsChanged. Copies need no slot.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ GRACE: Final = 4.0
 runs would take turns at every segment."""
 
 COMFORT: Final = 6.0
-"""Seconds a run must be ahead of its viewer to lose its slot while any viewer waits for another run."""
+"""Seconds a run must be ahead of its viewer to lose its slot while any viewer waits for another run, and all runs must
+be ahead for one in the background to have a slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,18 @@ def choose(requests: Mapping[Key, Request], granted: Iterable[Key], asked: Mappi
         request = requests[key]
         if request.urgent:
             return (0 if request.exists else 1), asked.get(key, 0)
-        return 2, request.ahead - GRACE * (key in now)
+        return (3, asked.get(key, 0)) if request.background else (2, request.ahead - GRACE * (key in now))
 
     must = sum(request.exists and request.urgent for request in requests.values())
     any_waits = any(request.urgent for request in requests.values())
-    needy = [key for key, each in requests.items() if each.urgent or not any_waits or each.ahead < COMFORT]
+    all_have_enough = all(each.background or each.ahead >= COMFORT for each in requests.values())
+
+    def is_needy(request: Request) -> bool:
+        if request.background:
+            return all_have_enough and not any_waits
+        return request.urgent or not any_waits or request.ahead < COMFORT
+
+    needy = [key for key, request in requests.items() if is_needy(request)]
     return set(sorted(needy, key=rank)[: max(slots, must)])
 
 

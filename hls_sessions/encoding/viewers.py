@@ -1,4 +1,7 @@
-"""The viewers of one rendition: their positions, and the callers who wait. Lives in the session's thread."""
+"""The viewers of one rendition: their positions, and the callers who wait. Lives in the session's thread.
+
+A caller may also wait in the background, as a download does: it is answered like a viewer, and counts as none.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ NEIGHBOURS: Final = 2
 class Viewers:
     """Positions are segment numbers. A caller is answered once, with a file or with an error."""
 
-    __slots__ = ("_now", "_positions", "_waiting", "_waiting_for_init", "kept_for")
+    __slots__ = ("_background", "_now", "_positions", "_waiting", "_waiting_for_init", "kept_for")
 
     def __init__(self, now: Callable[[], float], kept_for: float) -> None:
         """Begin without viewers.
@@ -35,10 +38,11 @@ class Viewers:
         self._positions: dict[int, float] = {}
         """Since when a viewer is at each segment, the latest to ask last."""
         self._waiting: dict[int, list[From]] = {}
+        self._background: dict[int, list[From]] = {}
         self._waiting_for_init: list[From] = []
 
     def __len__(self) -> int:
-        """How many callers wait."""
+        """How many viewers wait."""
         return sum(not caller.abandoned for caller in chain(self._waiting_for_init, *self._waiting.values()))
 
     # ---- positions
@@ -75,9 +79,9 @@ class Viewers:
 
     # ---- waiting callers
 
-    def wait(self, number: int, caller: From) -> None:
+    def wait(self, number: int, caller: From, *, background: bool = False) -> None:
         """Have a caller wait for a segment."""
-        self._waiting.setdefault(number, []).append(caller)
+        (self._background if background else self._waiting).setdefault(number, []).append(caller)
 
     def wait_for_init(self, caller: From) -> None:
         """Have a caller wait for the init segment."""
@@ -85,21 +89,32 @@ class Viewers:
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """The segments that callers wait for, the longest wait first."""
+        """The segments that viewers wait for, the longest wait first."""
         return tuple(self._waiting)
+
+    @property
+    def background(self) -> tuple[int, ...]:
+        """The segments that callers wait for in the background, the longest wait first."""
+        return tuple(self._background)
 
     @property
     def wait_for_any(self) -> bool:
         """Whether a caller waits for the init segment."""
         return bool(self._waiting_for_init)
 
+    @property
+    def has_callers(self) -> bool:
+        """Whether any caller waits."""
+        return bool(self._waiting or self._waiting_for_init or self._background)
+
     def is_awaited(self, number: int) -> bool:
         """Whether any caller still waits for a segment."""
-        return any(not caller.abandoned for caller in self._waiting.get(number, ()))
+        callers = chain(self._waiting.get(number, ()), self._background.get(number, ()))
+        return any(not caller.abandoned for caller in callers)
 
     def answer(self, number: int, file: Path) -> None:
         """Answer all callers who wait for a segment with its file."""
-        for caller in self._waiting.pop(number, ()):
+        for caller in (*self._waiting.pop(number, ()), *self._background.pop(number, ())):
             caller.reply(file)
 
     def answer_init(self, file: Path) -> None:
@@ -110,8 +125,9 @@ class Viewers:
 
     def fail(self, numbers: Iterable[int], error: Exception) -> None:
         """Answer all callers who wait for these segments with an error."""
-        for caller in chain(*(self._waiting.pop(number, ()) for number in tuple(numbers))):
-            caller.fail(error)
+        for number in tuple(numbers):
+            for caller in (*self._waiting.pop(number, ()), *self._background.pop(number, ())):
+                caller.fail(error)
 
     def fail_init(self, error: Exception) -> None:
         """Answer all callers who wait for the init segment with an error."""
@@ -121,7 +137,7 @@ class Viewers:
 
     def fail_all(self, error: Exception) -> None:
         """Answer all callers who wait with an error."""
-        self.fail(self._waiting, error)
+        self.fail((*self._waiting, *self._background), error)
         self.fail_init(error)
 
     def forget_the_gone(self) -> None:
@@ -129,6 +145,7 @@ class Viewers:
         now = self._now()
         self._positions = {at: since for at, since in self._positions.items() if since + self.kept_for > now}
         self._waiting_for_init = [caller for caller in self._waiting_for_init if not caller.abandoned]
-        for number, callers in list(self._waiting.items()):
-            if all(caller.abandoned for caller in callers):
-                del self._waiting[number]
+        for waiting in (self._waiting, self._background):
+            for number, callers in list(waiting.items()):
+                if all(caller.abandoned for caller in callers):
+                    del waiting[number]

@@ -23,6 +23,7 @@ from hls_sessions.media.fmp4 import (
 )
 from hls_sessions.media.nal import recovery_frames, refreshes
 from hls_sessions.media.playlists import VERSION, master_playlist, media_playlist, playlist
+from hls_sessions.media.progressive import Line, ProgressiveFile, Text, lines_of, media_data
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
     AudioRendition,
@@ -55,9 +56,11 @@ __all__ = [
     "CopiedVideo",
     "Cue",
     "Cuts",
+    "Line",
     "Media",
     "NotCopied",
     "Presentation",
+    "ProgressiveFile",
     "Refused",
     "Rendition",
     "Segment",
@@ -65,6 +68,7 @@ __all__ = [
     "ShownChapter",
     "SubtitleRendition",
     "SubtitleTrack",
+    "Text",
     "Thumbnails",
     "Timeline",
     "VideoCopy",
@@ -82,7 +86,9 @@ __all__ = [
     "filler_segment",
     "fingerprint",
     "is_short",
+    "lines_of",
     "master_playlist",
+    "media_data",
     "media_playlist",
     "playlist",
     "read_codec",

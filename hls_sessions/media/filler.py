@@ -13,6 +13,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from hls_sessions.media.fmp4 import read_aac_config, read_time_scale, read_track
+from hls_sessions.media.isobmff import write_box
 from hls_sessions.media.timeline import AAC_FRAME, OFFSET
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def filler_segment(init: bytes, start: Fraction, end: Fraction) -> bytes:
     frames = round((end - start) * scale / AAC_FRAME) if silence else 0
     fragment = _fragment(first, AAC_FRAME, [silence or b""] * frames)
     index = _index(first, round((end - start) * scale), scale, len(fragment))
-    return _box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix") + index + fragment
+    return write_box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsix") + index + fragment
 
 
 def filler_of(number: int, cuts: Cuts, origin: Fraction, init: bytes) -> bytes:
@@ -80,27 +81,22 @@ def _fragment(time: int, duration: int, samples: list[bytes]) -> bytes:
     sizes = b"".join(struct.pack(">I", len(sample)) for sample in samples)
     moof = b""
     for _ in range(2):  # its own size is where the media data begins
-        moof = _box(
+        moof = write_box(
             b"moof",
-            _box(b"mfhd", struct.pack(">II", 0, 1)),
-            _box(
+            write_box(b"mfhd", struct.pack(">II", 0, 1)),
+            write_box(
                 b"traf",
                 # default-base-is-moof, and a duration for all samples.
-                _box(b"tfhd", struct.pack(">III", 0x020008, 1, duration)),
-                _box(b"tfdt", struct.pack(">IQ", 0x01000000, time)),
+                write_box(b"tfhd", struct.pack(">III", 0x020008, 1, duration)),
+                write_box(b"tfdt", struct.pack(">IQ", 0x01000000, time)),
                 # Where the data begins, and a size for each.
-                _box(b"trun", struct.pack(">III", 0x000201, len(samples), len(moof) + 8), sizes),
+                write_box(b"trun", struct.pack(">III", 0x000201, len(samples), len(moof) + 8), sizes),
             ),
         )
-    return moof + _box(b"mdat", media)
+    return moof + write_box(b"mdat", media)
 
 
 def _index(time: int, duration: int, scale: int, size: int) -> bytes:
     """Write an index of one fragment (8.16.3), which begins with a point of access (SAP type 1)."""
     entry = struct.pack(">HHIII", 0, 1, size, duration, 0x90000000)
-    return _box(b"sidx", struct.pack(">IIIQQ", 0x01000000, 1, scale, time, 0), entry)
-
-
-def _box(kind: bytes, *payload: bytes) -> bytes:
-    content = b"".join(payload)
-    return struct.pack(">I4s", len(content) + 8, kind) + content
+    return write_box(b"sidx", struct.pack(">IIIQQ", 0x01000000, 1, scale, time, 0), entry)

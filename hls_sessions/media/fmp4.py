@@ -64,7 +64,7 @@ def read_segment(data: bytes | memoryview, init: bytes | None = None) -> Segment
     else:
         head = 0
     track = _read_init(init)
-    samples: list[_Sample] = []
+    samples: list[Sample] = []
     opening = memoryview(b"")
     for moof, mdat in _fragments(boxes):
         found = list(_samples(moof, mdat.end - mdat.payload))
@@ -84,6 +84,20 @@ def read_segment(data: bytes | memoryview, init: bytes | None = None) -> Segment
         starts_with_keyframe=samples[0].keyframe and refreshes(track.codec, opening, track.nal_length),
         in_band=brings_parameters(track.codec, opening, track.nal_length),
     )
+
+
+def read_samples(data: bytes) -> tuple[list[Sample], list[memoryview]]:
+    """Return the samples of a published segment, and its media data, which they fill one after the other.
+
+    Raises:
+        BrokenSegment: a box is cut short, missing, or in the wrong place.
+    """
+    samples: list[Sample] = []
+    content: list[memoryview] = []
+    for moof, mdat in _fragments(list(read_boxes(data, BrokenSegment))):
+        samples += _samples(moof, mdat.end - mdat.payload)
+        content.append(mdat.content)
+    return samples, content
 
 
 def read_track(init: bytes) -> bytes:
@@ -193,11 +207,22 @@ class _Form(NamedTuple):
     """Bytes of the length before each NAL unit of H.264; zero for any other codec."""
 
 
-class _Sample(NamedTuple):
-    time: int
+class Sample(NamedTuple):
+    """A frame or packet. Times are in ticks of the track, as written (with the constant offset)."""
+
+    decoded: int
+    """When it is decoded."""
+    shift: int
+    """How much later than that it is shown."""
     duration: int
     size: int
+    """Bytes."""
     keyframe: bool
+
+    @property
+    def time(self) -> int:
+        """When it is shown."""
+        return self.decoded + self.shift
 
 
 def _trak(init: bytes) -> Box:
@@ -271,7 +296,7 @@ def _fragments(boxes: list[Box]) -> Iterator[tuple[Box, Box]]:
         yield moof, mdat
 
 
-def _samples(moof: Box, room: int) -> Iterator[_Sample]:
+def _samples(moof: Box, room: int) -> Iterator[Sample]:
     """Yield the samples of a fragment in decoding order (tfhd 8.8.7, trun 8.8.8, tfdt 8.8.12).
 
     ``room`` is the size of its media data in bytes. A claim of more samples than bytes is refused at once.
@@ -284,7 +309,7 @@ def _samples(moof: Box, room: int) -> Iterator[_Sample]:
         durations, sizes, flags, shifts = _columns(trun, room, defaults)
         room -= len(sizes)
         for lasts, size, own, shift in zip(durations, sizes, flags, shifts, strict=True):
-            yield _Sample(time + shift, lasts, size, not own & _NON_SYNC)
+            yield Sample(time, shift, lasts, size, not own & _NON_SYNC)
             time += lasts
 
 

@@ -1,4 +1,4 @@
-"""The boxes of the ISO base media file format (ISO/IEC 14496-12, 4.2): how they are walked, in memory or in a file."""
+"""The boxes of the ISO base media file format (ISO/IEC 14496-12, 4.2): read in memory or in a file, and written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 _HEADER: Final = struct.Struct(">I4s")
 _LARGE_SIZE: Final = struct.Struct(">Q")
+_VERSION: Final = struct.Struct(">I")
 
 
 class Box(NamedTuple):
@@ -58,6 +59,17 @@ class Box(NamedTuple):
         if start + struct.calcsize(layout) > self.end:
             raise self.error(f"its {self.kind.decode('latin-1')} box is too short")
         return int(struct.unpack_from(layout, self.data, start)[0])
+
+
+def write_box(kind: bytes, *payload: bytes | memoryview) -> bytes:
+    """Return a box with this payload."""
+    content = b"".join(payload)
+    return _HEADER.pack(len(content) + _HEADER.size, kind) + content
+
+
+def write_full_box(kind: bytes, version: int, flags: int, *payload: bytes) -> bytes:
+    """Return a box that has a version and flags (4.2)."""
+    return write_box(kind, _VERSION.pack(version << 24 | flags), *payload)
 
 
 def read_boxes(data: bytes | memoryview, error: type[ValueError]) -> Iterator[Box]:

@@ -25,6 +25,14 @@ _SHORTEST: Final = {
     long: short for short, _, longs in (pair.partition(":") for pair in _SHORT.split()) for long in longs.split(",")
 }
 
+_LONG: Final = {
+    code: longs.split(",")[0]
+    for short, _, longs in (pair.partition(":") for pair in _SHORT.split())
+    for code in (short, *longs.split(","))
+}
+
+_THREE_LETTERS: Final = re.compile(r"[a-z]{3}")
+
 _TAG: Final = re.compile(r"([a-z]{2,3}|[ix](?=-))(-[a-z0-9]{1,8})*", re.IGNORECASE)
 """A language tag without its finer rules (RFC 5646, 2.1); no language has a longer code."""
 
@@ -44,3 +52,10 @@ def language_tag(written: str | None) -> str | None:
     primary, dash, others = first.partition("-")
     primary = primary.lower()
     return None if primary == "und" else f"{_SHORTEST.get(primary, primary)}{dash}{others}"
+
+
+def long_code(code: str | None) -> str:
+    """Return the code of three letters that ISO 639-2/T has for a language, as MP4 files write it; ``und`` for none."""
+    language = (code or "").partition("-")[0].lower()
+    found = _LONG.get(language, language)
+    return found if _THREE_LETTERS.fullmatch(found) else "und"

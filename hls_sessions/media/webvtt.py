@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _BREAKS = re.compile(r"\r\n|[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _PIECE = re.compile(r"\{(?P<override>[^{}]*)\}|\\(?P<escape>[Nnh{}])|(?P<text>[^{\\]+|.)", re.DOTALL)
 _OVERRIDE = re.compile(r"\\(?:(?P<style>[biu])(?P<on>\d*)(?![a-z])|p(?P<drawing>\d+)|(?P<reset>r))")
+_TAGS = re.compile(r"<[^>]*>")
 _UNSEEN = {"\0", "\u2060", "\ufeff"}
 """Characters that are left out: NUL, which WebVTT does not allow, the word joiner that ffmpeg puts after a backslash,
 and byte order marks."""
@@ -48,6 +50,11 @@ def cue_text(ass: str) -> str:
     """Return the text of an ASS event as that of a cue; empty when it has none."""
     lines = ("".join(_tagged(line)) for line in _lines(_runs(ass)))
     return "\n".join(line for line in lines if line)
+
+
+def shown_text(cue: str) -> str:
+    """Return the characters of a cue's text that are shown, without its tags."""
+    return unescape(_TAGS.sub("", cue))
 
 
 def plain_text(text: str) -> str:

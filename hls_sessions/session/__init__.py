@@ -14,6 +14,7 @@ from hls_sessions.session.events import (
     StateChanged,
     Updated,
 )
+from hls_sessions.session.export import Export, select
 from hls_sessions.session.messages import (
     Displace,
     GetInfo,
@@ -45,6 +46,7 @@ __all__ = [
     "Ended",
     "Event",
     "Evicted",
+    "Export",
     "GetInfo",
     "GetInit",
     "GetSegment",
@@ -79,4 +81,5 @@ __all__ = [
     "Who",
     "end_error",
     "judge_file",
+    "select",
 ]

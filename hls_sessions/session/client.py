@@ -20,9 +20,11 @@ from hls_sessions.errors import (
 from hls_sessions.media import OFFSET, filler_of, playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
+from hls_sessions.session.export import Export, Exports, select
 from hls_sessions.session.info import info_of
 from hls_sessions.session.messages import (
     Displace,
+    GetCues,
     GetInfo,
     GetInit,
     GetSegment,
@@ -38,10 +40,10 @@ from hls_sessions.session.messages import (
 from hls_sessions.session.state import State, Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from hls_sessions.media import CompressedText, Presentation
+    from hls_sessions.media import CompressedText, Cue, Presentation
     from hls_sessions.otp import Registry
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import LogEntry, SessionRecord, Transition
@@ -75,6 +77,8 @@ class Session:
         """Requests for files that are not answered yet."""
         self._closed: SessionError | None = None
         """The error of all further requests for files; None while files are made."""
+        self.exports = Exports()
+        """The files of the whole film that readers can go on with."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id} {self.title!r}>"
@@ -250,6 +254,48 @@ class Session:
         """Return a segment of a subtitle track without a cue, which says in a comment why that is."""
         return webvtt_segment((), self.presentation.timeline.origin, OFFSET, note=note)
 
+    def export(
+        self,
+        to: Path,
+        *,
+        rendition: str | None = None,
+        audio: Sequence[str] = (),
+        subtitles: Sequence[str] = (),
+        on_progress: Callable[[float], object] | None = None,
+    ) -> Path:
+        """Write the whole film to one MP4 file, made of its segments, and return the file when it is there.
+
+        Segments that are on disk are used, and the others are made when every viewer of every session has enough.
+
+        Args:
+            to: the file; it has this name only when it is whole.
+            rendition: the id of the video, ``none`` for audio alone; by default the best that every phone plays.
+            audio: ids of audio renditions, or ``none``; by default the default track.
+            subtitles: ids of subtitles, or ``none``; by default all.
+            on_progress: is called with the share of it that is written, from 0 to 1.
+
+        Raises:
+            RenditionNotFound: there is no such rendition.
+            EncoderFailed, StorageFailed, SegmentImpossible: the film cannot be made.
+            SessionEnded, SessionNotFound: the session has ended.
+            OSError: the file cannot be written.
+        """
+        export = Export(self, select(self, rendition, audio, subtitles))
+        unfinished = to.with_name(f".{to.name}.part")
+        try:
+            with self.subscribed(), unfinished.open("wb") as file:
+                for step in export.read():
+                    if isinstance(step, bytes):
+                        file.write(step)
+                    else:
+                        with suppress(Exception):  # the reader of the file looks at it
+                            step.get()
+                    if on_progress is not None:
+                        on_progress(export.progress.share)
+            return unfinished.replace(to)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
     def stop(self) -> None:
         """End the session, and return when its encoders and files are gone. Does nothing if it has ended."""
         with suppress(SessionEnded, SessionNotFound):
@@ -304,15 +350,22 @@ class Session:
                 stretches.append((number, number))
         return stretches
 
-    def ask_segment(self, rendition: str, segment: int) -> Reply[Path]:
-        """Ask for the file of a segment. Cancel the reply if the viewer leaves."""
-        answer = self._hold(GetSegment(rendition, index(segment)))
+    def ask_segment(self, rendition: str, segment: int, *, background: bool = False) -> Reply[Path]:
+        """Ask for the file of a segment. Cancel the reply if the viewer leaves.
+
+        In the ``background`` it is not for a viewer: it is made when every viewer of every session has enough.
+        """
+        answer = self._hold(GetSegment(rendition, index(segment), background), for_viewer=not background)
         answer.add_done_callback(self._count_served)
         return answer
 
     def ask_init(self, rendition: str, part: int = 0) -> Reply[Path]:
         """Ask for the file of a rendition's init segment; of a recording, that of a part."""
         return self._hold(GetInit(rendition, part))
+
+    def ask_cues(self, rendition: str) -> Reply[list[Cue]]:
+        """Ask for all cues of a subtitle track, on the file's clock."""
+        return self._hold(GetCues(rendition), for_viewer=False)
 
     def ask_playable(self) -> Reply[Any]:
         """Ask to be answered as soon as its playlists can be written: at once, because all of the film is known."""
@@ -454,15 +507,16 @@ class Session:
         self._try(request, answer, TRIES)
         return answer
 
-    def _hold(self, request: Any) -> Reply[Any]:
-        """Ask for something that may take long."""
+    def _hold(self, request: Any, *, for_viewer: bool = True) -> Reply[Any]:
+        """Ask for something that may take long, and which a stop waits for if it is for a viewer."""
         if self._closed is not None:
             refused: Reply[Any] = Reply()
             refused.fail(self._closed.with_traceback(None))
             return refused
         answer = self._ask(request)
-        self._held.add(answer)
-        answer.add_done_callback(self._held.discard)
+        if for_viewer:
+            self._held.add(answer)
+            answer.add_done_callback(self._held.discard)
         return answer
 
     def _try(self, request: Any, answer: Reply[Any], tries: int) -> None:

@@ -59,6 +59,18 @@ class GetSegment:
 
     rendition: str
     segment: int
+    background: bool = False
+    """Whether no viewer waits for it, so that it is made when every viewer has enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetCues:
+    """Ask for all cues of a subtitle track; answered with them as soon as the file is read.
+
+    Refused with RenditionNotFound, SubtitlesFailed, MediaNotFound or Unavailable.
+    """
+
+    rendition: str
 
 
 @dataclass(frozen=True, slots=True)

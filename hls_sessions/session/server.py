@@ -40,6 +40,7 @@ from hls_sessions.segments import MakeRoom, RoomMade, SegmentDirectory, Shortage
 from hls_sessions.session.base_server import BaseSessionServer
 from hls_sessions.session.info import info_of
 from hls_sessions.session.messages import (
+    GetCues,
     GetInit,
     GetSegment,
     Pause,
@@ -192,11 +193,19 @@ class SessionServer(BaseSessionServer):
                 self._waits.asked(waiting=self._is_awaited)
                 path = self._subtitles[id_].get_segment(number, caller)
                 answer = NO_REPLY if path is None else path
-            case GetSegment(id_, number):
+            case GetCues(id_):
+                if id_ not in self._subtitles:
+                    raise RenditionNotFound(self._spec.session_id, id_)
+                self._subtitles[id_].get_cues(caller)
+                answer = NO_REPLY
+            case GetSegment(id_, number, background):
                 rendition = self._rendition(id_)
-                self._waits.asked(waiting=self._is_awaited)
-                answer = self._serve(rendition, rendition.get_segment(number, caller), f"segment {number}")
-                self._note_position(rendition, number)
+                if not background:
+                    self._waits.asked(waiting=self._is_awaited)
+                path = rendition.get_segment(number, caller, background=background)
+                if not background:
+                    self._note_position(rendition, number)
+                answer = self._serve(rendition, path, f"segment {number}")
             case GetInit(id_):
                 rendition = self._rendition(id_)
                 self._waits.asked(waiting=self._is_awaited)
@@ -492,7 +501,7 @@ class SessionServer(BaseSessionServer):
         if self._quota.refused and not self._looks_for_room:
             self._looks_for_room = True
             self.remind(RoomCheck(), ROOM_CHECK)
-        if len(rendition.viewers) and not self._looks_for_stalls:
+        if rendition.viewers.has_callers and not self._looks_for_stalls:
             self._looks_for_stalls = True
             self.remind(StallCheck(), STALL_CHECK)
 
@@ -507,7 +516,7 @@ class SessionServer(BaseSessionServer):
         for rendition in self._renditions.values():
             if not is_for_stalls:
                 self._act(rendition)
-            elif rendition.runs or len(rendition.viewers):
+            elif rendition.runs or rendition.viewers.has_callers:
                 rendition.look_for_stalls()
                 self._act(rendition)
         if not is_for_stalls:

@@ -92,6 +92,11 @@ class SessionSubtitles:
             self._ask(number)
         return None
 
+    def get_cues(self, caller: From) -> None:
+        """Answer a caller with all cues of the track when they are known."""
+        asked = self._reader.ask(self._presentation.media, self.rendition.track.index, None, None)
+        asked.add_done_callback(lambda cues: _pass_on(cues, caller))
+
     def visit(self, number: int) -> None:
         """Note that a viewer is at a segment."""
         self.viewers.visit(number)
@@ -170,6 +175,13 @@ class SessionSubtitles:
         end = None if self._cuts.is_last(number) else self._cuts.end(number)
         asked = self._asked[number] = self._reader.ask(self._presentation.media, self.rendition.track.index, start, end)
         asked.add_done_callback(lambda cues: self._owner.send(SubtitlesRead(self.rendition.id, number, cues)))
+
+
+def _pass_on(cues: Reply[list[Cue]], caller: From) -> None:
+    try:
+        caller.reply(cues.get(0))
+    except Exception as error:  # noqa: BLE001 - every error is the answer
+        caller.fail(error)
 
 
 def _check(_number: int, data: bytes) -> None:

@@ -22,6 +22,7 @@ from starlette.staticfiles import NotModifiedResponse
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFound, StorageFailed, SubtitlesFailed
 from hls_sessions.live import Recording
 from hls_sessions.web.answers import Answer, is_new, text_answer
+from hls_sessions.web.download import open_routes as of_downloads
 from hls_sessions.web.finding import found
 from hls_sessions.web.pictures import PLAYLIST
 from hls_sessions.web.pictures import open_routes as of_pictures
@@ -302,6 +303,7 @@ def _file(request: Request, file: BinaryIO, content: str) -> Response:
 
 
 open_routes = [
+    *of_downloads,
     *of_pictures,  # first, because thumbnails would be a rendition else
     Route("/sessions/{session_id}/master.m3u8", master),
     Route("/sessions/{session_id}/made", made),

@@ -65,6 +65,7 @@ async def watch(request: Request) -> Response:
         film="" if is_viewer(request.scope) else as_json(_film(session)),
         key=hashlib.sha256(f"{session.path}\n{session.user}".encode(errors="surrogateescape")).hexdigest()[:16],
         duration="" if isinstance(session, Recording) else str(float(session.presentation.media.duration)),
+        download="files/video" if isinstance(session, Recording) else "download",
         pictures="yes" if _has_pictures(session) else "",
         kind="audio" if not isinstance(session, Recording) and session.presentation.media.video is None else "video",
         tracks=_tracks(session),

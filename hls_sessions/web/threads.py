@@ -33,6 +33,8 @@ class Threads(Enum):
     """Keeping what sources send, each piece for as long as the disk takes."""
     WRITING = 4
     """Writing playlists, which takes the processor alone."""
+    SENDING = 16
+    """Putting films together from their segments."""
     LOOKING = 8
     """The health and the figures, each bounded by the time that all sessions have to answer."""
 

@@ -34,8 +34,8 @@ CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fr
 LIMITS = Limits(max_runs=2, look_ahead=30.0)
 
 
-def situation(*, on_disk=(), waiting=(), at=(), runs=()):
-    return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs))
+def situation(*, on_disk=(), waiting=(), at=(), runs=(), background=()):
+    return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs), tuple(background))
 
 
 def decide(now, limits, refused=()):
@@ -195,7 +195,45 @@ RULES = [
         situation(at=[0, 10], on_disk=range(9), runs=[run(1, 9, held=True)]),
         [GoOn(1)],
     ),
+    ("a segment that is wanted in the background is made", situation(background=[5]), [Start(5)]),
+    ("neighbours in the background share a run", situation(background=[5, 6, 7]), [Start(5)]),
+    ("a run goes on for what is wanted in the background", situation(background=[5, 6], runs=[run(1, 5)]), []),
+    (
+        "a run far ahead of its viewer goes on for what is wanted in the background",
+        situation(at=[10], on_disk=range(10, 25), background=[25], runs=[run(1, 25)]),
+        [],
+    ),
+    (
+        "nothing is started in the background while a viewer waits",
+        situation(waiting=[30], at=[30], background=[5]),
+        [Start(30)],
+    ),
+    (
+        "a run in the background is held while a viewer waits for another",
+        situation(waiting=[30], at=[30], background=[5], runs=[run(1, 5)]),
+        [Start(30), Hold(1, Reason.ANOTHER_IS_WAITED_FOR)],
+    ),
+    (
+        "a viewer's next run takes the place of one in the background",
+        situation(at=[30, 10], background=[50], runs=[run(1, 10), run(2, 50)]),
+        [Stop(2, Reason.MOVED), Start(30)],
+    ),
+    (
+        "a run in the background takes the place of no viewer's",
+        situation(at=[30, 10], background=[50], runs=[run(1, 10), run(2, 30)]),
+        [],
+    ),
 ]
+
+
+def test_a_run_that_no_viewer_needs_for_now_says_so():
+    now = situation(at=[10], on_disk=range(10, 25), background=[25, 50], runs=[run(1, 25)])
+
+    assert {request.claim: request.background for request in propose(now, LIMITS).requests} == {
+        1: True,
+        Start(50): True,
+    }
+    assert not any(request.background for request in propose(replace(now, positions=[22]), LIMITS).requests[1:])
 
 
 @pytest.mark.parametrize(("given_", "then"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
@@ -313,7 +351,8 @@ def situations(draw):
         look_ahead=draw(st.sampled_from([1.0, 4.0, 8.0, 16.0])),
         go_on_at=draw(st.sampled_from([0.1, 0.5, 0.5, 0.99])),
     )
-    return Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs)), limits
+    background = draw(st.lists(numbers, max_size=3, unique=True))
+    return Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs), tuple(background)), limits
 
 
 def after(now, actions):

@@ -66,9 +66,25 @@ def test_a_run_keeps_its_slot_until_another_is_clearly_closer_to_running_dry():
     assert chosen(1, granted=["a"], a=ahead(10), b=ahead(10 - GRACE - 1)) == {"b"}
 
 
+IN_THE_BACKGROUND = Request(1, 4, 0.0, urgent=False, background=True)
+
+
+def test_a_run_in_the_background_has_a_slot_while_every_viewer_has_enough():
+    assert chosen(4, a=ahead(COMFORT), b=IN_THE_BACKGROUND) == {"a", "b"}
+    assert chosen(4, granted=["b"], a=ahead(COMFORT - 1), b=IN_THE_BACKGROUND) == {"a"}
+    assert chosen(4, granted=["b"], a=WAITED_FOR, b=IN_THE_BACKGROUND) == {"a"}
+
+
+def test_a_run_in_the_background_comes_last():
+    assert chosen(1, granted=["b"], a=ahead(COMFORT + 20), b=IN_THE_BACKGROUND) == {"a"}
+
+
 requests = st.dictionaries(
     st.sampled_from("abcdefgh").map(key),
-    st.builds(Request, st.sampled_from([1, Start(4)]), st.just(4), st.integers(0, 30), st.booleans()),
+    st.one_of(
+        st.builds(Request, st.sampled_from([1, Start(4)]), st.just(4), st.integers(0, 30), st.booleans()),
+        st.just(IN_THE_BACKGROUND),
+    ),
 )
 
 
@@ -79,7 +95,10 @@ def test_no_more_runs_than_slots_go_but_every_run_that_a_viewer_waits_for_has_on
     must = {key for key, each in requests.items() if each.exists and each.urgent}
     assert must <= found <= requests.keys()
     waits = any(each.urgent for each in requests.values())
-    needy = [each for each in requests.values() if each.urgent or not waits or each.ahead < COMFORT]
+    watched = [each for each in requests.values() if not each.background]
+    needy = [each for each in watched if each.urgent or not waits or each.ahead < COMFORT]
+    if not waits and all(each.ahead >= COMFORT for each in watched):
+        needy += [each for each in requests.values() if each.background]
     assert len(found) == min(len(needy), max(slots, len(must)))
     assert choose(requests, found, {}, slots) == found
 

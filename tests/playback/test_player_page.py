@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
+import judge
 import pytest
 from accessibility import faults
 from browsing import happens, real
@@ -141,6 +142,20 @@ def test_a_viewer_comes_back_to_where_they_were_with_the_volume_they_had(watched
     assert page.evaluate("video.currentTime") < 30
     assert page.evaluate("video.volume") == pytest.approx(0.9)
     assert page.text_content("#toast").startswith("Going on at 0:2")
+
+
+def test_a_viewer_takes_the_film_along(watched, page, film, tmp_path):
+    page.mouse.move(100, 100)
+    with page.expect_download() as downloading:
+        page.click("#download")
+    downloading.value.save_as(tmp_path / "film.mp4")
+
+    assert downloading.value.suggested_filename == f"{film.stem}.mp4"
+    assert (
+        judge.worst_deviation(judge.source_times(tmp_path / "film.mp4"), judge.shown_times(film)) <= judge.MILLISECOND
+    )
+    happens(page, plays(3))  # the page has gone nowhere
+    assert real(page.complaints) == []
 
 
 def test_an_address_may_say_where_to_begin(daemon, film, page):

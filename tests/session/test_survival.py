@@ -315,10 +315,10 @@ def test_a_request_that_the_session_crashes_over_is_answered_by_its_next_actor(
     session = hls_supervisor().open(film)
     get_segment, first = SessionRendition.get_segment, iter([True])
 
-    def crash_once(*arguments):
+    def crash_once(*arguments, **options):
         if next(first, False):
             raise RuntimeError("a bug")
-        return get_segment(*arguments)
+        return get_segment(*arguments, **options)
 
     monkeypatch.setattr(SessionRendition, "get_segment", crash_once)
 
