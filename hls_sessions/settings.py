@@ -54,6 +54,21 @@ class Settings(BaseSettings):
     token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
+    token_file: Path | None = None
+    """A file with more tokens, a line each: ``operate TOKEN``, or ``watch TOKEN`` for those that may open sessions and
+    watch. It is read again when it changes."""
+
+    links: Literal["optional", "required"] = "optional"
+    """Whether the id of a session suffices to watch it. ``required``: where a token is set, it takes a viewing link,
+    which is signed and expires. The addresses in answers then are such links."""
+
+    link_ttl: Changeable[Seconds] = 43_200.0
+    """How long a viewing link is good that was asked for without a time; 30 days at most."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ("*",)
+    """The sites whose pages may read the media routes (``https://tv.example``), in the environment separated by commas.
+    ``*``: those of any. A site that is named may use the rest, too, with a token."""
+
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
     """Where each session makes its own directory, named by its id."""
 
@@ -229,9 +244,9 @@ class Settings(BaseSettings):
             return tuple(part for part in value.split(os.pathsep) if part)
         return value
 
-    @field_validator("live_sources", mode="before")
+    @field_validator("live_sources", "cors_origins", mode="before")
     @classmethod
-    def _split_sources(cls, value: object) -> object:
+    def _split_by_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

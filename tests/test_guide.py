@@ -11,6 +11,7 @@ from starlette.routing import Route
 from typer.main import get_command
 
 from hls_sessions import Event
+from hls_sessions import Supervisor
 from hls_sessions.cli import app
 from hls_sessions.cli.exits import BY_ERROR, Exit
 from hls_sessions.settings import Settings
@@ -55,7 +56,9 @@ def test_the_example_of_the_readme_runs(hls_clip, hls_segments_dir, monkeypatch,
 
 def test_every_setting_is_named_with_its_default_and_whether_it_changes():
     def shown(default: object) -> str:
-        return "none" if default in {None, ()} else str(default).lower().removesuffix(".0")
+        if isinstance(default, tuple):
+            return ", ".join(default) or "none"
+        return "none" if default is None else str(default).lower().removesuffix(".0")
 
     assert [cells[:3] for cells in rows("settings.md")] == [
         [name, shown(field.default), "yes" if name in Settings.changeable() else "no"]
@@ -64,7 +67,7 @@ def test_every_setting_is_named_with_its_default_and_whether_it_changes():
 
 
 def test_every_route_is_named():
-    web = create_app(None)
+    web = create_app(Supervisor())
     routes = {f"{method.upper()} {path}" for path, methods in web.openapi()["paths"].items() for method in methods}
     plain = [route for route in web.routes if type(route) is Route and route.include_in_schema]
     routes |= {f"{method} {route.path}" for route in plain for method in route.methods - {"HEAD"}}

@@ -25,8 +25,10 @@ from hls_sessions.errors import (
 from hls_sessions.session import CALL_TIMEOUT, LogEntry, SessionInfo, Snapshot, State, Transition
 from hls_sessions.settings import LONGEST
 from hls_sessions.supervisor import Changes, Filter, Health, Hour, Listing, Outcome, ProcessNode, Stats, Supervisor
-from hls_sessions.web.disclosure import health_for_viewer, is_viewer
+from hls_sessions.web.access import Refused, Wanted, judged, place_of
+from hls_sessions.web.disclosure import health_for_viewer, info_for_viewer, is_viewer
 from hls_sessions.web.finding import found
+from hls_sessions.web.links import LONGEST as LONGEST_LINK
 from hls_sessions.web.pictures import as_jpeg
 from hls_sessions.web.threads import Threads
 
@@ -34,8 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
+    from starlette.routing import BaseRoute
+
     from hls_sessions.otp import Reply
     from hls_sessions.session import Session
+    from hls_sessions.web.links import Links
 
 T = TypeVar("T")
 
@@ -88,6 +93,25 @@ class PauseRequest(BaseModel):
     position: float | None = Field(None, ge=0, allow_inf_nan=False, description="Seconds from the beginning")
 
 
+class LinkRequest(BaseModel):
+    """How long a viewing link is to be good."""
+
+    expires_in: float | None = Field(
+        None, gt=0, le=LONGEST_LINK, allow_inf_nan=False, description="Seconds; by default the setting"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAnswer:
+    """A viewing link."""
+
+    number: str
+    """By which it can be revoked."""
+    expires_at: datetime
+    playlist_url: str
+    player_url: str
+
+
 class UpdateRequest(BaseModel):
     """The sessions to change, and the changes."""
 
@@ -116,6 +140,7 @@ async def open_session(
     wanted: OpenRequest, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
     """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
+    await may_open(request, wanted.recording or wanted.media, wanted.user)
     more: dict[str, Any] = {"start_at": wanted.start_at, "idle_timeout": wanted.idle_timeout}
     if wanted.recording is not None:
         open_it = partial(supervisor.open_recording, wanted.recording, wanted.user, **more)
@@ -134,8 +159,8 @@ async def list_sessions(
     """List the sessions, the oldest first. Being listed does not count as activity."""
     if supervisor.are_returning:
         await Threads.OPERATING.run(supervisor.wait_for_the_returning, RETURN_PATIENCE)
-    infos, prefix = await _peeked(supervisor.sessions(user)), prefix_of(request)
-    return [answer(info, prefix) for info in infos if state is None or state.value == info.state]
+    infos = await _peeked(supervisor.sessions(user))
+    return [answer(info, request) for info in infos if state is None or state.value == info.state]
 
 
 @router.post("/sessions/stop")
@@ -160,7 +185,7 @@ async def update_sessions(wanted: UpdateRequest, supervisor: Supervised) -> list
 async def get_info(session_id: str, supervisor: Supervised, request: Request) -> SessionAnswer:
     """Return one session. Counts as a heartbeat."""
     session = await found(supervisor, session_id)
-    return answer(await soon(session, session.ask_info()), prefix_of(request))
+    return answer(await soon(session, session.ask_info()), request)
 
 
 @open_router.post("/sessions/{session_id}/heartbeat", status_code=204)
@@ -186,7 +211,7 @@ async def resume(
         raise SnapshotRefused("it is of another session")
     try:
         session = await found(supervisor, session_id)
-        return answer(await soon(session, session.ask_resume(snapshot)), prefix_of(request))
+        return answer(await soon(session, session.ask_resume(snapshot)), request)
     except (SessionEnded, SessionNotFound):
         if snapshot is None:
             raise
@@ -198,6 +223,7 @@ async def resume_from(
     snapshot: Snapshot, supervisor: Supervised, request: Request, response: Response
 ) -> SessionAnswer:
     """Resume from a snapshot: 200 in the session that is there, 201 in a new one at that position."""
+    await may_open(request, snapshot.media, snapshot.user)
     return await _opened(partial(supervisor.resume_or_open, snapshot), request, response)
 
 
@@ -221,6 +247,36 @@ async def log(session_id: str, supervisor: Supervised) -> list[LogEntry]:
 async def stop_session(session_id: str, supervisor: Supervised) -> None:
     """End a session; answered when everything it used is freed."""
     await Threads.OPERATING.run(supervisor.close, session_id)
+
+
+@router.post("/sessions/{session_id}/links", status_code=201)
+async def issue_link(
+    session_id: str, supervisor: Supervised, request: Request, wanted: LinkRequest | None = None
+) -> LinkAnswer:
+    """Make a viewing link of a session: addresses by which it can be watched for some time, without its id."""
+    session = await found(supervisor, session_id)
+    links: Links = request.app.state.links
+    lasts = supervisor.settings.link_ttl if wanted is None or wanted.expires_in is None else wanted.expires_in
+    place, link = links.issue(session.id, lasts)
+    prefix = prefix_of(request)
+    return LinkAnswer(
+        number=link.number,
+        expires_at=datetime.fromtimestamp(link.expires, UTC),
+        playlist_url=f"{prefix}/sessions/{place}/master.m3u8",
+        player_url=f"{prefix}/watch/{place}",
+    )
+
+
+@router.delete("/sessions/{session_id}/links", status_code=204)
+async def revoke_links(session_id: str, request: Request) -> None:
+    """Make all viewing links of a session useless that were made until now."""
+    await Threads.OPERATING.run(request.app.state.links.revoke, session_id)
+
+
+@router.delete("/sessions/{session_id}/links/{number}", status_code=204)
+async def revoke_link(session_id: str, number: str, request: Request) -> None:
+    """Make one viewing link useless."""
+    await Threads.OPERATING.run(request.app.state.links.revoke, session_id, number)
 
 
 @router.get("/settings")
@@ -300,6 +356,17 @@ async def metrics(supervisor: Supervised, request: Request) -> Response:
     return Response(text, headers={"Content-Type": kind})
 
 
+async def may_open(request: Request, media: str | None, user: str | None) -> None:
+    """Return if the media server that has mounted the app lets this account open a file.
+
+    Raises:
+        Refused: it does not.
+    """
+    wanted = Wanted("open", media=media, user=user)
+    if (refusal := await judged(request.app.state.authorize, request, wanted)) is not None:
+        raise Refused(refusal)
+
+
 async def soon(session: Session, reply: Reply[T]) -> T:
     """Return a session's answer.
 
@@ -347,7 +414,7 @@ async def _opened(open_it: Callable[[], tuple[Session, bool]], request: Request,
                 raise
     response.status_code = 201 if new else 200
     response.headers["Location"] = f"{prefix_of(request)}/sessions/{session.id}"
-    return answer(info, prefix_of(request))
+    return answer(info, request)
 
 
 def settings_answer(supervisor: Supervisor) -> SettingsAnswer:
@@ -364,11 +431,17 @@ def prefix_of(request: Request) -> str:
     return prefix
 
 
-def answer(info: SessionInfo, prefix: str) -> SessionAnswer:
-    """Add a session's addresses to its info."""
-    known: dict[str, Any] = {field.name: getattr(info, field.name) for field in fields(info)}
+def answer(info: SessionInfo, request: Request) -> SessionAnswer:
+    """Add a session's addresses to its info, of which a viewer is told a part."""
+    told = info_for_viewer(info) if is_viewer(request.scope) else info
+    known: dict[str, Any] = {field.name: getattr(told, field.name) for field in fields(told)}
+    prefix, place = prefix_of(request), place_of(request, info.session_id)
     return SessionAnswer(
-        **known,
-        playlist_url=f"{prefix}/sessions/{info.session_id}/master.m3u8",
-        player_url=f"{prefix}/watch/{info.session_id}",
+        **known, playlist_url=f"{prefix}/sessions/{place}/master.m3u8", player_url=f"{prefix}/watch/{place}"
     )
+
+
+def viewer_routes() -> list[BaseRoute]:
+    """Return the routes for which the right to watch suffices."""
+    own = {open_session, resume_from, get_info, pause, resume, stop_session, issue_link, revoke_links, revoke_link}
+    return [route for route in router.routes if getattr(route, "endpoint", None) in own]

@@ -7,25 +7,45 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from hls_sessions.web import api, events, live, login, media, pages, problems
-from hls_sessions.web.access import OwnSiteOnly, TokenRequired
+from hls_sessions.web.access import Guard, OwnSiteOnly, Refused, write_down
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
 from hls_sessions.web.cross_origin import CrossOrigin
+from hls_sessions.web.links import Links
 from hls_sessions.web.login import Logins
+from hls_sessions.web.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
+
+    from starlette.requests import Request
 
     from hls_sessions.supervisor import Supervisor
+    from hls_sessions.web.access import Authorize
+    from hls_sessions.web.problems import Problem
 
 
-def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Collection[str] | None = None) -> FastAPI:
+def create_app(
+    supervisor: Supervisor,
+    *,
+    token: str | None = None,
+    token_file: Path | None = None,
+    hosts: Collection[str] | None = None,
+    authorize: Authorize | None = None,
+) -> FastAPI:
     """Make the app of a supervisor, which its owner starts and stops.
 
     Args:
-        supervisor: its sessions are served.
+        supervisor: its sessions are served, by its settings ``links``, ``link_ttl`` and ``cors_origins``.
         token: protects every route that is not open; None for no protection.
+        token_file: more tokens, with rights (see the setting of this name); it is read again when it changes.
         hosts: the only names under which it answers, and only what no page of another site asks; None for any name.
+        authorize: decides for each request whether its account may do what it wants; a function or a coroutine
+            function of the request and a ``Wanted``. False is answered with 403.
+
+    Raises:
+        SettingsRefused: the token file cannot be read.
     """
     app = FastAPI(
         title="hls_sessions",
@@ -34,8 +54,15 @@ def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Colle
         default_response_class=Answer,
     )
     app.state.supervisor = supervisor
-    logins = app.state.logins = None if token is None else Logins(token)
+    settings = supervisor.settings
+    has_tokens = token is not None or token_file is not None
+    logins = app.state.logins = Logins(Tokens(token, token_file)) if has_tokens else None
+    links = app.state.links = Links(settings.state_dir)
+    are_required = has_tokens and settings.links == "required"
+    app.state.required_links = links if are_required else None
+    app.state.authorize = authorize
     problems.install(app)
+    app.add_exception_handler(Refused, _refused)
     open_routes = [
         *media.open_routes,
         *live.open_routes,
@@ -49,9 +76,23 @@ def create_app(supervisor: Supervisor, *, token: str | None = None, hosts: Colle
     app.include_router(events.router)
     app.include_router(live.router)
     app.add_middleware(BodyBounded, unbounded=live.open_routes)
-    if logins is not None:
-        app.add_middleware(TokenRequired, logins=logins, open_routes=open_routes)
+    app.add_middleware(
+        Guard,
+        supervisor=supervisor,
+        logins=logins,
+        links=links,
+        open_routes=open_routes,
+        viewer_routes=api.viewer_routes(),
+        links_required=are_required,
+        authorize=authorize,
+    )
     if hosts is not None:
         app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes)
-    app.add_middleware(CrossOrigin, routes=media.open_routes)
+    app.add_middleware(CrossOrigin, routes=media.open_routes, origins=settings.cors_origins)
     return app
+
+
+async def _refused(request: Request, error: Exception) -> Problem:
+    assert isinstance(error, Refused)  # noqa: S101 - registered for nothing else
+    write_down(request.scope, error.problem)
+    return error.problem

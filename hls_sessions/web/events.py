@@ -13,8 +13,8 @@ from hls_sessions.session import SessionInfo
 from hls_sessions.session.events import KINDS
 from hls_sessions.supervisor import Stream
 from hls_sessions.web.answers import as_json
-from hls_sessions.web.api import Supervised, answer, prefix_of, soon
-from hls_sessions.web.disclosure import event_for_viewer, info_for_viewer, is_viewer
+from hls_sessions.web.api import Supervised, answer, soon
+from hls_sessions.web.disclosure import event_for_viewer, is_viewer
 from hls_sessions.web.finding import found
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ async def session_events(
     """
     stream, info = opened
     is_for_viewer = is_viewer(request.scope)
-    first = answer(info, prefix_of(request))
-    yield _sent("session", info_for_viewer(first) if is_for_viewer else first)
+    yield _sent("session", answer(info, request))
     async for event in _told(stream, event_for_viewer if is_for_viewer else lambda event: event):
         yield event
 

@@ -132,7 +132,7 @@ async def record(wanted: RecordRequest, supervisor: Supervised, request: Request
     )
     prefix = prefix_of(request)
     response.headers["Location"] = f"{prefix}/sessions/{recording.id}"
-    info = answer(await soon(recording, recording.ask_info()), prefix)
+    info = answer(await soon(recording, recording.ask_info()), request)
     known: dict[str, Any] = {field.name: getattr(info, field.name) for field in fields(info)}
     return RecordAnswer(**known, input_url=f"{prefix}/live/{recording.id}/input", input_token=recording.input_token)
 

@@ -19,12 +19,15 @@ from starlette.routing import Route
 
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.problems import Problem
+from hls_sessions.web.tokens import Right
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.types import Scope
+
+    from hls_sessions.web.tokens import Tokens
 
 COOKIE: Final = "hls_sessions_login"
 
@@ -45,42 +48,56 @@ class Credentials(BaseModel):
 
 
 class Logins:
-    """Issues cookies for a token, and knows them again."""
+    """Issues cookies for tokens of operators, and knows them again."""
 
-    def __init__(self, token: str, now: Callable[[], float] = time.time) -> None:
-        """Issue cookies that are worth ``token``; ``now`` is in seconds since the epoch."""
-        self._token = token.encode()
+    def __init__(self, tokens: Tokens, now: Callable[[], float] = time.time) -> None:
+        """Issue cookies, each worth one of ``tokens``; ``now`` is in seconds since the epoch."""
+        self._tokens = tokens
         self._now = now
-        self.name = f"{COOKIE}_{self._digest('name')[:8]}"
-        """The cookie's name. Cookies know no ports: two daemons of one machine would log each other's browsers out."""
 
-    def accepts(self, scope: Scope) -> bool:
-        """Whether a request brings the token, or a cookie that stands for it.
+    def right_of(self, scope: Scope) -> Right:
+        """Return the right that a request brings: by a token, or by a cookie that stands for one.
 
         A request with a cookie that changes something must come from a page of this very site.
         """
         headers = Headers(scope=scope)
-        if _same(headers.get("authorization", "").encode("latin-1"), b"Bearer " + self._token):
-            return True
-        cookie = cookie_parser(headers.get("cookie", "")).get(self.name, "")
-        return self._is_valid(cookie) and (scope["method"] in SAFE or is_of_own_site(headers))
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and (right := self._tokens.right_of(token.encode("latin-1"))):
+            return right
+        cookies = cookie_parser(headers.get("cookie", ""))
+        known = any(self._is_valid(name, cookie) for name, cookie in cookies.items())
+        return Right.OPERATE if known and (scope["method"] in SAFE or is_of_own_site(headers)) else Right.NOTHING
 
     def knows(self, token: str) -> bool:
-        """Whether this is the token. Takes as long for any."""
-        return _same(token.encode(), self._token)
+        """Whether this is an operator's token. Takes as long for any."""
+        return self._tokens.right_of(token.encode()) is Right.OPERATE
 
-    def cookie(self) -> str:
-        """Return the value of a new cookie."""
+    def cookie(self, token: str) -> tuple[str, str]:
+        """Return the name and the value of a new cookie for a token.
+
+        Cookies know no ports: with one name for all, two daemons of one machine would log each other's browsers out.
+        """
         until = str(int(self._now()) + VALID)
-        return f"{until}.{self._digest(until)}"
+        return _name(token.encode()), f"{until}.{_digest(token.encode(), until)}"
 
-    def _is_valid(self, cookie: str) -> bool:
+    def names(self) -> list[str]:
+        """Return the names of all cookies that may stand for a token here."""
+        return [_name(token) for token, _ in self._tokens.all()]
+
+    def _is_valid(self, name: str, cookie: str) -> bool:
         until, _, digest = cookie.partition(".")
-        is_ours = _same(digest.encode(), self._digest(until).encode())
-        return is_ours and int(until) > self._now()
+        for token, right in self._tokens.all():
+            if right is Right.OPERATE and name == _name(token) and _same(digest, _digest(token, until)):
+                return int(until) > self._now()
+        return False
 
-    def _digest(self, until: str) -> str:
-        return hmac.digest(self._token, f"{COOKIE} {until}".encode(), "sha256").hex()
+
+def _name(token: bytes) -> str:
+    return f"{COOKIE}_{_digest(token, 'name')[:8]}"
+
+
+def _digest(token: bytes, text: str) -> str:
+    return hmac.digest(token, f"{COOKIE} {text}".encode(), "sha256").hex()
 
 
 def is_of_own_site(headers: Headers) -> bool:
@@ -94,7 +111,8 @@ def is_of_own_site(headers: Headers) -> bool:
 async def state(request: Request) -> Response:
     """Answer whether a login is needed here, and whether this browser has one."""
     logins: Logins | None = request.app.state.logins
-    return Answer({"is_needed": logins is not None, "is_done": logins is not None and logins.accepts(request.scope)})
+    is_done = logins is not None and logins.right_of(request.scope) is Right.OPERATE
+    return Answer({"is_needed": logins is not None, "is_done": is_done})
 
 
 async def log_in(request: Request) -> Response:
@@ -112,7 +130,8 @@ async def log_in(request: Request) -> Response:
         await asyncio.sleep(REFUSAL)
         return Problem(403, "token-wrong", "That is not the token of this daemon.")
     response = Response(status_code=204)
-    response.set_cookie(logins.name, logins.cookie(), max_age=VALID, **_scope_of(request))
+    name, value = logins.cookie(given.token)
+    response.set_cookie(name, value, max_age=VALID, **_scope_of(request))
     return response
 
 
@@ -122,8 +141,8 @@ async def log_out(request: Request) -> Response:
     if not is_of_own_site(request.headers):
         return _of_another_site()
     response = Response(status_code=204)
-    if logins is not None:
-        response.delete_cookie(logins.name, **_scope_of(request))
+    for name in () if logins is None else logins.names():
+        response.delete_cookie(name, **_scope_of(request))
     return response
 
 
@@ -143,8 +162,8 @@ class _CookieScope(TypedDict):
     samesite: Literal["strict"]
 
 
-def _same(given: bytes, known: bytes) -> bool:
-    return hmac.compare_digest(given, known)
+def _same(given: str, known: str) -> bool:
+    return hmac.compare_digest(given.encode(), known.encode())
 
 
 open_routes = [

@@ -17,6 +17,7 @@ from hls_sessions.errors import SessionError
 from hls_sessions.live import Recording
 from hls_sessions.media import CompressedText, readable, thumbnails_of
 from hls_sessions.web import problems
+from hls_sessions.web.access import place_of
 from hls_sessions.web.answers import as_json, text_answer
 from hls_sessions.web.disclosure import error_for_viewer, is_viewer
 from hls_sessions.web.finding import found
@@ -59,7 +60,7 @@ async def watch(request: Request) -> Response:
         "watch.html",
         policy=f"{POLICY} 'nonce-{nonce}'",
         nonce=nonce,
-        session=session.id,
+        session=place_of(request, session.id),
         title=session.title,
         latency="low" if isinstance(session, Recording) and session.is_low_latency else "",
         film="" if is_viewer(request.scope) else as_json(_film(session)),
@@ -68,7 +69,7 @@ async def watch(request: Request) -> Response:
         download="files/video" if isinstance(session, Recording) else "download",
         pictures="yes" if _has_pictures(session) else "",
         kind="audio" if not isinstance(session, Recording) and session.presentation.media.video is None else "video",
-        tracks=_tracks(session),
+        tracks=_tracks(session, place_of(request, session.id)),
     )
 
 
@@ -118,9 +119,9 @@ class _Markup(str):
     __slots__ = ()
 
 
-def _tracks(session: Session) -> _Markup:
+def _tracks(session: Session, place: str) -> _Markup:
     """Return the tracks of which the seek bar shows pictures and chapters."""
-    base = f"../sessions/{escape(session.id)}"
+    base = f"../sessions/{escape(place)}"
     tracks = []
     if _has_pictures(session):
         tracks.append(f'<track kind="metadata" label="thumbnails" src="{base}/thumbnails/index.vtt" default>')

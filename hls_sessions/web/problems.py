@@ -70,6 +70,7 @@ class Problem(Answer):
     media_type = "application/problem+json"
 
     def __init__(self, status: int, kind: str, detail: str, **facts: Any) -> None:
+        self.kind = kind
         title = kind.replace("-", " ").capitalize()
         body = {"type": f"/problems/{kind}", "title": title, "status": int(status), "detail": detail, **facts}
         retry = (
@@ -107,7 +108,12 @@ def fault() -> Problem:
 EDGE = {
     "malformed-request": "The request is not of the form the API describes; the faults say where.",
     "content-too-large": "The request brings more than any question or order to the daemon takes.",
-    "token-required": "The daemon was started with a token, and the request did not bring it.",
+    "token-required": "The daemon was started with a token, and the request did not bring one.",
+    "right-missing": "The token gives the right to watch, and the request is for operators.",
+    "link-required": "The daemon is set to want a viewing link, and the request named a session by its id alone.",
+    "link-over": "The viewing link has expired, or was revoked.",
+    "forbidden": "The media server that the sessions belong to does not let this account do that.",
+    "too-many-refusals": "Many wrong tokens have come from this address. It is heard again after a while.",
     "token-wrong": "The login was asked for with another token than the daemon's.",
     "host-refused": "The daemon has no token, and was asked under a name that is not this machine's own.",
     "cross-site-request": "The daemon has no token, and a page of another site asked for a change.",

@@ -66,7 +66,7 @@ def serve(
         Unavailable: the supervisor's own processes crashed too often; nothing is left running.
     """
     settings = supervisor.settings
-    if not is_loopback(settings.host) and settings.token is None:
+    if not is_loopback(settings.host) and settings.token is None and settings.token_file is None:
         raise CannotListen(settings.host, "others can reach it; set a token, or listen on 127.0.0.1")
     port = _free_port(settings.host, settings.port)
     sys.setswitchinterval(SWITCH_INTERVAL)
@@ -137,9 +137,10 @@ async def _serve(
 
 
 def _app(supervisor: Supervisor) -> FastAPI:
-    token = supervisor.settings.token
-    if token is not None:
-        return create_app(supervisor, token=token.get_secret_value())
+    token, file = supervisor.settings.token, supervisor.settings.token_file
+    if token is not None or file is not None:
+        own = None if token is None else token.get_secret_value()
+        return create_app(supervisor, token=own, token_file=None if file is None else file.expanduser())
     return create_app(supervisor, hosts=[*LOOPBACK, in_url(supervisor.settings.host)])
 
 

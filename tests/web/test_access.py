@@ -27,6 +27,7 @@ from hls_sessions.web.disclosure import TOLD, VIEWER, event_for_viewer
 from hls_sessions.web.login import VALID, Logins
 from hls_sessions.web.pages import HLS_JS
 from hls_sessions.web.problems import STATUS
+from hls_sessions.web.tokens import Right, Tokens
 
 TOKEN = {"Authorization": "Bearer secret"}
 TALK = "1\n00:00:00,500 --> 00:00:01,000\nFirst\n"
@@ -401,18 +402,20 @@ def test_a_login_without_the_token_is_refused_and_gives_no_cookie(guarded, body,
 
 @pytest.mark.parametrize("cookie", ["", "x", "9999999999.", "9999999999." + 64 * "0", "9999999999.é", ".", "é.x"])
 def test_a_cookie_that_was_made_up_is_worth_nothing(cookie):
-    assert not Logins("secret").accepts(asked(cookie=f"{Logins('secret').name}={cookie}"))
+    logins = Logins(Tokens("secret"))
+
+    assert logins.right_of(asked(cookie=f"{logins.names()[0]}={cookie}")) is Right.NOTHING
 
 
 def test_a_cookie_is_worth_something_for_a_week_and_only_with_the_token_that_it_was_given_for():
     now = 1_000_000.0
-    logins = Logins("secret", lambda: now)
-    cookie = f"{logins.name}={logins.cookie()}"
+    logins = Logins(Tokens("secret"), lambda: now)
+    cookie = "=".join(logins.cookie("secret"))
 
-    assert logins.accepts(asked(cookie=cookie))
-    assert not Logins("another", lambda: now).accepts(asked(cookie=cookie))
+    assert logins.right_of(asked(cookie=cookie)) is Right.OPERATE
+    assert Logins(Tokens("another"), lambda: now).right_of(asked(cookie=cookie)) is Right.NOTHING
     now += VALID + 1
-    assert not logins.accepts(asked(cookie=cookie))
+    assert logins.right_of(asked(cookie=cookie)) is Right.NOTHING
 
 
 def asked(method="GET", **headers):

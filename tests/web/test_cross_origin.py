@@ -121,3 +121,19 @@ def test_a_browser_that_asks_first_needs_no_token(hls_supervisor):
 @pytest.mark.parametrize("path", ["/sessions", "/health", "/static/watch.js"])
 def test_no_other_route_is_for_pages_of_other_sites(http, path):
     assert "access-control-allow-origin" not in http.get(path, headers={"Origin": "https://player.example"}).headers
+
+
+@pytest.mark.anyio
+async def test_a_site_that_is_named_may_use_everything_and_no_other_site_anything(hls_supervisor):
+    app = create_app(hls_supervisor(cors_origins="https://tv.example"), token="secret")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as http:
+        ours, theirs = {"Origin": "https://tv.example"}, {"Origin": "https://evil.example"}
+        asked = await http.options("/sessions", headers=ours | {"Access-Control-Request-Method": "POST"})
+        answers = [await http.get(path, headers=ours) for path in ("/sessions", "/sessions/x/master.m3u8")]
+        refused = [await http.get(path, headers=theirs) for path in ("/sessions", "/sessions/x/master.m3u8")]
+
+    assert (asked.status_code, "POST" in asked.headers["access-control-allow-methods"]) == (204, True)
+    assert "Authorization" in asked.headers["access-control-allow-headers"]
+    assert {answer.headers["access-control-allow-origin"] for answer in answers} == {"https://tv.example"}
+    assert {answer.headers["vary"] for answer in answers} == {"Origin"}
+    assert not any("access-control-allow-origin" in answer.headers for answer in refused)
