@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
+    accel_redirect: Annotated[str, Field(pattern=r"^/")] | None = None
+    """The address under which a proxy in front (nginx) has ``segments_dir`` for itself. Set, the proxy is told which
+    file to send (``X-Accel-Redirect``) where it asks for that (``X-Sendfile-Type``). Unset: the daemon sends files."""
+
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
     """Where each session makes its own directory, named by its id."""
 
