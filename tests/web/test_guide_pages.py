@@ -94,3 +94,11 @@ def test_the_guide_has_no_html_but_comments():
     for path in FOLDER.glob("*.md"):
         text = re.sub(r"```.*?```|`[^`]*`|<!--.*?-->", "", path.read_text(), flags=re.DOTALL)
         assert re.findall(r"<[A-Za-z/][^>\n]*>", text) == [], path.name
+
+
+@pytest.mark.parametrize(("name", "kind"), [("grafana.json", "application/json"), ("alerts.yml", "application/yaml")])
+def test_what_other_programs_read_is_served_as_it_is(name, kind):
+    answer = asked(f"/guide/{name}")
+
+    assert answer.headers["content-type"].partition(";")[0] == kind
+    assert answer.content == (FOLDER / name).read_bytes()
