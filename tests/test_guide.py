@@ -106,3 +106,15 @@ def test_every_event_is_named():
     told = {cells[0]: cells[1] for cells in rows("events.md")}
 
     assert told == {kind.__name__: kind.name for kind in Event.__subclasses__()}
+
+
+def test_every_test_that_the_faults_name_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (GUIDE / "faults.md").read_text()))
+    there = {
+        name
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+
+    assert named
+    assert named - there == set()
