@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     """The sites whose pages may read the media routes (``https://tv.example``), in the environment separated by commas.
     ``*``: those of any. A site that is named may use the rest, too, with a token."""
 
+    accel_redirect: Annotated[str, Field(pattern=r"^/")] | None = None
+    """The address under which a proxy in front (nginx) has ``segments_dir`` for itself. Set, the proxy is told which
+    file to send (``X-Accel-Redirect``) where it asks for that (``X-Sendfile-Type``). Unset: the daemon sends files."""
+
     segments_dir: Path = Path("/tmp")  # noqa: S108 - the documented default; session directories are 0700
     """Where each session makes its own directory, named by its id."""
 

@@ -10,8 +10,7 @@ import pytest
 from starlette.routing import Route
 from typer.main import get_command
 
-from hls_sessions import Event
-from hls_sessions import Supervisor
+from hls_sessions import Event, Supervisor
 from hls_sessions.cli import app
 from hls_sessions.cli.exits import BY_ERROR, Exit
 from hls_sessions.settings import Settings
@@ -20,6 +19,7 @@ from hls_sessions.web.problems import STATUS
 
 README = Path(__file__).parents[1] / "README.md"
 GUIDE = README.parent / "hls_sessions" / "guide"
+INDEX = GUIDE / "index.md"
 PAGES = sorted(GUIDE.glob("*.md"))
 
 
@@ -37,10 +37,19 @@ def test_every_link_leads_to_a_page(page):
     assert [link for link in links if not (page.parent / link).is_file()] == []
 
 
-def test_the_readme_lists_every_page():
-    listed = re.findall(r"^- \[(\w+\.md)\]", README.read_text(), re.MULTILINE)
+@pytest.mark.parametrize("page", [README, INDEX], ids=["README.md", "index.md"])
+def test_every_page_is_listed(page):
+    listed = re.findall(r"^- \[(\w+\.md)\]", page.read_text(), re.MULTILINE)
 
-    assert sorted(listed) == [page.name for page in PAGES]
+    assert sorted(listed) == [page.name for page in PAGES if page != INDEX]
+
+
+def test_the_readme_lists_the_pages_as_the_guide_does():
+    def listed(page):
+        entries = re.findall(r"^- \[(\w+\.md)\]\([\w/]*\w+\.md\)(.+)", page.read_text(), re.MULTILINE)
+        return dict(entries)
+
+    assert listed(README) == listed(INDEX)
 
 
 def test_the_example_of_the_readme_runs(hls_clip, hls_segments_dir, monkeypatch, capsys):
@@ -99,3 +108,15 @@ def test_every_event_is_named():
     told = {cells[0]: cells[1] for cells in rows("events.md")}
 
     assert told == {kind.__name__: kind.name for kind in Event.__subclasses__()}
+
+
+def test_every_test_that_the_faults_name_is_there():
+    named = set(re.findall(r"`(test_\w+)`", (GUIDE / "faults.md").read_text()))
+    there = {
+        name
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+
+    assert named
+    assert named - there == set()

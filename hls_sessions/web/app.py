@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, events, live, login, media, pages, problems
+from hls_sessions.web import api, events, guide, live, login, media, pages, problems
 from hls_sessions.web.access import Guard, OwnSiteOnly, Refused, write_down
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
@@ -67,6 +67,7 @@ def create_app(
         *media.open_routes,
         *live.open_routes,
         *pages.open_routes,
+        *guide.open_routes,
         *login.open_routes,
         *api.open_router.routes,
         *events.open_router.routes,

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -24,6 +25,7 @@ from hls_sessions.live import Recording
 from hls_sessions.web.answers import Answer, is_new, text_answer
 from hls_sessions.web.download import open_routes as of_downloads
 from hls_sessions.web.finding import found
+from hls_sessions.web.handover import HEADER, address_for_proxy
 from hls_sessions.web.pictures import PLAYLIST
 from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
@@ -31,7 +33,6 @@ from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, unless_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -93,7 +94,7 @@ async def init(request: Request) -> Response:
     session, rendition = await _session(request), request.path_params["rendition"]
     part = number_in(request.path_params.get("part", "0"))
     if request.method == "HEAD":
-        return _head(session.file_of(rendition, None, part), SEGMENT)
+        return _head(request, session.file_of(rendition, None, part), SEGMENT)
     return await _when_there(request, partial(session.ask_init, rendition, part), SEGMENT)
 
 
@@ -105,7 +106,7 @@ async def partial_segment(request: Request) -> Response:
     names = request.path_params
     rendition, number, part = names["rendition"], number_in(names["segment"]), number_in(names["part"])
     if request.method == "HEAD":
-        return _head(session.partial_file(rendition, number, part), SEGMENT)
+        return _head(request, session.partial_file(rendition, number, part), SEGMENT)
     return await _when_there(request, partial(session.ask_partial, rendition, number, part), SEGMENT)
 
 
@@ -121,7 +122,7 @@ async def segment(request: Request) -> Response:
 
 async def _segment(request: Request, session: Session, rendition: str, number: int, extension: str) -> Response:
     if request.method == "HEAD":
-        return _head(session.file_of(rendition, number), CONTENT[extension])
+        return _head(request, session.file_of(rendition, number), CONTENT[extension])
     path = session.published(rendition, number)
     if path is not None and (file := _open(path)) is not None:
         return _file(request, file, CONTENT[extension])
@@ -172,10 +173,10 @@ def _written(request: Request, session: Session, rendition: str | None) -> Respo
     return text_answer(request, session.playlist(rendition), PLAYLIST, PLAYLIST_HEADERS)
 
 
-def _head(path: Path, content: str) -> Response:
+def _head(request: Request, path: Path, content: str) -> Response:
     """Answer HEAD, for which nothing is made and nobody is counted. A file that is not there has no length yet."""
     if (file := _open(path)) is not None:
-        return _OpenFile(file, content)
+        return _handed_over(request, file, content) or _OpenFile(file, content)
     response = Response(media_type=content)
     del response.headers["content-length"]
     return response
@@ -294,12 +295,25 @@ def _open(path: Path) -> BinaryIO | None:
 
 
 def _file(request: Request, file: BinaryIO, content: str) -> Response:
-    """Answer with an open file, unless the client has its content already."""
-    response = _OpenFile(file, content)
-    if is_new(request, response):
+    """Answer with an open file, unless the client has its content already, or a proxy sends it."""
+    if (response := _handed_over(request, file, content)) is not None:
         return response
+    sent = _OpenFile(file, content)
+    if is_new(request, sent):
+        return sent
     file.close()
-    return NotModifiedResponse(response.headers)
+    return NotModifiedResponse(sent.headers)
+
+
+def _handed_over(request: Request, file: BinaryIO, content: str) -> Response | None:
+    """Have the proxy that asks send a file, and close it; None if the daemon is to send it.
+
+    The proxy knows by its own tag, and not by ours, whether its client has the content already.
+    """
+    if (address := address_for_proxy(request, Path(file.name))) is None:
+        return None
+    file.close()
+    return Response(headers=SEGMENT_HEADERS | {HEADER: address}, media_type=content)
 
 
 open_routes = [

@@ -53,10 +53,10 @@ async def watch(request: Request) -> Response:
     except SessionError as error:
         sentence = error_for_viewer(error)[0] if is_viewer(request.scope) else str(error)
         heading = HEADINGS.get(getattr(error, "state", ""), "Nothing to watch here")
-        return _page("gone.html", problems.status_of(error), heading=heading, sentence=sentence)
+        return page("gone.html", problems.status_of(error), heading=heading, sentence=sentence)
     # The elements of the controls bring styles of their own, which this nonce allows.
     nonce = secrets.token_urlsafe(16)
-    return _page(
+    return page(
         "watch.html",
         policy=f"{POLICY} 'nonce-{nonce}'",
         nonce=nonce,
@@ -75,12 +75,12 @@ async def watch(request: Request) -> Response:
 
 async def dashboard(_: Request) -> Response:
     """Answer with the dashboard. It holds nothing by itself: what it shows, it asks for."""
-    return _page("dashboard.html")
+    return page("dashboard.html")
 
 
 async def record(_: Request) -> Response:
     """Answer with the page that records."""
-    return _page("record.html")
+    return page("record.html")
 
 
 async def static(request: Request) -> Response:
@@ -113,13 +113,13 @@ def _has_pictures(session: Session) -> bool:
     return not isinstance(session, Recording) and thumbnails_of(session.presentation.media) is not None
 
 
-class _Markup(str):
+class Markup(str):
     """Text that is HTML already."""
 
     __slots__ = ()
 
 
-def _tracks(session: Session, place: str) -> _Markup:
+def _tracks(session: Session, place: str) -> Markup:
     """Return the tracks of which the seek bar shows pictures and chapters."""
     base = f"../sessions/{escape(place)}"
     tracks = []
@@ -127,13 +127,15 @@ def _tracks(session: Session, place: str) -> _Markup:
         tracks.append(f'<track kind="metadata" label="thumbnails" src="{base}/thumbnails/index.vtt" default>')
     if not isinstance(session, Recording) and session.presentation.media.chapters:
         tracks.append(f'<track kind="chapters" label="Chapters" src="{base}/chapters.vtt" default>')
-    return _Markup("".join(tracks))
+    return Markup("".join(tracks))
 
 
-def _page(name: str, status: int = 200, *, policy: str = POLICY, **values: str) -> HTMLResponse:
+def page(name: str, status: int = 200, *, policy: str = POLICY, **values: str) -> HTMLResponse:
+    """Answer with a page, with each value in its place: as text, unless it is Markup."""
+
     def filled(place: re.Match[str]) -> str:
         value = values[place[1]]
-        return value if isinstance(value, _Markup) else escape(readable(value))
+        return value if isinstance(value, Markup) else escape(readable(value))
 
     # In one pass, because a value may look like a place for another.
     text = re.sub(r"\{\{ (\w+) \}\}", filled, (STATIC / name).read_text(encoding="utf-8"))

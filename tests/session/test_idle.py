@@ -163,6 +163,18 @@ def test_a_session_says_when_it_will_expire(hls_supervisor, film, hls_clock):
     assert session.info().expires_in == 1800
 
 
+def test_setting_the_clock_ends_no_session(hls_supervisor, film, hls_clock):
+    session = hls_supervisor(clock=hls_clock).open(film)
+
+    hls_clock.set_time(hls_clock.time() + 30 * 24 * 3600)
+    hls_clock.advance(1800 - A_MOMENT)
+    assert is_alive(session)
+    hls_clock.set_time(hls_clock.time() - 60 * 24 * 3600)
+    hls_clock.advance(A_MOMENT)
+
+    assert not is_alive(session)
+
+
 def test_a_session_does_not_expire_while_a_viewer_waits(hanging, film, hls_clock):
     session = hanging().open(film, idle_timeout=5)
     waiting = session.ask_segment(VIDEO, 0)

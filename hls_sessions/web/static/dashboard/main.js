@@ -58,6 +58,7 @@ function App() {
       <button class="primary" onClick=${() => setView("start")}>Start a film</button>
       <a class="button" href="record">Record</a>
       <button onClick=${() => setView("settings")}>Settings</button>
+      <a class="button" href="guide">Guide</a>
       ${hasLogin && html`<button onClick=${() => post("logout").then(refuse, (problem) => toast(problem.message, { isBad: true }))}>Log out</button>`}
     </header>
     <main>
