@@ -29,6 +29,7 @@ from hls_sessions.cli.settings import settings
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stats import stats
 from hls_sessions.cli.stop import stop
+from hls_sessions.cli.top import top
 from hls_sessions.cli.update import update
 from hls_sessions.cli.verify import verify
 from hls_sessions.cli.version import print_version
@@ -57,6 +58,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve,
     "start": start,
     "list": list_sessions,
+    "top": top,
     "info": info,
     "events": events,
     "history": history,

@@ -20,6 +20,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "hls-sessions list --user anna --state active",
         "hls-sessions list --json | jq -r '.[].session_id'",
     ),
+    "top": ("hls-sessions top", "hls-sessions top --interval 5 --url http://127.0.0.1:8642"),
     "info": ("hls-sessions info 7f3a", "hls-sessions info 7f3a --json | jq .renditions"),
     "events": ("hls-sessions events", "hls-sessions events 7f3a", "hls-sessions events --json | jq .event"),
     "history": ("hls-sessions history 7f3a", "hls-sessions history 7f3a --json"),

@@ -240,6 +240,7 @@ def test_health_that_is_critical_is_an_exit_code(type_, daemon, film):
         (["no-such-command"], 2, "No such command"),
         (["list", "--state", "bogus"], 2, "'pending', 'active', 'paused'"),
         (["list", "--watch"], 2, "events --json"),
+        (["top"], 2, "top needs a terminal"),
         (["list", "--url", "http://127.0.0.1:9"], 5, "Is it running? Start it with hls-sessions serve --media FOLDER"),
         (["info", "no-such-session"], 3, "hls-sessions list shows those that are open."),
         (["start", "missing.mp4"], 4, "hls-sessions settings shows the media roots."),
