@@ -7,12 +7,15 @@ the TOML file named by ``HLS_SESSIONS_CONFIG``, else from the default below.
 from __future__ import annotations
 
 import os
+import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, Secret, ValidationError, ValidationInfo, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -21,10 +24,23 @@ from pydantic_settings import (
 
 from hls_sessions.errors import SettingsRefused
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 LONGEST = 1e10
 """Seconds of the longest time that can be set: some three hundred years. A database holds no number of any size."""
 
+PREFIX = "HLS_SESSIONS_"
+"""What the names of settings begin with in the environment."""
+
+CONFIG = f"{PREFIX}CONFIG"
+"""The variable that names the file."""
+
 Seconds = Annotated[float, Field(gt=0, le=LONGEST, allow_inf_nan=False)]
+
+
+LIKENESS = 0.75
+"""How like a setting a name must be, from 0 to 1, to be taken for a misspelling of it (difflib)."""
 
 
 class _WhileRunning:
@@ -40,9 +56,7 @@ Changeable = Annotated[T, _WhileRunning()]
 class Settings(BaseSettings):
     """All settings. Times are seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HLS_SESSIONS_", extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     media: Annotated[tuple[Path, ...], NoDecode] = ()
     """The folders media may be opened from; in the environment, separated by the system's path separator."""
@@ -216,7 +230,7 @@ class Settings(BaseSettings):
         Raises:
             SettingsRefused: one does not exist, has no such value, or cannot change while the supervisor runs.
         """
-        faults = {name: "there is no such setting" for name in changes if name not in type(self).model_fields}
+        faults = {name: no_such_setting(name) for name in changes if name not in type(self).model_fields}
         known = {name: value for name, value in changes.items() if name not in faults}
         try:
             judged = _Given(**self.model_dump() | known)
@@ -228,6 +242,21 @@ class Settings(BaseSettings):
         if faults:
             raise SettingsRefused(faults)
         return self.model_copy(update=new)
+
+    @classmethod
+    def origins(cls) -> dict[str, str]:
+        """Return where the value of each setting comes from: ``environment``, ``file`` or ``default``.
+
+        Raises:
+            OSError, ValueError: the file or a variable of the environment cannot be read.
+        """
+        file = os.environ.get(CONFIG)
+        in_file = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+        in_environment = EnvSettingsSource(cls)()
+        return {
+            name: "environment" if name in in_environment else "file" if name in in_file else "default"
+            for name in cls.model_fields
+        }
 
     @field_serializer("token", when_used="json-unless-none")
     def _hidden(self, _: object) -> str:
@@ -269,9 +298,9 @@ class Settings(BaseSettings):
         Raises:
             FileNotFoundError: HLS_SESSIONS_CONFIG names no file.
         """
-        config = os.environ.get("HLS_SESSIONS_CONFIG")
+        config = os.environ.get(CONFIG)
         if config and not Path(config).is_file():
-            raise FileNotFoundError(f"HLS_SESSIONS_CONFIG names no file: {config}")
+            raise FileNotFoundError(f"{CONFIG} names no file: {config}")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=config)
 
 
@@ -292,7 +321,26 @@ class _Given(Settings):
 
 def faults_of(error: ValidationError) -> dict[str, str]:
     """Return the faults of settings, by name."""
-    return {".".join(map(str, fault["loc"])): fault["msg"] for fault in error.errors()}
+    found = {}
+    for fault in error.errors():
+        name = ".".join(map(str, fault["loc"]))
+        found[name] = no_such_setting(name) if fault["type"] == "extra_forbidden" else fault["msg"]
+    return found
+
+
+def faults_in(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return the faults of settings that are given, by name, whatever the environment and the file hold."""
+    try:
+        _Given(**values)
+    except ValidationError as error:
+        return faults_of(error)
+    return {}
+
+
+def no_such_setting(name: str) -> str:
+    """Return the fault of a name that no setting has, with the nearest one that there is."""
+    near = get_close_matches(name.lower().replace("-", "_"), Settings.model_fields, 1, LIKENESS)
+    return f"there is no such setting (did you mean {near[0]}?)" if near else "there is no such setting"
 
 
 def in_url(host: str) -> str:

@@ -33,6 +33,7 @@ def test_a_setting_that_stays_as_it_is_may_be_named():
     [
         ({"port": 1}, {"port": "it cannot change while the supervisor runs"}),
         ({"bogus": 1}, {"bogus": "there is no such setting"}),
+        ({"idel-timeout": 1}, {"idel-timeout": "there is no such setting (did you mean idle_timeout?)"}),
         ({"self": 1, "_env_file": 1}, dict.fromkeys(("self", "_env_file"), "there is no such setting")),
         ({"idle_timeout": 0}, {"idle_timeout": "Input should be greater than 0"}),
         ({"idle_timeout": "inf"}, {"idle_timeout": "Input should be a finite number"}),

@@ -1,10 +1,18 @@
-"""The command line, a file per command. All but serve, probe, doctor, verify and guide talk to a daemon over HTTP."""
+"""The command line, a file per command.
+
+All but serve, config, probe, doctor, verify and guide talk to a daemon over HTTP.
+"""
+
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from hls_sessions.cli.config import config
 from hls_sessions.cli.doctor import doctor
 from hls_sessions.cli.download import download
 from hls_sessions.cli.events import events
+from hls_sessions.cli.examples import epilog_of
 from hls_sessions.cli.export import export
 from hls_sessions.cli.guide import guide
 from hls_sessions.cli.health import health
@@ -22,39 +30,61 @@ from hls_sessions.cli.settings import settings
 from hls_sessions.cli.start import start
 from hls_sessions.cli.stats import stats
 from hls_sessions.cli.stop import stop
+from hls_sessions.cli.top import top
 from hls_sessions.cli.update import update
 from hls_sessions.cli.verify import verify
+from hls_sessions.cli.version import print_version
 
 app = typer.Typer(
     name="hls-sessions",
-    help="On-demand HLS sessions: run the daemon, and look after its sessions.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command()(start)
-app.command("list")(list_sessions)
-app.command()(info)
-app.command()(events)
-app.command()(history)
-app.command()(log)
-app.command()(pause)
-app.command()(resume)
-app.command()(stop)
-app.command()(update)
-app.command()(export)
-app.command()(record)
-app.command()(recordings)
-app.command()(download)
-app.command()(stats)
-app.command()(health)
-app.command()(settings)
-app.command()(probe)
-app.command()(doctor)
-app.command()(verify)
-app.command()(guide)
+
+
+@app.callback()
+def hls_sessions(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=print_version, is_eager=True, help="Print the versions of all that matters, and end."
+        ),
+    ] = False,
+) -> None:
+    """On-demand HLS sessions: run the daemon, and look after its sessions."""
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "serve": serve,
+    "start": start,
+    "list": list_sessions,
+    "top": top,
+    "info": info,
+    "events": events,
+    "history": history,
+    "log": log,
+    "pause": pause,
+    "resume": resume,
+    "stop": stop,
+    "update": update,
+    "export": export,
+    "record": record,
+    "recordings": recordings,
+    "download": download,
+    "stats": stats,
+    "health": health,
+    "settings": settings,
+    "config": config,
+    "probe": probe,
+    "doctor": doctor,
+    "verify": verify,
+    "guide": guide,
+}
+"""In the order in which --help lists them."""
+
+for name, command in COMMANDS.items():
+    app.command(name, epilog=epilog_of(name))(command)
 
 
 def main() -> None:

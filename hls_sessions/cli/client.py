@@ -1,4 +1,4 @@
-"""Talking to a running daemon."""
+"""Talking to a running daemon. httpx is loaded only when one is, because ``--help`` answers sooner without it."""
 
 from __future__ import annotations
 
@@ -9,26 +9,38 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 
+from hls_sessions.cli.advice import LIST, UNREACHABLE, with_advice
 from hls_sessions.cli.exits import Exit, exit_for
 from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
-from hls_sessions.settings import in_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    import httpx
 
 Url = Annotated[
     str | None,
     typer.Option("--url", envvar="HLS_SESSIONS_URL", help="The daemon's address; by default that of the settings."),
 ]
-Token = Annotated[str | None, typer.Option("--token", help="The daemon's token; by default that of the settings.")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", help="The daemon's token; by default that of the settings (HLS_SESSIONS_TOKEN)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 TIMEOUT = 60.0
 """Seconds a call may take: opening a file on a slow disk has its own, shorter limit in the daemon."""
+
+
+class Failed(typer.Exit):
+    """The daemon cannot be asked, or it refuses: a sentence, and the exit code of the command that it ends."""
+
+    def __init__(self, sentence: str, code: Exit) -> None:
+        super().__init__(code)
+        self.sentence = sentence
 
 
 class Broken(Exception):
@@ -38,7 +50,13 @@ class Broken(Exception):
 class Daemon:
     """One daemon, by its address. Every failure ends the command with a sentence and an exit code."""
 
-    def __init__(self, url: str | None, token: str | None) -> None:
+    def __init__(self, url: str | None, token: str | None, *, quiet: bool = False, timeout: float = TIMEOUT) -> None:
+        import httpx  # noqa: PLC0415 - as above
+
+        from hls_sessions.settings import in_url  # noqa: PLC0415 - as above
+
+        self.quiet = quiet
+        """Whether failures are not printed, because the caller shows them itself."""
         settings = read_settings()
         self.url = (url or f"http://{in_url(settings.host)}:{settings.port}").rstrip("/")
         if not token and settings.token is not None:
@@ -47,7 +65,7 @@ class Daemon:
         headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
         try:
             # No proxy from the environment: the daemon is asked directly.
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT, trust_env=False)
+            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
         except httpx.InvalidURL as error:
             raise self._no_address(error) from error
         # Its connection ends with this object, because a command ends in many places.
@@ -71,6 +89,7 @@ class Daemon:
 
     def listen(self, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """GET server-sent events, and yield each one's name and data until the daemon ends them."""
+        import httpx  # noqa: PLC0415 - as above
         from httpx_sse import connect_sse  # noqa: PLC0415 - one command alone listens
 
         try:
@@ -78,7 +97,7 @@ class Daemon:
             with connect_sse(self._http, "GET", path) as source:
                 if not source.response.is_success:
                     source.response.read()
-                    raise typer.Exit(_complain_of(source.response))
+                    raise self._refused(source.response)
                 for event in source.iter_sse():
                     yield event.event, event.json()
         except httpx.HTTPError as error:
@@ -92,11 +111,13 @@ class Daemon:
     @contextmanager
     def download(self, path: str, **query: str) -> Iterator[httpx.Response]:
         """GET, and yield the answer, whose content is still to come."""
+        import httpx  # noqa: PLC0415 - as above
+
         try:
             with self._http.stream("GET", path, params=query) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise typer.Exit(_complain_of(answer))
+                    raise self._refused(answer)
                 yield answer
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
@@ -108,11 +129,13 @@ class Daemon:
         Raises:
             Broken: the daemon cannot be reached, or the content breaks off.
         """
+        import httpx  # noqa: PLC0415 - as above
+
         try:
             with self._http.stream("GET", path, params=query, headers=headers) as answer:
                 if not answer.is_success:
                     answer.read()
-                    raise typer.Exit(_complain_of(answer))
+                    raise self._refused(answer)
                 yield answer
         except httpx.HTTPError as error:
             raise Broken(f"The daemon at {self.url} cannot be reached: {error}") from error
@@ -124,18 +147,17 @@ class Daemon:
     def full_id(self, session: str, among: str = "/sessions", key: str = "session_id") -> str:
         """Complete the id of a session, or of something else, from its first characters, where they are unambiguous."""
         if not session:
-            complain("An empty id is no session's.")
-            raise typer.Exit(Exit.USAGE)
+            raise self._failed("An empty id is no session's.", Exit.USAGE)
         if quote(session, safe="", errors="replace") != session:
-            complain(f"There is no session {session!r}.")
-            raise typer.Exit(Exit.NO_SESSION)
+            raise self._failed(f"There is no session {session!r}. {LIST}", Exit.NO_SESSION)
         matches = [each[key] for each in self.get(among) if each[key].startswith(session)]
         if len(matches) > 1:
-            complain(f"{session!r} could be any of {', '.join(matches)}.")
-            raise typer.Exit(Exit.USAGE)
+            raise self._failed(f"{session!r} could be any of {', '.join(matches)}.", Exit.USAGE)
         return matches[0] if matches else session
 
     def _ask(self, method: str, path: str, accepted: Collection[int] = (), **options: Any) -> Any:
+        import httpx  # noqa: PLC0415 - as above
+
         try:
             answer = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
@@ -143,22 +165,33 @@ class Daemon:
         except httpx.InvalidURL as error:
             raise self._no_address(error) from error
         except UnicodeEncodeError as error:
-            complain(f"{error.object!r} is no text.")
-            raise typer.Exit(Exit.USAGE) from error
+            raise self._failed(f"{error.object!r} is no text.", Exit.USAGE) from error
         if answer.status_code == HTTPStatus.NO_CONTENT:
             return None
         is_json = answer.headers.get("Content-Type") == "application/json"
         if is_json and (answer.is_success or answer.status_code in accepted):
             return answer.json()
-        raise typer.Exit(_complain_of(answer))
+        raise self._refused(answer)
 
-    def _no_address(self, error: httpx.InvalidURL) -> typer.Exit:
-        complain(f"{self.url!r} is not an address: {error}.")
-        return typer.Exit(Exit.USAGE)
+    def _no_address(self, error: httpx.InvalidURL) -> Failed:
+        return self._failed(f"{self.url!r} is not an address: {error}.", Exit.USAGE)
 
-    def _unreachable(self, error: httpx.HTTPError) -> typer.Exit:
-        complain(f"The daemon at {self.url} cannot be reached: {error}.")
-        return typer.Exit(Exit.NO_DAEMON)
+    def _unreachable(self, error: httpx.HTTPError) -> Failed:
+        return self._failed(f"The daemon at {self.url} cannot be reached: {error}. {UNREACHABLE}", Exit.NO_DAEMON)
+
+    def _refused(self, answer: httpx.Response) -> Failed:
+        try:
+            problem = answer.json()
+            kind = problem["type"].removeprefix("/problems/")
+            return self._failed(with_advice(problem["detail"], kind), exit_for(kind))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            said = f"{answer.status_code} {answer.reason_phrase}"
+            return self._failed(f"The daemon at {self.url} answered {said}. Is this its address?", Exit.FAILED)
+
+    def _failed(self, sentence: str, code: Exit) -> Failed:
+        if not self.quiet:
+            complain(sentence)
+        return Failed(sentence, code)
 
 
 def _json(body: dict[str, Any] | None) -> dict[str, Any]:
@@ -166,13 +199,3 @@ def _json(body: dict[str, Any] | None) -> dict[str, Any]:
     if body is None:
         return {}
     return {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}
-
-
-def _complain_of(answer: httpx.Response) -> Exit:
-    try:
-        problem = answer.json()
-        complain(problem["detail"])
-        return exit_for(problem["type"].removeprefix("/problems/"))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        complain(f"The daemon answered {answer.status_code} {answer.reason_phrase}. Is this its address?")
-        return Exit.FAILED

@@ -11,6 +11,7 @@ import typer
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.options import read_settings
+from hls_sessions.cli.progress import waiting
 from hls_sessions.cli.screen import complain, print_facts, print_json, print_rows
 from hls_sessions.errors import EncoderUnusable, FfmpegNotFound, SandboxUnusable
 
@@ -31,7 +32,9 @@ def doctor(
 
     settings = read_settings()
     try:
-        binary = inspect_binary(find(ffmpeg or settings.ffmpeg))
+        path = find(ffmpeg or settings.ffmpeg)
+        with waiting("examining ffmpeg"):
+            binary = inspect_binary(path)
     except FfmpegNotFound as error:
         complain(str(error))
         raise typer.Exit(Exit.FAILED) from error
@@ -46,7 +49,8 @@ def doctor(
     sandbox = binary.sandbox
     faults = [*required, *(f"ffmpeg lacks the encoder {name}" for name in binary.missing_encoders)]
     faults += [] if writable else [f"the segments directory {folder} cannot be written to"]
-    trials = try_encoders(binary)
+    with waiting("trying the encoders"):
+        trials = try_encoders(binary)
     encoder: str | None = None
     try:
         encoder = best_encoder(trials, settings.encoder).name

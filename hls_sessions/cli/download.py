@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hls_sessions.cli.client import Daemon, Token, Url
+from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_recording
 from hls_sessions.cli.exits import Exit
-from hls_sessions.cli.screen import complain, progress
+from hls_sessions.cli.progress import progress
+from hls_sessions.cli.screen import complain, print_json
 
 if TYPE_CHECKING:
     import httpx
 
 
+class Kind(StrEnum):
+    """What is fetched of a recording."""
+
+    ORIGINAL = "original"
+    VIDEO = "video"
+    AUDIO = "audio"
+    WAV = "wav"
+    SUBTITLES = "subtitles"
+
+
 def download(
-    recording: Annotated[str, typer.Argument(metavar="ID", help="The recording's id, or its first characters.")],
+    recording: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The recording's id, or its first characters.", autocompletion=complete_recording
+        ),
+    ],
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="The file to write; - for standard output.")
     ] = None,
     kind: Annotated[
-        str,
+        Kind,
         typer.Option(
             help="original: as it arrived; video: with an index; audio: its sound; wav: its samples; subtitles: WebVTT."
         ),
-    ] = "original",
+    ] = Kind.ORIGINAL,
     part: Annotated[
         int | None,
         typer.Option(min=0, help="Which part, where its source came back with another stream. By default all of them."),
     ] = None,
     url: Url = None,
     token: Token = None,
+    as_json: AsJson = False,
 ) -> None:
     """Fetch a recording as far as it has arrived; also while it still goes on."""
+    if as_json and output == "-":
+        complain("Standard output is the recording itself, or JSON about it; not both.")
+        raise typer.Exit(Exit.USAGE)
     daemon = Daemon(url, token)
     session = daemon.full_id(recording, "/recordings", "id")
-    more = {"format": "wav"} if kind == "wav" else {}
+    more = {"format": "wav"} if kind is Kind.WAV else {}
     if part is not None:
         more["part"] = str(part)
-    path = f"/sessions/{session}/files/{'audio' if kind == 'wav' else kind}"
+    path = f"/sessions/{session}/files/{Kind.AUDIO if kind is Kind.WAV else kind}"
     with daemon.download(path, **more) as answer:
         if output == "-":
             for data in answer.iter_bytes():
@@ -60,7 +82,10 @@ def download(
             unfinished.unlink(missing_ok=True)
             complain(f"{name!r} cannot be written: {error.strerror}.")
             raise typer.Exit(Exit.FAILED) from error
-    sys.stderr.write(f"{name}\n")
+    if as_json:
+        print_json({"recording": session, "file": name, "bytes": Path(name).stat().st_size})
+    else:
+        sys.stderr.write(f"{name}\n")
 
 
 def _suffix(answer: httpx.Response) -> str:

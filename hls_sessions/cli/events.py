@@ -9,10 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_session
+from hls_sessions.cli.screen import printable
 
 
 def events(
-    session: Annotated[str | None, typer.Argument(metavar="[ID]", help="Only this session's.")] = None,
+    session: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="Only this session's.", autocompletion=complete_session)
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
@@ -22,7 +26,7 @@ def events(
     path = "/events" if session is None else f"/sessions/{daemon.full_id(session)}/events?subscribe=false"
     with suppress(KeyboardInterrupt):
         for name, data in daemon.listen(path):
-            typer.echo(json.dumps({"event": name} | data) if as_json else _line(name, data))
+            typer.echo(json.dumps({"event": name} | data) if as_json else printable(_line(name, data)))
 
 
 def _line(name: str, data: dict[str, Any]) -> str:

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from hls_sessions.cli.client import AsJson, Broken, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_rendition, complete_session
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.many import as_daemon_sees
-from hls_sessions.cli.screen import complain, print_json, progress
+from hls_sessions.cli.progress import progress
+from hls_sessions.cli.screen import complain, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hls_sessions.cli.screen import ProgressLine
+    from hls_sessions.cli.progress import ProgressLine
 
 PATIENCE: Final = 60.0
 """Seconds without a byte after which a download that broke off is given up."""
@@ -31,10 +33,16 @@ _ID: Final = re.compile(r"[0-9a-f][0-9a-f-]{0,35}")
 
 
 def export(
-    what: Annotated[str, typer.Argument(metavar="FILE|ID", help="A media file, or a session's id.")],
+    what: Annotated[
+        str, typer.Argument(metavar="FILE|ID", help="A media file, or a session's id.", autocompletion=complete_session)
+    ],
     output: Annotated[str | None, typer.Option("--output", "-o", help="The file to write.")] = None,
     rendition: Annotated[
-        str | None, typer.Option(help="The video, as info names it; none: sound alone. By default what phones play.")
+        str | None,
+        typer.Option(
+            help="The video, as info names it; none: sound alone. By default what phones play.",
+            autocompletion=complete_rendition,
+        ),
     ] = None,
     audio: Annotated[
         list[str] | None, typer.Option(help="An audio track, as info names it, or none; may be repeated.")

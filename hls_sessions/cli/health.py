@@ -8,7 +8,7 @@ import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.exits import Exit
-from hls_sessions.cli.screen import clock_time, print_facts, print_json
+from hls_sessions.cli.screen import Coloured, clock_time, print_facts, print_json
 
 
 def health(url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
@@ -24,7 +24,7 @@ def health(url: Url = None, token: Token = None, as_json: AsJson = False) -> Non
 def _facts(found: dict[str, Any]) -> dict[str, object]:
     limit = f" of {found['max_encoders']}" if found["max_encoders"] else ""
     return {
-        "status": found["status"],
+        "status": Coloured(found["status"]),
         **{
             f"reason {number}": f"{reason} {advice}"
             for number, (reason, advice) in enumerate(zip(found["reasons"], found["advice"], strict=True), 1)

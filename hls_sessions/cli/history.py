@@ -7,12 +7,18 @@ from typing import Annotated
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
-from hls_sessions.cli.screen import print_json, print_rows
+from hls_sessions.cli.completion import complete_session
+from hls_sessions.cli.screen import Coloured, print_json, print_rows
 
 
 def history(
     session: Annotated[
-        str, typer.Argument(metavar="ID", help="The session's id; its first characters while it lives.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The session's id; its first characters while it lives.",
+            autocompletion=complete_session,
+        ),
     ],
     url: Url = None,
     token: Token = None,
@@ -26,5 +32,8 @@ def history(
         return
     print_rows(
         ("WHEN", "FROM", "TO", "BY", "WHY"),
-        ((step["at"], step["from_state"], step["to_state"], step["by"], step["reason"]) for step in steps),
+        (
+            (step["at"], Coloured(step["from_state"]), Coloured(step["to_state"]), step["by"], step["reason"])
+            for step in steps
+        ),
     )

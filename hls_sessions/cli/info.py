@@ -7,11 +7,17 @@ from typing import Annotated, Any
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
-from hls_sessions.cli.screen import clock_time, counted, print_facts, print_json, print_rows
+from hls_sessions.cli.completion import complete_session
+from hls_sessions.cli.screen import Coloured, clock_time, counted, print_facts, print_json, print_rows
 
 
 def info(
-    session: Annotated[str, typer.Argument(metavar="ID", help="The session's id, or its first characters.")],
+    session: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The session's id, or its first characters.", autocompletion=complete_session
+        ),
+    ],
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
@@ -30,7 +36,7 @@ def print_session(session: dict[str, Any], url: str) -> None:
     print_facts(
         {
             "session": session["session_id"],
-            "state": session["state"],
+            "state": Coloured(session["state"]),
             "user": session["user"],
             "media": session["media"],
             "spent": ", ".join(f"{name} {clock_time(spent)}" for name, spent in session["seconds_in"].items() if spent),

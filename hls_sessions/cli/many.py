@@ -1,18 +1,29 @@
-"""Choosing many sessions by conditions, and reporting the outcome of each."""
+"""Choosing many sessions by conditions, asking before they end, and reporting the outcome of each."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hls_sessions.cli.completion import complete_user
 from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, print_json
 
-User = Annotated[str | None, typer.Option(help="All of this user's.")]
-State = Annotated[str | None, typer.Option(help="All in this state: pending, active or paused.")]
+
+class LivingState(StrEnum):
+    """The states of a session that has not ended."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+User = Annotated[str | None, typer.Option(help="All of this user's.", autocompletion=complete_user)]
+State = Annotated[LivingState | None, typer.Option(help="All in this state.")]
 Media = Annotated[str | None, typer.Option(help="All of this file: relative to a media root, or absolute.")]
 OlderThan = Annotated[
     float | None, typer.Option(parser=duration, metavar="TIME", help="All that were opened so long ago, like 1h30m.")

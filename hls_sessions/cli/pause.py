@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_session
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.many import All, IdleFor, Media, OlderThan, State, User, choose, named, report
 from hls_sessions.cli.screen import clock_time, complain, print_json
@@ -14,7 +15,10 @@ from hls_sessions.cli.screen import clock_time, complain, print_json
 
 def pause(
     session: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The session's id, or its first characters.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="The session's id, or its first characters.", autocompletion=complete_session
+        ),
     ] = None,
     position: Annotated[float | None, typer.Option(min=0, help="Where the viewer is, in seconds.")] = None,
     user: User = None,

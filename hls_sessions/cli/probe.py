@@ -10,6 +10,7 @@ import typer
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import exit_for
 from hls_sessions.cli.options import read_settings
+from hls_sessions.cli.progress import waiting
 from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, print_rows
 from hls_sessions.errors import SessionError
 
@@ -30,9 +31,9 @@ def probe(
     workers = Workers(settings.sandbox)
     prober = Prober(workers, settings.probe_timeout)
     try:
-        presentation = Presentation.of(
-            prober.probe(file.expanduser().resolve()), settings.segment_length, copy=settings.copy_streams
-        )
+        with waiting("probing"):
+            media = prober.probe(file.expanduser().resolve())
+        presentation = Presentation.of(media, settings.segment_length, copy=settings.copy_streams)
     except SessionError as error:
         complain(str(error))
         raise typer.Exit(exit_for(error.kind)) from error

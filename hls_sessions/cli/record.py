@@ -13,12 +13,13 @@ import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
 from hls_sessions.cli.exits import Exit
-from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json, progress
+from hls_sessions.cli.progress import progress
+from hls_sessions.cli.screen import clock_time, complain, print_facts, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hls_sessions.cli.screen import ProgressLine
+    from hls_sessions.cli.progress import ProgressLine
 
 LOOK = 1.0
 """Seconds between two looks at what can be watched."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_session
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.info import print_session
 from hls_sessions.cli.screen import complain, print_json
@@ -15,7 +16,10 @@ from hls_sessions.cli.screen import complain, print_json
 
 def resume(
     session: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="The session's id, or its first characters.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="The session's id, or its first characters.", autocompletion=complete_session
+        ),
     ] = None,
     snapshot: Annotated[
         typer.FileText | None, typer.Option(help="A snapshot that pause --json printed; - for standard input.")

@@ -1,34 +1,45 @@
-"""Output: tables on standard output, complaints on standard error, JSON if asked for."""
+"""Output: tables on standard output, complaints on standard error, JSON if asked for.
+
+rich is loaded only where something is printed with it, because ``--help`` and completion answer sooner without it.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    FileSizeColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TransferSpeedColumn,
-)
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.counters import COUNTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.text import Text
 
 WIDTH = 200
 """Columns a table may have. A narrower terminal wraps its lines, which is easier to read and to copy from than
 cells of three characters each."""
+
+STYLES: Final = {
+    "pending": "yellow",
+    "active": "green",
+    "paused": "cyan",
+    "failed": "bold red",
+    "healthy": "green",
+    "warning": "yellow",
+    "critical": "bold red",
+}
+"""The colours of states and of health, as rich spells them. NO_COLOR switches them off, as no terminal does."""
+
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that a terminal obeys instead of showing them."""
+
+
+class Coloured(str):
+    """A word that has its colour of STYLES on a terminal."""
+
+    __slots__ = ()
 
 
 def print_json(value: Any) -> None:
@@ -36,53 +47,26 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table, a row per thing."""
+def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]], *, error: bool = False) -> None:
+    """Print a table, a row per thing; on standard error where ``error`` says so."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    Console(width=WIDTH).print(table)
+        table.add_row(*(cell(value) for value in row))
+    Console(width=WIDTH, stderr=error).print(table)
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """Print a line per fact. Lines are not broken here, because an address must be in one piece to be copied."""
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     width = max(map(len, facts))
+    console = Console(highlight=False, soft_wrap=True)
     for name, value in facts.items():
-        sys.stdout.write(f"{name:<{width}}  {'-' if value is None else value}\n")
-    sys.stdout.flush()
-
-
-class ProgressLine:
-    """A line on a terminal that shows how many bytes have come. Any thread may use it."""
-
-    def __init__(self, shown: Progress, task: TaskID) -> None:
-        self._shown = shown
-        self._task = task
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is a terminal to show it on."""
-        return not self._shown.disable
-
-    def advance(self, more: int) -> None:
-        """Show more bytes."""
-        self._shown.advance(self._task, more)
-
-    def say(self, description: str) -> None:
-        """Show a description."""
-        self._shown.update(self._task, description=description)
-
-
-@contextmanager
-def progress(what: str, total: int | None = None) -> Iterator[ProgressLine]:
-    """Show on a terminal how many bytes have come; of a total, if it is known."""
-    size = FileSizeColumn() if total is None else DownloadColumn()
-    columns = (TextColumn("{task.description}"), size, TransferSpeedColumn(), TimeElapsedColumn())
-    bar = (BarColumn(),) if total is not None else ()
-    console = Console(stderr=True)
-    with Progress(*bar, *columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task(what, total=total)
-        yield ProgressLine(shown, task)
+        console.print(Text.assemble(f"{name:<{width}}  ", cell(value)))
 
 
 def complain(sentence: str) -> None:
@@ -107,6 +91,15 @@ def counted(found: Mapping[str, Any]) -> dict[str, str]:
     return {label: ", ".join(parts) for label, parts in facts.items()}
 
 
-def _cell(value: object) -> Text:
+def printable(text: str) -> str:
+    """Return a text without what a terminal would obey: the names of files and users are anybody's."""
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def cell(value: object) -> Text:
+    """Return a value as it is shown; a missing one as a dash."""
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     # Text, so that a file called "[red]" is a file called "[red]".
-    return Text("-" if value is None else str(value), overflow="fold")
+    style = STYLES.get(value, "") if isinstance(value, Coloured) else ""
+    return Text("-" if value is None else printable(str(value)), style=style, overflow="fold")

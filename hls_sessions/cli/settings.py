@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_setting
 from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.screen import complain, print_json, print_rows
@@ -17,7 +18,11 @@ from hls_sessions.cli.screen import complain, print_json, print_rows
 def settings(
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[set NAME=VALUE…]", help="What to change: durations like 90 or 5m, counts or none."),
+        typer.Argument(
+            metavar="[set NAME=VALUE…]",
+            help="What to change: durations like 90 or 5m, counts or none.",
+            autocompletion=complete_setting,
+        ),
     ] = None,
     url: Url = None,
     token: Token = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from hls_sessions.cli.client import AsJson, Daemon, Token, Url
+from hls_sessions.cli.completion import complete_session
 from hls_sessions.cli.duration import duration
 from hls_sessions.cli.exits import Exit
 from hls_sessions.cli.many import All, IdleFor, Media, OlderThan, State, User, choose, named, report
@@ -15,7 +16,10 @@ from hls_sessions.cli.screen import complain
 
 def update(
     session: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A session's id, or its first characters.")
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="A session's id, or its first characters.", autocompletion=complete_session
+        ),
     ] = None,
     idle_timeout: Annotated[
         float | None, typer.Option(parser=duration, metavar="TIME", help="Without anything for so long, it expires.")

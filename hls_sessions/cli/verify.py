@@ -10,6 +10,7 @@ import typer
 
 from hls_sessions.cli.client import AsJson
 from hls_sessions.cli.exits import Exit
+from hls_sessions.cli.progress import counting
 from hls_sessions.cli.screen import complain, print_json, print_rows
 
 
@@ -30,7 +31,8 @@ def verify(
     from hls_sessions.verify import verify as judge  # noqa: PLC0415 - the same
 
     try:
-        report = judge(url, source)
+        with counting("verifying") as line:
+            report = judge(url, source, line.show)
     except Unreadable as error:
         complain(f"{source} cannot be read: {error}.")
         raise typer.Exit(Exit.NO_MEDIA) from error

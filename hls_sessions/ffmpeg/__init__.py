@@ -1,17 +1,18 @@
 """Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
-from hls_sessions.ffmpeg.binary import Binary, find, inspect_binary
+from hls_sessions.ffmpeg.binary import Binary, ask_version, find, inspect_binary
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
 from hls_sessions.ffmpeg.known_holes import known_holes
+from hls_sessions.ffmpeg.libav import libav_versions
 from hls_sessions.ffmpeg.lookups import PATIENCE as LOOKUP_PATIENCE
 from hls_sessions.ffmpeg.lookups import Lookups
 from hls_sessions.ffmpeg.methods import Method, methods
 from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_for
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
-from hls_sessions.ffmpeg.sandbox import Access, Sandbox
+from hls_sessions.ffmpeg.sandbox import Access, Sandbox, sandbox_here
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.thumbnails import ThumbnailMaker
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
@@ -48,6 +49,7 @@ __all__ = [
     "Worker",
     "WorkerFailed",
     "Workers",
+    "ask_version",
     "best_encoder",
     "boot_id",
     "choose_encoder",
@@ -56,9 +58,11 @@ __all__ = [
     "grew",
     "inspect_binary",
     "known_holes",
+    "libav_versions",
     "methods",
     "plan_run",
     "request_for",
+    "sandbox_here",
     "try_encoders",
     "version_of",
 ]

@@ -100,6 +100,18 @@ def find(setting: str | Path | None = None) -> str:
     return shutil.which("ffmpeg") or _from_wheel()
 
 
+def ask_version(path: str) -> str:
+    """Return the version of an ffmpeg.
+
+    Raises:
+        FfmpegNotFound: it does not run, or is not ffmpeg.
+    """
+    version = re.match(r"ffmpeg version (\S+)", _ask(path, "-version"))
+    if version is None:
+        raise FfmpegNotFound([path])
+    return version[1]
+
+
 @cache
 def inspect_binary(path: str) -> Binary:
     """Ask a binary for its version and abilities, once per process.
@@ -110,11 +122,8 @@ def inspect_binary(path: str) -> Binary:
         FfmpegNotFound: it does not run, or is not ffmpeg.
     """
     begun = time.monotonic()
-    banner = _ask(path, "-version")
+    version = ask_version(path)
     start_up = time.monotonic() - begun
-    version = re.match(r"ffmpeg version (\S+)", banner)
-    if version is None:
-        raise FfmpegNotFound([path])
     with ThreadPoolExecutor() as threads:
         trial = threads.submit(_segment_times_and_sync_option, path)
         noise = threads.submit(_ask, path, *NOISE.split())
@@ -122,7 +131,7 @@ def inspect_binary(path: str) -> Binary:
         absolute_segment_times, sync_option = trial.result()
     return Binary(
         path,
-        version[1],
+        version,
         frozenset(name for names in _coders("encoder", codecs).values() for name in names),
         absolute_segment_times,
         start_up,

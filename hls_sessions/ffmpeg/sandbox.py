@@ -305,6 +305,11 @@ def describe(support: Support, *, files: bool = True) -> str:
             return "none"
 
 
+def sandbox_here() -> str:
+    """Say what holds on this machine, whichever ffmpeg is confined."""
+    return describe(support())
+
+
 def sandbox_for(path: str, mode: Mode, wrappers: Sequence[str] = ()) -> Sandbox:
     """Find out how an ffmpeg can be confined here.
 

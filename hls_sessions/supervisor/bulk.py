@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hls_sessions.otp import Clock, Registry
-    from hls_sessions.session import State
+    from hls_sessions.session import Session, State
     from hls_sessions.supervisor.filter import Filter
     from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.sessions import Entry, SessionTable
@@ -79,6 +79,10 @@ class BulkOperations:
         self._media_roots = media_roots
         self._clock = clock
         self._registry = registry
+
+    def find(self, wanted: Filter) -> list[Session]:
+        """Return the sessions that a filter matches at this moment, the oldest first."""
+        return [meant.entry.session for meant in self._meant(wanted)]
 
     def stop(self, wanted: Filter, reason: str, end: Callable[[Entry], None]) -> list[Outcome]:
         """End sessions; ``end`` frees all that a session used."""

@@ -414,6 +414,14 @@ class Supervisor:
         if not runtime.is_over:
             runtime.tree.end(entry)
 
+    def find_many(self, wanted: Filter) -> list[Session]:
+        """Return all sessions that a filter matches at this moment, the oldest first. This does not count as activity.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        return self._running().bulk.find(wanted)
+
     def stop_many(self, wanted: Filter) -> list[Outcome]:
         """End all sessions that a filter matches, as ``close`` does, and return the outcome of each.
 

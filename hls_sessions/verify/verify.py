@@ -20,7 +20,7 @@ from hls_sessions.verify.findings import Looked, Report
 from hls_sessions.verify.rules import judge_master, judge_media, judge_text, judge_webvtt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TIMEOUT = 120.0
@@ -61,10 +61,17 @@ class _Rendition:
     """Whether it is subtitles."""
 
 
-def verify(url: str, source: Path | None = None) -> Report:
+def verify(
+    url: str, source: Path | None = None, on_segment: Callable[[str, int, int], object] = lambda *_: None
+) -> Report:
     """Fetch and judge all of a presentation; with the file it was made from, compare the time of every frame with it.
 
     What is fetched is decoded by a process that can neither read files nor use the network.
+
+    Args:
+        url: the address of a master or media playlist.
+        source: the file it was made from.
+        on_segment: called before each segment with its playlist, its number, and how many the playlist has.
 
     Raises:
         Unreachable: there is no playlist at that address.
@@ -75,7 +82,7 @@ def verify(url: str, source: Path | None = None) -> Report:
     with closing(Workers()) as workers, closing(PacketReader(workers)) as reader:
         truth = {track.kind: track for track in reversed(reader.read_file(source))} if source else {}
         with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
-            _judge(_Player(http, reader, report), truth, report)
+            _judge(_Player(http, reader, report, on_segment), truth, report)
     return report
 
 
@@ -119,7 +126,10 @@ def _read(answer: httpx.Response) -> bytes:
 class _Player:
     """Fetches playlists and segments, and judges them."""
 
-    def __init__(self, http: httpx.Client, reader: PacketReader, report: Report) -> None:
+    def __init__(
+        self, http: httpx.Client, reader: PacketReader, report: Report, on_segment: Callable[[str, int, int], object]
+    ) -> None:
+        self._on_segment = on_segment
         self._http = http
         self._reader = reader
         self._report = report
@@ -163,6 +173,7 @@ class _Player:
         tracks: dict[str, dict[int, Track]] = {}
         gaps: set[int] = set()
         for number, segment in enumerate(playlist.segments):
+            self._on_segment(where, number, len(playlist.segments))
             address = _path(segment.absolute_uri)
             init = self._bytes(segment.init_section.absolute_uri) if segment.init_section else b""
             answer = self._fetch(segment.absolute_uri)

@@ -163,6 +163,13 @@ async def list_sessions(
     return [answer(info, request) for info in infos if state is None or state.value == info.state]
 
 
+@router.post("/sessions/find")
+async def find_sessions(wanted: Filter, supervisor: Supervised, request: Request) -> list[SessionAnswer]:
+    """List the sessions that meet the filter, the oldest first. Being listed does not count as activity."""
+    infos = await _peeked(await Threads.OPERATING.run(supervisor.find_many, wanted))
+    return [answer(info, request) for info in infos]
+
+
 @router.post("/sessions/stop")
 async def stop_sessions(wanted: Filter, supervisor: Supervised) -> list[Outcome]:
     """End all sessions that meet the filter; answered with the outcome of each when everything they used is freed."""

@@ -84,6 +84,23 @@ def test_log_shows_how_the_encoders_of_a_session_ended_and_what_they_said(run, s
     assert said.endswith("  video-90p run 1  Out of tea")
     assert ended.endswith("  video-90p run 1  (ended with exit code 1)")
     assert (entry["process"], entry["lines"]) == ("video-90p run 1", ["Out of tea"])
+    assert run("log", session, "--rendition", "audio-0", "--url", daemon.url).stdout == ""
+    of_video = run("log", session, "--rendition", "video-90p", "--url", daemon.url).stdout
+    assert "Out of tea" in of_video
+
+
+def test_log_that_is_followed_prints_an_object_per_line_for_programs(type_, start_daemon, tmp_path, hls_clip):
+    daemon = start_daemon(HLS_SESSIONS_FFMPEG=str(failing_ffmpeg(tmp_path, times=1, says="Out of tea")))
+    session = daemon.open(hls_clip(size="160x90", seconds=3))["session_id"]
+    daemon.http.get(f"/sessions/{session}/video-90p/0.m4s")
+    command = [sys.executable, "-m", "hls_sessions", "log", session, "--follow", "--json", "--url", daemon.url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as log:
+        first = json.loads(log.stdout.readline())
+        daemon.http.delete(f"/sessions/{session}")
+        others = [json.loads(line) for line in log.stdout]
+
+    assert (first["process"], first["line"]) == ("video-90p run 1", "Out of tea")
+    assert others[0]["line"] == "(ended with exit code 1)"
 
 
 def test_pause_and_resume_say_what_they_did(run, daemon, film):
@@ -137,7 +154,7 @@ def test_events_are_printed_until_the_session_ends(daemon, film):
 def test_stop_ends_sessions_and_says_which(run, daemon, film):
     ids = [daemon.open(film)["session_id"] for _ in range(2)]
 
-    stopped = run("stop", *ids)
+    stopped = run("stop", *ids, "--yes")
 
     assert stopped.returncode == 0
     assert stopped.stdout.splitlines() == [f"stopped {session}" for session in ids]
@@ -147,7 +164,7 @@ def test_stop_ends_sessions_and_says_which(run, daemon, film):
 def test_stop_goes_on_after_one_that_is_not_there(type_, daemon, film):
     session = daemon.open(film)["session_id"]
 
-    stopped = type_("stop", "nothing", session)
+    stopped = type_("stop", "nothing", session, "-y")
 
     assert stopped.returncode == 3
     assert "There is no session 'nothing'." in stopped.stderr
@@ -221,6 +238,16 @@ def test_health_that_is_critical_is_an_exit_code(type_, daemon, film):
         (["start", "no text \udcff.mp4"], 4, "There is no file 'no text \\udcff.mp4' under the media roots."),
         (["start"], 2, "Missing argument"),
         (["no-such-command"], 2, "No such command"),
+        (["list", "--state", "bogus"], 2, "'pending', 'active', 'paused'"),
+        (["list", "--watch"], 2, "events --json"),
+        (["top"], 2, "top needs a terminal"),
+        (["list", "--url", "http://127.0.0.1:9"], 5, "Is it running? Start it with hls-sessions serve --media FOLDER"),
+        (["info", "no-such-session"], 3, "hls-sessions list shows those that are open."),
+        (["start", "missing.mp4"], 4, "hls-sessions settings shows the media roots."),
+        (["download", "no-such-recording"], 3, "hls-sessions recordings shows those that are kept."),
+        (["download", "5d0e", "-o", "-", "--json"], 2, "not both"),
+        (["stop", "7f3a", "91cc"], 2, "--yes ends them without a question"),
+        (["stop", "--all"], 2, "--yes ends them without a question"),
     ],
 )
 def test_a_failure_has_a_sentence_and_an_exit_code(run, arguments, code, sentence):
@@ -234,7 +261,7 @@ def test_a_failure_has_a_sentence_and_an_exit_code(run, arguments, code, sentenc
 def test_a_name_that_is_no_text_is_refused_in_a_sentence_of_a_process_too(type_):
     failed = type_("info", "no text \udcff")
 
-    assert failed.stderr == "hls-sessions: There is no session 'no text \\udcff'.\n"
+    assert failed.stderr.startswith("hls-sessions: There is no session 'no text \\udcff'. hls-sessions list shows")
     assert (failed.returncode, failed.stdout) == (3, "")
 
 
@@ -246,6 +273,7 @@ def test_a_guarded_daemon_wants_its_token(start_daemon):
     listed = subprocess.run([*command, "--token", "secret"], capture_output=True, text=True, timeout=30, check=False)
 
     assert (refused.returncode, listed.returncode) == (6, 0)
+    assert "Give it with --token, or in HLS_SESSIONS_TOKEN." in refused.stderr
 
 
 def test_a_token_need_not_be_ascii(start_daemon):
@@ -281,6 +309,8 @@ def test_a_file_is_recorded_listed_and_fetched(daemon, run, tmp_path):
     assert (tmp_path / "fetched.mkv").read_bytes() == data
     run("download", recorded["session_id"], "--kind", "audio", "-o", str(tmp_path / "sound.m4a"))
     assert (tmp_path / "sound.m4a").read_bytes()[4:8] == b"ftyp"
+    told = run("download", recorded["session_id"], "-o", str(tmp_path / "again.mkv"), "--json")
+    assert json.loads(told.stdout)["bytes"] == len(data)
     assert run("download", recorded["session_id"], "--part", "9").returncode == Exit.FAILED
     assert run("download", recorded["session_id"], "-o", "/nowhere/file").returncode == Exit.FAILED
     assert run("record", str(tmp_path / "nothing")).returncode == Exit.NO_MEDIA
@@ -294,4 +324,6 @@ def test_the_guide_is_listed_and_shown(run):
 
     assert "pages" in listed
     assert page.stdout.startswith("# The pages\n")
+    assert json.loads(run("guide", "--json").stdout)[0].keys() == {"page", "about"}
+    assert json.loads(run("guide", "pages", "--json").stdout)["text"] == page.stdout
     assert (nothing.returncode, "Its pages are" in nothing.stderr) == (Exit.USAGE, True)

@@ -94,7 +94,7 @@ BAD = {
     "idle_timeout = \n": "The settings cannot be read",
     "idle_timeout = -1\n": "idle_timeout: Input should be greater than 0",
     "idle_timeout = 60\ncopy_streams = false\n": "copy_streams: it cannot change while the supervisor runs",
-    "idle_timeout = 60\nbogus = 1\n": "bogus: Extra inputs are not permitted",
+    "idle_timeout = 60\nbogus = 1\n": "bogus: there is no such setting",
 }
 """Texts of a settings file, each with the reason why it is refused."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
@@ -187,6 +189,14 @@ def test_a_server_that_is_no_daemon_is_not_taken_for_one(command, code):
 
     assert failed.exit_code == code
     assert failed.stderr.startswith("hls-sessions: The daemon")
+
+
+def test_the_command_line_loads_only_what_its_help_needs():
+    heavy = ("httpx", "pydantic", "rich.console", "fastapi", "sqlalchemy", "av", "pykka")
+    script = f"import sys, hls_sessions.cli; print(*[name for name in {heavy} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+
+    assert loaded.stdout.split() == []
 
 
 def test_help_names_every_command():

@@ -50,6 +50,15 @@ def test_stopping_many_ends_those_that_are_meant_with_all_they_cost(supervisor, 
     assert (anna.history[-1].to_state, anna.history[-1].reason) == ("completed", "an operator stopped it")
 
 
+def test_finding_many_returns_those_that_are_meant_and_does_nothing_to_them(supervisor, hls_clock, anna, ben):
+    hls_clock.advance(100)
+    ben.heartbeat()
+
+    assert supervisor.find_many(Filter(all=True)) == [anna, ben]
+    assert supervisor.find_many(Filter(idle_for=50)) == [anna]
+    assert supervisor.sessions() == [anna, ben]
+
+
 def test_all_can_be_stopped_and_then_nothing_is_meant(supervisor, anna, ben):
     assert done(supervisor.stop_many(Filter(all=True))) == [anna.id, ben.id]
     assert supervisor.stop_many(Filter(all=True)) == []

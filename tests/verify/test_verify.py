@@ -93,6 +93,15 @@ def test_a_right_recording_is_right(url, film):
     assert report.renditions[0].worst_deviation_ms == 0
 
 
+def test_a_caller_is_told_of_each_segment_before_it_is_judged(url):
+    told = []
+
+    report = verify(url, on_segment=lambda *segment: told.append(segment))
+
+    counts = {looked.rendition: looked.segments for looked in report.renditions}
+    assert told == [(name, number, many) for name, many in counts.items() for number in range(many)]
+
+
 RIGHT = {
     "frames shorter than the priming of the audio": Film(seconds=3.0, rate="60", container="mkv", gop=250),
     "video that begins late": Film(seconds=3.0, lag=-900, container="mkv"),

@@ -14,6 +14,14 @@ def sessions(http, film) -> dict[str, str]:
     }
 
 
+def test_many_are_found_by_a_filter_and_go_on(http, sessions):
+    found = http.post("/sessions/find", json={"user": "anna"}).json()
+
+    assert [session["session_id"] for session in found] == [sessions["anna"]]
+    assert found[0]["player_url"] == f"/watch/{sessions['anna']}"
+    assert [session["state"] for session in http.get("/sessions").json()] == ["active", "active"]
+
+
 def test_many_are_stopped_by_a_filter(http, sessions):
     answer = http.post("/sessions/stop", json={"user": "anna"})
 
