@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# It is a project of its own, which test_package.py runs.
+collect_ignore = ["example_project"]
+
 BOUND = 30
 """Seconds after which an event that did not happen counts as never."""
 
