@@ -37,6 +37,8 @@ class FakeRun:
 
     speed: float | None = None
     """Seconds of film that it makes in a second, as ffmpeg's ``speed=``; None for as many as it can."""
+    bit_rate: int | None = None
+    """Bits that a second of film takes, for tests of budgets; as few as they can be when None."""
     start_delay: float = 0.0
     """Seconds before it reads or writes anything."""
     end_after: int | None = None

@@ -239,6 +239,14 @@ def test_one_with_a_speed_takes_its_time_for_each_segment(run, until):
     assert slow.made == [False] * 4
 
 
+def test_one_with_a_bit_rate_makes_segments_as_large_as_that(run):
+    large = run(bit_rate=80_000)
+
+    assert large.end() == 0
+    assert large.made == [True] * 4
+    assert [(large.folder / f"{number}.m4s").stat().st_size for number in range(4)] == [10_000, 10_000, 20_000, 20_000]
+
+
 def test_it_imports_nothing_of_this_package(hls_fake_ffmpeg):
     """It would take longer to start than the real one."""
     words = shlex.split(hls_fake_ffmpeg().read_text(), comments=True)

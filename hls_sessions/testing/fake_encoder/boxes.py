@@ -58,6 +58,12 @@ def fragment(time: int, samples: list[tuple[int, bytes]], *, all_sync: bool) -> 
     return moof + _box(b"mdat", *(data for _, data in samples))
 
 
+def filled(data: bytes, seconds: float, bit_rate: int | None) -> bytes:
+    """Make a segment as large as its bit rate says, by a box of free space (8.1.2), which players pass over."""
+    missing = round(seconds * (bit_rate or 0) / 8) - len(data)
+    return data + _box(b"free", bytes(missing - 8)) if missing >= 8 else data  # noqa: PLR2004 - an empty box
+
+
 def _init(scale: int, handler: bytes, media_header: bytes, entry: bytes, size: bytes) -> bytes:
     data_info = _box(b"dinf", _box(b"dref", bytes(4), _u32(1), _box(b"url ", _u32(1))))
     empty = [_box(kind, bytes(8)) for kind in (b"stts", b"stsc", b"stco")]

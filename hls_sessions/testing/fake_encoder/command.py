@@ -7,7 +7,7 @@ import sys
 import time
 from itertools import pairwise
 
-from .boxes import audio_init, fragment, video_init
+from .boxes import audio_init, filled, fragment, video_init
 from .films import Unknown, frame_times
 from .h264 import Grey
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         """The fields of a FakeRun."""
 
         speed: float | None
+        bit_rate: int | None
         start_delay: float
         end_after: int | None
         stall_after: int | None
@@ -101,7 +102,7 @@ def _write(segments: Iterator[Segment], folder: str, behaviour: Behaviour) -> in
     for number, seconds, data in segments:
         if made == behaviour["end_after"]:
             return 0
-        content = GARBAGE if number in behaviour["garbage"] else data
+        content = GARBAGE if number in behaviour["garbage"] else filled(data, seconds, behaviour["bit_rate"])
         with open(f"{folder}/{number}.m4s", "wb", buffering=0) as file:  # noqa: PTH123 - pathlib takes long to import
             file.write(content[: len(content) // 2])
             if made in {behaviour["stall_after"], behaviour["crash_after"]}:
