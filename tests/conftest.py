@@ -167,9 +167,9 @@ def paced(double):
 
 
 @pytest.fixture
-def slow_ffmpeg(paced):
-    """The path of an ffmpeg that takes a quarter of a second for a second of film."""
-    return paced(4)
+def slow_ffmpeg(hls_fake_ffmpeg):
+    """The path of an ffmpeg that takes a quarter of a second for a second of film; it is a fake, which costs little."""
+    return str(hls_fake_ffmpeg(speed=4))
 
 
 @pytest.fixture
