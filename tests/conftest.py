@@ -3,28 +3,27 @@ from __future__ import annotations
 import os
 import select
 import shlex
-import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-import httpx
 import psutil
 import pytest
 from hypothesis import settings
 
 from hls_sessions.ffmpeg import find
-from hls_sessions.testing import session_directories, spare
+from hls_sessions.testing import Daemon, serve, session_directories, spare
 from hls_sessions.testing.doubles import answers_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+
+# It is a project of its own, which test_package.py runs.
+collect_ignore = ["example_project"]
 
 BOUND = 30
 """Seconds after which an event that did not happen counts as never."""
@@ -168,80 +167,20 @@ def paced(double):
 
 
 @pytest.fixture
-def slow_ffmpeg(paced):
-    """The path of an ffmpeg that takes a quarter of a second for a second of film."""
-    return paced(4)
-
-
-@dataclass
-class Daemon:
-    """A running ``hls-sessions serve``."""
-
-    process: subprocess.Popen[str]
-    url: str
-    http: httpx.Client
-
-    def open(self, media: Path | str, **more) -> dict:
-        answer = self.http.post("/sessions", json={"media": str(media), **more})
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal it, and return its exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(timeout=BOUND)
-
-
-def serve(segments: Path, roots: list[Path], *options: str, **environment: str) -> Daemon:
-    """Start a daemon, and return it when it is ready."""
-    command = [sys.executable, "-m", "hls_sessions", "serve", "--port", "0", "--segments-dir", str(segments)]
-    command += [argument for root in roots for argument in ("--media", str(root))]
-    process = subprocess.Popen(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        # The result of a test must not depend on the machine's hardware.
-        env=os.environ | {"HLS_SESSIONS_ENCODER": "libx264"} | environment,
-    )
-    ready = process.stdout.readline()
-    assert ready.startswith("hls-sessions ready on "), ready
-    url = ready.split()[-1]
-    return Daemon(process, url, httpx.Client(base_url=url, timeout=60, trust_env=False))
-
-
-@pytest.fixture(scope="session")
-def quick_ffmpeg(tmp_path_factory):
-    """The path of the usual ffmpeg, behind a script that answers what every daemon asks first."""
-    folder = tmp_path_factory.mktemp("quick")
-    script = folder / "ffmpeg"
-    script.write_text(f"#!/bin/sh\n{answers_as(find(), folder)}\n")
-    script.chmod(0o755)
-    return str(script)
+def slow_ffmpeg(hls_fake_ffmpeg):
+    """The path of an ffmpeg that takes a quarter of a second for a second of film; it is a fake, which costs little."""
+    return str(hls_fake_ffmpeg(speed=4))
 
 
 @pytest.fixture
-def start_daemon(hls_clip_folder, hls_segments_dir, tmp_path, quick_ffmpeg):
-    """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
-    daemons: list[Daemon] = []
+def start_daemon(hls_daemon, hls_clip_folder, tmp_path):
+    """Return a function that starts a daemon, which also serves what the test makes in its own folder."""
 
     def start(*options: str, media: Path | None = None, **environment: str) -> Daemon:
         roots = [media] if media else [hls_clip_folder, tmp_path]
-        # A test leaves nothing behind, unless it says so.
-        defaults = {
-            "XDG_STATE_HOME": str(tmp_path / "state-home"),
-            "HLS_SESSIONS_DRAIN": "true",
-            "HLS_SESSIONS_FFMPEG": quick_ffmpeg,
-        }
-        daemons.append(serve(hls_segments_dir, roots, *options, **defaults | environment))
-        return daemons[-1]
+        return hls_daemon(*options, media=roots, environment=environment)
 
-    yield start
-
-    for daemon in daemons:
-        daemon.http.close()
-        code = daemon.stop() if daemon.process.poll() is None else None
-        daemon.process.stdout.close()
-        assert code in {None, 0}
+    return start
 
 
 @dataclass
@@ -277,7 +216,7 @@ class SharedDaemon(Daemon):
 
 
 @pytest.fixture(scope="session")
-def share_daemon(hls_clip_folder, tmp_path_factory, quick_ffmpeg):
+def share_daemon(hls_clip_folder, tmp_path_factory, hls_quick_ffmpeg):
     """Return a context with a daemon for several tests. In the end it must stop well, and leave no session."""
 
     @contextmanager
@@ -286,10 +225,10 @@ def share_daemon(hls_clip_folder, tmp_path_factory, quick_ffmpeg):
         defaults = {
             "XDG_STATE_HOME": str(state),
             "HLS_SESSIONS_DRAIN": "true",
-            "HLS_SESSIONS_FFMPEG": quick_ffmpeg,
+            "HLS_SESSIONS_FFMPEG": hls_quick_ffmpeg,
         }
         options = () if token is None else ("--token", token)
-        started = serve(segments, [media, hls_clip_folder], *options, **defaults | environment)
+        started = serve(segments, [media, hls_clip_folder], *options, environment=defaults | environment)
         spare(started.process.pid)
         with started.process, started.http:
             yield SharedDaemon(**vars(started), segments=segments, media=media, token=token)

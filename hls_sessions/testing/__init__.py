@@ -1,8 +1,11 @@
-"""For tests that drive ffmpeg through this package: films, doubles, faults, leftovers, and the pytest plugin."""
+"""For tests that drive ffmpeg through this package: fixtures, films, doubles, a client, faults, leftovers."""
 
 from hls_sessions.otp import ManualClock
+from hls_sessions.testing.client import Faulty, HlsClient, Played
 from hls_sessions.testing.clips import Clip, make
-from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, runs_of
+from hls_sessions.testing.daemon import Daemon, serve
+from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, quick_ffmpeg, runs_of
+from hls_sessions.testing.fake_ffmpeg import FakeRun, fake_ffmpeg
 from hls_sessions.testing.leftovers import child_processes, session_directories, spare, threads
 from hls_sessions.testing.seams import (
     Disk,
@@ -20,14 +23,20 @@ from hls_sessions.testing.seams import (
 
 __all__ = [
     "Clip",
+    "Daemon",
     "Disk",
+    "FakeRun",
+    "Faulty",
+    "HlsClient",
     "ManualClock",
+    "Played",
     "actor_of",
     "busy",
     "child_processes",
     "counted_bytes",
     "crash",
     "failing_ffmpeg",
+    "fake_ffmpeg",
     "hanging_ffmpeg",
     "hanging_share",
     "lost_timers",
@@ -35,7 +44,9 @@ __all__ = [
     "nvenc_ffmpeg",
     "out_of_resources",
     "process_of",
+    "quick_ffmpeg",
     "runs_of",
+    "serve",
     "session_directories",
     "spare",
     "storage_that_fails",

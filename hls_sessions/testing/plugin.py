@@ -1,8 +1,11 @@
 """The pytest plugin: fixtures for tests that drive ffmpeg through hls_sessions.
 
-``hls_clip`` makes small films, ``hls_supervisor`` starts supervisors that are stopped after the test,
-``hls_live_source`` is a source of live input that can be cut and stalled, ``hls_clock`` is a clock that the test
-advances, ``hls_nothing_left`` fails a test that leaves something behind.
+``hls_clip`` makes small films, ``hls_supervisor`` starts supervisors and ``hls_daemon`` daemons that are stopped after
+the test, ``hls_client`` plays and judges HLS, ``hls_fake_ffmpeg`` makes an ffmpeg that is quick and misbehaves on
+request, ``hls_live_source`` is a source of live input that can be cut and stalled, ``hls_clock`` is a clock that the
+test advances, ``hls_nothing_left`` fails a test that leaves something behind.
+
+Nothing is shared by the processes of pytest-xdist: each has folders, films and ports of its own.
 """
 
 from __future__ import annotations
@@ -20,10 +23,16 @@ from hls_sessions.ffmpeg import Workers
 from hls_sessions.ffmpeg.workers import PROBE
 from hls_sessions.otp import ManualClock
 from hls_sessions.testing import clips, leftovers
+from hls_sessions.testing.client import HlsClient
+from hls_sessions.testing.daemon import Daemon, serve, variables
+from hls_sessions.testing.doubles import quick_ffmpeg
+from hls_sessions.testing.fake_ffmpeg import FakeRun, fake_ffmpeg
 from hls_sessions.testing.live_source import LiveSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from hls_sessions import Session
 
 
 PATIENCE = 5.0
@@ -43,6 +52,39 @@ class StartSupervisor(Protocol):
 
     def __call__(self, *, clock: ManualClock | None = None, **settings: Any) -> Supervisor:
         """Return the running supervisor."""
+        ...
+
+
+class MakeFakeFfmpeg(Protocol):
+    """Makes a fake ffmpeg whose runs behave as they are told; by default they make all segments at once."""
+
+    def __call__(self, *runs: FakeRun, **behaviour: Any) -> Path:
+        """Return its path; ``behaviour`` are the fields of a FakeRun, in place of ``runs``."""
+        ...
+
+
+class StartDaemon(Protocol):
+    """Starts a daemon, with any options of ``hls-sessions serve`` and any settings, whose segments are the test's own.
+
+    It serves this run's films unless other roots are given.
+    """
+
+    def __call__(
+        self,
+        *options: str,
+        media: Sequence[Path] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Daemon:
+        """Return the running daemon."""
+        ...
+
+
+class MakeClient(Protocol):
+    """Makes a client of a master or media playlist, or of a session of a supervisor in this process."""
+
+    def __call__(self, what: str | Session) -> HlsClient:
+        """Return the client."""
         ...
 
 
@@ -116,6 +158,66 @@ def hls_supervisor(
 
 
 @pytest.fixture
+def hls_fake_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> MakeFakeFfmpeg:
+    """Return a function that makes a fake ffmpeg: ``hls_fake_ffmpeg(stall_after=2)``."""
+
+    def make(*runs: FakeRun, **behaviour: Any) -> Path:
+        told = (*runs, FakeRun(**behaviour)) if behaviour or not runs else runs
+        return fake_ffmpeg(tmp_path_factory.mktemp("fake-ffmpeg"), *told)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def hls_quick_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the path of the usual ffmpeg, behind a script that answers at once what every daemon asks first."""
+    return str(quick_ffmpeg(tmp_path_factory.mktemp("quick-ffmpeg")))
+
+
+@pytest.fixture
+def hls_daemon(
+    request: pytest.FixtureRequest,
+    hls_clip_folder: Path,
+    hls_segments_dir: Path,
+    hls_quick_ffmpeg: str,
+    tmp_path: Path,
+) -> Iterator[StartDaemon]:
+    """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
+    if "hls_nothing_left" in request.fixturenames:
+        request.getfixturevalue("hls_nothing_left")  # as in hls_supervisor
+    daemons: list[Daemon] = []
+
+    def start(
+        *options: str,
+        media: Sequence[Path] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> Daemon:
+        # Nothing stays, and what stays on request is the test's own.
+        defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home")}
+        defaults |= variables({"drain": True, "ffmpeg": hls_quick_ffmpeg})
+        roots = [hls_clip_folder] if media is None else media
+        given = defaults | variables(settings) | dict(environment or {})
+        daemon = serve(hls_segments_dir, roots, *options, environment=given)
+        daemons.append(daemon)
+        if token := settings.get("token"):
+            daemon.http.headers["Authorization"] = f"Bearer {token}"
+        return daemon
+
+    yield start
+    codes = [daemon.close() for daemon in daemons]
+    if any(codes):
+        pytest.fail(f"the daemons of the test ended with the exit codes {codes}")
+
+
+@pytest.fixture
+def hls_client(hls_shared_workers: tuple[Workers, str | None]) -> MakeClient:
+    """Return a function that makes a client: ``hls_client(url).play(start=10, segments=2)``."""
+    workers, _ = hls_shared_workers
+    return lambda what: HlsClient(what, workers)
+
+
+@pytest.fixture
 def hls_live_source(request: pytest.FixtureRequest, hls_clip: MakeClip) -> Iterator[LiveSource]:
     """Return a source of ten seconds of live input, which sends nothing until it is started."""
     if "hls_nothing_left" in request.fixturenames:
@@ -145,4 +247,4 @@ def hls_nothing_left(tmp_path: Path, hls_shared_workers: object) -> Iterator[Non
         pytest.fail(f"the test left behind: {found}")
 
 
-__all__ = ["MakeClip", "StartSupervisor"]
+__all__ = ["MakeClient", "MakeClip", "MakeFakeFfmpeg", "StartDaemon", "StartSupervisor"]

@@ -33,6 +33,26 @@ class Looked:
     """How far any packet's time is off the source's, once the constant offset is taken away."""
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One segment as it was fetched."""
+
+    rendition: str
+    """Its media playlist, as the URL's path."""
+    number: int
+    """Its media sequence number (RFC 8216, 6.2.1)."""
+    start: float
+    """When it begins, in seconds from the beginning of its playlist."""
+    seconds: float
+    """How long it lasts, as EXTINF says."""
+    content: bytes
+    """Its bytes, without those of its init segment."""
+    init: bytes
+    """Its init segment; empty without one."""
+    times: dict[str, tuple[float, ...]]
+    """When each packet is shown or heard, in order, in seconds as written, by the kind of track."""
+
+
 @dataclass(slots=True)
 class Report:
     """The judgement on one presentation."""

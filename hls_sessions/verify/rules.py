@@ -57,12 +57,12 @@ def judge_master(playlist: M3U8, where: str, report: Report) -> None:
                 )
 
 
-def judge_media(playlist: M3U8, where: str, report: Report) -> None:
-    """Judge a media playlist as the whole of a recording."""
+def judge_media(playlist: M3U8, where: str, report: Report, *, whole: bool = True) -> None:
+    """Judge a media playlist; if it is to be the whole of a recording, it must have an end."""
     target = playlist.target_duration
     if not target:
         report.add(where, "4.3.3.1", "It has no EXT-X-TARGETDURATION.")
-    if not playlist.is_endlist:
+    if whole and not playlist.is_endlist:
         report.add(where, "4.3.3.4", "It has no EXT-X-ENDLIST, so it is not the whole of a recording.")
     version = int(playlist.version or 1)
     if version < FLOAT_DURATIONS and any(s.duration != int(s.duration) for s in playlist.segments):

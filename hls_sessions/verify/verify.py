@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,12 +16,14 @@ import m3u8
 
 from hls_sessions.ffmpeg import Workers
 from hls_sessions.ffmpeg.judging import PacketReader, Track, Unreadable
-from hls_sessions.verify.findings import Looked, Report
+from hls_sessions.verify.findings import Looked, Received, Report
 from hls_sessions.verify.rules import judge_master, judge_media, judge_text, judge_webvtt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from m3u8 import M3U8
 
 TIMEOUT = 120.0
 """Seconds a segment may take: a server that encodes on demand holds the request."""
@@ -61,6 +63,31 @@ class _Rendition:
     """Whether it is subtitles."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The part of a presentation that is played, and kept."""
+
+    start: float
+    """Seconds from the beginning of the playlist; it begins with the segment that is shown then."""
+    segments: int | None
+    """How many segments of each rendition; None for all that follow."""
+
+    def of(self, playlist: M3U8) -> Iterator[tuple[int, float, m3u8.Segment]]:
+        """Yield its segments, each with its index in the playlist and the time at which it begins."""
+        return islice(self._from_start(playlist), self.segments)
+
+    def _from_start(self, playlist: M3U8) -> Iterator[tuple[int, float, m3u8.Segment]]:
+        begins = 0.0
+        last = len(playlist.segments) - 1
+        for index, segment in enumerate(playlist.segments):
+            if begins + segment.duration > self.start or index == last:
+                yield index, begins, segment
+            begins += segment.duration
+
+
+_WHOLE: Final = _Part(0.0, None)
+
+
 def verify(
     url: str, source: Path | None = None, on_segment: Callable[[str, int, int], object] = lambda *_: None
 ) -> Report:
@@ -82,8 +109,49 @@ def verify(
     with closing(Workers()) as workers, closing(PacketReader(workers)) as reader:
         truth = {track.kind: track for track in reversed(reader.read_file(source))} if source else {}
         with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
-            _judge(_Player(http, reader, report, on_segment), truth, report)
+            _judge(_Player(http, reader, report, on_segment=on_segment), truth, report)
     return report
+
+
+def play(
+    url: str,
+    *,
+    variant: str | None = None,
+    start: float = 0.0,
+    segments: int | None = None,
+    transport: httpx.BaseTransport | None = None,
+    workers: Workers | None = None,
+) -> tuple[Report, list[Received]]:
+    """Fetch and judge a part of a presentation as a player would: one variant, and the audio that plays with it.
+
+    Returns:
+        The judgement, and the segments that were received.
+
+    Args:
+        url: a master playlist, or a media playlist.
+        variant: a part of the address of the variant's playlist; the first variant when omitted.
+        start: seconds from the beginning; the first segment is the one that is shown then.
+        segments: how many segments of each rendition; all that follow when omitted.
+        transport: how it is fetched; over the network when omitted.
+        workers: those of which one decodes what is fetched; its own when omitted.
+
+    Raises:
+        Unreachable: there is no playlist at that address, or no such variant.
+        OSError: no process can be started to decode it.
+    """
+    report = Report(url)
+    with ExitStack() as open_:
+        workers = workers or open_.enter_context(closing(Workers()))
+        reader = open_.enter_context(closing(PacketReader(workers)))
+        http = open_.enter_context(
+            httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False, transport=transport)
+        )
+        player = _Player(http, reader, report, keeps=True)
+        beginnings: list[_Beginning] = []
+        for rendition in player.chosen(url, variant):
+            player.play(rendition, {}, [], beginnings, _Part(start, segments))
+        _judge_beginnings(beginnings, report)
+    return report, player.received
 
 
 def _judge(player: _Player, truth: dict[str, Track], report: Report) -> None:
@@ -127,22 +195,28 @@ class _Player:
     """Fetches playlists and segments, and judges them."""
 
     def __init__(
-        self, http: httpx.Client, reader: PacketReader, report: Report, on_segment: Callable[[str, int, int], object]
+        self,
+        http: httpx.Client,
+        reader: PacketReader,
+        report: Report,
+        *,
+        keeps: bool = False,
+        on_segment: Callable[[str, int, int], object] = lambda *_: None,
     ) -> None:
         self._on_segment = on_segment
         self._http = http
         self._reader = reader
         self._report = report
+        self._keeps = keeps
+        self.received: list[Received] = []
+        """The segments that were fetched, if they are kept; those of a whole film are too many to hold."""
 
     def renditions(self, url: str) -> Iterator[_Rendition]:
-        text = self._playlist(url)
-        if text is None:
-            raise Unreachable(f"There is no playlist at {url}.")
-        playlist = m3u8.loads(text, uri=url)
+        """Yield every rendition of a presentation once."""
+        playlist = self._first_playlist(url)
         if not playlist.is_variant:
             yield _Rendition(url, None)
             return
-        judge_master(playlist, _path(url), self._report)
         seen = set()
         for variant in playlist.playlists:
             if variant.absolute_uri not in seen:
@@ -154,14 +228,34 @@ class _Player:
                 seen.add(media.absolute_uri)
                 yield _Rendition(media.absolute_uri, None, media.type == "SUBTITLES")
 
+    def chosen(self, url: str, variant: str | None) -> Iterator[_Rendition]:
+        """Yield the renditions that a player plays together: a variant, and the default of its group of audio."""
+        playlist = self._first_playlist(url)
+        if not playlist.is_variant:
+            yield _Rendition(url, None)
+            return
+        found = [each for each in playlist.playlists if variant is None or variant in each.absolute_uri]
+        if not found:
+            raise Unreachable(f"No variant at {url} has {variant!r} in its address.")
+        info = found[0].stream_info
+        yield _Rendition(found[0].absolute_uri, info.bandwidth)
+        audio = [each for each in playlist.media if each.type == "AUDIO" and each.group_id == info.audio]
+        for media in sorted(audio, key=lambda each: each.default != "YES")[:1]:
+            if media.uri and media.absolute_uri != found[0].absolute_uri:
+                yield _Rendition(media.absolute_uri, None)
+
     def play(
         self,
         rendition: _Rendition,
         truth: dict[str, Track],
         offsets: list[_Offset],
         beginnings: list[_Beginning],
+        part: _Part = _WHOLE,
     ) -> int | None:
-        """Judge one rendition from its first segment to its last; return its target duration."""
+        """Judge one rendition from its first segment to its last; return its target duration.
+
+        The playlist of a part need not have an end.
+        """
         where = _path(rendition.url)
         looked = Looked(where)
         self._report.renditions.append(looked)
@@ -169,10 +263,10 @@ class _Player:
         if text is None:
             return None
         playlist = m3u8.loads(text, uri=rendition.url)
-        judge_media(playlist, where, self._report)
+        judge_media(playlist, where, self._report, whole=part.segments is None)
         tracks: dict[str, dict[int, Track]] = {}
         gaps: set[int] = set()
-        for number, segment in enumerate(playlist.segments):
+        for number, begins, segment in part.of(playlist):
             self._on_segment(where, number, len(playlist.segments))
             address = _path(segment.absolute_uri)
             init = self._bytes(segment.init_section.absolute_uri) if segment.init_section else b""
@@ -192,8 +286,10 @@ class _Player:
                     self._judge_cues(address, data)
                 continue
             self._judge_rate(address, len(data), segment.duration, playlist.target_duration, rendition.bandwidth)
-            for track in self._tracks(address, init + data, looked):
+            decoded = self._tracks(address, init + data, looked)
+            for track in decoded:
                 tracks.setdefault(track.kind, {})[number] = track
+            self._keep(playlist, where, (number, begins), init, data, decoded)
         for kind, pieces in tracks.items():
             lengths = [Fraction(segment.duration) for segment in playlist.segments]
             is_exact = (
@@ -205,6 +301,25 @@ class _Player:
             if 0 in pieces:
                 beginnings.append(_Beginning.of(where, kind, pieces, lengths[0]))
         return int(playlist.target_duration) if playlist.target_duration else None
+
+    def _keep(
+        self, playlist: M3U8, where: str, place: tuple[int, float], init: bytes, data: bytes, decoded: list[Track]
+    ) -> None:
+        """Keep a segment at a place: its index in the playlist, and when it begins."""
+        if self._keeps:
+            index, begins = place
+            number, seconds = (playlist.media_sequence or 0) + index, playlist.segments[index].duration
+            times = {track.kind: tuple(map(float, track.times)) for track in decoded}
+            self.received.append(Received(where, number, begins, seconds, data, init, times))
+
+    def _first_playlist(self, url: str) -> M3U8:
+        text = self._playlist(url)
+        if text is None:
+            raise Unreachable(f"There is no playlist at {url}.")
+        playlist = m3u8.loads(text, uri=url)
+        if playlist.is_variant:
+            judge_master(playlist, _path(url), self._report)
+        return playlist
 
     def _playlist(self, url: str) -> str | None:
         data = self._bytes(url)

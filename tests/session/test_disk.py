@@ -61,13 +61,13 @@ def watch(session, numbers):
 
 
 @pytest.fixture
-def disk(hls_supervisor, hls_clock, paced):
+def disk(hls_supervisor, hls_clock, hls_fake_ffmpeg):
     """Start a supervisor whose disk has as much room as the test says: ``disk.free``.
 
-    Its encoders take 125 ms for a segment, which is slow for so small a video. The bytes that a run writes after its
-    last reserved one, until it is held, are no matter of these tests.
+    Its encoders take 125 ms for a segment, which is as large as if it was encoded. The bytes that a run writes after
+    its last reserved one, until it is held, are no matter of these tests.
     """
-    slow = paced(16)
+    slow = hls_fake_ffmpeg(speed=16, bit_rate=77_000)
 
     class SlowDisk(Disk):
         def supervisor(self, **settings):

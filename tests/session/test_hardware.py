@@ -64,9 +64,9 @@ def test_a_card_that_fails_in_the_middle_of_a_run_leaves_its_segments_and_softwa
     assert session.info().state == "active"
 
 
-def test_a_card_that_fails_after_a_seek_is_tried_three_times(open_with, long_film, slow_ffmpeg, is_right, tmp_path):
+def test_a_card_that_fails_after_a_seek_is_tried_three_times(open_with, long_film, paced, is_right, tmp_path):
     # The run that works is slow, and so far from the seek.
-    session = open_with(long_film, works=1, real=str(slow_ffmpeg))
+    session = open_with(long_film, works=1, real=str(paced(4)))
     session.segment(VIDEO, 0, BOUND)
 
     assert is_right(session, VIDEO, 20, session.segment(VIDEO, 20, BOUND))

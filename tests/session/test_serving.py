@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from hls_sessions.errors import RenditionNotFound, SegmentImpossible, SegmentNotFound
-from hls_sessions.testing import failing_ffmpeg, hanging_ffmpeg, runs_of
+from hls_sessions.testing import hanging_ffmpeg, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -23,9 +23,9 @@ def peek(session):
 
 
 @pytest.fixture
-def counting(tmp_path):
-    """An ffmpeg that works, and counts its runs."""
-    return failing_ffmpeg(tmp_path, times=0)
+def counting(hls_fake_ffmpeg):
+    """An ffmpeg that works, and counts its runs; what they make is whole, and in its place."""
+    return hls_fake_ffmpeg()
 
 
 @pytest.fixture
