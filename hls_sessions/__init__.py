@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         WrongOffset,
     )
     from hls_sessions.live import Recording, SourceState
+    from hls_sessions.otp import MetadataFilter
     from hls_sessions.session import (
         Ended,
         Event,
@@ -67,9 +68,11 @@ if TYPE_CHECKING:
         Updated,
     )
     from hls_sessions.settings import Settings
-    from hls_sessions.supervisor import Changes, Filter, Supervisor
+    from hls_sessions.supervisor import AsyncSession, AsyncSupervisor, Changes, Filter, Supervisor
 
 __all__ = [
+    "AsyncSession",
+    "AsyncSupervisor",
     "CannotListen",
     "CapacityExceeded",
     "Changes",
@@ -86,6 +89,7 @@ __all__ = [
     "InputBusy",
     "InputRefused",
     "MediaNotFound",
+    "MetadataFilter",
     "NotFound",
     "NotPlayable",
     "OutsideRoots",
@@ -123,8 +127,8 @@ __all__ = [
     "WrongOffset",
 ]
 
-_ROOMS = ("errors", "settings", "session", "live", "supervisor")
-"""Where these names are defined, in the order in which they are looked for: a room imports those before it."""
+_ROOMS = ("errors", "settings", "session", "live", "supervisor", "otp")
+"""Where these names are defined, in the order in which they are looked for. ``otp`` has a Supervisor of its own."""
 
 
 if not TYPE_CHECKING:  # or type checkers would take any name for one of this module's

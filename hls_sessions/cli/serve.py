@@ -9,13 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
 from hls_sessions.cli.exits import Exit, exit_for
+from hls_sessions.cli.log_options import LogFormat, LogLevel
 from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.cli.settings_file import SettingsFile
@@ -36,15 +36,6 @@ HURRIED: Final = 3.0
 
 SLACK: Final = 20.0
 """Seconds that a stop may take besides ``shutdown_timeout`` for requests, and again for sessions."""
-
-
-class LogLevel(Enum):
-    """How much the daemon logs on standard error."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 def serve(
@@ -71,7 +62,12 @@ def serve(
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
     ] = None,
-    log_level: Annotated[LogLevel, typer.Option(help="How much is logged.")] = LogLevel.WARNING,
+    log_level: Annotated[
+        LogLevel, typer.Option(envvar="HLS_SESSIONS_LOG_LEVEL", help="How much is logged.")
+    ] = LogLevel.WARNING,
+    log_format: Annotated[
+        LogFormat, typer.Option(envvar="HLS_SESSIONS_LOG_FORMAT", help="A line for people, or JSON for programs.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C, which leave its sessions to the next one, unless --drain ends them.
 
@@ -81,11 +77,12 @@ def serve(
     HLS_SESSIONS_CONFIG names, which is read again when it changes and at SIGHUP. When it is ready, one line says so,
     with its address.
     """
-    # The sessions, granian and FastAPI are loaded for this command alone: the others answer sooner without them.
+    # The sessions, granian, FastAPI and structlog are loaded for this command alone: the others answer sooner without.
+    from hls_sessions.cli.logs import configure  # noqa: PLC0415
     from hls_sessions.supervisor import Supervisor  # noqa: PLC0415
     from hls_sessions.web import serve as serve_web  # noqa: PLC0415
 
-    logging.basicConfig(level=log_level.value.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    configure(log_level, log_format)
     given = {
         "media": tuple(media) if media else None,
         "host": host,

@@ -108,11 +108,12 @@ class Copied:
         self._settle(number)
         self._reporter.failed()
         named = "the init segment" if number is None else f"segment {number}"
-        logger.warning("%s of %s was not copied (%s): %s", named, self._rendition, cause, reason)
+        about = {"rendition": self._rendition, "segment": number, "reason": cause}
+        logger.warning("%s of %s was not copied (%s): %s", named, self._rendition, cause, reason, extra=about)
         if not self._copies.failed(number, reason):
             return
         if self._has_stand_in:
-            logger.warning("%s of %s is encoded, not copied", named, self._rendition)
+            logger.warning("%s of %s is encoded, not copied", named, self._rendition, extra=about)
             return
         if number is not None:
             self._output.make_impossible(number, reason)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.encoding.failures import Failures
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
@@ -41,6 +42,10 @@ NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 FULL: Final = "No space left on device"
 """The same in the last lines of ffmpeg's log."""
+
+
+LAST_WORDS: Final = 2
+"""Lines of an encoder's log that the daemon's log has of its failure."""
 
 
 class Encoded:
@@ -103,6 +108,7 @@ class Encoded:
         run = self.runs.ended(number)
         if run is None:
             return
+        logger.info("%r has ended: it %s", run, exit_, extra=run.about)
         try:
             self.failures.note(run)
             if not run.stopping:
@@ -232,7 +238,7 @@ class Encoded:
                 return None
             reason = f"its encoder could not be started ({error.strerror or error})"
             if lacks is None or self._is_hopeless(claim.segment, lacks):
-                self._note_failure(claim.segment, "could not start", reason, (), self.failures.method)
+                self._note_failure(claim.segment, "could not start", reason, self.failures.method)
                 self._give_up(claim.segment, reason)
             return None
         self._output.setbacks.lacks = None
@@ -319,7 +325,7 @@ class Encoded:
         ended_early = exit_.code == 0 and run.fault is None
         reason = run.fault or ("the file ends before it" if ended_early else f"its encoder {exit_}")
         cause = "ended early" if ended_early else run.cause or "crashed"
-        self._note_failure(run.next, cause, reason, exit_.log, run.method)
+        self._note_failure(run.next, cause, reason, run.method, run.about, exit_.log)
         has_published = bool(self._output.cache.numbers)
         can_blame = not ended_early and self._output.storage_fault is None  # a storage fault is no fault of the method
         if can_blame and self.failures.is_spent(run, exit_, has_published=has_published):
@@ -333,12 +339,25 @@ class Encoded:
 
     def _lost(self, run: EncoderRun, exit_: Exit) -> None:
         """Note that a run was killed from outside. It says nothing about the segment, which is tried again."""
-        logger.warning("an encoder was lost at segment %d of %s: it %s", run.next, self._rendition, exit_)
+        about = run.about | {"reason": "killed"}
+        logger.warning("an encoder was lost at segment %d of %s: it %s", run.next, self._rendition, exit_, extra=about)
         self.failures.lost(run.next, "killed")
 
-    def _note_failure(self, segment: int, cause: str, reason: str, log: tuple[str, ...], method: Method) -> None:
+    def _note_failure(
+        self,
+        segment: int,
+        cause: str,
+        reason: str,
+        method: Method,
+        run: Mapping[str, Any] = MappingProxyType({}),
+        log: Sequence[str] = (),
+    ) -> None:
+        """Count a failure at a segment, and write it down with what names its run and the run's last words."""
+        about = {"rendition": self._rendition, "segment": segment, **run, "reason": cause}
+        said = " | ".join(log[-LAST_WORDS:])
+        logger.warning("segment %d of %s failed: %s %s", segment, self._rendition, reason, said, extra=about)
         self._reporter.failed()
-        self.failures.count(segment, cause, reason, log, method)
+        self.failures.count(segment, cause, method)
         self._output.setbacks.failed(segment, self.failures.attempts(segment))
         if any(run.first == segment for run in self.runs.going):
             # The run was stopped and did not end at once, so another is at its segment already.

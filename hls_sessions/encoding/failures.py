@@ -71,7 +71,7 @@ class Failures:
         why = f"nothing of it can be played, so it is silent: {reason}."
         self._left = [why] * (len(self._methods) - 1)
         self._attempts.clear()
-        logger.warning("%s: %s", self._rendition, why)
+        logger.warning("%s: %s", self._rendition, why, extra={"rendition": self._rendition})
         return True
 
     def is_spent(self, run: EncoderRun, exit_: Exit, *, has_published: bool) -> bool:
@@ -94,7 +94,7 @@ class Failures:
         why = f"{run.method} was given up at segment {run.next}: {reason}.{quoted_log([exit_.cause])}"
         self._left.append(why)
         self._attempts.clear()
-        logger.warning("%s goes on with %s: %s", self._rendition, self.method, why)
+        logger.warning("%s goes on with %s: %s", self._rendition, self.method, why, extra=run.about)
 
     def note(self, run: EncoderRun) -> None:
         """Note whether a run could not decode all of its source."""
@@ -108,19 +108,16 @@ class Failures:
 
     # ---- failures
 
-    def count(self, number: int, cause: str, reason: str, log: Sequence[str], method: Method) -> None:
+    def count(self, number: int, cause: str, method: Method) -> None:
         """Count a failure of a method at a segment.
 
         Args:
             number: the segment.
             cause: why, in a word or two, to count by.
-            reason: why, as the predicate of a sentence.
-            log: the last lines of the encoder's log.
             method: the method that failed. A method that was given up does not count against the current one.
         """
         self._attempts[number] += method is self.method
         self._lost[number] = cause
-        logger.warning("segment %d of %s failed: %s %s", number, self._rendition, reason, " | ".join(log[-2:]))
 
     def made(self, number: int) -> None:
         """Note that a segment was made."""

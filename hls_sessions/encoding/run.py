@@ -6,11 +6,12 @@ import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.encoding.info import RunInfo
 from hls_sessions.encoding.policy import RunState
 from hls_sessions.ffmpeg import Process
+from hls_sessions.otp import REQUEST, metadata
 from hls_sessions.segments import record_process
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class EncoderRun:
         """
         self.rendition = rendition
         self.number = number
+        self.request = metadata().get(REQUEST)
+        """The name of the request for which it was started; None if it was for none."""
         self.method = plan.method
         self.first = plan.first
         self.last = plan.last
@@ -110,6 +113,12 @@ class EncoderRun:
     def pid(self) -> int:
         """The process id of ffmpeg."""
         return self._process.pid
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a line of the log about it names."""
+        request = {} if self.request is None else {REQUEST: self.request}
+        return {"rendition": self.rendition, "run": self.number, "pid": self.pid, "segment": self.next, **request}
 
     @property
     def state(self) -> RunState:

@@ -102,13 +102,13 @@ class Runs:
         self._quota.transfer(self._rendition, claim, number)
         run.used = with_.now()
         self._runs[number] = run
-        logger.info("started %r", run)
+        logger.info("started %r", run, extra=run.about)
         return run
 
     def hold(self, run: EncoderRun, why: Reason | Shortage) -> None:
         """Hold a run. The bytes that it has written and not published stay reserved."""
         run.hold(why.value)
-        logger.debug("%r", run)
+        logger.debug("%r", run, extra=run.about | {"reason": why.value})
         self._quota.settle(self._rendition, run.number, run.bytes)
 
     def published(self, run: EncoderRun, number: int) -> None:
@@ -153,5 +153,5 @@ class Runs:
             run.stop()
         for run in runs:
             if not run.wait(timeout):
-                logger.error("%r did not end within %g s of SIGKILL", run, timeout)
+                logger.error("%r did not end within %g s of SIGKILL", run, timeout, extra=run.about)
             self.clear(run)

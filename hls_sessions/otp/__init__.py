@@ -4,6 +4,7 @@ A small library of its own: it knows nothing of video, and nothing outside it kn
 those above it only:
 
 - `reasons`, `address`, `errors`, `messages`: exit reasons, a server as messages name it, errors, messages;
+- `metadata`: what lines of the log are about;
 - `shield`, `reply`, `inbox`: how a thread is killed, an answer to come, a queue that can be closed;
 - `process`, `ref`, `genserver`: links, monitors and the end of a server; its address; the server itself;
 - `clock`, `timers`, `registry`: a clock for tests, delayed messages, servers by name;
@@ -29,6 +30,7 @@ from hls_sessions.otp.clock import Clock, ManualClock, SystemClock
 from hls_sessions.otp.dynamic import DynamicSupervisor
 from hls_sessions.otp.errors import AlreadyStarted, CallTimeout, NoChild, NoProcess, ServerExited, StartError
 from hls_sessions.otp.genserver import NO_REPLY, From, GenServer
+from hls_sessions.otp.metadata import REQUEST, MetadataFilter, metadata, on_behalf_of, update_metadata
 from hls_sessions.otp.reasons import Crash, ExitReason, Shutdown
 from hls_sessions.otp.ref import Ref
 from hls_sessions.otp.registry import Registry
@@ -40,6 +42,7 @@ from hls_sessions.otp.timers import Timer, Timers, TimerServer
 
 __all__ = [
     "NO_REPLY",
+    "REQUEST",
     "AlreadyStarted",
     "Backoff",
     "CallTimeout",
@@ -53,6 +56,7 @@ __all__ = [
     "GenServer",
     "Intensity",
     "ManualClock",
+    "MetadataFilter",
     "NoChild",
     "NoProcess",
     "Ref",
@@ -68,8 +72,11 @@ __all__ = [
     "Timer",
     "TimerServer",
     "Timers",
+    "metadata",
+    "on_behalf_of",
     "shielded",
     "start_child",
     "terminate_child",
+    "update_metadata",
     "which_children",
 ]

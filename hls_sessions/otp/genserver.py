@@ -30,6 +30,7 @@ import pykka
 from hls_sessions.otp.errors import CallTimeout, NotInServer, ServerExited, StartError, StartTimeout
 from hls_sessions.otp.inbox import Inbox
 from hls_sessions.otp.messages import WAKE, Cast, DownSignal, Envelope, Monitor, Stop
+from hls_sessions.otp.metadata import on_behalf_of
 from hls_sessions.otp.process import Process, current
 from hls_sessions.otp.reasons import KILLED, NORMAL, Crash, ExitReason, is_abnormal
 from hls_sessions.otp.ref import Ref
@@ -322,7 +323,8 @@ class GenServer(pykka.ThreadingActor):
             # Killed after it was taken from the inbox and before it was in hand, where `end` would have found it.
             reply.fail(ServerExited(process.ref, process.reason))
             return
-        answer = self._call_back(self._answer_or_refusal, request, From(reply))
+        with on_behalf_of(reply.request):
+            answer = self._call_back(self._answer_or_refusal, request, From(reply))
         if answer is NO_REPLY:
             process.defer(reply)
         elif isinstance(answer, _Refusal):

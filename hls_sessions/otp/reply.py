@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 import pykka
 
 from hls_sessions.otp.errors import CallTimeout, ReplyCancelled
+from hls_sessions.otp.metadata import REQUEST, metadata
 from hls_sessions.otp.shield import shielded, wait
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Reply(pykka.ThreadingFuture[T], Generic[T]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.request = metadata().get(REQUEST)
+        """The name of the request on whose behalf the question was asked; None if it has none."""
         self._cancelled = False
         self._waiters: list[Callable[[Reply[T]], None]] = []
         self._callbacks: list[Callable[[Reply[T]], None]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import IllegalTransition, SessionError
-from hls_sessions.otp import GenServer, Shutdown
+from hls_sessions.otp import GenServer, Shutdown, update_metadata
 from hls_sessions.session.messages import Displace, GetInfo, Heartbeat, IdleCheck, PauseIf, Peek, Reap
 from hls_sessions.session.record import QUIET
 from hls_sessions.session.state import Circumstances, Step, Who
@@ -24,6 +24,7 @@ class BaseSessionServer(GenServer):
 
     def begin(self, services: Services, record: SessionRecord) -> None:
         """Look from now on whether anybody uses the session."""
+        update_metadata(session=record.session_id)
         self._services = services
         self._record = record
         self._idle_timer = self.remind(IdleCheck(), record.presence.due_in)

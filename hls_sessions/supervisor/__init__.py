@@ -1,5 +1,6 @@
 """The sessions that exist: opening, finding, listing, closing them, and clearing away leftovers of earlier daemons."""
 
+from hls_sessions.supervisor.awaitable import AsyncSession, AsyncSupervisor
 from hls_sessions.supervisor.bulk import Changes, Outcome
 from hls_sessions.supervisor.bus import Subscription
 from hls_sessions.supervisor.filter import Filter
@@ -14,6 +15,8 @@ from hls_sessions.supervisor.supervisor import Supervisor
 from hls_sessions.supervisor.tree import ProcessNode
 
 __all__ = [
+    "AsyncSession",
+    "AsyncSupervisor",
     "Changes",
     "Filter",
     "Health",

@@ -335,9 +335,11 @@ class Tree:
         match reason:
             case Shutdown(Transition() as end):
                 self._table.forget(entry, end_error(entry.record))
-                logger.info("session %s %s: %s", entry.spec.session_id, end.to_state, end.reason)
+                about = {"session": entry.spec.session_id, "reason": end.reason}
+                logger.info("session %s %s: %s", entry.spec.session_id, end.to_state, end.reason, extra=about)
             case Crash(error):
-                logger.warning("session %s crashed: %r", entry.spec.session_id, error)
+                about = {"session": entry.spec.session_id, "reason": "crashed"}
+                logger.warning("session %s crashed: %r", entry.spec.session_id, error, extra=about)
             case _:
                 pass
 
@@ -350,7 +352,7 @@ class Tree:
         error = reason.error if isinstance(reason, Crash) else reason
         why = f"its actor crashed too often, the last time with {error!r}"
         if entry.fail(why):
-            logger.error("session %s failed: %s", spec.id, why)
+            logger.error("session %s failed: %s", spec.id, why, extra={"session": spec.id, "reason": why})
         self._table.forget(entry, end_error(entry.record))
         self._clearing.submit(self.clear, entry.spec)
 

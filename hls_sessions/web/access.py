@@ -288,7 +288,11 @@ def write_down(scope: Scope, refusal: Problem) -> None:
     """Write a line of a refusal. The path may hold the id of a session, which is a secret: it is cut short."""
     path = "/".join(part if len(part) <= LONGEST_PART else f"{part[:SHOWN]}…" for part in scope["path"].split("/"))
     client = (scope.get("client") or ("unknown", 0))[0]
-    audit.warning("refused %s %s from %s: %s (%d)", scope["method"], path, client, refusal.kind, refusal.status_code)
+    audit.warning(
+        "refused %s %s from %s: %s (%d)",
+        *(scope["method"], path, client, refusal.kind, refusal.status_code),
+        extra={"client": client, "reason": refusal.kind},
+    )
 
 
 LONGEST_PART: Final = 24

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, events, guide, live, login, media, pages, problems
+from hls_sessions.web import api, events, guide, live, login, media, openapi, pages, problems
 from hls_sessions.web.access import Guard, OwnSiteOnly, Refused, write_down
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
 from hls_sessions.web.cross_origin import CrossOrigin
 from hls_sessions.web.links import Links
 from hls_sessions.web.login import Logins
+from hls_sessions.web.request_ids import RequestIds
 from hls_sessions.web.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def create_app(
     app.state.required_links = links if are_required else None
     app.state.authorize = authorize
     problems.install(app)
+    openapi.describe(app)
     app.add_exception_handler(Refused, _refused)
     open_routes = [
         *media.open_routes,
@@ -89,6 +91,7 @@ def create_app(
     )
     if hosts is not None:
         app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes)
+    app.add_middleware(RequestIds)
     app.add_middleware(CrossOrigin, routes=media.open_routes, origins=settings.cors_origins)
     return app
 

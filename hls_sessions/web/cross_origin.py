@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 READABLE: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "Segment-Impossible, Segment-Empty, Retry-After, Link, ETag, Accept-Ranges, Content-Range, Content-Length, Date"
+        "Segment-Impossible, Segment-Empty, Retry-After, Link, ETag, Accept-Ranges, Content-Range, Content-Length, "
+        "Date, X-Request-ID"
     ),
 }
 METHODS: Final = "GET, HEAD, OPTIONS"
