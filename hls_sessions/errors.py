@@ -133,6 +133,15 @@ class SegmentImpossible(NotFound):
         super().__init__(f"Segment {segment} of {rendition} cannot be made: {reason}.")
 
 
+class ExportChanged(SessionError):
+    """A segment of a whole file was made anew, with other bytes: the file is to be read from its beginning."""
+
+    kind = "export-changed"
+
+    def __init__(self) -> None:
+        super().__init__("A segment of this file was made anew, and is another one now: read it from the beginning.")
+
+
 class EncoderFailed(SessionError):
     """ffmpeg failed too often at one segment. ``log`` holds its last lines."""
 

@@ -38,6 +38,7 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.RenditionNotFound: Exit.FAILED,
     errors.SegmentNotFound: Exit.FAILED,
     errors.SegmentImpossible: Exit.FAILED,
+    errors.ExportChanged: Exit.FAILED,
     errors.EncoderFailed: Exit.FAILED,
     errors.SubtitlesFailed: Exit.FAILED,
     errors.ThumbnailFailed: Exit.FAILED,

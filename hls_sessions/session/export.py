@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 from uuid import uuid4
 
-from hls_sessions.errors import RenditionNotFound, SegmentImpossible, SubtitlesFailed, Unavailable
+from hls_sessions.errors import ExportChanged, RenditionNotFound, SegmentImpossible, SubtitlesFailed
 from hls_sessions.media import Line, ProgressiveFile, Text, chapters_of, lines_of, media_data
 
 if TYPE_CHECKING:
@@ -80,13 +80,6 @@ class Progress(NamedTuple):
     def share(self) -> float:
         """How much of it there is, from 0 to 1."""
         return 1.0 if self.is_complete else self.made / (self.segments + 1)
-
-
-class ExportChanged(Unavailable):
-    """A part of a complete file has other bytes than before, so that it cannot be read from there."""
-
-    def __init__(self) -> None:
-        super().__init__("A segment of this file was made again, and is another one now: read it from the beginning.")
 
 
 def select(

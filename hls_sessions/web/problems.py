@@ -32,6 +32,7 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.RenditionNotFound: HTTPStatus.NOT_FOUND,
     errors.SegmentNotFound: HTTPStatus.NOT_FOUND,
     errors.SegmentImpossible: HTTPStatus.NOT_FOUND,
+    errors.ExportChanged: HTTPStatus.CONFLICT,
     errors.EncoderFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.SubtitlesFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ThumbnailFailed: HTTPStatus.NOT_FOUND,

@@ -11,10 +11,9 @@ import judge
 import pytest
 from boxes import box
 
-from hls_sessions.errors import RenditionNotFound
+from hls_sessions.errors import ExportChanged, RenditionNotFound
 from hls_sessions.ffmpeg import find
 from hls_sessions.session import Export, select
-from hls_sessions.session.export import ExportChanged
 from hls_sessions.testing import Clip, make
 
 ONE_FFMPEG = True
@@ -154,13 +153,13 @@ def test_picture_and_sound_are_in_step(supervisor, hls_clip_folder, tmp_path, pi
 @pytest.fixture
 def talk(hls_clip_folder):
     """A film of eight seconds with two languages, subtitles and chapters."""
-    film = hls_clip_folder / "talk.mkv"
+    film = hls_clip_folder / "export.mkv"
     if not film.exists():
-        for name, text in {"talk.srt": TALK, "chapters.txt": CHAPTERS}.items():
+        for name, text in {"export.srt": TALK, "export.txt": CHAPTERS}.items():
             (hls_clip_folder / name).write_text(text)
         sources = ["testsrc2=size=160x90:rate=10", "sine=440", "sine=880"]
         inputs = [word for source in sources for word in ("-f", "lavfi", "-t", "8", "-i", source)]
-        inputs += [word for name in ("talk.srt", "chapters.txt") for word in ("-i", str(hls_clip_folder / name))]
+        inputs += [word for name in ("export.srt", "export.txt") for word in ("-i", str(hls_clip_folder / name))]
         maps = [word for number in range(4) for word in ("-map", str(number))]
         languages = [
             "-metadata:s:a:0",

@@ -174,10 +174,10 @@ def test_a_request_that_crashes_every_actor_is_given_up_and_the_session_lives(hl
     session = hls_supervisor().open(film)
     poison = SessionRendition.get_segment
 
-    def crash_over_one(rendition, number, caller):
+    def crash_over_one(rendition, number, caller, **options):
         if number == 1:
             raise RuntimeError("a bug")
-        return poison(rendition, number, caller)
+        return poison(rendition, number, caller, **options)
 
     monkeypatch.setattr(SessionRendition, "get_segment", crash_over_one)
 
