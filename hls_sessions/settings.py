@@ -182,6 +182,10 @@ class Settings(BaseSettings):
     max_sessions_per_user: Changeable[Annotated[int, Field(ge=1)] | None] = None
     """How many sessions one user may have at once. Unset: no limit. A session without a user is not counted."""
 
+    max_opens_per_minute: Changeable[Annotated[int, Field(ge=1)] | None] = None
+    """How many sessions one caller of the HTTP API may open in a minute: a user, or an address where none is named.
+    Unset: no limit."""
+
     when_full: Changeable[Literal["reject", "evict"]] = "reject"
     """The answer to a caller that opens one session too many. ``reject``: it is refused, with a place in the queue.
     ``evict``: the session that was idle longest is ended for it, unless every session is being watched."""

@@ -152,9 +152,8 @@ class Guard:
         """Refuse a request without a token. An address that tries many wrong ones has to wait."""
         client = (scope.get("client") or ("", 0))[0]
         if "authorization" in Headers(scope=scope) and self._refusals.are_too_many(client):
-            refusal = Problem(429, "too-many-refusals", "Too many wrong tokens have come from this address.")
-            refusal.headers["Retry-After"] = str(int(REMEMBERED))
-            return refusal
+            many = "Too many wrong tokens have come from this address."
+            return Problem(429, "too-many-refusals", many, retry_after=REMEMBERED)
         refusal = Problem(401, "token-required", "This needs one of the daemon's tokens as a bearer token.")
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal

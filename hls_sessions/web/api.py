@@ -30,6 +30,7 @@ from hls_sessions.web.disclosure import health_for_viewer, info_for_viewer, is_v
 from hls_sessions.web.finding import found
 from hls_sessions.web.links import LONGEST as LONGEST_LINK
 from hls_sessions.web.pictures import as_jpeg
+from hls_sessions.web.problems import Problem
 from hls_sessions.web.threads import Threads
 
 if TYPE_CHECKING:
@@ -364,14 +365,27 @@ async def metrics(supervisor: Supervised, request: Request) -> Response:
 
 
 async def may_open(request: Request, media: str | None, user: str | None) -> None:
-    """Return if the media server that has mounted the app lets this account open a file.
+    """Return if a caller may open a file now.
 
     Raises:
-        Refused: it does not.
+        Refused: the media server that has mounted the app does not let this account open it; as ``count_opening``.
     """
     wanted = Wanted("open", media=media, user=user)
     if (refusal := await judged(request.app.state.authorize, request, wanted)) is not None:
         raise Refused(refusal)
+    count_opening(request, user)
+
+
+def count_opening(request: Request, user: str | None) -> None:
+    """Count that a caller opens a session.
+
+    Raises:
+        Refused: it has opened as many as it may in a minute.
+    """
+    most = request.app.state.supervisor.settings.max_opens_per_minute
+    caller = f"user {user}" if user is not None else f"address {request.client.host if request.client else ''}"
+    if most is not None and (wait := request.app.state.rates.take(caller, most)):
+        raise Refused(Problem(429, "too-many-opens", f"You may open {most} sessions a minute.", retry_after=wait))
 
 
 async def soon(session: Session, reply: Reply[T]) -> T:

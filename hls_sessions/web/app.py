@@ -13,6 +13,7 @@ from hls_sessions.web.bounds import BodyBounded
 from hls_sessions.web.cross_origin import CrossOrigin
 from hls_sessions.web.links import Links
 from hls_sessions.web.login import Logins
+from hls_sessions.web.rates import Rates
 from hls_sessions.web.request_ids import RequestIds
 from hls_sessions.web.tokens import Tokens
 
@@ -62,6 +63,7 @@ def create_app(
     are_required = has_tokens and settings.links == "required"
     app.state.required_links = links if are_required else None
     app.state.authorize = authorize
+    app.state.rates = Rates()
     problems.install(app)
     openapi.describe(app)
     app.add_exception_handler(Refused, _refused)

@@ -39,7 +39,7 @@ from hls_sessions.live import KINDS, Recording
 from hls_sessions.settings import LONGEST
 from hls_sessions.web import problems
 from hls_sessions.web.answers import Answer, as_json
-from hls_sessions.web.api import SessionAnswer, Supervised, answer, prefix_of, soon
+from hls_sessions.web.api import SessionAnswer, Supervised, answer, count_opening, prefix_of, soon
 from hls_sessions.web.finding import found
 from hls_sessions.web.threads import Threads
 
@@ -121,6 +121,7 @@ class RecordingAnswer:
 @router.post("/live", status_code=201)
 async def record(wanted: RecordRequest, supervisor: Supervised, request: Request, response: Response) -> RecordAnswer:
     """Begin a recording: a session that can be sent to, and watched meanwhile."""
+    count_opening(request, wanted.user)
     recording = await Threads.OPENING.run(
         supervisor.record,
         wanted.user,

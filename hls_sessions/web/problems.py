@@ -74,11 +74,8 @@ class Problem(Answer):
         self.kind = kind
         title = kind.replace("-", " ").capitalize()
         body = {"type": f"/problems/{kind}", "title": title, "status": int(status), "detail": detail, **facts}
-        retry = (
-            {"Retry-After": str(ceil(facts.get("retry_after", RETRY_AFTER)))}
-            if status == HTTPStatus.SERVICE_UNAVAILABLE
-            else None
-        )
+        is_for_now = status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
+        retry = {"Retry-After": str(ceil(facts.get("retry_after", RETRY_AFTER)))} if is_for_now else None
         super().__init__(body, status_code=int(status), headers=retry)
 
 
@@ -114,6 +111,7 @@ EDGE = {
     "link-required": "The daemon is set to want a viewing link, and the request named a session by its id alone.",
     "link-over": "The viewing link has expired, or was revoked.",
     "forbidden": "The media server that the sessions belong to does not let this account do that.",
+    "too-many-opens": "This caller has opened as many sessions as it may in a minute.",
     "too-many-refusals": "Many wrong tokens have come from this address. It is heard again after a while.",
     "token-wrong": "The login was asked for with another token than the daemon's.",
     "host-refused": "The daemon has no token, and was asked under a name that is not this machine's own.",
