@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 from uuid import uuid4
 
-from hls_sessions.errors import ExportChanged, RenditionNotFound, SegmentImpossible, SubtitlesFailed
+from hls_sessions.errors import ExportChanged, RenditionNotFound, SegmentImpossible, SubtitlesFailed, Unavailable
 from hls_sessions.media import Line, ProgressiveFile, Text, chapters_of, lines_of, media_data
 
 if TYPE_CHECKING:
@@ -205,10 +205,9 @@ class Export:
     def read(self, start: int = 0) -> Generator[Step, None, None]:
         """Yield its bytes from an offset on, and before them the answers that have to be waited for.
 
-        Another reader of the same file ends this one, unless the file is complete.
-
         Raises:
             ExportChanged: it was complete, and a segment is another one now.
+            Unavailable: it was not complete, and another reader has gone on with it.
             SessionError: a segment cannot be had, for a reason that is not its own.
         """
         me = object()
@@ -223,7 +222,7 @@ class Export:
                     if shared and self._tail is None:
                         raise ExportChanged
                     if not shared and self._reader is not me:
-                        return
+                        raise Unavailable("Another reader has gone on with this file.")
                     step = next(steps, None)
                 if step is None:
                     return
@@ -244,6 +243,8 @@ class Export:
                 at = yield from self._rest_of(number, at, asked)
         finally:
             asked.close()
+        if asked.impossible is not None and not any(piece.size for piece in self._pieces):
+            raise asked.impossible
         if self._tail is None:
             self._tail = self._file.end((yield from self._texts()))
         yield self._tail[at - (self._file.size - len(self._tail)) :]
@@ -325,6 +326,8 @@ class _Asked:
         self._session = session
         self._plan = plan
         self._replies: dict[int, Reply[Path]] = {}
+        self.impossible: SegmentImpossible | None = None
+        """Why the last segment that is impossible is so."""
 
     def content(self, number: int) -> Generator[Step, None, bytes | None]:
         """Return the bytes of a segment; None if it is impossible.
@@ -340,7 +343,8 @@ class _Asked:
             yield reply
             try:
                 return reply.get(0).read_bytes()
-            except SegmentImpossible:
+            except SegmentImpossible as error:
+                self.impossible = error
                 return None
             except FileNotFoundError:  # it was deleted, to make room
                 self._replies[number] = self._ask(number)

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from hls_sessions.errors import ExportChanged
 from hls_sessions.live import Recording
 from hls_sessions.otp import Reply
 from hls_sessions.session import select
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.finding import found
 from hls_sessions.web.threads import Threads
-from hls_sessions.web.waiting import unless_left
+from hls_sessions.web.waiting import CLIENT_LEFT, unless_left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -48,25 +50,44 @@ async def download(request: Request) -> Response:
     query = request.query_params
     selection = select(session, query.get("rendition") or None, _listed(query, "audio"), _listed(query, "subtitles"))
     export, start, stop = _wanted(request, session, selection)
-    headers = {
+    if request.method == "HEAD":
+        return _sized(Response(media_type=MEDIA_TYPE, headers=_headers(session)), None)
+    if export is not None:
+        try:
+            return await _sent(request, session, export, start, stop)
+        except ExportChanged:
+            pass
+    return await _sent(request, session, session.exports.begin(session, selection), None, ENDLESS)
+
+
+async def _sent(request: Request, session: Session, export: Export, start: int | None, stop: int) -> Response:
+    """Answer with a file, or with the bytes from ``start`` to ``stop``.
+
+    Raises:
+        ExportChanged: it was complete, and its first bytes from there on are others now.
+        SessionError: they cannot be made.
+    """
+    size, headers = export.size, _headers(session) | {"ETag": f'"{export.etag}"'}
+    status, length = 200, size
+    if start is not None:
+        whole = "*" if size is None else size
+        if start > export.reached or start == size:
+            raise HTTPException(416, "The file has no such bytes.", headers | {"Content-Range": f"bytes */{whole}"})
+        last = ENDLESS if size is None else min(size - 1, stop)
+        headers["Content-Range"] = f"bytes {start}-{last}/{whole}"
+        status, length = 206, None if size is None else last + 1 - start
+    reading = _Reading(request, session, export, start or 0)
+    if not await reading.begin():
+        return Response(status_code=CLIENT_LEFT)
+    return _sized(StreamingResponse(reading.content(length), status, headers, MEDIA_TYPE), length)
+
+
+def _headers(session: Session) -> dict[str, str]:
+    return {
         "Accept-Ranges": "bytes",
         "Cache-Control": "no-store",
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(_stem(session.title), safe='')}.mp4",
     }
-    if request.method == "HEAD":
-        return _sized(Response(media_type=MEDIA_TYPE, headers=headers), None)
-    export = export or session.exports.begin(session, selection)
-    size = export.size
-    headers["ETag"] = f'"{export.etag}"'
-    if start is None:
-        return _sized(_Body(request, session, export, 0, size, 200, headers), size)
-    if start > export.reached or start == size:
-        headers["Content-Range"] = f"bytes */{'*' if size is None else size}"
-        raise HTTPException(416, "The file has no such bytes.", headers)
-    last = ENDLESS if size is None else min(size - 1, stop)
-    headers["Content-Range"] = f"bytes {start}-{last}/{'*' if size is None else size}"
-    length = None if size is None else last + 1 - start
-    return _sized(_Body(request, session, export, start, length, 206, headers), length)
 
 
 async def downloads(request: Request) -> Response:
@@ -125,39 +146,57 @@ def _stem(title: str) -> str:
     return title.rpartition(".")[0] or title
 
 
-class _Body(StreamingResponse):
-    """The bytes of a file from an offset on."""
+class _Reading:
+    """The bytes of a file from an offset on, for one request."""
 
-    def __init__(
-        self,
-        request: Request,
-        session: Session,
-        export: Export,
-        start: int,
-        length: int | None,
-        status: int,
-        headers: dict[str, str],
-    ) -> None:
+    def __init__(self, request: Request, session: Session, export: Export, start: int) -> None:
         self._request = request
-        super().__init__(self._bytes(session, export, start, length), status, headers, MEDIA_TYPE)
+        self._session = session
+        self._steps = export.read(start)
+        self._first: list[bytes] = []
 
-    async def _bytes(self, session: Session, export: Export, start: int, length: int | None) -> AsyncIterator[bytes]:
-        left, steps = length, export.read(start)
+    async def begin(self) -> bool:
+        """Return when the first bytes that have to be made are there, so that what is wrong with them can be answered.
+
+        False if the client has left.
+        """
+        has_waited = False
+        while (step := await self._next()) is not None:
+            if isinstance(step, Reply):
+                has_waited = True
+                if not await unless_left(self._request, _settled(step)):
+                    return False
+                continue
+            self._first.append(step)
+            if has_waited:
+                break
+        return True
+
+    async def content(self, length: int | None) -> AsyncIterator[bytes]:
+        """Yield so many bytes, or all. Nobody may take them for all where they break off, so that raises."""
+        left = length
         try:
-            with session.subscribed():  # so that it does not expire while its encoders wait for those of viewers
-                while left is None or left > 0:
-                    step = await Threads.SENDING.run(next, steps, None)
-                    if step is None:
-                        break
-                    if isinstance(step, Reply):
-                        if not await unless_left(self._request, _settled(step)):
-                            return
-                        continue
-                    part = step if left is None else step[:left]
-                    left = None if left is None else left - len(part)
-                    yield part
+            with self._session.subscribed():  # so that it does not expire while its encoders wait for those of viewers
+                async for part in self._all():
+                    cut = part if left is None else part[:left]
+                    left = None if left is None else left - len(cut)
+                    yield cut
+                    if left == 0:
+                        return
         finally:
-            await Threads.SENDING.run(steps.close)
+            await Threads.SENDING.run(self._steps.close)
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        for part in self._first:
+            yield part
+        while (step := await self._next()) is not None:
+            if not isinstance(step, Reply):
+                yield step
+            elif not await unless_left(self._request, _settled(step)):
+                raise ClientDisconnect
+
+    async def _next(self) -> bytes | Reply[Any] | None:
+        return await Threads.SENDING.run(next, self._steps, None)
 
 
 async def _settled(reply: Reply[Any]) -> bool:

@@ -11,10 +11,17 @@ import judge
 import pytest
 from boxes import box
 
-from hls_sessions.errors import ExportChanged, RenditionNotFound
+from hls_sessions.errors import (
+    EncoderFailed,
+    ExportChanged,
+    RenditionNotFound,
+    SegmentImpossible,
+    SessionEnded,
+    Unavailable,
+)
 from hls_sessions.ffmpeg import find
 from hls_sessions.session import Export, select
-from hls_sessions.testing import Clip, make
+from hls_sessions.testing import Clip, failing_ffmpeg, make
 
 ONE_FFMPEG = True
 BOUND = 60
@@ -266,7 +273,7 @@ def test_a_whole_one_whose_segments_were_made_anew_says_so_and_is_made_anew_too(
     assert len(drain(export.read())) == export.size
 
 
-def test_another_reader_of_the_same_file_ends_the_one_before(supervisor, hls_clip):
+def test_a_reader_whose_file_another_goes_on_with_is_told_so(supervisor, hls_clip):
     session = supervisor.open(hls_clip(seconds=7.3, size="160x90"))
     export = Export(session, select(session))
     first = export.read()
@@ -274,8 +281,19 @@ def test_another_reader_of_the_same_file_ends_the_one_before(supervisor, hls_cli
 
     rest = drain(export.read(len(begun)))
 
-    assert drain(first) == b""
+    with pytest.raises(Unavailable, match="Another reader"):
+        drain(first)
     assert export.size == len(begun + rest)
+
+
+def test_a_film_of_which_nothing_can_be_made_is_not_exported(hls_supervisor, hls_clip, tmp_path):
+    supervisor = hls_supervisor(ffmpeg=str(failing_ffmpeg(tmp_path)))
+    session = supervisor.open(hls_clip(seconds=2, size="160x90", audio=None))
+
+    with pytest.raises((EncoderFailed, SegmentImpossible, SessionEnded)):
+        session.export(tmp_path / "film.mp4")
+
+    assert list(tmp_path.glob("*.mp4*")) == []
 
 
 def test_an_encoder_that_works_for_nobody_is_ended(supervisor, hls_clip, until):

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from hls_sessions.ffmpeg import find
+from hls_sessions.testing import failing_ffmpeg
 
 BOUND = 60
 
@@ -132,3 +133,25 @@ def test_a_session_that_is_no_more_has_none(http, url, session):
     http.delete(f"/sessions/{session['session_id']}")
 
     assert http.get(url).status_code == 404
+
+
+def test_what_cannot_be_made_is_answered_with_its_problem(start_daemon, hls_clip, tmp_path):
+    daemon = start_daemon(HLS_SESSIONS_FFMPEG=str(failing_ffmpeg(tmp_path)))
+    session = daemon.open(hls_clip(seconds=2, size="160x90", audio=None))
+
+    answer = daemon.http.get(f"/sessions/{session['session_id']}/download")
+
+    assert answer.status_code >= 400
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_whole_one_whose_segments_are_others_now_is_sent_anew(http, url, whole, daemon):
+    for path in daemon.segments.rglob("*.m4s"):
+        with path.open("ab") as file:
+            file.write(b"\0\0\0\x08free")
+
+    again = http.get(url)
+
+    assert (again.status_code, "content-length" in again.headers) == (200, False)
+    assert again.headers["etag"] != whole.headers["etag"]
+    assert again.content == whole.content
