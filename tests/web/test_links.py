@@ -11,48 +11,34 @@ from hls_sessions.web.links import LONGEST, Links
 TOKEN = {"Authorization": "Bearer secret"}
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    now = 1_000_000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-def test_a_link_is_good_until_it_expires(clock):
-    links = Links(None, clock)
+def test_a_link_is_good_until_it_expires(hls_clock):
+    links = Links(None, hls_clock.time)
     text, link = links.issue("one", 60)
 
     assert links.read(text) == link
     assert links.is_good(link)
-    clock.now += 60
+    hls_clock.advance(60)
     assert not links.is_good(link)
 
 
-def test_no_link_is_good_for_longer_than_the_longest(clock):
-    _, link = Links(None, clock).issue("one", 10 * LONGEST)
+def test_no_link_is_good_for_longer_than_the_longest(hls_clock):
+    _, link = Links(None, hls_clock.time).issue("one", 10 * LONGEST)
 
-    assert link.expires == clock.now + LONGEST
+    assert link.expires == hls_clock.time() + LONGEST
 
 
 @pytest.mark.parametrize(
     "change", [lambda t: t.replace("one", "two"), lambda t: t[:-1] + "g", lambda t: t + "0", str.upper]
 )
-def test_a_link_that_was_changed_is_none(clock, change):
-    links = Links(None, clock)
+def test_a_link_that_was_changed_is_none(change, hls_clock):
+    links = Links(None, hls_clock.time)
 
     assert links.read(change(links.issue("one", 60)[0])) is None
-    assert Links(None, clock).read(links.issue("one", 60)[0]) is None
+    assert Links(None, hls_clock.time).read(links.issue("one", 60)[0]) is None
 
 
-def test_one_link_is_revoked_or_all_of_a_session(clock):
-    links = Links(None, clock)
+def test_one_link_is_revoked_or_all_of_a_session(hls_clock):
+    links = Links(None, hls_clock.time)
     first, second, other = (links.issue(session, 60)[1] for session in ("one", "one", "two"))
 
     links.revoke("one", first.number)
@@ -62,23 +48,23 @@ def test_one_link_is_revoked_or_all_of_a_session(clock):
     assert links.is_good(links.issue("one", 60)[1])
 
 
-def test_links_and_their_ends_outlive_the_daemon(clock, tmp_path):
-    first = Links(tmp_path, clock)
+def test_links_and_their_ends_outlive_the_daemon(tmp_path, hls_clock):
+    first = Links(tmp_path, hls_clock.time)
     good, revoked, all_of = first.issue("one", 60), first.issue("one", 60), first.issue("two", 60)
     first.revoke("one", revoked[1].number)
     first.revoke("two")
 
-    second = Links(tmp_path, clock)
+    second = Links(tmp_path, hls_clock.time)
 
     assert [second.is_good(second.read(text)) for text, _ in (good, revoked, all_of)] == [True, False, False]
     assert (tmp_path / "links.json").stat().st_mode & 0o077 == 0
 
 
-def test_a_damaged_file_ends_the_links_and_nothing_else(clock, tmp_path):
-    text, _ = Links(tmp_path, clock).issue("one", 60)
+def test_a_damaged_file_ends_the_links_and_nothing_else(tmp_path, hls_clock):
+    text, _ = Links(tmp_path, hls_clock.time).issue("one", 60)
     (tmp_path / "links.json").write_text("[]")
 
-    links = Links(tmp_path, clock)
+    links = Links(tmp_path, hls_clock.time)
 
     assert links.read(text) is None
     assert links.is_good(links.issue("one", 60)[1])

@@ -8,36 +8,22 @@ from hls_sessions.web import rates
 from hls_sessions.web.rates import Rates
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-def test_a_caller_has_as_many_as_a_minute_brings_and_then_one_at_a_time(clock):
-    buckets = Rates(clock)
+def test_a_caller_has_as_many_as_a_minute_brings_and_then_one_at_a_time(hls_clock):
+    buckets = Rates(hls_clock.monotonic)
 
     assert [buckets.take("anna", 3) for _ in range(4)] == [0, 0, 0, 20]
     assert buckets.take("berta", 3) == 0
-    clock.now += 19.5
+    hls_clock.advance(19.5)
     assert buckets.take("anna", 3) == pytest.approx(0.5)
-    clock.now += 0.5
+    hls_clock.advance(0.5)
     assert [buckets.take("anna", 3) for _ in range(2)] == [0, 20]
-    clock.now += 600
+    hls_clock.advance(600)
     assert [buckets.take("anna", 3) for _ in range(4)] == [0, 0, 0, 20]
 
 
-def test_the_callers_that_are_remembered_are_bounded(clock, monkeypatch):
+def test_the_callers_that_are_remembered_are_bounded(monkeypatch, hls_clock):
     monkeypatch.setattr(rates, "MOST_CALLERS", 2)
-    buckets = Rates(clock)
+    buckets = Rates(hls_clock.monotonic)
     for caller in ("anna", "berta", "anna", "carla"):
         buckets.take(caller, 2)
 

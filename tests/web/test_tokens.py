@@ -15,15 +15,6 @@ from hls_sessions.web.tokens import LOOK_AGAIN, Right, Tokens
 FILE = "# the operators\nold\noperate new\n\nwatch viewer\n"
 
 
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def file(tmp_path):
     file = tmp_path / "tokens"
@@ -40,22 +31,20 @@ def test_each_token_of_a_file_gives_its_right(file):
     assert [given for given, right in rights.items() if right is Right.WATCH] == [b"viewer"]
 
 
-def test_a_token_is_rotated_by_writing_the_file_anew(file):
-    clock = Clock()
-    tokens = Tokens(None, file, clock)
+def test_a_token_is_rotated_by_writing_the_file_anew(file, hls_clock):
+    tokens = Tokens(None, file, hls_clock.monotonic)
     file.write_text("operate newest\n")
-    clock.now += LOOK_AGAIN
+    hls_clock.advance(LOOK_AGAIN)
 
     assert tokens.right_of(b"newest") is Right.OPERATE
     assert tokens.right_of(b"old") is Right.NOTHING
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "all secret\n", "operate a b\n", "\0\xff"])
-def test_a_file_that_is_of_no_use_is_refused_and_later_changes_nothing(file, text, caplog):
-    clock = Clock()
-    tokens = Tokens(None, file, clock)
+def test_a_file_that_is_of_no_use_is_refused_and_later_changes_nothing(file, text, caplog, hls_clock):
+    tokens = Tokens(None, file, hls_clock.monotonic)
     file.write_bytes(text.encode("latin-1"))
-    clock.now += LOOK_AGAIN
+    hls_clock.advance(LOOK_AGAIN)
 
     assert tokens.right_of(b"new") is Right.OPERATE
     assert "the tokens stay as they are" in caplog.text
@@ -64,23 +53,21 @@ def test_a_file_that_is_of_no_use_is_refused_and_later_changes_nothing(file, tex
         Tokens(None, file)
 
 
-def test_a_file_that_is_gone_for_a_moment_changes_nothing(file):
-    clock = Clock()
-    tokens = Tokens(None, file, clock)
+def test_a_file_that_is_gone_for_a_moment_changes_nothing(file, hls_clock):
+    tokens = Tokens(None, file, hls_clock.monotonic)
     file.unlink()
-    clock.now += LOOK_AGAIN
+    hls_clock.advance(LOOK_AGAIN)
 
     assert tokens.right_of(b"new") is Right.OPERATE
 
 
-def test_an_address_that_tries_many_wrong_tokens_has_to_wait_a_while():
-    clock = Clock()
-    refusals = Refusals(clock)
+def test_an_address_that_tries_many_wrong_tokens_has_to_wait_a_while(hls_clock):
+    refusals = Refusals(hls_clock.monotonic)
 
     assert not any(refusals.are_too_many("a") for _ in range(MOST_REFUSED))
     assert refusals.are_too_many("a")
     assert not refusals.are_too_many("b")
-    clock.now += REMEMBERED
+    hls_clock.advance(REMEMBERED)
     assert not refusals.are_too_many("a")
 
 
