@@ -14,6 +14,7 @@ from av.stream import Discard
 from cachetools import LRUCache
 
 from hls_sessions.ffmpeg.commands import file_url
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.media import AAC_FRAME
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Film:
             status = os.stat(path)  # noqa: PTH116 - the path came as a string
             # Of a file that grows, what was there when it was probed.
             url = file_url(path, size)
-            self._container = av.open(url, options=_options(container, codec), metadata_errors="replace")
+            self._container = open_input(url, options=_options(container, codec))
         except OSError as error:
             raise Unopened(f"it cannot be opened ({error.strerror})") from error
         has_grown = status.st_size > size

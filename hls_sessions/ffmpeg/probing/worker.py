@@ -29,6 +29,7 @@ import av.logging
 
 from hls_sessions.ffmpeg.commands import MOST_PIXELS, file_url, part_url, path_in
 from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.input import open_input, tag_of
 from hls_sessions.ffmpeg.probing.bounds import FLATTEST
 from hls_sessions.ffmpeg.probing.clock_jumps import longest_part
 from hls_sessions.ffmpeg.probing.content_encodings import encrypted_tracks
@@ -222,7 +223,7 @@ def _opened(path: str, size: int | None) -> Iterator[tuple[InputContainer, Part 
         demuxer = container.format.name
     note = f"its clock jumps: the longest of its {parts} parts is played, bytes {part.start} to {part.end}"
     options = {"protocol_whitelist": "file,subfile", "format_whitelist": demuxer, "max_pixels": str(MOST_PIXELS)}
-    with av.open(part_url(path, *part), options=options, metadata_errors="replace") as container:
+    with open_input(part_url(path, *part), options=options) as container:
         yield container, part, [note]
 
 
@@ -239,7 +240,7 @@ def _vetted(url: str) -> InputContainer:
     av.logging.set_level(av.logging.ERROR)  # else the reason of a refusal would not be told
     try:
         with av.logging.Capture() as log:
-            return av.open(url, options=options, metadata_errors="replace")
+            return open_input(url, options=options)
     except av.error.FFmpegError as error:
         if any("not on whitelist" in line for _, _, line in log):
             raise Unplayable("it is text or a list of other files, not media") from error
@@ -321,7 +322,7 @@ def _chapters(container: InputContainer) -> list[dict[str, str | None]]:
         {
             "start": str(chapter["start"] * chapter["time_base"]),
             "end": str(chapter["end"] * chapter["time_base"]),
-            "title": "".join(filter(str.isprintable, chapter["metadata"].get("title", "")))[:LONGEST_TITLE] or None,
+            "title": "".join(filter(str.isprintable, tag_of(chapter["metadata"], "title")))[:LONGEST_TITLE] or None,
         }
         for chapter in container.chapters()[:MOST_CHAPTERS]
         if chapter["time_base"]
@@ -488,7 +489,7 @@ def _spans(container: InputContainer, streams: list[Stream], index: Index, notes
 
 def _late_starts(container: InputContainer, streams: list[Stream], notes: list[str]) -> dict[int, int | None]:
     """Return the start of each stream that begins late, and note which they are."""
-    with av.open(container.name, options=container.options, metadata_errors="replace") as fresh:
+    with open_input(container.name, options=container.options) as fresh:
         starts = late_starts(container, fresh, streams)
     for stream in streams:
         if stream.index not in starts:
@@ -638,7 +639,7 @@ def _audio_facts(container: InputContainer, stream: Any, spans: dict[int, Span])
             "channels": stream.codec_context.channels,
             "sample_rate": stream.codec_context.sample_rate,
             "language": _language(stream),
-            "title": stream.metadata.get("title") or None,
+            "title": tag_of(stream.metadata, "title") or None,
             "default": bool(stream.disposition & stream.disposition.default),
         }
     )
@@ -668,7 +669,7 @@ def _subtitle_facts(stream: Any) -> dict[str, Any]:
         "index": stream.index,
         "codec": stream.codec_context.codec.canonical_name,
         "language": _language(stream),
-        "title": stream.metadata.get("title") or None,
+        "title": tag_of(stream.metadata, "title") or None,
         "default": bool(disposition & disposition.default),
         "forced": bool(disposition & disposition.forced),
         "hearing_impaired": bool(disposition & disposition.hearing_impaired),
@@ -676,5 +677,5 @@ def _subtitle_facts(stream: Any) -> dict[str, Any]:
 
 
 def _language(stream: Any) -> str | None:
-    language: str | None = stream.metadata.get("language")
+    language = tag_of(stream.metadata, "language") or None
     return None if language in {None, "und", ""} else language

@@ -24,6 +24,7 @@ import av
 import av.logging
 
 from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.process import binder, bound_to_parent
 from hls_sessions.ffmpeg.recording.segmenter import NotMedia
@@ -97,7 +98,7 @@ def serve(channel: Channel) -> None:
 
 def _pull(channel: Channel, which: dict[str, Any]) -> None:
     options = {**OPTIONS, "protocol_whitelist": which["protocols"], "format_whitelist": f"{MEDIA},rtsp"}
-    with av.open(which["url"], options=options, timeout=(PATIENCE, PATIENCE), metadata_errors="replace") as source:
+    with open_input(which["url"], options=options, timeout=(PATIENCE, PATIENCE)) as source:
         chosen = [*source.streams.video[:1], *source.streams.audio[:1]]
         if not chosen:
             raise NotMedia("there is neither video nor audio in it")

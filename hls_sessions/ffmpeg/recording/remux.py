@@ -20,6 +20,7 @@ import av
 import av.logging
 
 from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.recording.clock import MendedClock
 from hls_sessions.ffmpeg.recording.segmenter import NotMedia
@@ -83,7 +84,7 @@ def serve(channel: Channel) -> None:
 
 
 def _open(path: str) -> Any:
-    return av.open(path, options={"format_whitelist": MEDIA}, metadata_errors="replace")
+    return open_input(path, options={"format_whitelist": MEDIA})
 
 
 def _remuxed(paths: list[str], kind: str, to: str) -> str:

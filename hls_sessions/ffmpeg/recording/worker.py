@@ -31,6 +31,7 @@ import av
 import av.logging
 
 from hls_sessions.ffmpeg.demuxers import MEDIA
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.ffmpeg.packaging.segment_writer import write_segment
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.recording.feed import Feed
@@ -91,7 +92,7 @@ def _make(channel: Channel, which: dict[str, Any]) -> None:
         "analyzeduration": str(duration),
         "format_whitelist": MEDIA,
     }
-    container = av.open(feed, format=which["demuxer"], options=options, metadata_errors="replace")
+    container = open_input(feed, format=which["demuxer"], options=options)
     start = None
     if (begun := which["start"]) is not None:
         origin, begins = Fraction(begun["origin"]), Fraction(begun["begins"])

@@ -20,6 +20,7 @@ import av.logging
 from av.stream import Discard
 
 from hls_sessions.ffmpeg.commands import part_url
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.ffmpeg.sandbox import confine_worker
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def read(
     # The prefix keeps a name from being read as a protocol, the whitelist keeps a file from naming another.
     url, protocols = (f"file:{path}", "file") if part is None else (part_url(path, *part), "file,subfile")
     options = {"protocol_whitelist": protocols, "format_whitelist": container_name, "codec_whitelist": "none"}
-    with av.open(url, options=options, metadata_errors="replace") as container:
+    with open_input(url, options=options) as container:
         if container.format.name != container_name:
             raise OSError("it is not the file that was opened any more")
         tracks = [container.streams[index] for index in indices]

@@ -25,6 +25,7 @@ from av.codec.context import Flags
 from av.filter import Graph
 
 from hls_sessions.ffmpeg.commands import MOST_PIXELS, file_url, part_url
+from hls_sessions.ffmpeg.input import open_input
 from hls_sessions.ffmpeg.packaging.worker import bound_memory
 from hls_sessions.ffmpeg.sandbox import confine_worker
 
@@ -113,7 +114,7 @@ class Film:
             "max_pixels": str(MOST_PIXELS),
         }
         url = file_url(path, size) if part is None else part_url(path, *part)
-        self._container = av.open(url, options=options, metadata_errors="replace")
+        self._container = open_input(url, options=options)
         self._stream = cast("VideoStream", self._container.streams[stream])
         context = self._stream.codec_context
         context.thread_count = 1
