@@ -39,6 +39,37 @@ def pytest_addoption(parser):
     group.addoption("--soak-seed", type=int, default=0, metavar="N", help="which ones come first")
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out tests with one of two ffmpegs, where their file says so.
+
+    ``ONE_FFMPEG``: that of the system is enough. ``FFMPEGS_IN_TURN``: each of the file's tests is run with one of them,
+    in turn by these parameters, or by the tests themselves where there are none. HLS_SESSIONS_TEST_ALL runs them all.
+    """
+    if "HLS_SESSIONS_TEST_ALL" in os.environ:
+        return
+    turns: dict[tuple[object, ...], str] = {}
+    left_out = [item for item in items if _is_of_another_turn(item, turns)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        out = set(left_out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _is_of_another_turn(item, turns) -> bool:
+    params = dict(item.callspec.params) if hasattr(item, "callspec") else {}
+    ffmpeg, module = params.pop("ffmpeg", None) or params.pop("binary", None), item.module
+    if ffmpeg not in {"PATH", "wheel"}:
+        return False
+    if getattr(module, "ONE_FFMPEG", False):
+        return ffmpeg != "PATH"
+    if (names := getattr(module, "FFMPEGS_IN_TURN", None)) is None:
+        return False
+    what = [params[name] for name in names if name in params] or [item.originalname, *params.values()]
+    key = (module.__name__, repr(what))
+    turn = turns.setdefault(key, ("PATH", "wheel")[len(turns) % 2])
+    return ffmpeg != turn
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _state_home(tmp_path_factory):
     """No daemon of a test writes into its developer's state folder."""

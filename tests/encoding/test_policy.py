@@ -324,7 +324,7 @@ SHORT = 14
 """So few segments that any that hypothesis draws are near to each other."""
 SHORT_CUTS = replace(CUTS, times=CUTS.times[: SHORT + 1])
 
-everything = settings(max_examples=200)
+everything = settings(max_examples=100)
 
 
 @st.composite

@@ -182,14 +182,14 @@ def play(machine, moves):
         yield
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(machines, moves)
 def test_segments_never_take_more_bytes_than_the_budget(machine, moves):
     for _ in play(machine, moves):
         assert machine.bytes <= machine.quota.budget.in_all
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(machines, moves)
 def test_more_runs_than_slots_go_only_while_a_viewer_waits_for_each(machine, moves):
     for _ in play(machine, moves):
@@ -202,7 +202,7 @@ def test_more_runs_than_slots_go_only_while_a_viewer_waits_for_each(machine, mov
         assert len(machine.going) <= max(machine.scheduler.slots, len(urgent))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(machines, moves, st.lists(st.integers(0, 3), min_size=1, max_size=5))
 def test_every_viewer_who_waits_is_served_in_the_end(machine, moves, turns):
     for _ in play(machine, moves):

@@ -15,6 +15,7 @@ from hls_sessions.media import OFFSET, Presentation, check_segment, read_segment
 LOW, HIGH = 400, 1500
 """The tones of the pieces in turn, in hertz."""
 
+FFMPEGS_IN_TURN = ()
 NEAR = Fraction(1, 20)
 """Seconds around a change in which either tone may be heard, or silence."""
 

@@ -16,6 +16,7 @@ from hls_sessions.ffmpeg import Prober, Workers, commands, methods, plan_run
 from hls_sessions.media import OFFSET, Presentation, read_segment
 from hls_sessions.testing import Clip, make
 
+FFMPEGS_IN_TURN = ("shown",)
 PLAYABLE = {"seconds": 5.0, "size": "160x90", "gop": 26, "pixels": "yuv420p"}
 
 CLIPS = {

@@ -28,20 +28,6 @@ FLAGS = [
 ]
 
 
-def pytest_collection_modifyitems(config, items):
-    """Leave tests with the second ffmpeg out, where their file says that one is enough."""
-    left_out = [
-        item
-        for item in items
-        if getattr(item.module, "ONE_FFMPEG", False)
-        and getattr(item, "callspec", None) is not None
-        and item.callspec.params.get("ffmpeg") == "wheel"
-    ]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(scope="session", params=os.environ.get("HLS_SESSIONS_TEST_FFMPEGS", "PATH:wheel").split(":"))
 def ffmpeg(request) -> str:
     """Every ffmpeg there is: the system's, and that of the imageio-ffmpeg wheel; or those that were asked for."""

@@ -11,6 +11,8 @@ import pytest
 
 from hls_sessions.ffmpeg import find
 
+FFMPEGS_IN_TURN = ()
+
 
 @pytest.fixture
 def shown(hls_supervisor, ffmpeg):

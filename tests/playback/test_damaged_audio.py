@@ -9,6 +9,7 @@ import pytest
 
 from hls_sessions.ffmpeg import find
 
+FFMPEGS_IN_TURN = ()
 BOUND = 60
 NUMBERS = "sin(440*2*PI*t)"
 NO_NUMBERS = f"if(between(t,1.9,4.2),0/0,{NUMBERS})"

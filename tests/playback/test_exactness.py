@@ -11,6 +11,7 @@ import pytest
 
 from hls_sessions.testing import Clip, make
 
+FFMPEGS_IN_TURN = ("film",)
 FILMS = {
     "25 fps": {"rate": "25"},
     "29.97 fps": {"rate": "30000/1001"},

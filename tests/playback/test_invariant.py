@@ -36,6 +36,8 @@ from hls_sessions.errors import FileChanged, SessionEnded
 from hls_sessions.media import OFFSET, read_segment
 from hls_sessions.testing import session_directories
 
+FFMPEGS_IN_TURN = ()
+
 FEW = settings(
     max_examples=8,
     derandomize=True,

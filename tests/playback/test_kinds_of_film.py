@@ -10,6 +10,8 @@ import pytest
 from hls_sessions.errors import SegmentImpossible
 from hls_sessions.ffmpeg import find
 
+FFMPEGS_IN_TURN = ()
+
 
 @pytest.fixture
 def play(hls_supervisor, ffmpeg):
