@@ -82,7 +82,7 @@ def test_every_route_is_named():
     routes |= {f"{method} {route.path}" for route in plain for method in route.methods - {"HEAD"}}
     told = {cells[0].partition("?")[0] for cells in rows("http.md")}
 
-    assert {route.replace("{session_id}", "{id}") for route in routes if "/static/" not in route} == told
+    assert {re.sub(r"{(session|recording)_id}", "{id}", route) for route in routes if "/static/" not in route} == told
 
 
 def test_every_command_is_named():

@@ -297,7 +297,7 @@ async def _writable(connection: HTTPConnection) -> Recording:
         RecordingNotFound: it is no recording.
         InputRefused: the token is missing, or another.
     """
-    recording = await _recording(connection.app.state.supervisor, connection.path_params["session_id"])
+    recording = await _recording(connection.app.state.supervisor, connection.path_params["recording_id"])
     scheme, _, given = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         # A browser cannot set a header of a WebSocket.
@@ -389,8 +389,8 @@ def _described(file: RecordedFile) -> dict[str, Any]:
 
 
 open_routes = [
-    Route("/live/{session_id}/input", put, methods=["PUT"]),
-    WebSocketRoute("/live/{session_id}/input", socket),
+    Route("/live/{recording_id}/input", put, methods=["PUT"]),
+    WebSocketRoute("/live/{recording_id}/input", socket),
     Route("/sessions/{session_id}/files", files),
     Route("/sessions/{session_id}/files/{kind}", file),
 ]

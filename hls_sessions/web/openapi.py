@@ -78,7 +78,7 @@ PLAIN: Final[dict[str, Plain]] = {
     "/sessions/{session_id}/{rendition}/{segment}.{part}.m4s": Plain(VIDEO, good=(200, 206, 304)),
     "/sessions/{session_id}/{rendition}/{segment}.m4s": Plain(VIDEO, good=(200, 206, 304)),
     "/sessions/{session_id}/{rendition}/{segment}.vtt": Plain(TRACK, good=(200, 206, 304)),
-    "/live/{session_id}/input": Plain(JSON, ("token",), body=ANY),
+    "/live/{recording_id}/input": Plain(JSON, ("token",), body=ANY),
     "/sessions/{session_id}/files": Plain(JSON),
     "/sessions/{session_id}/files/{kind}": Plain(ANY, ("format", "part"), (200, 206)),
     "/": Plain(PAGE),

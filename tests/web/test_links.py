@@ -157,3 +157,12 @@ def test_links_of_a_session_that_there_is_not_are_not_made(guarded):
     answer = guarded.http.post("/sessions/nothing/links", headers=TOKEN)
 
     assert answer.json()["type"] == "/problems/session-not-found"
+
+
+def test_a_source_needs_no_link_because_it_has_a_token_of_its_own(strict):
+    recording = strict.http.post("/live", json={}, headers=TOKEN).json()
+
+    answer = strict.http.put(f"{recording['input_url']}?token={recording['input_token']}", content=b"no media")
+
+    assert answer.json()["type"] == "/problems/not-playable"
+    strict.http.delete(f"/recordings/{recording['session_id']}", headers=TOKEN)
