@@ -89,7 +89,11 @@ _WHOLE: Final = _Part(0.0, None)
 
 
 def verify(
-    url: str, source: Path | None = None, on_segment: Callable[[str, int, int], object] = lambda *_: None
+    url: str,
+    source: Path | None = None,
+    on_segment: Callable[[str, int, int], object] = lambda *_: None,
+    *,
+    workers: Workers | None = None,
 ) -> Report:
     """Fetch and judge all of a presentation; with the file it was made from, compare the time of every frame with it.
 
@@ -99,6 +103,7 @@ def verify(
         url: the address of a master or media playlist.
         source: the file it was made from.
         on_segment: called before each segment with its playlist, its number, and how many the playlist has.
+        workers: those of which one decodes what is fetched; its own when omitted.
 
     Raises:
         Unreachable: there is no playlist at that address.
@@ -106,10 +111,12 @@ def verify(
         OSError: no process can be started to decode it.
     """
     report = Report(url)
-    with closing(Workers()) as workers, closing(PacketReader(workers)) as reader:
+    with ExitStack() as open_:
+        workers = workers or open_.enter_context(closing(Workers()))
+        reader = open_.enter_context(closing(PacketReader(workers)))
         truth = {track.kind: track for track in reversed(reader.read_file(source))} if source else {}
-        with httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False) as http:
-            _judge(_Player(http, reader, report, on_segment=on_segment), truth, report)
+        http = open_.enter_context(httpx.Client(timeout=TIMEOUT, follow_redirects=True, trust_env=False))
+        _judge(_Player(http, reader, report, on_segment=on_segment), truth, report)
     return report
 
 

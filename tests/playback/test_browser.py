@@ -257,7 +257,7 @@ FRAME_AT = """async (position) => {
 
 @pytest.mark.parametrize(
     ("ffmpeg", "player"),
-    [pytest.param("PATH", "hls.js", marks=needs_hls_js), ("wheel", "native")],
+    [pytest.param("PATH", "hls.js", marks=needs_hls_js)],
     indirect=["ffmpeg"],
     scope="session",
 )

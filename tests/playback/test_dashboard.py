@@ -235,8 +235,7 @@ def test_an_operator_logs_in_once_and_the_token_is_in_no_address_and_in_no_scrip
     page.get_by_role("heading", name="Log in").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 800), (390, 800)])
+@pytest.mark.parametrize(("size", "scheme"), [((1280, 800), "light"), ((390, 800), "dark")])
 def test_axe_finds_nothing_in_any_state_of_the_dashboard(daemon, page, film, scheme, size):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": size[0], "height": size[1]})

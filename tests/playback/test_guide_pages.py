@@ -23,8 +23,7 @@ def test_a_reader_goes_from_the_dashboard_to_a_heading_of_a_page(daemon, page):
     assert real(page.complaints) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [(1280, 800), (390, 800)])
+@pytest.mark.parametrize(("size", "scheme"), [((1280, 800), "light"), ((390, 800), "dark")])
 def test_axe_finds_nothing_in_the_guide(daemon, page, scheme, size):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": size[0], "height": size[1]})

@@ -190,7 +190,7 @@ def tries(request, soak_end, tally):
     """
     say = request.config.pluginmanager.get_plugin("terminalreporter").write_line
 
-    def tries(holds, examples, soaked=None, few=6):
+    def tries(holds, examples, soaked=None, few=4):
         if soak_end is None:
             settings(FEW, max_examples=few)(given(examples)(lambda example: holds(*example)))()
         else:

@@ -4,32 +4,60 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import re
+import shutil
 import threading
 import zlib
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
 from films import Film
 from typer.testing import CliRunner
 
+from hls_sessions import Supervisor
 from hls_sessions.cli import app
 from hls_sessions.cli.exits import Exit
 from hls_sessions.ffmpeg.judging import reader
-from hls_sessions.verify import Unreachable, verify
+from hls_sessions.testing import Clip, make
+from hls_sessions.verify import Unreachable
+from hls_sessions.verify import verify as judge
+
+TALK = "1\n00:00:00,500 --> 00:00:02,500\nFirst\n"
+FILM = Clip(seconds=6, size="160x90", rate="30000/1001", subtitles=(TALK,))
 
 
 @pytest.fixture
-def film(hls_clip):
-    talk = "1\n00:00:00,500 --> 00:00:02,500\nFirst\n"
-    return hls_clip(seconds=6, size="160x90", rate="30000/1001", subtitles=(talk,))
+def film(hls_clip_folder):
+    return make(FILM, hls_clip_folder)
+
+
+@pytest.fixture(scope="module")
+def recorded(hls_clip_folder, hls_shared_workers, tmp_path_factory):
+    """A whole presentation as files, which is made once."""
+    folder = tmp_path_factory.mktemp("recorded")
+    options = {"media": [hls_clip_folder], "segments_dir": folder, "encoder": "libx264", "drain": True}
+    with Supervisor(**options, workers=hls_shared_workers[0]) as supervisor:
+        return record(supervisor.open(make(FILM, hls_clip_folder)), folder / "recording")
 
 
 @pytest.fixture
-def recording(hls_supervisor, film, tmp_path):
-    """A whole presentation as files, as any server might have it."""
-    return record(hls_supervisor().open(film), tmp_path / "recording")
+def recording(recorded, tmp_path):
+    """A whole presentation as files, as any server might have it, to be changed."""
+    return Path(shutil.copytree(recorded, tmp_path / "recording"))
+
+
+@pytest.fixture
+def verify(hls_shared_workers):
+    """Judge a presentation: by workers that tests share, unless the test gives them another path to import from."""
+    workers, path = hls_shared_workers
+
+    def verify(*what, **more):
+        return judge(*what, workers=workers if os.environ.get("PYTHONPATH") == path else None, **more)
+
+    return verify
 
 
 def record(session, folder):
@@ -84,7 +112,7 @@ def change(path, pattern, replacement) -> None:
     path.write_text(text)
 
 
-def test_a_right_recording_is_right(url, film):
+def test_a_right_recording_is_right(url, film, verify):
     report = verify(url, film)
 
     assert report.findings == []
@@ -93,7 +121,7 @@ def test_a_right_recording_is_right(url, film):
     assert report.renditions[0].worst_deviation_ms == 0
 
 
-def test_a_caller_is_told_of_each_segment_before_it_is_judged(url):
+def test_a_caller_is_told_of_each_segment_before_it_is_judged(url, verify):
     told = []
 
     report = verify(url, on_segment=lambda *segment: told.append(segment))
@@ -111,14 +139,14 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("film", RIGHT.values(), ids=RIGHT.keys())
-def test_a_right_recording_of_a_film_that_is_not_even_is_right(hls_supervisor, hls_clip_folder, tmp_path, film):
+def test_a_right_recording_of_a_film_that_is_not_even_is_right(hls_supervisor, hls_clip_folder, tmp_path, film, verify):
     path = film.make(hls_clip_folder)
     with served(record(hls_supervisor().open(path), tmp_path / "recording")) as url:
         assert verify(url).findings == []
         assert verify(url, path).findings == []
 
 
-def test_a_hole_that_the_source_has_is_no_fault_of_the_recording(hls_supervisor, hls_clip, tmp_path):
+def test_a_hole_that_the_source_has_is_no_fault_of_the_recording(hls_supervisor, hls_clip, tmp_path, verify):
     options = ("-vf", "select='not(between(n,36,49))'", "-fps_mode", "passthrough", "-force_key_frames", "2")
     path = hls_clip(seconds=4.0, size="160x90", pixels="yuv420p", options=options)
     with served(record(hls_supervisor().open(path), tmp_path / "recording")) as url:
@@ -126,13 +154,13 @@ def test_a_hole_that_the_source_has_is_no_fault_of_the_recording(hls_supervisor,
         assert verify(url, path).findings == []
 
 
-def test_a_first_segment_that_begins_late_although_nothing_else_does_is_found(url, recording):
+def test_a_first_segment_that_begins_late_although_nothing_else_does_is_found(url, recording, verify):
     change(recording / "video-90p" / "index.m3u8", r"#EXTINF:1.001\d*,", "#EXTINF:1.3,")
 
     assert "4.3.2.1" in rules(verify(url))
 
 
-def test_a_missing_segment_is_found(url, recording):
+def test_a_missing_segment_is_found(url, recording, verify):
     (recording / "video-90p" / "2.m4s").unlink()
 
     report = verify(url)
@@ -141,14 +169,14 @@ def test_a_missing_segment_is_found(url, recording):
     assert any("404" in finding.sentence for finding in report.findings)
 
 
-def test_a_repeated_segment_is_found(url, recording):
+def test_a_repeated_segment_is_found(url, recording, verify):
     segment = recording / "video-90p" / "2.m4s"
     segment.write_bytes((recording / "video-90p" / "1.m4s").read_bytes())
 
     assert "continuity" in rules(verify(url))
 
 
-def test_a_segment_that_is_cut_off_is_found(url, recording):
+def test_a_segment_that_is_cut_off_is_found(url, recording, verify):
     segment = recording / "audio-0" / "1.m4s"
     segment.write_bytes(segment.read_bytes()[:-500])
 
@@ -174,19 +202,19 @@ def test_a_segment_that_is_cut_off_is_found(url, recording):
         ("subtitles-0/0.vtt", r"00:00:00.\d+ -->", "soon -->", "3.5"),
     ],
 )
-def test_each_broken_rule_is_found(url, recording, file, pattern, replacement, rule):
+def test_each_broken_rule_is_found(url, recording, file, pattern, replacement, rule, verify):
     change(recording / file, pattern, replacement)
 
     assert rule in rules(verify(url))
 
 
-def test_subtitles_that_are_no_utf_8_are_found(url, recording):
+def test_subtitles_that_are_no_utf_8_are_found(url, recording, verify):
     (recording / "subtitles-0" / "0.vtt").write_bytes(b"WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:0,LOCAL:00:00.000\n\n\xe9\n")
 
     assert rules(verify(url)) == {"3.5"}
 
 
-def test_subtitles_in_fragments_of_mp4_are_not_read_as_webvtt(url, recording):
+def test_subtitles_in_fragments_of_mp4_are_not_read_as_webvtt(url, recording, verify):
     change(recording / "subtitles-0" / "index.m3u8", "#EXTINF", '#EXT-X-MAP:URI="0.vtt"\n#EXTINF')
     for number in range(1, 4):
         (recording / "subtitles-0" / f"{number}.vtt").write_bytes(b"\0\0\0\x08moof")
@@ -222,7 +250,7 @@ worker.read_tracks = read
 
 
 def test_a_segment_that_crashes_or_hangs_a_decoder_is_found_and_the_others_are_judged(
-    url, recording, tmp_path, monkeypatch
+    url, recording, tmp_path, monkeypatch, verify
 ):
     secret = tmp_path / "secret"
     secret.write_text("secret")
@@ -245,13 +273,13 @@ def test_a_segment_that_crashes_or_hangs_a_decoder_is_found_and_the_others_are_j
     assert report.renditions[0].frames == 180
 
 
-def test_another_film_than_its_source_is_found(url, hls_clip):
+def test_another_film_than_its_source_is_found(url, hls_clip, verify):
     other = hls_clip(seconds=6, size="160x90", rate="25")
 
     assert "exactness" in rules(verify(url, other))
 
 
-def test_no_playlist_is_no_presentation(url):
+def test_no_playlist_is_no_presentation(url, verify):
     with pytest.raises(Unreachable):
         verify(url.replace("master", "missing"))
 
@@ -283,7 +311,7 @@ class Endless(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_what_has_no_end_is_not_fetched_to_its_end():
+def test_what_has_no_end_is_not_fetched_to_its_end(verify):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()

@@ -38,7 +38,7 @@ def test_every_answer_is_described(start_daemon, film):
         if operation.path.endswith(ENDLESS):
             continue
 
-        @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(operation.as_strategy())
         def ask(case):
             if "session_id" in case.path_parameters and case.method != "DELETE":
