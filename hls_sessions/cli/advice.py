@@ -19,7 +19,7 @@ BY_KIND: Final = {
     errors.RecordingNotFound.kind: "hls-sessions recordings shows those that are kept.",
     errors.MediaNotFound.kind: ROOTS,
     errors.OutsideRoots.kind: ROOTS,
-    errors.NotPlayable.kind: "hls-sessions probe FILE shows what is known of a file.",
+    errors.NotPlayable.kind: "hls-sessions probe FILE shows the facts of a file.",
     errors.CapacityExceeded.kind: "Stop some with hls-sessions stop, or raise it: hls-sessions settings set.",
     errors.EncoderFailed.kind: "hls-sessions log ID shows what its encoders said.",
 }

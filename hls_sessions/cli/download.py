@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What is fetched of a recording."""
+    """The part of a recording that is fetched."""
 
     ORIGINAL = "original"
     VIDEO = "video"

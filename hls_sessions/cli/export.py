@@ -56,7 +56,7 @@ def export(
 ) -> None:
     """Write a whole film to one MP4 file, made of its segments; viewers come first.
 
-    What breaks off is gone on with where it was: at once, and of a session also by the same command later.
+    A download that breaks off goes on where it was: at once, and that of a session also by the same command later.
     """
     daemon = Daemon(url, token)
     chosen = {"rendition": rendition, "audio": ",".join(audio or ()), "subtitles": ",".join(subtitles or ())}

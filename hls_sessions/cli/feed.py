@@ -20,7 +20,7 @@ PATIENCE = 5.0
 class Feed(Generic[T]):
     """Asks in a thread of its own, and calls back after each answer and each failure. A context manager.
 
-    A daemon that cannot be reached is asked again in the same way, so that what is shown goes on when it is back.
+    A daemon that cannot be reached is asked again in the same way, so that the view goes on when it is back.
     """
 
     def __init__(self, ask: Callable[[], T], first: T, on_news: Callable[[], object], interval: float) -> None:

@@ -32,7 +32,7 @@ class ProgressLine:
         self._shown.update(self._task, description=description)
 
     def show(self, description: str, done: int, total: int) -> None:
-        """Show what is done now, and how much of how much."""
+        """Show the current step, and how many of all are done."""
         self._shown.update(self._task, description=description, completed=done, total=total)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -21,8 +20,10 @@ from starlette.routing import Match
 
 from hls_sessions.errors import SessionError
 from hls_sessions.web.disclosure import VIEWER
+from hls_sessions.web.finding import found
 from hls_sessions.web.login import SAFE, Logins, is_of_own_site
 from hls_sessions.web.problems import Problem
+from hls_sessions.web.rates import Rates
 from hls_sessions.web.tokens import Right
 
 if TYPE_CHECKING:
@@ -44,13 +45,7 @@ LINK: Final = "hls_sessions.link"
 """The key in a request's scope of the viewing link by which it came, as it stood in its path."""
 
 MOST_REFUSED: Final = 20
-"""Wrong tokens that one address may try within ``REMEMBERED``; then it is told to wait, unless it has a right one."""
-
-REMEMBERED: Final = 60.0
-"""Seconds."""
-
-MOST_ADDRESSES: Final = 10_000
-"""Addresses whose wrong tokens are counted."""
+"""Wrong tokens that one address may try in a minute; then it is told to wait, unless it has a right one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +102,7 @@ class Guard:
         self._viewer_routes = viewer_routes
         self._links_required = links_required
         self._authorize = authorize
-        self._refusals = Refusals()
+        self._refusals = Rates()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
@@ -151,9 +146,9 @@ class Guard:
     def _wants_token(self, scope: Scope) -> Problem:
         """Refuse a request without a token. An address that tries many wrong ones has to wait."""
         client = (scope.get("client") or ("", 0))[0]
-        if "authorization" in Headers(scope=scope) and self._refusals.are_too_many(client):
+        if "authorization" in Headers(scope=scope) and (wait := self._refusals.take(client, MOST_REFUSED)):
             many = "Too many wrong tokens have come from this address."
-            return Problem(429, "too-many-refusals", many, retry_after=REMEMBERED)
+            return Problem(429, "too-many-refusals", many, retry_after=wait)
         refusal = Problem(401, "token-required", "This needs one of the daemon's tokens as a bearer token.")
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
@@ -161,20 +156,18 @@ class Guard:
     async def _refused_by_host(self, scope: Scope) -> Problem | None:
         if self._authorize is None:
             return None
-        is_open, session_id = _opens(scope, self._open_routes)
-        is_viewers = takes(scope, self._viewer_routes)
-        if is_open and session_id is None:
+        is_for_viewers, session_id = _opens(scope, (*self._open_routes, *self._viewer_routes))
+        if not is_for_viewers:
+            return await judged(self._authorize, Request(scope), Wanted("operate"))
+        if session_id is None:
+            if takes(scope, self._viewer_routes):  # a session is to be opened: which one is known when the body is read
+                scope[VIEWER] = True
             return None
-        wanted = Wanted("operate")
-        if is_open or is_viewers:
-            scope[VIEWER] = True
-            session_id = session_id or _session_in(scope, self._viewer_routes)
-            if session_id is None:
-                return None  # what is to be opened is known when the body is read
-            with suppress(SessionError):
-                wanted = Wanted("watch", self._supervisor.find(session_id))
-            wanted = wanted if wanted.action == "watch" else Wanted("watch")
-        return await judged(self._authorize, Request(scope), wanted)
+        scope[VIEWER] = True
+        session = None
+        with suppress(SessionError):
+            session = await found(self._supervisor, session_id)
+        return await judged(self._authorize, Request(scope), Wanted("watch", session))
 
 
 async def judged(authorize: Authorize | None, request: Request, wanted: Wanted) -> Problem | None:
@@ -198,30 +191,11 @@ def place_of(request: Request, session_id: str) -> str:
 
 
 class Refused(Exception):
-    """A media server lets no account do this; carries the answer."""
+    """A request is refused within its handler; carries the answer."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
         super().__init__(problem.kind)
-
-
-class Refusals:
-    """How many wrong tokens have come from each address, lately."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._counts: dict[str, tuple[float, int]] = {}
-        """Since when, and how many."""
-
-    def are_too_many(self, address: str) -> bool:
-        """Count one more, and return whether they are too many."""
-        since, count = self._counts.pop(address, (self._now(), 0))
-        if self._now() - since >= REMEMBERED:
-            since, count = self._now(), 0
-        self._counts[address] = since, count + 1
-        while len(self._counts) > MOST_ADDRESSES:
-            del self._counts[next(iter(self._counts))]
-        return count >= MOST_REFUSED
 
 
 class OwnSiteOnly:
@@ -277,10 +251,6 @@ def _opens(scope: Scope, routes: Sequence[BaseRoute]) -> tuple[bool, str | None]
         if match is Match.FULL:
             return True, more["path_params"].get("session_id")
     return False, None
-
-
-def _session_in(scope: Scope, routes: Sequence[BaseRoute]) -> str | None:
-    return _opens(scope, routes)[1]
 
 
 def write_down(scope: Scope, refusal: Problem) -> None:

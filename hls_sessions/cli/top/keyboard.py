@@ -78,7 +78,7 @@ class Keyboard:
 
     def __exit__(self, *_: object) -> None:
         with suppress(termios.error):  # the terminal is gone
-            # What was typed and not read is not for the shell.
+            # Keys that were typed and not read are not for the shell.
             termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, self._before)
         waker, self._waker = self._waker, -1
         os.close(waker)

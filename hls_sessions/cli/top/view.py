@@ -99,7 +99,7 @@ class View:
         self._arrange(place)
 
     def press(self, key: str) -> Action | None:
-        """Do what a key is for; return what is to be done beyond the view."""
+        """Handle a key; return the order that is to be carried out beyond the view, if any."""
         self.said = ""
         return self._keys[self.mode](key)
 
