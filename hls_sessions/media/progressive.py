@@ -117,6 +117,10 @@ class ProgressiveFile:
         """
         self._tracks[track] = _Track(init, long_code(language))
 
+    def is_described(self, track: int) -> bool:
+        """Whether it was said what a track is."""
+        return track in self._tracks
+
     def add(self, track: int, segment: bytes) -> None:
         """Add a published segment to a track; ``media_data`` returns the bytes that come next.
 

@@ -172,12 +172,10 @@ class Export:
         self.etag = uuid4().hex
         """Names its bytes: no other file has the same."""
         self._session = session
-        self._offered: list[Rendition] = [session.presentation.renditions[id_] for id_ in selection.tracks]
-        self._plan = _plan(session.presentation, self._offered)
+        self._plan = _plan(session.presentation, selection.tracks)
         self._file = ProgressiveFile()
         self._head = self._file.begin()
         self._pieces: list[_Piece] = []
-        self._described: set[int] = set()
         self._tail: bytes | None = None
         """The end of the file; None as long as it is incomplete."""
         self._turn = threading.Lock()
@@ -287,10 +285,9 @@ class Export:
             raise ExportChanged
 
     def _describe(self, wanted: _Wanted) -> None:
-        if wanted.track not in self._described:
+        if not self._file.is_described(wanted.track):
             init = self._session.file_of(wanted.rendition, None).read_bytes()
             self._file.describe(wanted.track, init, wanted.language)
-            self._described.add(wanted.track)
 
     def _texts(self) -> Generator[Step, None, list[Text]]:
         """Return the subtitles and the chapters. Subtitles that cannot be read are left out."""
@@ -390,12 +387,12 @@ class Exports:
             return list(self._kept.values())
 
 
-def _plan(presentation: Presentation, tracks: Sequence[Rendition]) -> list[_Wanted]:
+def _plan(presentation: Presentation, ids: Sequence[str]) -> list[_Wanted]:
     """Return all segments of these renditions that hold anything, in the order of their times."""
     wanted = [
-        (presentation.cuts(rendition.id).times[number], _Wanted(track, rendition.id, number, _language(rendition)))
-        for track, rendition in enumerate(tracks)
-        for number in presentation.cuts(rendition.id).made
+        (presentation.cuts(id_).times[number], _Wanted(track, id_, number, _language(presentation.renditions[id_])))
+        for track, id_ in enumerate(ids)
+        for number in presentation.cuts(id_).made
     ]
     return [each for _, each in sorted(wanted, key=lambda pair: (pair[0], pair[1].track))]
 
