@@ -38,6 +38,12 @@ class Sums:
         "segments", "Segments that were made and passed their check.", metric="segments_made", label="made"
     )
     bytes_made: int = _counter("bytes", "Bytes of them.", metric="made_bytes", label="made")
+    segments_shared: int = _counter(
+        "segments",
+        "Segments that another session of the film had, and that were not made again.",
+        metric="segments_shared",
+        label="shared",
+    )
     segments_served: int = _counter(
         "segments", "Segments that were handed to viewers.", metric="segments_served", label="served"
     )

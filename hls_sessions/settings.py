@@ -145,6 +145,13 @@ class Settings(BaseSettings):
     """How many bytes the segments of one session may take. Unset: a quarter of those of all, and more for segments
     that a viewer waits for."""
 
+    share_segments: Changeable[bool] = True
+    """Whether sessions of one film share their segments, so that each is made once. A session can be kept apart."""
+
+    keep_segments: Changeable[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = 86_400.0
+    """How long a segment is kept that was shared and that no session has any more; 0 for not at all. All of them take
+    at most a quarter of the bytes that segments may take, and the room that sessions need."""
+
     recordings_dir: Path | None = None
     """Where recordings are kept. Unset: ``recordings`` in the state folder; without one, they end with the
     supervisor."""

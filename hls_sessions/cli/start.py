@@ -21,6 +21,9 @@ def start(
         bool, typer.Option("--open", help="Open the player page in the browser of this machine's user.")
     ] = False,
     start_at: Annotated[float, typer.Option(help="Seconds at which to begin.")] = 0.0,
+    share: Annotated[
+        bool, typer.Option("--share/--no-share", help="Whether to share segments with other sessions of the file.")
+    ] = True,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
@@ -28,7 +31,8 @@ def start(
     """Open a session for a file, and print where to watch it."""
     daemon = Daemon(url, token)
     with waiting("opening"):
-        session = daemon.post("/sessions", {"media": as_daemon_sees(file), "user": user, "start_at": start_at})
+        wanted = {"media": as_daemon_sees(file), "user": user, "start_at": start_at, "share": share}
+        session = daemon.post("/sessions", wanted)
     if as_json:
         print_json(session)
     else:

@@ -33,6 +33,7 @@ def _facts(found: dict[str, Any]) -> dict[str, object]:
         **counted(found),
         "restarts": _counts(found["restarts"]) or "none",
         "first segment": None if not first["count"] else _waits(first),
+        "kept": f"{found['kept_bytes']} bytes of segments that no session has any more",
     }
 
 

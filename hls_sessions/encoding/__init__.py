@@ -1,5 +1,6 @@
 """Encoding of renditions: the policy, the slots of all sessions, the runs, the packager, and the published output."""
 
+from hls_sessions.encoding.common_runs import CommonRuns, LookForStalls, OthersChanged
 from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
 from hls_sessions.encoding.packager import PackagerAnswered, PackagerCheck, PackagerExited, SessionPackager
 from hls_sessions.encoding.policy import Limits
@@ -8,16 +9,20 @@ from hls_sessions.encoding.run import FileClosed, RunExited
 from hls_sessions.encoding.runs import Equipment
 from hls_sessions.encoding.scheduler import Scheduler, SlotsChanged
 from hls_sessions.encoding.setbacks import TryAgain, lacking
+from hls_sessions.encoding.sharing import Sharing
 from hls_sessions.encoding.source import MadeOfFile, Source
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
 __all__ = [
+    "CommonRuns",
     "Equipment",
     "FileClosed",
     "GapInfo",
     "Limits",
+    "LookForStalls",
     "MadeOfFile",
+    "OthersChanged",
     "PackagerAnswered",
     "PackagerCheck",
     "PackagerExited",
@@ -27,6 +32,7 @@ __all__ = [
     "Scheduler",
     "SessionPackager",
     "SessionRendition",
+    "Sharing",
     "SlotsChanged",
     "Source",
     "TryAgain",

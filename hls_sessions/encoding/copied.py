@@ -162,7 +162,7 @@ class Copied:
             self._copies.made(number)
             self._output.setbacks.over()
             self._output.hopeless = None
-            self._output.answer(number)
+            self._output.published(number)
 
     def _not_written(self, number: Number, error: OSError) -> None:
         """Wait for room if the disk is full; else have another packager try, in another folder.

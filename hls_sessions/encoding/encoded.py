@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from hls_sessions.encoding.common_runs import SessionRuns
     from hls_sessions.encoding.copies import Copies
     from hls_sessions.encoding.output import Output
     from hls_sessions.encoding.policy import Claim, Limits
@@ -58,6 +59,7 @@ class Encoded:
         "_output",
         "_rendition",
         "_reporter",
+        "_session_runs",
         "_slots",
         "failures",
         "limits",
@@ -72,6 +74,7 @@ class Encoded:
         methods: Sequence[Method],
         quota: SessionQuota,
         slots: SessionSlots,
+        runs: SessionRuns,
         limits: Limits,
     ) -> None:
         """Begin without a run. ``methods`` are the ways to encode it, the best first; there may be none."""
@@ -81,6 +84,7 @@ class Encoded:
         self._film = equipment.presentation.media.path
         self._reporter = equipment.reporter
         self._slots = slots
+        self._session_runs = runs
         rendition = output.rendition
         self._rendition = rendition.id
         self.runs = Runs(rendition.id, equipment, quota)
@@ -159,11 +163,12 @@ class Encoded:
                     self.runs[run].go_on()
                 case Wait():
                     pass
+        self._announce()
         return True
 
     def restore(self, runs: Iterable[tuple[int, bool]]) -> None:
         """Start runs at these segments, held or not, if a viewer or the segment before is there and limits allow it."""
-        there, positions = self._output.cache.numbers, self._output.viewers.positions
+        there, positions = self._output.cache.available, self._output.viewers.positions
         for segment, held in runs:
             goes_on = segment in positions or segment - 1 in there
             busy = len(self.runs.going) >= self.limits.max_runs
@@ -174,10 +179,12 @@ class Encoded:
             run = self._start(claim)
             if run is not None and held:
                 self.runs.hold(run, Reason.AHEAD)
+        self._announce()
 
     def rest(self) -> None:
         """Stop all runs."""
         self.runs.stop()
+        self._announce()
         self._slots.request(self._rendition, ())
 
     def close(self, timeout: float) -> None:
@@ -195,7 +202,7 @@ class Encoded:
         cuts, viewers, failures = self._output.cuts, self._output.viewers, self.failures
         waiting = [segment for segment in viewers.waiting if segment in cuts.made and not self._is_copied(segment)]
         filled = set(range(len(cuts))) - set(cuts.made)
-        settled = {*self._output.cache.numbers, *self._output.impossible, *failures.given_up, *filled}
+        settled = {*self._output.cache.available, *self._output.impossible, *failures.given_up, *filled}
         if self._copies is not None and self._copies.given_up is None:
             settled |= set(range(len(cuts))) - self._copies.uncopied
         # Segments before and after the track need the init segment, and nothing else that a run makes.
@@ -210,6 +217,7 @@ class Encoded:
             background=[number for number in viewers.background if number in cuts.made],
             runs=tuple(run.state for run in self.runs.going),
             any_will_do=self._output.waits_for_any,
+            others=self._session_runs.others(waits=viewers.has_callers),
         )
 
     def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Shortage]:
@@ -226,8 +234,20 @@ class Encoded:
                 refused[request.claim] = lack
         return refused
 
+    def _announce(self) -> None:
+        self._session_runs.announce([run.state for run in self.runs.going])
+
     def _start(self, claim: Start) -> EncoderRun | None:
-        """Start a run; None when it could not be started."""
+        """Start a run; None when another session is starting one for the same segment, or it could not be started."""
+        if not self._session_runs.may_start(claim.segment):
+            self._output.settle(claim)
+            return None
+        run = self._start_process(claim)
+        self._announce()
+        return run
+
+    def _start_process(self, claim: Start) -> EncoderRun | None:
+        """Start a run's process; None when it could not be started."""
         until = None if self._copies is None else self._copies.until(claim.segment)
         try:
             run = self.runs.start(claim, self.failures.method, until, self.failures.attempts(claim.segment))
@@ -284,7 +304,7 @@ class Encoded:
         self.runs.published(run, number)
         self.failures.made(number)
         self._output.setbacks.over()
-        self._output.answer(number)
+        self._output.published(number)
         return True
 
     def _was_no_fault(self, run: EncoderRun, exit_: Exit) -> bool:
@@ -312,7 +332,7 @@ class Encoded:
         """
         publish = self._output.publisher.publish_from_run
         try:
-            return publish(run.next, file, went_on=went_on)
+            return publish(run.next, file, went_on=went_on, share=run.is_sound)
         except Refused:
             if not self.failures.are_of_the_source(run.next, run.method):
                 raise

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
     from pathlib import Path
 
+    from hls_sessions.encoding.common_runs import SessionRuns
     from hls_sessions.encoding.publisher import Publisher
     from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.viewers import Viewers
@@ -36,6 +37,7 @@ class Output:
         "_impossible",
         "_lacking",
         "_quota",
+        "_runs",
         "cache",
         "cuts",
         "hopeless",
@@ -47,7 +49,13 @@ class Output:
     )
 
     def __init__(
-        self, rendition: Rendition, equipment: Equipment, quota: SessionQuota, viewers: Viewers, publisher: Publisher
+        self,
+        rendition: Rendition,
+        equipment: Equipment,
+        quota: SessionQuota,
+        viewers: Viewers,
+        publisher: Publisher,
+        runs: SessionRuns,
     ) -> None:
         """Begin with what the publisher has taken over, and with nothing impossible."""
         self.rendition = rendition
@@ -63,10 +71,24 @@ class Output:
         """The losses that say nothing about a segment, and the backoff after them."""
         self._directory = equipment.directory
         self._quota = quota
+        self._runs = runs
         self._impossible: dict[int, str] = {}
         self._lacking: tuple[Shortage | None, int] = None, 0
 
     # ---- answers
+
+    def published(self, number: int) -> None:
+        """Answer all callers who wait for a segment that was published, in this session and in others."""
+        self.answer(number)
+        self._runs.made()
+
+    def take_over(self) -> None:
+        """Answer callers who wait for a segment that another session has made, or for its init segment."""
+        for number in (*self.viewers.waiting, *self.viewers.background):
+            if self.publisher.take(number) is not None:
+                self.answer(number)
+        if self.waits_for_any and self.publisher.take_init():
+            self.answer_for_init()
 
     def answer(self, number: int) -> None:
         """Answer all callers who wait for a segment, or for the init segment, with its file."""

@@ -37,6 +37,10 @@ class RunState:
     used: float = 0.0
     """When a viewer last got a segment of it, or began to wait for one."""
 
+    def makes_soon(self, segment: int) -> bool:
+        """Whether it makes a segment before another run that is started for it would."""
+        return 0 <= segment - self.next <= REACH and segment <= self.last
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -54,6 +58,8 @@ class Situation:
     """Segments that nobody watches and that are wanted all the same, once every viewer has enough: of a download."""
     any_will_do: bool = False
     """Whether a viewer waits for the init segment, which comes with any segment."""
+    others: Sequence[RunState] = ()
+    """The runs of other sessions that go and make the same segments. What they make soon is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,18 +182,19 @@ def propose(situation: Situation, limits: Limits) -> Proposal:
     starts, stops = _cover(situation, limits, needed, wanted, background, viewers_wait=bool(urgent))
     stopped = {stop.run for stop in stops}
     staying = [run for run in situation.runs if run.run not in stopped]
-    waited_for, useful = _makers(staying, urgent), _makers(staying, [*wanted.values(), *background])
-    for_background = _makers(staying, background)
+    all_runs = [*staying, *situation.others]
+    waited_for, useful = _makers(all_runs, urgent), _makers(all_runs, [*wanted.values(), *background])
+    for_background = _makers(all_runs, background)
     requests = [_request(situation, Start(segment), segment, background=segment not in needed) for segment in starts]
     holds: list[Hold] = []
     for run in staying:
         why: Reason | None  # why it is not to make anything; None when it is
         if run.run in waited_for:
             why = None
-        elif run.run not in useful and _repeats(situation, run, staying):
+        elif run.run not in useful and _repeats(situation, run, all_runs):
             why = Reason.REPEATS
         else:
-            followers = [at for at, missing in wanted.items() if at <= run.next or _covering(staying, missing) is run]
+            followers = [at for at, missing in wanted.items() if at <= run.next or _covering(all_runs, missing) is run]
             why = _pace(situation.cuts, run, followers, limits, others_wait=bool(urgent))
             if why is Reason.UNWATCHED and urgent and run.run in for_background:
                 why = Reason.ANOTHER_IS_WAITED_FOR
@@ -253,7 +260,7 @@ def _cover(
     starts: list[int] = []
     running = list(situation.runs)
     for segment in (*needed, *(() if viewers_wait else background)):
-        if _covering(running, segment) or any(0 <= segment - at <= REACH for at in starts):
+        if _covering([*running, *situation.others], segment) or any(0 <= segment - at <= REACH for at in starts):
             continue
         if len(running) + len(starts) >= limits.max_runs:
             useful = _makers(running, wanted.values())
@@ -273,7 +280,7 @@ def _cover(
 
 def _covering(runs: Iterable[RunState], segment: int) -> RunState | None:
     """Return the nearest run that will make a segment soon; None if there is none."""
-    near = [run for run in runs if 0 <= segment - run.next <= REACH and segment <= run.last]
+    near = [run for run in runs if run.makes_soon(segment)]
     return max(near, key=lambda run: run.next, default=None)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hls_sessions.media import Presentation, Rendition
-    from hls_sessions.segments import Reporter, SegmentDirectory, SessionQuota
+    from hls_sessions.segments import Reporter, SegmentDirectory, SessionQuota, Share
 
 logger = logging.getLogger(__name__)
 
@@ -41,15 +41,17 @@ class Publisher:
         directory: SegmentDirectory,
         quota: SessionQuota,
         reporter: Reporter,
+        share: Share | None,
     ) -> None:
         """Take over the published segments of an earlier actor.
 
-        A segment of this daemon was checked. A segment of an earlier daemon is checked when it is asked for.
+        A segment of this daemon was checked. A segment of an earlier daemon is checked when it is asked for. ``share``
+        is the session's part in what sessions of this film share; None if it is kept apart.
         """
         self._id = rendition.id
         self._cuts = presentation.cuts(rendition.id)
         self._origin = presentation.timeline.origin
-        self.cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, self._check_earlier)
+        self.cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, self._check_earlier, share)
         self._track: bytes | None = None
         """The trak box of the published init segment; None while there is none."""
         try:
@@ -75,7 +77,9 @@ class Publisher:
         """The time scale of the published init segment, in ticks per second; None while there is none."""
         return None if self._track is None else read_time_scale(self._track)
 
-    def publish_from_run(self, number: int, file: Path, *, went_on: bool, damaged: bool = False) -> bool:
+    def publish_from_run(
+        self, number: int, file: Path, *, went_on: bool, damaged: bool = False, share: bool = False
+    ) -> bool:
         """Publish a segment that a run has made; False if it cannot be judged yet.
 
         Args:
@@ -84,6 +88,7 @@ class Publisher:
             went_on: whether the run has finished it. Else the file may be cut off because its encoder was killed, or
                 end early because there is a hole in the source.
             damaged: whether some of its frames are known to be missing from the source.
+            share: whether other sessions may have it.
 
         Raises:
             BrokenSegment, Refused: it is faulty.
@@ -99,7 +104,7 @@ class Publisher:
             self.cache.publish_init(whole[: segment.head])
             self._track = self._track or segment.track
         if number not in self.cache:
-            self.cache.publish(number, whole[segment.head :])
+            self.cache.publish(number, whole[segment.head :], share=share)
         return True
 
     def publish_copy(self, number: int, file: Path, init: bytes, *, damaged: bool) -> None:
@@ -121,7 +126,7 @@ class Publisher:
                 segment = read_segment(data, init)
         check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
         if number not in self.cache:
-            self.cache.publish_file(number, file, size)
+            self.cache.publish_file(number, file, size, share=not damaged)
 
     def publish_init(self, init: bytes) -> bool:
         """Publish the init segment of copies; False if the published segments are encoded and need another one.
@@ -142,6 +147,19 @@ class Publisher:
                     self.cache.evict(number)
         self.cache.publish_init(init)
         self._track = track
+        return True
+
+    def take(self, number: int) -> Path | None:
+        """Return a segment that another session has made, made visible here; None if there is none."""
+        return self.cache.take(number) if self.take_init() else None
+
+    def take_init(self) -> bool:
+        """Make the init segment of other sessions visible if this one has none; return whether there is one."""
+        if self.has_init:
+            return True
+        if (init := self.cache.take_init()) is None:
+            return False
+        self._track = read_track(init)
         return True
 
     def publish_filler(self, number: int) -> Path:

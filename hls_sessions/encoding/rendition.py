@@ -14,6 +14,7 @@ from hls_sessions.encoding.encoded import Encoded
 from hls_sessions.encoding.info import RenditionInfo
 from hls_sessions.encoding.output import Output
 from hls_sessions.encoding.publisher import Publisher
+from hls_sessions.encoding.sharing import content_key
 from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.errors import SegmentImpossible, SegmentNotFound
 from hls_sessions.ffmpeg import methods
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.run import EncoderRun
     from hls_sessions.encoding.runs import Equipment
     from hls_sessions.encoding.scheduler import SessionSlots
+    from hls_sessions.encoding.sharing import Sharing
     from hls_sessions.errors import EncoderFailed
     from hls_sessions.ffmpeg import Encoder, Exit, Packaged
     from hls_sessions.media import Rendition
@@ -39,7 +41,18 @@ if TYPE_CHECKING:
 class SessionRendition:
     """One rendition. Raises StorageFailed when nothing can be written."""
 
-    __slots__ = ("_copied", "_copies", "_encoded", "_output", "_rendition", "cuts", "id", "kind", "viewers")
+    __slots__ = (
+        "_copied",
+        "_copies",
+        "_encoded",
+        "_output",
+        "_rendition",
+        "_runs_of_all",
+        "cuts",
+        "id",
+        "kind",
+        "viewers",
+    )
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class SessionRendition:
         quota: SessionQuota,
         slots: SessionSlots,
         packager: SessionPackager,
+        sharing: Sharing,
         limits: Limits,
         encoder_idle_timeout: float,
     ) -> None:
@@ -61,6 +75,7 @@ class SessionRendition:
             quota: the session's bytes on disk.
             slots: the session's encoder slots.
             packager: makes the copied segments.
+            sharing: what the session shares with others that play the same film.
             limits: the limits of the rendition's encoders.
             encoder_idle_timeout: seconds without a request for which a position, and the runs for it, are kept.
         """
@@ -68,16 +83,19 @@ class SessionRendition:
         self.kind = rendition.kind
         self._rendition = rendition
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
-        publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
-        self._output = Output(rendition, equipment, quota, self.viewers, publisher)
-        self.cuts = self._output.cuts
         usable = methods(rendition, encoder)
+        share, self._runs_of_all = sharing.of(
+            rendition.id, content_key(equipment.presentation, rendition.id, usable, equipment.binary.version)
+        )
+        publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter, share)
+        self._output = Output(rendition, equipment, quota, self.viewers, publisher, self._runs_of_all)
+        self.cuts = self._output.cuts
         self._copies: Copies | None = None
         if rendition.copied:
             held = range(len(self.cuts) - self.cuts.held, len(self.cuts))
             too_large = rendition.too_large if isinstance(rendition, CopiedVideo) else ()
             self._copies = Copies((*held, *too_large), has_stand_in=bool(usable))
-        self._encoded = Encoded(self._output, self._copies, equipment, usable, quota, slots, limits)
+        self._encoded = Encoded(self._output, self._copies, equipment, usable, quota, slots, self._runs_of_all, limits)
         self._copied: Copied | None = None
         if self._copies is not None:
             self._copied = Copied(self._output, self._copies, equipment, packager, has_stand_in=bool(usable))
@@ -99,7 +117,7 @@ class SessionRendition:
             raise SegmentNotFound(self.id, number, len(self.cuts))
         if not background:
             self.visit(number)
-        if (path := output.cache.find(number)) is not None:
+        if (path := output.cache.find(number) or output.publisher.take(number)) is not None:
             return path
         if (reason := output.impossible.get(number)) is not None:
             raise SegmentImpossible(self.id, number, reason)
@@ -115,7 +133,7 @@ class SessionRendition:
         It comes with any segment, so a segment near ``hint``, where the viewer will be, is made. If only the init
         segment was deleted, that segment is made again.
         """
-        if self._output.publisher.has_init:
+        if self._output.publisher.take_init():
             return self._output.cache.init
         self.visit(min(hint, len(self.cuts) - 1))
         self.viewers.wait_for_init(caller)
@@ -172,6 +190,11 @@ class SessionRendition:
         """Stop the runs that do nothing."""
         self._encoded.look_for_stalls()
 
+    def look_at_others(self) -> None:
+        """Have other sessions stop their runs that do nothing, if a viewer may wait for them."""
+        if self.viewers.has_callers:
+            self._runs_of_all.look_for_stalls()
+
     def reconfigure(self, limits: Limits, encoder_idle_timeout: float) -> None:
         """Use other limits and times from now on."""
         self._encoded.limits, self.viewers.kept_for = limits, encoder_idle_timeout
@@ -185,6 +208,7 @@ class SessionRendition:
             StorageFailed: nothing can be written.
         """
         self.viewers.forget_the_gone()
+        self._output.take_over()
         self._refuse_what_never_fits()
         while True:
             self._output.begin()

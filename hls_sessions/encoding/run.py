@@ -155,6 +155,11 @@ class EncoderRun:
         return sizes
 
     @property
+    def is_sound(self) -> bool:
+        """Whether a run of another session would make the same: it decoded all of its source, and is not silent."""
+        return not self.method.silent and not self.could_not_decode
+
+    @property
     def could_not_decode(self) -> bool:
         """Whether its log says that something could not be decoded."""
         return any(words in line for line in self._process.log for words in UNDECODED)

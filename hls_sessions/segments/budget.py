@@ -78,14 +78,32 @@ def bytes_lacking(
         wanted: bytes that are to be written.
         urgent: whether a viewer waits for them.
     """
-    room = inf if free is None else taken + free
-    in_all = room * SHARE if budget.in_all is None else budget.in_all
+    in_all = _in_all(budget, taken, free)
     of_one = in_all * SHARE_OF_ONE if budget.of_one is None else budget.of_one
     if budget.of_one is None and urgent:
         of_one = inf  # a share that nobody has set keeps no viewer waiting
     kept = 1.0 if urgent else 1.0 - MARGIN
     shared = max(taken + wanted - in_all * kept, -inf if free is None else wanted + FLOOR - free)
     return ceil(max(0, own + wanted - of_one * kept)), ceil(max(0, shared))
+
+
+def most_kept(budget: Budget, taken: int, free: int | None) -> int:
+    """Return how many bytes the segments that no session has may take: as many as one session of those that have some.
+
+    Args:
+        budget: how many bytes there may be.
+        taken: bytes of all segments on disk.
+        free: free bytes of the disk; None if they are not known.
+    """
+    most = _in_all(budget, taken, free) * SHARE_OF_ONE
+    return taken if most == inf else int(most)
+
+
+def _in_all(budget: Budget, taken: int, free: int | None) -> float:
+    """Return how many bytes all segments may take; infinite if nothing limits them."""
+    if budget.in_all is not None:
+        return budget.in_all
+    return inf if free is None else (taken + free) * SHARE
 
 
 def dispensable(

@@ -103,6 +103,13 @@ class SegmentDirectory:
         elsewhere = len(theirs) > 1 and theirs[1] != pid_namespace()
         return (others or elsewhere) and time.time() - used < LEFT_FOR
 
+    def is_of(self, home: Path) -> bool:
+        """Whether its daemon's sessions go on from this state folder."""
+        try:
+            return (self.path / OWNER).read_bytes().splitlines()[1] == os.fsencode(home)
+        except (OSError, IndexError):
+            return False
+
     def destroy(self) -> None:
         """Delete it and everything in it, if it is this user's."""
         if is_own(self.path):
@@ -205,6 +212,30 @@ class SegmentDirectory:
         self._open_own()
         path.parent.mkdir(exist_ok=True)
         file.replace(path)
+
+    def link(self, path: Path, file: Path) -> None:
+        """Make a file visible under a path of the directory, by a hard link.
+
+        Raises:
+            OSError: it cannot be linked.
+        """
+        self._open_own()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.hardlink_to(file)
+        except FileExistsError:
+            path.unlink()
+            path.hardlink_to(file)
+
+    def touch(self, rendition: str) -> None:
+        """Note that the files of a rendition were used now."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path / rendition)
+
+    def renditions(self) -> Iterator[tuple[str, float]]:
+        """Yield the name of each rendition's folder, with when it was last used, in seconds since the epoch."""
+        with contextlib.suppress(OSError), os.scandir(self.path) as folders:
+            yield from ((folder.name, folder.stat().st_mtime) for folder in folders if folder.is_dir())
 
     def _folder(self, rendition: str) -> Path:
         if (folder := self._folders.get(rendition)) is None:

@@ -17,7 +17,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from hls_sessions.otp import shielded
-from hls_sessions.segments.budget import bytes_lacking
+from hls_sessions.segments.budget import bytes_lacking, most_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -80,6 +80,7 @@ class SessionQuota:
         "asked",
         "blocked",
         "bytes",
+        "counted",
         "empty",
         "held_runs",
         "idle",
@@ -94,6 +95,8 @@ class SessionQuota:
     def __init__(self, quota: Quota, tell: Callable[[Any], object], spare: Spare, idle: Callable[[], float]) -> None:
         self.bytes = 0
         """The bytes of all its segments on disk."""
+        self.counted = 0
+        """Those of them that are not shared, which are counted for it alone."""
         self.reserved: dict[Writer, int] = {}
         """How many bytes are reserved for each writer."""
         self.held_runs: set[Writer] = set()
@@ -151,7 +154,10 @@ class SessionQuota:
         if (lack := self._quota.owed(self, (rendition, run), size, urgent=urgent)) is not None:
             return lack
         lacking = self._quota.reserve(self, (rendition, run), size, urgent=urgent)
+        if self._quota.free_kept(lacking[1]):
+            lacking = self._quota.reserve(self, (rendition, run), size, urgent=urgent)
         if any(lacking) and self._spare(max(lacking), urgent=urgent) > 0:
+            self._quota.free_kept(lacking[1])
             lacking = self._quota.reserve(self, (rendition, run), size, urgent=urgent)
         self._quota.ask_another(self, lacking[1], urgent=urgent)
         if lacking[1]:
@@ -176,26 +182,37 @@ class SessionQuota:
         """Give a run the reservation that was made for its start."""
         self._quota.transfer(self, (rendition, claim), (rendition, run))
 
-    def wrote(self, size: int) -> None:
-        """Note that a segment of so many bytes is on disk."""
+    def wrote(self, size: int, *, is_shared: bool = False) -> None:
+        """Note that a segment of so many bytes is on disk. One that is shared is counted by ``Quota.shared``."""
         self.spent = self.empty = False
-        self._quota.change(self, size)
+        self._quota.change(self, size, counted=0 if is_shared else size)
 
-    def removed(self, size: int) -> None:
-        """Note that a segment of so many bytes is no longer on disk."""
-        self._quota.change(self, -size)
+    def removed(self, size: int, *, is_shared: bool = False) -> None:
+        """Note that a segment of so many bytes is no longer on disk, or that the session has it no longer."""
+        self._quota.change(self, -size, counted=0 if is_shared else -size)
+
+    @property
+    def excess(self) -> int:
+        """The bytes on disk that exceed the limit that is set for one session."""
+        limit = self._quota.budget.of_one
+        return 0 if limit is None else max(0, self.bytes - limit)
 
     def gave(self, asked: int, freed: int, *, urgent: bool = False) -> None:
         """Note how many bytes were evicted. If too few, the next session is asked. Refused sessions try again."""
         self.spent = freed < asked
         self.empty = self.spent and urgent
+        self._quota.free_kept(asked)
         self._quota.enforce()
         self._quota.retry()
 
     def full(self, size: int) -> None:
         """Note that the disk had no room for so many bytes. Nothing may be written until ``look_again``."""
         self.blocked = True
-        self._quota.ask_another(self, size - self._spare(size, urgent=False))
+        missing = size - self._quota.free_kept(size)
+        if missing > 0:
+            missing -= self._spare(missing, urgent=False)
+            self._quota.free_kept(size)
+        self._quota.ask_another(self, missing)
 
     def look_again(self) -> None:
         """Try anew: there may be room now."""
@@ -211,6 +228,8 @@ class Quota:
         self.budget = budget
         """The budget in force; ``reconfigure`` changes it."""
         self._free = free
+        self.free_kept: Callable[[int], int] = lambda _: 0
+        """Deletes segments that no session has, of so many bytes or fewer; returns how many bytes."""
         self._sessions: dict[str, SessionQuota] = {}
         # The sums of all sessions are kept, because there may be hundreds, and something is written all the time.
         self._stored = self._reserved = 0
@@ -261,8 +280,13 @@ class Quota:
 
     @property
     def bytes(self) -> int:
-        """The bytes on disk, of all sessions."""
+        """The bytes on disk, of all sessions, and those that are kept for the next. What is shared counts once."""
         return self._stored
+
+    @property
+    def most_kept(self) -> int:
+        """The most bytes that segments which no session has may take."""
+        return most_kept(self.budget, self._stored, self._free())
 
     # ---- for sessions
 
@@ -357,12 +381,19 @@ class Quota:
             self.retry((session, run[0]))
 
     @shielded
-    def change(self, session: SessionQuota, more: int) -> None:
-        """Note that there are so many bytes more on disk, or fewer."""
+    def change(self, session: SessionQuota, more: int, counted: int) -> None:
+        """Note that a session has so many bytes more on disk, or fewer, and how many of them are not shared."""
         with self._lock:
             if session.is_open:
                 session.bytes += more
-                self._stored += more
+                session.counted += counted
+                self._stored += counted
+
+    @shielded
+    def shared(self, more: int) -> None:
+        """Note that there are so many bytes more on disk that sessions share, or fewer."""
+        with self._lock:
+            self._stored += more
 
     @shielded
     def transfer(self, session: SessionQuota, before: Writer, after: Writer) -> None:
@@ -391,6 +422,7 @@ class Quota:
     def enforce(self) -> None:
         """If the segments exceed the shared budget, ask the session idle longest to make room, and then the next."""
         if self.budget.in_all is not None:
+            self.free_kept(self.bytes - self.budget.in_all)
             self._ask(self.bytes - self.budget.in_all)
 
     @shielded
@@ -429,7 +461,7 @@ class Quota:
         with self._lock:
             session = self._sessions.pop(session_id, None)
             if session is not None:
-                self._stored -= session.bytes
+                self._stored -= session.counted
                 self._reserved -= sum(session.reserved.values())
                 self._lacking_any.discard(session)
                 self._asking.discard(session)

@@ -43,9 +43,9 @@ class Counters:
             self._restarts[what] = self._restarts.get(what, 0) + 1
 
     @property
-    def segments_made(self) -> int:
-        """How many segments were published."""
-        return int(self._values["segments_made"])
+    def segments_published(self) -> int:
+        """How many segments were published: made, or taken over from other sessions."""
+        return int(self._values["segments_made"] + self._values["segments_shared"])
 
     @property
     @shielded

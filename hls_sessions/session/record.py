@@ -233,6 +233,11 @@ class SessionRecord:
         self.counters.add(segments_made=1, bytes_made=size)
         self._tell(SegmentReady(**self._now(), rendition=rendition, segment=segment, size=size))
 
+    def took(self, rendition: str, segment: int, size: int) -> None:
+        """Note that a segment of so many bytes was taken over from another session."""
+        self.counters.add(segments_shared=1)
+        self._tell(SegmentReady(**self._now(), rendition=rendition, segment=segment, size=size))
+
     def evicted(self, rendition: str, segment: int) -> None:
         """Note that a published segment is no longer on disk."""
         self._tell(Evicted(**self._now(), rendition=rendition, segment=segment))

@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 from hls_sessions.encoding import (
     Equipment,
     FileClosed,
+    LookForStalls,
     MadeOfFile,
+    OthersChanged,
     PackagerAnswered,
     PackagerCheck,
     PackagerExited,
     RunExited,
     SessionPackager,
     SessionRendition,
+    Sharing,
     SlotsChanged,
     Source,
     TryAgain,
@@ -114,7 +117,7 @@ class SessionServer(BaseSessionServer):
         """Open the directory, and go on with the files and the record of an earlier actor, if there was one."""
         self._spec = spec
         self.begin(services, record)
-        self._waits = Waits(services.clock.monotonic, record.counters.segments_made, record.first_segment_after)
+        self._waits = Waits(services.clock.monotonic, record.counters.segments_published, record.first_segment_after)
         self._directory = SegmentDirectory(spec.directory, services.home)
         self._directory.open()
         # A crashed actor has ended its runs. An actor that was killed, or whose thread was stuck, may not have.
@@ -145,6 +148,9 @@ class SessionServer(BaseSessionServer):
             send_after=self.remind,
         )
         slots = services.scheduler.open(spec.session_id, self.ref.send)
+        sharing = Sharing(
+            services.shared, services.common_runs, spec.session_id, self.ref.send, is_apart=not spec.share
+        )
         self._renditions: dict[str, SessionRendition] = {
             id_: SessionRendition(
                 rendition,
@@ -153,6 +159,7 @@ class SessionServer(BaseSessionServer):
                 self._quota,
                 slots,
                 self._packager,
+                sharing,
                 services.limits,
                 services.encoder_idle_timeout,
             )
@@ -254,6 +261,8 @@ class SessionServer(BaseSessionServer):
                 self._look_at_encoders(message)
             case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged() | TryAgain():
                 self._heard_of_others(message)
+            case OthersChanged() | LookForStalls():
+                self._heard_of_other_runs(message)
             case _:
                 super().handle_info(message)
 
@@ -265,10 +274,10 @@ class SessionServer(BaseSessionServer):
         for rendition in self._renditions.values():
             rendition.close(KILL_TIMEOUT)
         self._packager.close(KILL_TIMEOUT)
+        self._services.common_runs.close(self._spec.session_id)
         if self._record.state.is_final and not isinstance(reason, Crash):
             self._directory.destroy()
-            self._services.quota.close(self._spec.session_id)
-            self._services.scheduler.close(self._spec.session_id)
+            self._services.forget(self._spec.session_id)
 
     # ---- within
 
@@ -487,7 +496,7 @@ class SessionServer(BaseSessionServer):
             self._record.position = float(rendition.cuts.times[number] - presentation.timeline.origin)
 
     def _act(self, rendition: SessionRendition) -> None:
-        self._waits.made(self._record.counters.segments_made)
+        self._waits.made(self._record.counters.segments_published)
         self._record.first_segment_after = self._waits.first
         if self._record.state is not State.ACTIVE:
             return
@@ -518,6 +527,7 @@ class SessionServer(BaseSessionServer):
                 self._act(rendition)
             elif rendition.runs or rendition.viewers.has_callers:
                 rendition.look_for_stalls()
+                rendition.look_at_others()
                 self._act(rendition)
         if not is_for_stalls:
             self._services.timers.cancel(self._encoder_timer)
@@ -533,6 +543,12 @@ class SessionServer(BaseSessionServer):
                 self._quota.look_again()
         for rendition in self._renditions.values():
             self._act(rendition)
+
+    def _heard_of_other_runs(self, message: OthersChanged | LookForStalls) -> None:
+        rendition = self._renditions[message.rendition]
+        if isinstance(message, LookForStalls):
+            rendition.look_for_stalls()
+        self._act(rendition)
 
     def _spare(self, size: int, *, urgent: bool = False) -> int:
         """Evict segments of so many bytes, first those least likely to be asked for; return how many bytes.

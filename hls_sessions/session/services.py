@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from hls_sessions.encoding import Limits, Scheduler, Watcher
+    from hls_sessions.encoding import CommonRuns, Limits, Scheduler, Watcher
     from hls_sessions.ffmpeg import Binary, Encoder, SubtitleReader, Workers
     from hls_sessions.otp import Clock, Timers
-    from hls_sessions.segments import Quota
+    from hls_sessions.segments import Quota, SharedSegments
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Services:
     timers: Timers
     limits: Limits
     quota: Quota
+    shared: SharedSegments
+    common_runs: CommonRuns
     scheduler: Scheduler
     encoder_idle_timeout: float
     """Seconds without a request for a segment after which a rendition's encoders are stopped."""
@@ -38,3 +40,10 @@ class Services:
     """The same of a source that is fetched."""
     home: Path | None = None
     """The state folder from which sessions go on in the next daemon; None if they do not."""
+
+    def forget(self, session_id: str) -> None:
+        """Forget a session that has ended and whose directory is gone."""
+        self.quota.close(session_id)
+        self.shared.close_session(session_id)
+        self.common_runs.close(session_id)
+        self.scheduler.close(session_id)

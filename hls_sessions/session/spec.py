@@ -82,6 +82,8 @@ class SessionSpec:
     """The wanted length of a segment, in seconds."""
     copy_streams: bool = True
     """Whether video and audio may be offered as they are in the file."""
+    share: bool = True
+    """Whether it shares its segments with other sessions of the film."""
     start_at: float = 0.0
     """The position at which its viewer wants to begin, in seconds from the beginning."""
     resumed_from: Snapshot | None = None
@@ -114,5 +116,6 @@ class SessionSpec:
             "file_size": media.size,
             "file_modified": media.modified,
             "copy_streams": self.copy_streams,
+            "share": self.share,
             "fingerprint": fingerprint(self.presentation),
         }

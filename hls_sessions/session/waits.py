@@ -28,7 +28,7 @@ class Waits:
             self._last_news = self._now()
 
     def made(self, segments: int) -> None:
-        """Note how many segments have been made so far."""
+        """Note how many segments have been made so far, by this session or another."""
         if segments == self._made:
             return
         self._made, self._last_news = segments, self._now()

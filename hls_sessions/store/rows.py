@@ -44,6 +44,8 @@ class SessionRow(Sums):
     """With the size, which version of the file it is of; nanoseconds since the epoch."""
     copy_streams: bool | None = None
     """Whether tracks may be offered as they are in the file."""
+    share: bool = True
+    """Whether it shares its segments with other sessions of the film."""
     fingerprint: str | None = None
     """Of the playlists that its player was given."""
     encoder: str | None = None

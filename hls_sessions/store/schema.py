@@ -47,6 +47,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "ALTER TABLE sessions ADD COLUMN subscriber_ttl DOUBLE",
         "ALTER TABLE sessions ADD COLUMN had_subscribers BOOLEAN NOT NULL DEFAULT 0",
     ),
+    3: (
+        "ALTER TABLE sessions ADD COLUMN share BOOLEAN NOT NULL DEFAULT 1",
+        "ALTER TABLE sessions ADD COLUMN segments_shared INTEGER NOT NULL DEFAULT 0",
+    ),
 }
 """By version: the statements that make a file of it one of the next. A new field of a row needs an entry here, because
 there are files without its column; where the field may not be None, the column needs a DEFAULT."""

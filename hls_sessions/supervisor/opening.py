@@ -55,6 +55,8 @@ class Wanted:
     """Where a new session begins, from the beginning of the film."""
     idle_timeout: float | None
     """An idle time of its own; None for that of the settings."""
+    share: bool = True
+    """Whether a new session shares its segments with others of the film, if the settings allow it."""
     snapshot: Snapshot | None = None
     """The earlier session that a new one goes on from."""
 
@@ -117,10 +119,10 @@ class Opening:
         return self._presentations.of(self._media_roots.find(media), length, copy=self._settings.copy_streams)
 
     def open(
-        self, media: str | Path, user: str | None, start_at: float, idle_timeout: float | None
+        self, media: str | Path, user: str | None, start_at: float, idle_timeout: float | None, *, share: bool
     ) -> tuple[Session, bool]:
         """Return the session in which a user watches a file, and whether it is new. Raises as Supervisor.open does."""
-        return self._open(Wanted(self.probe(media), user, start_at, idle_timeout))
+        return self._open(Wanted(self.probe(media), user, start_at, idle_timeout, share))
 
     def resume(self, snapshot: Snapshot) -> tuple[Session, bool]:
         """Return the session that goes on from a snapshot, and whether it is new. Raises as Supervisor.resume does."""
@@ -133,7 +135,7 @@ class Opening:
         presentation = self.probe(snapshot.media, snapshot.settings.segment_length)
         judge_file(snapshot, presentation)
         times = snapshot.position, snapshot.settings.idle_timeout
-        session, new = self._open(Wanted(presentation, snapshot.user, *times, snapshot))
+        session, new = self._open(Wanted(presentation, snapshot.user, *times, snapshot=snapshot))
         return session if new else _go_on(session), new
 
     # ---- within
@@ -221,6 +223,7 @@ class Opening:
             idle_timeout=wanted.idle_timeout or settings.idle_timeout,
             segment_length=settings.segment_length if snapshot is None else snapshot.settings.segment_length,
             copy_streams=settings.copy_streams,
+            share=wanted.share and settings.share_segments,
             resumed_from=snapshot,
             start_at=min(max(0.0, wanted.start_at), float(wanted.presentation.media.duration)),
         )

@@ -311,5 +311,6 @@ def as_before(row: SessionRow, directory: Path, media_roots: MediaRoots, present
         idle_timeout=row.idle_timeout,
         segment_length=row.segment_length,
         copy_streams=copy,
+        share=row.share,
         start_at=row.start_at,
     )

@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from hls_sessions.encoding import Limits, Scheduler, Watcher
+from hls_sessions.encoding import CommonRuns, Limits, Scheduler, Watcher
 from hls_sessions.errors import StorageFailed, Unavailable
 from hls_sessions.ffmpeg import Prober, SubtitleReader, ThumbnailMaker, Workers, choose_encoder
 from hls_sessions.otp import Registry, Timers
-from hls_sessions.segments import Budget, Quota, SegmentDirectory, end_processes
+from hls_sessions.segments import Budget, Quota, SegmentDirectory, SharedSegments, end_processes
 from hls_sessions.session import Services
 from hls_sessions.supervisor.admission_control import AdmissionControl
 from hls_sessions.supervisor.bulk import BulkOperations
@@ -126,7 +126,18 @@ class Runtime:
             presentations = Presentations(prober)
             self.table = SessionTable(self.recorder.why_not)
             self.factory = SessionFactory(clock, self.registry, self._hear, close, settings)
-            self.janitor = Janitor(self.store, self.recorder, clock, self._clear_orphans)
+            self.shared = _closed_by(
+                resources,
+                SharedSegments(
+                    segments_dir,
+                    _home(settings),
+                    Quota(_budget(settings), lambda: free_bytes(segments_dir)),
+                    clock.time,
+                    keep=settings.keep_segments,
+                    lasts=self._goes_on,
+                ),
+            )
+            self.janitor = Janitor(self.store, self.recorder, clock, self._clear_leftovers)
             services = Services(
                 binary=binary,
                 encoder=self.encoder,
@@ -136,7 +147,9 @@ class Runtime:
                 clock=clock,
                 timers=Timers(clock),
                 limits=_limits(settings),
-                quota=Quota(_budget(settings), lambda: free_bytes(segments_dir)),
+                quota=self.shared.quota,
+                shared=self.shared,
+                common_runs=CommonRuns(),
                 scheduler=Scheduler(_slots(settings)),
                 encoder_idle_timeout=settings.encoder_idle_timeout,
                 source_patience=settings.source_patience,
@@ -221,7 +234,7 @@ class Runtime:
                 stop=graceful_stop,
                 started_at=self.started_at,
             )
-            self._clear_orphans()
+            self._clear_leftovers()
             self.tree.start()
             self._resources = resources.pop_all()
         self.tree.root.on_exit(lambda *_: self._tell_all(STOPPED))
@@ -243,6 +256,7 @@ class Runtime:
         services = self.tree.services
         services.scheduler.slots = _slots(settings)
         services.quota.reconfigure(_budget(settings))
+        services.shared.keep = settings.keep_segments
         idle = settings.encoder_idle_timeout
         push, pull = settings.source_patience, settings.pull_patience
         changed = replace(services, encoder_idle_timeout=idle, source_patience=push, pull_patience=pull)
@@ -310,7 +324,8 @@ class Runtime:
             end_processes(directory)
             directory.leave()
 
-    def _clear_orphans(self) -> int:
+    def _clear_leftovers(self) -> int:
+        self.shared.forget_unused()
         return self.recovery.clear_orphans() + self.recordings.sweep()
 
     def _hear(self, event: Event) -> None:

@@ -214,8 +214,7 @@ class Tree:
         directory = SegmentDirectory(spec.directory)
         end_processes(directory)
         directory.destroy()
-        self.services.quota.close(spec.session_id)
-        self.services.scheduler.close(spec.session_id)
+        self.services.forget(spec.session_id)
 
     def reconfigure(self, services: Services) -> None:
         """Have all sessions go by other limits and times from now on."""

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import psutil
 
+from hls_sessions.segments import SHARED
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -42,6 +44,11 @@ def threads() -> set[threading.Thread]:
 def session_directories(folder: Path) -> set[str]:
     """Return the session directories in a folder."""
     return {path.name for path in folder.iterdir() if _is_uuid(path.name)} if folder.is_dir() else set()
+
+
+def shared_directories(folder: Path) -> set[str]:
+    """Return the directories in a folder that hold what sessions share."""
+    return {path.name for path in folder.glob(f"{SHARED}*")} if folder.is_dir() else set()
 
 
 def _is_uuid(name: str) -> bool:

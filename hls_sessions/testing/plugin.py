@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -31,6 +30,7 @@ from hls_sessions.testing.live_source import LiveSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from hls_sessions import Session
 
@@ -231,7 +231,7 @@ def hls_live_source(request: pytest.FixtureRequest, hls_clip: MakeClip) -> Itera
 @pytest.fixture
 def hls_nothing_left(tmp_path: Path, hls_shared_workers: object) -> Iterator[None]:  # noqa: ARG001 - they are no leftovers
     """Fail the test when it leaves a process, a thread or a session directory behind."""
-    before = leftovers.threads(), leftovers.child_processes()
+    before, segments = (leftovers.threads(), leftovers.child_processes()), tmp_path / "segments"
     yield
     # A thread that has done its work may still be on its way out.
     deadline = time.monotonic() + PATIENCE
@@ -240,7 +240,7 @@ def hls_nothing_left(tmp_path: Path, hls_shared_workers: object) -> Iterator[Non
     left = {
         "threads": {thread.name for thread in leftovers.threads() - before[0]},
         "processes": leftovers.child_processes() - before[1],
-        "directories": leftovers.session_directories(Path(tmp_path, "segments")),
+        "directories": leftovers.session_directories(segments) | leftovers.shared_directories(segments),
     }
     found = {kind: sorted(things) for kind, things in left.items() if things}
     if found:

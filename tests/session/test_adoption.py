@@ -31,7 +31,11 @@ def counted(double):
 @pytest.fixture
 def session(hls_supervisor, film, counted, until):
     """A session whose segments are all on disk, and whose encoders are gone."""
-    session = hls_supervisor(ffmpeg=counted).open(film)
+    return whole_session(hls_supervisor(ffmpeg=counted), film, until)
+
+
+def whole_session(supervisor, film, until):
+    session = supervisor.open(film)
     for rendition in (VIDEO, AUDIO):
         for number in range(len(session.presentation.cuts(rendition))):
             session.segment(rendition, number, BOUND)
@@ -177,7 +181,8 @@ def test_segments_that_one_actor_has_not_checked_are_there_for_the_next(session,
     assert runs_of(counted) == made
 
 
-def test_an_encoder_does_not_make_segments_that_are_there_already(session, change_hands, counted):
+def test_an_encoder_does_not_make_segments_that_are_there_already(hls_supervisor, film, change_hands, counted, until):
+    session = whole_session(hls_supervisor(ffmpeg=counted, share_segments=False), film, until)
     (session.directory / VIDEO / "1.m4s").unlink()
     made = runs_of(counted)
     change_hands(session)

@@ -134,7 +134,9 @@ def test_segments_within_the_look_ahead_of_a_viewer_stay(disk, long_film):
 
 
 def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_film, hls_clock, evicted):
-    supervisor = disk.supervisor(disk_budget=4 * PIECE, session_disk_budget=4 * PIECE, look_ahead=4)
+    supervisor = disk.supervisor(
+        disk_budget=4 * PIECE, session_disk_budget=4 * PIECE, look_ahead=4, share_segments=False
+    )
     idle, later, watched = (supervisor.open(long_film) for _ in range(3))
     watch(idle, range(16))
     hls_clock.advance(60)
@@ -171,7 +173,7 @@ def test_a_viewer_who_seeks_gets_the_room_of_the_position_before(disk, long_film
 
 
 def test_a_viewer_who_waits_gets_the_room_of_segments_ahead_of_another_sessions_viewer(disk, copied_film):
-    supervisor = disk.supervisor(look_ahead=8, ffmpeg=None)
+    supervisor = disk.supervisor(look_ahead=8, ffmpeg=None, share_segments=False)
     ahead, waits = supervisor.open(copied_film), supervisor.open(copied_film)
     for number in reversed(range(5)):
         ahead.segment("video-copy", number, BOUND)
@@ -223,7 +225,7 @@ def test_a_session_at_its_own_limit_says_so_and_health_does_not(disk, long_film,
 
 
 def test_a_lower_budget_has_segments_deleted_at_once_those_of_the_idle_first(disk, long_film, hls_clock, until):
-    supervisor = disk.supervisor(look_ahead=4)
+    supervisor = disk.supervisor(look_ahead=4, share_segments=False)
     idle, other = supervisor.open(long_film), supervisor.open(long_film)
     for session in (idle, other):
         watch(session, range(12))
@@ -288,7 +290,7 @@ def test_audio_gets_the_room_that_the_video_leaves(disk, film):
 
 
 def test_a_session_that_ends_makes_room(disk, long_film, until):
-    supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE)
+    supervisor = disk.supervisor(disk_budget=2 * PIECE, session_disk_budget=2 * PIECE, share_segments=False)
     first, second = supervisor.open(long_film), supervisor.open(long_film)
     first.segment(VIDEO, 0, BOUND)
     until(lambda: NO_ROOM in peek(first).notes)  # it is 30 s ahead, or as far as the budget allows
@@ -313,7 +315,7 @@ def test_the_segments_of_a_crashed_actor_are_counted_by_the_next(disk, hls_clock
 
 
 def test_a_session_that_has_ended_is_no_longer_counted(disk, long_film):
-    supervisor = disk.supervisor()
+    supervisor = disk.supervisor(keep_segments=0)
     session = supervisor.open(long_film)
     watch(session, range(3))
     assert counted_bytes(supervisor) > 0

@@ -100,7 +100,7 @@ def test_a_session_that_crashes_afterwards_goes_on_with_the_segments_of_both(hls
 
 
 def test_other_sessions_find_out_for_themselves(hls_supervisor, film, tmp_path):
-    supervisor = hls_supervisor(ffmpeg=str(nvenc_ffmpeg(tmp_path, works=1)), encoder="auto")
+    supervisor = hls_supervisor(ffmpeg=str(nvenc_ffmpeg(tmp_path, works=1)), encoder="auto", share_segments=False)
     works, fails = supervisor.open(film), supervisor.open(film)
     works.segment(VIDEO, 0, BOUND)
     fails.segment(VIDEO, 0, BOUND)

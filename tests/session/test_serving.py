@@ -346,7 +346,9 @@ def test_an_init_segment_that_nothing_brings_is_an_error(hls_supervisor, film, d
 def test_a_viewer_who_went_back_and_changes_the_size_is_served_at_the_current_position(
     hls_supervisor, hls_clip, hls_clock
 ):
-    session = hls_supervisor(clock=hls_clock).open(hls_clip(seconds=40, size="852x480", rate="10", audio=None))
+    session = hls_supervisor(clock=hls_clock, share_segments=False).open(
+        hls_clip(seconds=40, size="852x480", rate="10", audio=None)
+    )
     session.segment("video-480p", 15, BOUND)
     hls_clock.advance(1)
     session.segment("video-360p", 3, BOUND)

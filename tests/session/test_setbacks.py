@@ -115,7 +115,7 @@ def test_a_packager_that_cannot_be_started_for_want_of_something_is_waited_for(h
 
 
 def test_a_limit_of_watches_is_no_full_disk(hls_supervisor, film, is_right, until, monkeypatch):
-    session = hls_supervisor(copy_streams=False, free_bytes=Disk(10**9)).open(film)
+    session = hls_supervisor(copy_streams=False, share_segments=False, free_bytes=Disk(10**9)).open(film)
 
     def refuse(*_, **__):
         raise OSError(errno.ENOSPC, "inotify watch limit reached")

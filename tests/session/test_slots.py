@@ -20,7 +20,7 @@ def at_work(*sessions):
 
 
 def test_a_run_is_not_started_until_there_is_a_slot(hls_supervisor, film, tmp_path):
-    supervisor = hls_supervisor(max_encoders=2, ffmpeg=str(hanging_ffmpeg(tmp_path)))
+    supervisor = hls_supervisor(max_encoders=2, ffmpeg=str(hanging_ffmpeg(tmp_path)), share_segments=False)
     first, second, third = (supervisor.open(film) for _ in range(3))
     waiting = [session.ask_segment(VIDEO, 0) for session in (first, second, third)]
     assert at_work(first, second, third) == [VIDEO, VIDEO]

@@ -103,7 +103,9 @@ def test_an_encoder_that_fails_twice_at_a_segment_is_tried_again(hls_supervisor,
 
 
 def test_failures_at_a_segment_are_forgotten_once_it_is_made(hls_supervisor, film, double, is_right):
-    session = hls_supervisor(ffmpeg=str(double('case "$run" in 1|2|4|5) exit 1 ;; esac'))).open(film)
+    session = hls_supervisor(ffmpeg=str(double('case "$run" in 1|2|4|5) exit 1 ;; esac')), share_segments=False).open(
+        film
+    )
     session.segment(VIDEO, 4, BOUND).unlink()
 
     assert is_right(session, VIDEO, 4, session.segment(VIDEO, 4, BOUND))

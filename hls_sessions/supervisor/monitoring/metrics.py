@@ -105,6 +105,7 @@ def _of_sessions(stats: Stats) -> Iterator[Metric]:
         {"running": stats.encoders - stats.encoders_held, "held": stats.encoders_held},
     )
     yield _gauge("viewers_waiting", "Requests that wait for a segment.", stats.viewers_waiting)
+    yield _gauge("kept_segments_bytes", "Bytes of segments that no session has any more.", stats.kept_bytes)
 
 
 def _of_totals(totals: Totals) -> Iterator[Metric]:

@@ -117,6 +117,7 @@ class Monitor:
             now=self._clock.time(),
             max_sessions=self.settings.max_sessions,
             stuck_after=self.settings.stuck_after,
+            kept_bytes=self._tree.services.shared.kept_bytes,
         )
 
     def _health(self, found: Survey) -> Health:

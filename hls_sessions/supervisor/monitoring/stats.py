@@ -66,9 +66,19 @@ class Stats(Sums):
     stuck: tuple[str, ...]
     """Sessions that do not answer, or in which somebody waits in vain."""
     first_segment: Waits
+    kept_bytes: int
+    """Bytes of segments that no session has any more, and that are kept for the next viewer."""
 
 
-def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sessions: int, stuck_after: float) -> Stats:
+def stats_of(
+    rows: Sequence[SessionRow],
+    survey: Survey,
+    *,
+    now: float,
+    max_sessions: int,
+    stuck_after: float,
+    kept_bytes: int = 0,
+) -> Stats:
     """Compute the figures.
 
     Args:
@@ -77,6 +87,7 @@ def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sess
         now: seconds since the epoch.
         max_sessions: how many should live at most.
         stuck_after: seconds that a viewer may wait in vain.
+        kept_bytes: bytes of segments that no session has.
     """
     living = sum(row.ended_at is None for row in rows)
     # No age is negative, even after the clock was set back.
@@ -99,6 +110,7 @@ def stats_of(rows: Sequence[SessionRow], survey: Survey, *, now: float, max_sess
         **added(rows),
         restarts=dict(sorted(sum((Counter(row.restarts) for row in rows), Counter[str]()).items())),
         first_segment=_waits(row.first_segment_after for row in rows),
+        kept_bytes=kept_bytes,
     )
 
 

@@ -49,7 +49,7 @@ export function Session({ session, id, chosen, onClose }) {
         <dt>Opened</dt><dd>${ago(session.created_at)}, last used ${ago(session.last_activity_at)}, expires in ${clock(session.expires_in)} if nobody uses it</dd>
         <dt>Viewers</dt><dd>${session.subscriber_count} listen, ${session.viewers_waiting} wait${session.in_vain_for ? ` (${seconds(session.in_vain_for)} in vain)` : ""}</dd>
         <dt>First segment</dt><dd>${seconds(session.first_segment_after)}</dd>
-        <dt>Made, sent</dt><dd>${session.segments_made} segments (${bytes(session.bytes_made)}), ${session.segments_served} (${bytes(session.bytes_served)})</dd>
+        <dt>Made, shared, sent</dt><dd>${session.segments_made} segments (${bytes(session.bytes_made)}), ${session.segments_shared}, ${session.segments_served} (${bytes(session.bytes_served)})</dd>
         <dt>On disk</dt><dd>${bytes(session.bytes_on_disk)} in <code>${name(session.directory)}</code></dd>
         <dt>Restarts</dt><dd>${Object.entries(session.restarts).map(([what, times]) => `${what}: ${times}`).join(", ") || "none"}</dd>
         <dt>Processor</dt><dd>${seconds(session.encoder_seconds)}</dd>
