@@ -94,6 +94,13 @@ def main() -> int:
         print()
         film = arguments.file.resolve() if arguments.file else make(FILM, scratch, "film.mp4")
         settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
+        with Supervisor(**settings) as supervisor:
+            print_rows(
+                ("WHAT", "THE FIRST", "THE SECOND", "RATIO"),
+                [Bench(supervisor, film, scratch, arguments.rounds).second_viewer()],
+            )
+            print()
+        settings["share_segments"] = False
         with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
             bench = Bench(supervisor, film, scratch, arguments.rounds)
             print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")
@@ -135,7 +142,7 @@ def main() -> int:
 def copies(film: Path, scratch: Path) -> None:
     """Compare copied segments with an ffmpeg that copies the same, and with reading as many bytes; print the table."""
     chance = random.Random(1)  # noqa: S311 - the same ones each time
-    with Supervisor(media=[film.parent], segments_dir=scratch / "segments") as supervisor:
+    with Supervisor(media=[film.parent], segments_dir=scratch / "segments", share_segments=False) as supervisor:
         cuts, ffmpeg = supervisor.probe(film).cuts("video-copy"), supervisor.binary.path
         firsts = [first_copy(supervisor, film) for _ in range(21)]
         took: dict[str, list[float]] = {"read": [], "ffmpeg": [], "session": []}
@@ -184,6 +191,12 @@ def first_copy(supervisor: Supervisor, film: Path) -> float:
 def children_seconds() -> float:
     """Return the processor seconds of all processes that have ended, and were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def own_seconds() -> float:
+    """Return the processor seconds of this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
@@ -282,6 +295,21 @@ class Bench:
         theirs, mine = statistics.median(raw), statistics.median(own)
         what = f"processor time of {WATCHED} s watched at each of two places"
         return what, f"{theirs:.1f} s", f"{mine:.1f} s", f"{mine / theirs:.2f}"
+
+    def second_viewer(self) -> tuple[str, ...]:
+        """Compare the processor time of the first viewer of a film, the supervisor's included, with the second's."""
+        rendition = [each.id for each in self.supervisor.probe(self.film).video][-1]
+        cuts = self.supervisor.probe(self.film).cuts(rendition)
+        costs = []
+        for _ in range(2):
+            before = own_seconds()
+            session = self.supervisor.open(self.film)
+            for number in range(len(cuts)):
+                session.segment(rendition, number, timeout=60)
+            costs.append(own_seconds() - before + session.info().encoder_seconds)
+        first, second = costs
+        what = f"processor time of watching {self.film.name} in {rendition}"
+        return what, f"{first:.2f} s", f"{second:.3f} s", f"{second / first:.1%}"
 
     def processor_time(self, first: int, last: int) -> float:
         """Return the processor seconds ffmpeg itself takes for some segments."""

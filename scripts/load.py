@@ -179,14 +179,16 @@ class Crowd:
                 await asyncio.sleep(1)
 
     async def _open(self, http: httpx.AsyncClient, media: str, user: str) -> tuple[str, list[str], list[float]]:
-        """Open a session; return its id, the paths of its first variant's segments, and how long each lasts."""
-        answer = await http.post("/sessions", json={"media": media, "user": user})
+        """Open a session; return its id, the paths of a variant's segments, and how long each lasts."""
+        wanted = {"media": media, "user": user, "share": self._arguments.share}
+        answer = await http.post("/sessions", json=wanted)
         if answer.status_code == BUSY:
             await asyncio.sleep(float(answer.headers["Retry-After"]))
             return await self._open(http, media, user)
         opened = answer.raise_for_status().json()
         master = self._url.join(opened["playlist_url"])
-        variant = master.join(locations((await http.get(master)).raise_for_status().text)[0])
+        variants = locations((await http.get(master)).raise_for_status().text)
+        variant = master.join(variants[-1 if self._arguments.encoded else 0])
         playlist = (await http.get(variant)).raise_for_status().text
         paths = [variant.join(name).raw_path.decode() for name in locations(playlist)]
         return opened["session_id"], paths, [float(length) for length in re.findall(r"#EXTINF:([\d.]+)", playlist)]
@@ -305,6 +307,8 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--seek", type=float, default=0.05, help="how likely a viewer seeks after a segment")
     parser.add_argument("--kill", type=float, default=0.0, help="seconds between two processes that are killed")
+    parser.add_argument("--encoded", action="store_true", help="watch the last variant and not the first")
+    parser.add_argument("--share", action="store_true", help="have viewers of one film share what is made for them")
     parser.add_argument("--ramp", type=float, default=10.0, help="seconds within which all have come")
 
 

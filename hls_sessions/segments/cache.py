@@ -210,7 +210,7 @@ class SegmentCache:
             return None
         self._sizes[number] = taken.size
         self._linked.add(number)
-        self._quota.wrote(taken.size, is_shared=True)
+        self._quota.took(taken.size)
         if not taken.is_checked:
             self._unchecked.add(number)
             if not self._adopt(number):

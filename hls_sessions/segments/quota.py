@@ -191,11 +191,15 @@ class SessionQuota:
         """Note that a segment of so many bytes is no longer on disk, or that the session has it no longer."""
         self._quota.change(self, -size, counted=0 if is_shared else -size)
 
-    @property
-    def excess(self) -> int:
-        """The bytes on disk that exceed the limit that is set for one session."""
+    def took(self, size: int) -> None:
+        """Note that a segment of so many bytes was taken over from another session.
+
+        Nothing was reserved for it, because it takes no room. Where it exceeds the session's limit, others are evicted.
+        """
+        self.wrote(size, is_shared=True)
         limit = self._quota.budget.of_one
-        return 0 if limit is None else max(0, self.bytes - limit)
+        if limit is not None and self.bytes > limit:
+            self._spare(self.bytes - limit, urgent=False)
 
     def gave(self, asked: int, freed: int, *, urgent: bool = False) -> None:
         """Note how many bytes were evicted. If too few, the next session is asked. Refused sessions try again."""

@@ -306,18 +306,20 @@ class SharedSegments:
         self.quota.shared(-file.size)
 
     def _adopt(self) -> None:
-        """Count the files that an earlier daemon has left, as far as their init segment is there."""
-        for key, used in list(self._directory.renditions()):
-            content = self._contents[key] = _Content()
-            with suppress(OSError):
-                earlier = self._directory.earlier(key, self._directory.init(key).name)
-                self._directory.adopt(earlier)
-                content.init = self._directory.init(key).read_bytes()
-            if content.init is None:
-                self._directory.forget(key)
+        """Count the files that an earlier daemon has left, or an earlier supervisor of this process."""
+        directory = self._directory
+        for key, used in list(directory.renditions()):
+            init = directory.init(key)
+            try:
+                if not init.exists():
+                    directory.adopt(directory.earlier(key, init.name))
+                content = self._contents[key] = _Content(init=init.read_bytes())
+            except OSError:
+                directory.forget(key)  # without their init segment, segments are of no use
                 continue
-            for number, size in self._directory.unchecked(key).items():
-                content.files[number] = _File(size, used, is_checked=False)
+            checked = directory.published(key)
+            for number, size in (directory.unchecked(key) | checked).items():
+                content.files[number] = _File(size, used, is_checked=number in checked)
                 self._kept += size
                 self.quota.shared(size)
 

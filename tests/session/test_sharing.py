@@ -139,6 +139,18 @@ def test_what_two_sessions_have_is_counted_once(hls_supervisor, film, until):
     assert peek(second).bytes_on_disk == peek(first).bytes_on_disk == alone
 
 
+def test_what_a_session_takes_over_counts_towards_its_limit(hls_supervisor, long_film, hls_fake_ffmpeg):
+    supervisor = hls_supervisor(ffmpeg=hls_fake_ffmpeg(bit_rate=77_000), look_ahead=4)
+    first, second = supervisor.open(long_film), supervisor.open(long_film)
+    watch(first)
+    supervisor.reconfigure(session_disk_budget=peek(first).bytes_on_disk // 2)
+
+    for number in range(len(second.presentation.cuts(VIDEO))):
+        assert second.segment(VIDEO, number, BOUND).exists()
+        assert peek(second).bytes_on_disk <= supervisor.settings.session_disk_budget
+    assert peek(second).segments_made == 0
+
+
 def test_a_film_that_nobody_watches_any_more_is_there_at_once_the_next_evening(
     hls_supervisor, film, counted, hls_clock
 ):

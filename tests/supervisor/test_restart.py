@@ -26,7 +26,7 @@ from hls_sessions.media import fingerprint
 from hls_sessions.supervisor import MediaRoots
 from hls_sessions.supervisor.recorder import Recorder
 from hls_sessions.supervisor.recovery import Recovery
-from hls_sessions.testing import failing_ffmpeg, hanging_share, runs_of, session_directories, written
+from hls_sessions.testing import counted_bytes, failing_ffmpeg, hanging_share, runs_of, session_directories, written
 
 VIDEO, AUDIO = "video-90p", "audio-0"
 BOUND = 30
@@ -83,6 +83,28 @@ def test_its_segments_are_shown_again_and_not_made_again(start, start_last, film
 
     assert [again.segment(VIDEO, number, BOUND).read_bytes() for number in range(5)] == whole
     assert runs_of(counted) == made
+
+
+def test_what_sessions_shared_is_there_for_the_viewers_of_the_next_daemon(start, start_last, film, counted, until):
+    first = start(ffmpeg=counted)
+    ended, goes_on = first.open(film), first.open(film)
+    for session in (ended, goes_on):
+        for number in range(5):
+            session.segment(VIDEO, number, BOUND)
+    until(lambda: not ended.info().runs)
+    on_disk = counted_bytes(first)
+    ended.stop()
+    first.stop()
+    made = runs_of(counted)
+
+    second = start_last(ffmpeg=counted)
+    again, new = second.find(goes_on.id), second.open(film)
+
+    assert counted_bytes(second) == on_disk
+    for number in range(5):
+        assert again.segment(VIDEO, number, BOUND).samefile(new.segment(VIDEO, number, BOUND))
+    assert runs_of(counted) == made
+    assert counted_bytes(second) == on_disk
 
 
 def test_a_segment_that_is_missing_is_made_by_the_next_daemon(start, start_last, film):
