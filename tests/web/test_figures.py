@@ -26,7 +26,7 @@ def value(found, name, **labels):
 
 
 def play(http, film, **more):
-    session = http.post("/sessions", json={"media": film.name, **more}).json()
+    session = http.post("/sessions", json={"media": film.name, "share": False, **more}).json()
     got = http.get(f"/sessions/{session['session_id']}/video-90p/0.m4s")
     assert got.status_code == 200
     return session["session_id"], len(got.content)

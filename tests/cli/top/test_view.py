@@ -231,7 +231,16 @@ def test_bytes_are_short(many, shown):
 def test_the_picture_has_the_terminal_s_size(width, height, mode):
     kinds = {"seconds_in": {"active": 5}, "notes": [], "lacks": [], "directory": "/tmp/x"}
     counters = dict.fromkeys(
-        ("segments_made", "bytes_made", "segments_served", "bytes_served", "segments_refused", "encoder_failures"), 0
+        (
+            "segments_made",
+            "bytes_made",
+            "segments_shared",
+            "segments_served",
+            "bytes_served",
+            "segments_refused",
+            "encoder_failures",
+        ),
+        0,
     ) | {"encoder_seconds": 0.5}
     now = look(*(session(number, **kinds, **counters, title="Ω映画" * 20) for number in range(200)))
     view = view_of(*now.sessions)
