@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hls_sessions.errors import FfmpegNotFound, SandboxUnusable
+from hls_sessions.ffmpeg.binary_cache import remembered
 from hls_sessions.ffmpeg.process import binder
 from hls_sessions.ffmpeg.sandbox import sandbox_for
 
@@ -114,12 +115,21 @@ def ask_version(path: str) -> str:
 
 @cache
 def inspect_binary(path: str) -> Binary:
-    """Ask a binary for its version and abilities, once per process.
-
-    The first question is asked alone, because it measures the start. The others are asked all at once.
+    """Ask a binary for its version and abilities: once per process, and seldom where the answers are kept.
 
     Raises:
         FfmpegNotFound: it does not run, or is not ffmpeg.
+    """
+    found = remembered(path, "abilities", lambda: _asked(path))
+    sets = ("encoders", "filters", "bitstream_filters", "demuxers")
+    decoders = {codec: tuple(names) for codec, names in found["decoders"].items()}
+    return Binary(path, **found | {name: frozenset(found[name]) for name in sets} | {"decoders": decoders})
+
+
+def _asked(path: str) -> dict[str, Any]:
+    """Return the fields of a Binary, as plain values.
+
+    The first question is asked alone, because it measures the start. The others are asked all at once.
     """
     begun = time.monotonic()
     version = ask_version(path)
@@ -129,23 +139,22 @@ def inspect_binary(path: str) -> Binary:
         noise = threads.submit(_ask, path, *NOISE.split())
         codecs, filters, bitstream_filters, demuxers = threads.map(lambda question: _ask(path, question), QUESTIONS)
         absolute_segment_times, sync_option = trial.result()
-    return Binary(
-        path,
-        version,
-        frozenset(name for names in _coders("encoder", codecs).values() for name in names),
-        absolute_segment_times,
-        start_up,
-        frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE)),
-        bitstream_filters=frozenset(bitstream_filters.split()),
-        drops_packets="-drop " in noise.result(),
-        decoders=_decoders(codecs),
-        demuxers=frozenset(
+    return {
+        "version": version,
+        "encoders": [name for names in _coders("encoder", codecs).values() for name in names],
+        "absolute_segment_times": absolute_segment_times,
+        "start_up": start_up,
+        "filters": re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE),
+        "bitstream_filters": bitstream_filters.split(),
+        "drops_packets": "-drop " in noise.result(),
+        "decoders": _decoders(codecs),
+        "demuxers": [
             name
             for names in re.findall(r"^ D\S* +(?:[E.d]* +)?(\S+) ", demuxers, re.MULTILINE)
             for name in (names, *names.split(","))
-        ),
-        sync_option=sync_option,
-    )
+        ],
+        "sync_option": sync_option,
+    }
 
 
 def _decoders(codecs: str) -> dict[str, tuple[str, ...]]:
