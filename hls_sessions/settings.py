@@ -98,7 +98,8 @@ class Settings(BaseSettings):
     """Whether stopping ends all sessions. Without it, and with a state folder, they are left to the next start."""
 
     ffmpeg: str | Path | None = None
-    """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
+    """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel. ``fastest``: the one
+    of these two that makes a first segment soonest."""
 
     encoder: str = "auto"
     """The video encoder, by ffmpeg's name (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""

@@ -57,7 +57,9 @@ def serve(
     drain: Annotated[
         bool | None, typer.Option("--drain/--no-drain", help="End all sessions when it stops.  [default: no-drain]")
     ] = None,
-    ffmpeg: Annotated[str | None, typer.Option(help="The ffmpeg to use.")] = None,
+    ffmpeg: Annotated[
+        str | None, typer.Option(help="The ffmpeg to use; 'fastest' compares those that are there.")
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="The video encoder, as ffmpeg spells it.  [default: auto, what works best]")
     ] = None,

@@ -87,15 +87,21 @@ def is_script(path: str) -> bool:
 
 def _key(path: str, question: str, about: tuple[Any, ...]) -> Any:
     """Return all that an answer depends on; None for a binary of which nothing is kept."""
-    program = os.path.realpath(path)
-    if "ffmpeg" not in os.path.basename(program) or is_script(program):  # noqa: PTH119 - no object needed
+    binary = identity(path)
+    if binary is None:
         return None
     variables = [os.environ.get(name) for name in ("LD_LIBRARY_PATH", "LD_PRELOAD")]
     own = source_digest("ffmpeg", "ffmpeg/encoders", "media")
     # As it will be read: a tuple becomes a list.
-    return json.loads(
-        json.dumps([FORMAT, own, path, _identity(program), _identity(LIBRARIES), variables, question, about])
-    )
+    return json.loads(json.dumps([FORMAT, own, path, binary, _identity(LIBRARIES), variables, question, about]))
+
+
+def identity(path: str) -> list[object] | None:
+    """Return what tells a binary from others; None for one of which nothing is kept."""
+    program = os.path.realpath(path)
+    if "ffmpeg" not in os.path.basename(program) or is_script(program):  # noqa: PTH119 - no object needed
+        return None
+    return _identity(program)
 
 
 def _identity(path: str) -> list[object] | None:
