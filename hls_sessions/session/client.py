@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import OFFSET, filler_of, playlist, webvtt_segment
+from hls_sessions.media import OFFSET, filler_of, is_written, playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.export import Export, Exports, select
@@ -28,7 +28,6 @@ from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
     GetSegment,
-    Heartbeat,
     IdleCheck,
     Pause,
     PauseIf,
@@ -157,13 +156,15 @@ class Session:
         return info
 
     def heartbeat(self) -> None:
-        """Say that the viewer is still there.
+        """Say that the viewer is still there. Never blocks, because the actor need not hear of it.
 
         Raises:
             SessionEnded, SessionNotFound: it has ended.
-            Unavailable: it did not answer in time.
         """
-        self._soon(self.ask_heartbeat())
+        self._not_ended()
+        if self._record.state.is_final:  # which its supervisor does not know yet
+            raise end_error(self._record)
+        self._record.presence.touch()
 
     def pause(self, position: float | None = None) -> Snapshot:
         """Stop all encoders, and return a snapshot of the session. The segments on disk can still be watched.
@@ -217,8 +218,12 @@ class Session:
         """
         if rendition is not None:
             self._known(rendition)
-        self._note_activity()
+        self.heartbeat()
         return playlist(self.presentation, rendition, self._spec.start_at)
+
+    def has_written(self, rendition: str | None) -> bool:
+        """Whether ``playlist`` returns at once, because it is written."""
+        return is_written(self.presentation, rendition, self._spec.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
         """Return the file of a segment, once it is there, within ``timeout`` seconds. Segments of subtitles are WebVTT.
@@ -399,10 +404,6 @@ class Session:
         """Return the error for a caller whose request was not answered in ``CALL_TIMEOUT`` seconds."""
         return Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.")
 
-    def ask_heartbeat(self) -> Reply[None]:
-        """Say that the viewer is still there."""
-        return self._ask(Heartbeat())
-
     def ask_pause(self, position: float | None = None) -> Reply[Snapshot]:
         """Ask for a pause."""
         return self._ask(Pause(position))
@@ -492,10 +493,6 @@ class Session:
     def _known(self, rendition: str) -> None:
         self._not_ended()
         self.extension(rendition)
-
-    def _note_activity(self) -> None:
-        self._not_ended()
-        self.ask_heartbeat()
 
     def _not_ended(self) -> None:
         if self._end is not None:

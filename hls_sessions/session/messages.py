@@ -45,11 +45,6 @@ class Displace:
 
 
 @dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """Say that the viewer is still there; answered with None."""
-
-
-@dataclass(frozen=True, slots=True)
 class GetSegment:
     """Ask for the file of a segment; answered with its path once it is there.
 
