@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     """The address to listen on. Any but one of loopback needs a token."""
     port: int = Field(default=8642, ge=0, le=65535)
     """The port to listen on; 0 for any that is free."""
+
+    tls_certificate: Path | None = None
+    """A file with the certificate (PEM) under which ``serve`` answers HTTPS, and those that lead to its root. It needs
+    ``tls_key``. Unset: HTTP."""
+
+    tls_key: Path | None = None
+    """The file with the key of the certificate (PEM), without a password."""
+
+    http: Literal["auto", "1", "2"] = "auto"
+    """The versions of HTTP that ``serve`` speaks: 2 where the client asks for it (browsers: over TLS alone), else 1.
+    With ``2`` alone, no recording arrives over a WebSocket."""
+
     token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
@@ -288,6 +300,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def own_url(self) -> str:
+        """The address of a daemon with these settings, without a slash at the end."""
+        return f"{'http' if self.tls_certificate is None else 'https'}://{in_url(self.host)}:{self.port}"
 
     @classmethod
     def settings_customise_sources(
