@@ -81,14 +81,6 @@ def serve(
     HLS_SESSIONS_CONFIG names, which is read again when it changes and at SIGHUP. When it is ready, one line says so,
     with its address.
     """
-    # What is loaded stays, and to look it through for garbage takes a quarter of the time of loading it.
-    gc.disable()
-    # The sessions, granian, FastAPI and structlog are loaded for this command alone: the others answer sooner without.
-    from hls_sessions.cli.logs import configure  # noqa: PLC0415
-    from hls_sessions.supervisor import Supervisor  # noqa: PLC0415
-    from hls_sessions.web import serve as serve_web  # noqa: PLC0415
-
-    configure(log_level, log_format)
     given = {
         "media": tuple(media) if media else None,
         "host": host,
@@ -101,6 +93,22 @@ def serve(
         "encoder": encoder,
         "idle_timeout": idle_timeout,
     }
+    # What is loaded stays, and to look it through for garbage takes a quarter of the time of loading it.
+    gc.disable()
+    try:
+        _run(given, log_level, log_format)
+    finally:
+        gc.enable()
+
+
+def _run(given: dict[str, Any], log_level: LogLevel, log_format: LogFormat) -> None:
+    """Run the daemon with the settings that were given on the command line."""
+    # The sessions, granian, FastAPI and structlog are loaded for this command alone: the others answer sooner without.
+    from hls_sessions.cli.logs import configure  # noqa: PLC0415
+    from hls_sessions.supervisor import Supervisor  # noqa: PLC0415
+    from hls_sessions.web import serve as serve_web  # noqa: PLC0415
+
+    configure(log_level, log_format)
     settings = read_settings(**given)
     if not settings.media:
         complain("No media root: name at least one folder with --media.")

@@ -177,7 +177,7 @@ class Recording(Session):
         """
         if rendition is not None:
             self._known(rendition)
-        self.heartbeat()
+        self._note_activity()
         timeline, window = self._ledger.timeline, self._ledger.facts.dvr_window
         now, known = self._arrived, self._written.get(rendition)
         if known is None or known[0] != now:

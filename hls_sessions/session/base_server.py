@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hls_sessions.errors import IllegalTransition, SessionError
 from hls_sessions.otp import GenServer, Shutdown, update_metadata
-from hls_sessions.session.messages import Displace, GetInfo, IdleCheck, PauseIf, Peek, Reap
+from hls_sessions.session.messages import Displace, GetInfo, Heartbeat, IdleCheck, PauseIf, Peek, Reap
 from hls_sessions.session.record import QUIET
 from hls_sessions.session.state import Circumstances, Step, Who
 
@@ -36,6 +36,8 @@ class BaseSessionServer(GenServer):
         match request:
             case GetInfo() | Peek():
                 return self.info()
+            case Heartbeat():
+                return None
             case Reap() | Displace():
                 return self._ends_for(request)
             case _:

@@ -28,6 +28,7 @@ from hls_sessions.session.messages import (
     GetInfo,
     GetInit,
     GetSegment,
+    Heartbeat,
     IdleCheck,
     Pause,
     PauseIf,
@@ -156,15 +157,13 @@ class Session:
         return info
 
     def heartbeat(self) -> None:
-        """Say that the viewer is still there. Never blocks, because the actor need not hear of it.
+        """Say that the viewer is still there.
 
         Raises:
             SessionEnded, SessionNotFound: it has ended.
+            Unavailable: its time has run out, and it did not answer in time.
         """
-        self._not_ended()
-        if self._record.state.is_final:  # which its supervisor does not know yet
-            raise end_error(self._record)
-        self._record.presence.touch()
+        self._soon(self.ask_heartbeat())
 
     def pause(self, position: float | None = None) -> Snapshot:
         """Stop all encoders, and return a snapshot of the session. The segments on disk can still be watched.
@@ -218,7 +217,7 @@ class Session:
         """
         if rendition is not None:
             self._known(rendition)
-        self.heartbeat()
+        self._note_activity()
         return playlist(self.presentation, rendition, self._spec.start_at)
 
     def has_written(self, rendition: str | None) -> bool:
@@ -404,6 +403,16 @@ class Session:
         """Return the error for a caller whose request was not answered in ``CALL_TIMEOUT`` seconds."""
         return Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.")
 
+    def ask_heartbeat(self) -> Reply[None]:
+        """Say that the viewer is still there: at once, unless its time has run out, of which its actor judges."""
+        presence = self._record.presence
+        if self._end is not None or self._record.state.is_final or presence.due_in <= 0:
+            return self._ask(Heartbeat())
+        presence.touch()
+        answer: Reply[None] = Reply()
+        answer.set(None)
+        return answer
+
     def ask_pause(self, position: float | None = None) -> Reply[Snapshot]:
         """Ask for a pause."""
         return self._ask(Pause(position))
@@ -493,6 +502,10 @@ class Session:
     def _known(self, rendition: str) -> None:
         self._not_ended()
         self.extension(rendition)
+
+    def _note_activity(self) -> None:
+        self._not_ended()
+        self.ask_heartbeat()
 
     def _not_ended(self) -> None:
         if self._end is not None:

@@ -45,6 +45,11 @@ class Displace:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Say that the viewer is still there, when its time has run out; answered with None."""
+
+
+@dataclass(frozen=True, slots=True)
 class GetSegment:
     """Ask for the file of a segment; answered with its path once it is there.
 

@@ -183,8 +183,8 @@ class AsyncSession:
         return await self._soon(self.session.ask_info())
 
     async def heartbeat(self) -> None:
-        """Say that the viewer is still there. Awaits nothing."""
-        self.session.heartbeat()
+        """Say that the viewer is still there."""
+        await self._soon(self.session.ask_heartbeat())
 
     async def pause(self, position: float | None = None) -> Snapshot:
         """Stop its encoders; as ``Session.pause``."""

@@ -199,7 +199,11 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
 async def heartbeat(request: Request) -> Response:
     """Note that the viewer is still there."""
     session = await found(request.app.state.supervisor, request.path_params["session_id"])
-    session.heartbeat()
+    reply = session.ask_heartbeat()
+    if reply.done():
+        reply.get(0)  # raises what it was refused with
+    else:
+        await soon(session, reply)
     return Response(status_code=204)
 
 
