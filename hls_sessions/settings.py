@@ -65,6 +65,18 @@ class Settings(BaseSettings):
     """The address to listen on. Any but one of loopback needs a token."""
     port: int = Field(default=8642, ge=0, le=65535)
     """The port to listen on; 0 for any that is free."""
+
+    tls_certificate: Path | None = None
+    """A file with the certificate (PEM) under which ``serve`` answers HTTPS, and those that lead to its root. It needs
+    ``tls_key``. Unset: HTTP."""
+
+    tls_key: Path | None = None
+    """The file with the key of the certificate (PEM), without a password."""
+
+    http: Literal["auto", "1", "2"] = "auto"
+    """The versions of HTTP that ``serve`` speaks: 2 where the client asks for it (browsers: over TLS alone), else 1.
+    With ``2`` alone, no recording arrives over a WebSocket."""
+
     token: Secret[Annotated[str, Field(min_length=1)]] | None = None
     """Required as a bearer token by everything but media routes and players, when set."""
 
@@ -98,7 +110,8 @@ class Settings(BaseSettings):
     """Whether stopping ends all sessions. Without it, and with a state folder, they are left to the next start."""
 
     ffmpeg: str | Path | None = None
-    """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel."""
+    """The ffmpeg binary: a path or a name on PATH. Unset: PATH, else the ``imageio-ffmpeg`` wheel. ``fastest``: the one
+    of these two that makes a first segment soonest."""
 
     encoder: str = "auto"
     """The video encoder, by ffmpeg's name (``h264_vaapi``, ``libx264``); ``auto``: the best that works here."""
@@ -294,6 +307,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def own_url(self) -> str:
+        """The address of a daemon with these settings, without a slash at the end."""
+        return f"{'http' if self.tls_certificate is None else 'https'}://{in_url(self.host)}:{self.port}"
 
     @classmethod
     def settings_customise_sources(

@@ -6,6 +6,7 @@ The machine may be busy and noisy: look at the ratios, of medians over the round
 from __future__ import annotations
 
 import argparse
+import gzip
 import os
 import random
 import resource
@@ -25,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import live
 import load
+import quality
+from requests_per_second import requests_per_second
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
@@ -75,8 +78,9 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["copies", "load", "live"], help="measure but this")
+    parser.add_argument("--only", choices=["copies", "load", "live", "served", "quality"], help="measure but this")
     load.options(parser)
+    quality.options(parser)
     parser.add_argument("file", nargs="?", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hls_sessions-bench-") as folder:
@@ -89,6 +93,15 @@ def main() -> int:
         if arguments.only in {None, "load"}:
             print()
             load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
+        if arguments.only in {None, "served"} and shutil.which("nginx") and shutil.which("curl"):
+            print()
+            print_rows(
+                ("WHAT", "NGINX", "DAEMON", "RATIO"),
+                served(make(HEAVY, scratch, "heavy.mp4"), scratch, arguments.rounds),
+            )
+        if arguments.only in {None, "quality"}:
+            print()
+            quality.run(arguments.file and arguments.file.resolve(), arguments.segment_length, scratch)
         if arguments.only:
             return 0
         print()
@@ -127,12 +140,6 @@ def main() -> int:
             print_rows(
                 ("WHAT", "ALONE", f"WHILE {OTHERS} OTHERS PLAY", "RATIO"),
                 [crowd.newcomer()],
-            )
-        if shutil.which("nginx") and shutil.which("curl"):
-            print()
-            print_rows(
-                ("WHAT", "NGINX", "DAEMON", "RATIO"),
-                served(make(HEAVY, scratch, "heavy.mp4"), scratch, arguments.rounds),
             )
         print()
         print_rows(("WHAT", "FIGURE"), [restarted(film, scratch)])
@@ -410,21 +417,34 @@ def daemon(media: Path, scratch: Path) -> Iterator[httpx.Client]:
 
 
 def served(film: Path, scratch: Path, rounds: int) -> list[tuple[str, ...]]:
-    """Compare how fast a segment on disk is served with nginx, which serves the very same file."""
+    """Compare how fast a segment on disk and a playlist are served with nginx, which serves the very same files."""
     with daemon(film.parent, scratch) as http:
         session = http.post("/sessions", json={"media": str(film)}).json()
         path = f"/sessions/{session['session_id']}/video-copy/1.m4s"
         size = len(http.get(path).content)
-        with nginx(Path(session["directory"]) / "video-copy", scratch) as url:
+        folder, playlist = Path(session["directory"]) / "video-copy", f"{path.rpartition('/')[0]}/index.m3u8"
+        (folder / "index.m3u8").write_bytes(gzip.compress(http.get(playlist).content))
+        daemon_url = str(http.base_url).rstrip("/")
+        with nginx(folder, scratch) as url:
             rows = []
             for connections in (8, 64):
                 theirs, mine = [], []
                 for _ in range(rounds):
                     theirs.append(fetched(f"{url}/1.m4s", connections))
-                    mine.append(fetched(f"{http.base_url}{path}", connections))
+                    mine.append(fetched(f"{daemon_url}{path}", connections))
                 ratio = statistics.median(theirs) / statistics.median(mine)
                 speeds = (f"{FETCHES * size / 1e6 / statistics.median(each):.0f} MB/s" for each in (theirs, mine))
                 rows.append((f"{size:,} bytes over {connections} connections", *speeds, f"{ratio:.2f}"))
+            theirs, mine, heard = [], [], []
+            for _ in range(rounds):
+                theirs.append(requests_per_second(f"{url}/index.m3u8"))
+                mine.append(requests_per_second(f"{daemon_url}{playlist}"))
+                heard.append(requests_per_second(f"{daemon_url}/sessions/{session['session_id']}/heartbeat", "POST"))
+            medians = [statistics.median(each) for each in (theirs, mine, heard)]
+            rows.append(
+                ("playlists per second", *(f"{each:,.0f}" for each in medians[:2]), f"{medians[1] / medians[0]:.2f}")
+            )
+            rows.append(("heartbeats per second", "", f"{medians[2]:,.0f}", ""))
         http.delete(f"/sessions/{session['session_id']}")
     return rows
 

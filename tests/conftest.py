@@ -71,10 +71,12 @@ def _is_of_another_turn(item, turns) -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _state_home(tmp_path_factory):
-    """No daemon of a test writes into its developer's state folder."""
+def _user_folders(tmp_path_factory):
+    """No test uses its developer's state and cache. All processes of pytest-xdist share a cache, as daemons do."""
+    run = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state-home")))
+        patch.setenv("XDG_CACHE_HOME", str((run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "cache-home"))
         yield
 
 
@@ -247,17 +249,13 @@ class SharedDaemon(Daemon):
 
 
 @pytest.fixture(scope="session")
-def share_daemon(hls_clip_folder, tmp_path_factory, hls_quick_ffmpeg):
+def share_daemon(hls_clip_folder, tmp_path_factory):
     """Return a context with a daemon for several tests. In the end it must stop well, and leave no session."""
 
     @contextmanager
     def share_daemon(token: str | None = None, **environment: str) -> Iterator[SharedDaemon]:
         segments, media, state = (tmp_path_factory.mktemp(name) for name in ("segments", "media", "state"))
-        defaults = {
-            "XDG_STATE_HOME": str(state),
-            "HLS_SESSIONS_DRAIN": "true",
-            "HLS_SESSIONS_FFMPEG": hls_quick_ffmpeg,
-        }
+        defaults = {"XDG_STATE_HOME": str(state), "HLS_SESSIONS_DRAIN": "true"}
         options = () if token is None else ("--token", token)
         started = serve(segments, [media, hls_clip_folder], *options, environment=defaults | environment)
         spare(started.process.pid)

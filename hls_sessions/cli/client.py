@@ -17,7 +17,9 @@ from hls_sessions.cli.options import read_settings
 from hls_sessions.cli.screen import complain
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
     import httpx
 
@@ -53,19 +55,25 @@ class Daemon:
     def __init__(self, url: str | None, token: str | None, *, quiet: bool = False, timeout: float = TIMEOUT) -> None:
         import httpx  # noqa: PLC0415 - as above
 
-        from hls_sessions.settings import in_url  # noqa: PLC0415 - as above
-
         self.quiet = quiet
         """Whether failures are not printed, because the caller shows them itself."""
         settings = read_settings()
-        self.url = (url or f"http://{in_url(settings.host)}:{settings.port}").rstrip("/")
+        self.url = (url or settings.own_url).rstrip("/")
         if not token and settings.token is not None:
             token = settings.token.get_secret_value()
         # As bytes: a token need not be ASCII, and the daemon compares bytes too.
         headers = {b"Authorization": f"Bearer {token}".encode()} if token else {}
         try:
             # No proxy from the environment: the daemon is asked directly.
-            self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout, trust_env=False)
+            self._http = httpx.Client(
+                base_url=self.url,
+                headers=headers,
+                timeout=timeout,
+                trust_env=False,
+                verify=True if url or settings.tls_certificate is None else _only(settings.tls_certificate),
+            )
+        except OSError as error:
+            raise self._no_certificate(error) from error
         except httpx.InvalidURL as error:
             raise self._no_address(error) from error
         # Its connection ends with this object, because a command ends in many places.
@@ -173,6 +181,9 @@ class Daemon:
             return answer.json()
         raise self._refused(answer)
 
+    def _no_certificate(self, error: OSError) -> Failed:
+        return self._failed(f"The certificate of the daemon cannot be read: {error.strerror or error}.", Exit.USAGE)
+
     def _no_address(self, error: httpx.InvalidURL) -> Failed:
         return self._failed(f"{self.url!r} is not an address: {error}.", Exit.USAGE)
 
@@ -199,3 +210,17 @@ def _json(body: dict[str, Any] | None) -> dict[str, Any]:
     if body is None:
         return {}
     return {"content": json.dumps(body), "headers": {"Content-Type": "application/json"}}
+
+
+def _only(certificate: Path) -> ssl.SSLContext:
+    """Trust the certificate of this machine's own daemon, whatever name it is for, and no other.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    import ssl  # noqa: PLC0415 - as above
+
+    context = ssl.create_default_context(cafile=certificate.expanduser())
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-from importlib.metadata import version
 from typing import Final
 
 import typer
@@ -23,7 +22,9 @@ def print_version(wanted: bool) -> None:
 
 
 def _versions() -> dict[str, str]:
-    # All that spells ffmpeg is loaded for this alone: commands answer sooner without it.
+    # They are loaded for this alone, as is all that spells ffmpeg: commands answer sooner without.
+    from importlib.metadata import version  # noqa: PLC0415
+
     from hls_sessions.ffmpeg import libav_versions, sandbox_here  # noqa: PLC0415
 
     return {

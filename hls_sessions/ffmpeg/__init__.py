@@ -1,6 +1,7 @@
 """Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
-from hls_sessions.ffmpeg.binary import Binary, ask_version, find, inspect_binary
+from hls_sessions.ffmpeg.binary import Binary, ask_version, inspect_binary
+from hls_sessions.ffmpeg.candidates import Candidate, compare, fastest, find, find_all, start_up
 from hls_sessions.ffmpeg.commands import Run, plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
@@ -27,6 +28,7 @@ __all__ = [
     "SOFTWARE",
     "Access",
     "Binary",
+    "Candidate",
     "Encoder",
     "Exit",
     "FileVersion",
@@ -53,8 +55,11 @@ __all__ = [
     "best_encoder",
     "boot_id",
     "choose_encoder",
+    "compare",
+    "fastest",
     "film_of",
     "find",
+    "find_all",
     "grew",
     "inspect_binary",
     "known_holes",
@@ -63,6 +68,7 @@ __all__ = [
     "plan_run",
     "request_for",
     "sandbox_here",
+    "start_up",
     "try_encoders",
     "version_of",
 ]

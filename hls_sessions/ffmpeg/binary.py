@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import tempfile
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from hls_sessions.errors import FfmpegNotFound, SandboxUnusable
+from hls_sessions.ffmpeg.binary_cache import remembered
 from hls_sessions.ffmpeg.process import binder
 from hls_sessions.ffmpeg.sandbox import sandbox_for
 
@@ -47,8 +45,6 @@ class Binary:
     encoders: frozenset[str]
     absolute_segment_times: bool
     """Whether ``-segment_times`` under ``-copyts`` counts from zero (up to 5.1), not from the first packet (7.0 on)."""
-    start_up: float
-    """Seconds it takes to start and end, which every seek costs."""
     filters: frozenset[str] = frozenset()
     bitstream_filters: frozenset[str] = frozenset()
     drops_packets: bool = False
@@ -86,20 +82,6 @@ class Binary:
         return tuple(name for name in REQUIRED_ENCODERS if name not in self.encoders)
 
 
-def find(setting: str | Path | None = None) -> str:
-    """Return the path of ffmpeg: the setting, else PATH, else the ``imageio-ffmpeg`` wheel.
-
-    Raises:
-        FfmpegNotFound: none of them is there, or the setting names no program.
-    """
-    if setting:
-        found = shutil.which(os.path.expanduser(str(setting)))  # noqa: PTH111 - may be a bare name
-        if found is None:
-            raise FfmpegNotFound([str(setting)])
-        return found
-    return shutil.which("ffmpeg") or _from_wheel()
-
-
 def ask_version(path: str) -> str:
     """Return the version of an ffmpeg.
 
@@ -114,38 +96,43 @@ def ask_version(path: str) -> str:
 
 @cache
 def inspect_binary(path: str) -> Binary:
-    """Ask a binary for its version and abilities, once per process.
-
-    The first question is asked alone, because it measures the start. The others are asked all at once.
+    """Ask a binary for its version and abilities: once per process, and seldom where the answers are kept.
 
     Raises:
         FfmpegNotFound: it does not run, or is not ffmpeg.
     """
-    begun = time.monotonic()
+    found = remembered(path, "abilities", lambda: _asked(path))
+    sets = ("encoders", "filters", "bitstream_filters", "demuxers")
+    decoders = {codec: tuple(names) for codec, names in found["decoders"].items()}
+    return Binary(path, **found | {name: frozenset(found[name]) for name in sets} | {"decoders": decoders})
+
+
+def _asked(path: str) -> dict[str, Any]:
+    """Return the fields of a Binary, as plain values.
+
+    The first question is asked alone, because another program may take long for the rest, which are asked all at once.
+    """
     version = ask_version(path)
-    start_up = time.monotonic() - begun
     with ThreadPoolExecutor() as threads:
         trial = threads.submit(_segment_times_and_sync_option, path)
         noise = threads.submit(_ask, path, *NOISE.split())
         codecs, filters, bitstream_filters, demuxers = threads.map(lambda question: _ask(path, question), QUESTIONS)
         absolute_segment_times, sync_option = trial.result()
-    return Binary(
-        path,
-        version,
-        frozenset(name for names in _coders("encoder", codecs).values() for name in names),
-        absolute_segment_times,
-        start_up,
-        frozenset(re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE)),
-        bitstream_filters=frozenset(bitstream_filters.split()),
-        drops_packets="-drop " in noise.result(),
-        decoders=_decoders(codecs),
-        demuxers=frozenset(
+    return {
+        "version": version,
+        "encoders": [name for names in _coders("encoder", codecs).values() for name in names],
+        "absolute_segment_times": absolute_segment_times,
+        "filters": re.findall(r"^ [.TSC]+ (\S+) +\S+->\S+ ", filters, re.MULTILINE),
+        "bitstream_filters": bitstream_filters.split(),
+        "drops_packets": "-drop " in noise.result(),
+        "decoders": _decoders(codecs),
+        "demuxers": [
             name
             for names in re.findall(r"^ D\S* +(?:[E.d]* +)?(\S+) ", demuxers, re.MULTILINE)
             for name in (names, *names.split(","))
-        ),
-        sync_option=sync_option,
-    )
+        ],
+        "sync_option": sync_option,
+    }
 
 
 def _decoders(codecs: str) -> dict[str, tuple[str, ...]]:
@@ -165,17 +152,6 @@ def _coders(kind: Literal["encoder", "decoder"], codecs: str) -> dict[str, list[
         named = re.search(rf"\({kind}s: ([^)]*)\)", rest)
         found[codec] = named[1].split() if named else [codec]
     return found
-
-
-def _from_wheel() -> str:
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe  # noqa: PLC0415 - an extra; absent on most machines
-    except ImportError as error:
-        raise FfmpegNotFound(["PATH", "the imageio-ffmpeg wheel"]) from error
-    try:
-        return str(get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise FfmpegNotFound(["PATH", "the imageio-ffmpeg wheel"]) from error
 
 
 def _segment_times_and_sync_option(path: str) -> tuple[bool, str]:

@@ -31,11 +31,13 @@ import subprocess
 import sysconfig
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from hls_sessions.ffmpeg.binary_cache import LONGEST, is_script, remembered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -430,6 +432,22 @@ def _own_folder() -> Iterator[str]:
 @cache
 def _program(path: str, wrappers: tuple[str, ...]) -> tuple[Access | None, tuple[str, ...]]:
     """Return what a program needs to run, and what of a sandbox does not hold for it."""
+
+    def ask() -> tuple[Any, tuple[str, ...]]:
+        needs, why_not = _tried(path, wrappers)
+        return None if needs is None else asdict(needs), why_not
+
+    def good_for(answer: tuple[Any, tuple[str, ...]]) -> float:
+        # A sandbox that does not hold wholly is tried anew, because it may have been for want of time or of processes.
+        return 0.0 if answer[1] else LONGEST
+
+    about = wrappers, asdict(support()), platform.release()
+    needs, why_not = remembered(path, "sandbox", ask, *about, good_for=good_for)
+    return None if needs is None else access_of(needs), tuple(why_not)
+
+
+def _tried(path: str, wrappers: tuple[str, ...]) -> tuple[Access | None, tuple[str, ...]]:
+    """Find out what ``_program`` returns."""
     has = support()
     if not has.landlock and not has.seccomp:
         return None, (f"{_kernel()} has neither Landlock nor seccomp filters: a hostile film is not confined",)
@@ -449,7 +467,7 @@ def _program(path: str, wrappers: tuple[str, ...]) -> tuple[Access | None, tuple
 def _needs(path: str, wrappers: tuple[str, ...]) -> Iterator[Access]:
     """Yield what a program may need to run, the least first."""
     limits = {"RLIMIT_CORE": 0, "RLIMIT_FSIZE": LARGEST_FILE, "RLIMIT_DATA": MEMORY}
-    if _is_script(path):
+    if is_script(path):
         yield Access(files=False, forks=True, limits=limits)
         return
     programs = tuple(os.path.realpath(each) for each in (path, *wrappers))
@@ -459,14 +477,6 @@ def _needs(path: str, wrappers: tuple[str, ...]) -> Iterator[Access]:
     yield Access(reads=(*COMMON, *SYSTEM, os.path.dirname(programs[0])), runs=(*programs, *SYSTEM), limits=limits)  # noqa: PTH120 - the same
     yield Access(files=False, limits=limits)
     yield Access(files=False, forks=True, limits=limits)
-
-
-def _is_script(path: str) -> bool:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(4) != b"\x7fELF"
-    except OSError:
-        return True  # it may be executed without being read
 
 
 def _libraries(program: str) -> list[str]:

@@ -8,15 +8,18 @@ command line, and the check before publishing. It takes a few milliseconds where
 from __future__ import annotations
 
 import logging
+import os
+import platform
 import tempfile
 from array import array
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hls_sessions.errors import EncoderUnusable
+from hls_sessions.ffmpeg.binary_cache import LONGEST, remembered
 from hls_sessions.ffmpeg.commands import plan_run
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE
 from hls_sessions.ffmpeg.methods import methods
@@ -52,6 +55,9 @@ FILM = "hls_sessions-trial.y4m"
 LIMIT = 10.0
 """Seconds a trial may take: a card that sleeps takes some to wake up."""
 
+WHILE = 3600.0
+"""Seconds for which a trial is good that failed where there is no device."""
+
 WIDTH, HEIGHT, RATE, FRAMES = 640, 360, 10, 14
 """The film's: no smaller than any hardware takes, long enough for a cut, and 5 MB."""
 
@@ -78,7 +84,12 @@ def choose_encoder(binary: Binary, wanted: str) -> Encoder:
     if wanted == SOFTWARE.name:
         return SOFTWARE
     hardware = [encoder for encoder in ENCODERS if wanted in {AUTO, encoder.name} and encoder is not SOFTWARE]
-    return best_encoder(try_encoders(binary, hardware), wanted)
+    trials = _remembered(binary, hardware)
+    chosen = best_encoder(trials, wanted)
+    for trial in trials:
+        if trial.encoder is chosen and trial.confined is not None:
+            logger.warning("%s works outside of the sandbox alone, and is used so: %s", chosen, trial.confined)
+    return chosen
 
 
 def best_encoder(trials: Sequence[Trial], wanted: str) -> Encoder:
@@ -89,6 +100,42 @@ def best_encoder(trials: Sequence[Trial], wanted: str) -> Encoder:
         known = f"it is none of {AUTO}, {', '.join(map(str, ENCODERS))}"
         raise EncoderUnusable(wanted, str(named[0].fault) if named else known)
     return next(iter(working), SOFTWARE)
+
+
+def _remembered(binary: Binary, encoders: Sequence[Encoder]) -> list[Trial]:
+    """Return the results of trials, which are kept where they are likely to be the same the next time.
+
+    That of an encoder that worked is, because one that works no more is found out by its runs, and software takes over.
+    A card on which it failed may have been busy, or asleep, and all films would be encoded in software: it is tried at
+    each start. Where there is no card, none of its devices is there, and what is found then is kept for a while: it
+    depends on what is not looked at, such as a driver that needs no device.
+    """
+    named = {encoder.name: encoder for encoder in encoders}
+
+    def ask() -> list[tuple[str, str | None, str | None]]:
+        return [(trial.encoder.name, trial.fault, trial.confined) for trial in try_encoders(binary, encoders)]
+
+    def good_for(answer: list[tuple[str, str | None, str | None]]) -> float:
+        failed = [named[name] for name, fault, _ in answer if fault is not None]
+        return 0.0 if any(devices_there(encoder.devices) for encoder in failed) else WHILE if failed else LONGEST
+
+    devices = [_node(device) for encoder in encoders for device in devices_there(encoder.devices)]
+    sandbox = None if binary.sandbox is None else asdict(binary.sandbox)
+    who = os.geteuid(), os.getgroups()
+    about = list(named), devices, sandbox, platform.release(), who
+    answer = remembered(binary.path, "trials", ask, *about, good_for=good_for)
+    return [
+        Trial(named[name] if confined is None else named[name].unconfined(), fault, confined)
+        for name, fault, confined in answer
+    ]
+
+
+def _node(device: str) -> list[object] | None:
+    try:
+        found = os.stat(device)  # noqa: PTH116 - no object needed
+    except OSError:
+        return None
+    return [device, found.st_rdev, found.st_mode, found.st_uid, found.st_gid]
 
 
 def try_encoders(binary: Binary, encoders: Sequence[Encoder] = ENCODERS) -> list[Trial]:
@@ -111,7 +158,6 @@ def _tried(binary: Binary, encoder: Encoder, film: Presentation) -> Trial:
     outside = encoder.unconfined()
     if _fault(binary, outside, film) is not None:
         return Trial(encoder, fault)
-    logger.warning("%s works outside of the sandbox alone, and is used so: %s", encoder, fault)
     return Trial(outside, None, fault)
 
 

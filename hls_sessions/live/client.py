@@ -179,8 +179,7 @@ class Recording(Session):
             self._known(rendition)
         self._note_activity()
         timeline, window = self._ledger.timeline, self._ledger.facts.dvr_window
-        now = len(timeline), len(timeline.partials.get(len(timeline), ())), timeline.is_over
-        known = self._written.get(rendition)
+        now, known = self._arrived, self._written.get(rendition)
         if known is None or known[0] != now:
             if rendition is None:
                 text = live_master_playlist(self._ledger)
@@ -188,6 +187,17 @@ class Recording(Session):
                 text = live_playlist(timeline, rendition, window, self._recording.part_target)
             known = self._written[rendition] = now, CompressedText(text)
         return known[1]
+
+    def has_written(self, rendition: str | None) -> bool:
+        """Whether ``playlist`` returns at once, because it is written and nothing has arrived since."""
+        known = self._written.get(rendition)
+        return known is not None and known[0] == self._arrived
+
+    @property
+    def _arrived(self) -> tuple[int, int, bool]:
+        """How many segments there are, how many parts of the next one, and whether it is over."""
+        timeline = self._ledger.timeline
+        return len(timeline), len(timeline.partials.get(len(timeline), ())), timeline.is_over
 
     def gap(self, rendition: str, segment: int, init: Path) -> bytes:  # noqa: ARG002 - as of every session
         """A recording has no fillers: what its source did not send is a gap in the playlist, and not asked for.

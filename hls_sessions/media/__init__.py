@@ -22,7 +22,7 @@ from hls_sessions.media.fmp4 import (
     same_form,
 )
 from hls_sessions.media.nal import recovery_frames, refreshes
-from hls_sessions.media.playlists import VERSION, master_playlist, media_playlist, playlist
+from hls_sessions.media.playlists import VERSION, is_written, master_playlist, media_playlist, playlist
 from hls_sessions.media.progressive import Line, ProgressiveFile, Text, lines_of, media_data
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
@@ -86,6 +86,7 @@ __all__ = [
     "filler_segment",
     "fingerprint",
     "is_short",
+    "is_written",
     "lines_of",
     "master_playlist",
     "media_data",

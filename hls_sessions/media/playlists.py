@@ -91,7 +91,7 @@ def playlist(presentation: Presentation, rendition: str | None = None, start_at:
     Raises:
         KeyError: there is no such rendition.
     """
-    kept, key = presentation.playlists, (rendition, 0.0 if rendition is None else start_at)
+    kept, key = presentation.playlists, _key(rendition, start_at)
     found = kept.get(key)
     if found is None:
         if rendition is None:
@@ -102,6 +102,15 @@ def playlist(presentation: Presentation, rendition: str | None = None, start_at:
             kept.clear()
         kept[key] = found
     return found
+
+
+def is_written(presentation: Presentation, rendition: str | None = None, start_at: float = 0.0) -> bool:
+    """Whether ``playlist`` need not write it any more."""
+    return _key(rendition, start_at) in presentation.playlists
+
+
+def _key(rendition: str | None, start_at: float) -> tuple[str | None, float]:
+    return rendition, 0.0 if rendition is None else start_at
 
 
 def _variants(presentation: Presentation) -> Iterator[str]:

@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import OFFSET, filler_of, playlist, webvtt_segment
+from hls_sessions.media import OFFSET, filler_of, is_written, playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.export import Export, Exports, select
@@ -161,7 +161,7 @@ class Session:
 
         Raises:
             SessionEnded, SessionNotFound: it has ended.
-            Unavailable: it did not answer in time.
+            Unavailable: its time has run out, and it did not answer in time.
         """
         self._soon(self.ask_heartbeat())
 
@@ -219,6 +219,10 @@ class Session:
             self._known(rendition)
         self._note_activity()
         return playlist(self.presentation, rendition, self._spec.start_at)
+
+    def has_written(self, rendition: str | None) -> bool:
+        """Whether ``playlist`` returns at once, because it is written."""
+        return is_written(self.presentation, rendition, self._spec.start_at)
 
     def segment(self, rendition: str, segment: int, timeout: float | None = None) -> Path:
         """Return the file of a segment, once it is there, within ``timeout`` seconds. Segments of subtitles are WebVTT.
@@ -400,8 +404,14 @@ class Session:
         return Unavailable(f"Session {self.id} did not answer within {CALL_TIMEOUT:g} seconds.")
 
     def ask_heartbeat(self) -> Reply[None]:
-        """Say that the viewer is still there."""
-        return self._ask(Heartbeat())
+        """Say that the viewer is still there: at once, unless its time has run out, of which its actor judges."""
+        presence = self._record.presence
+        if self._end is not None or self._record.state.is_final or presence.due_in <= 0:
+            return self._ask(Heartbeat())
+        presence.touch()
+        answer: Reply[None] = Reply()
+        answer.set(None)
+        return answer
 
     def ask_pause(self, position: float | None = None) -> Reply[Snapshot]:
         """Ask for a pause."""

@@ -46,7 +46,7 @@ class Displace:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Say that the viewer is still there; answered with None."""
+    """Say that the viewer is still there, when its time has run out; answered with None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ API).
 
 from hls_sessions.store.retention import Retention
 from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
-from hls_sessions.store.state_folder import default_state_dir
 from hls_sessions.store.store import Condition, Forgotten, Store, usable
 
 __all__ = [
@@ -19,6 +18,5 @@ __all__ = [
     "SessionRow",
     "Store",
     "TransitionRow",
-    "default_state_dir",
     "usable",
 ]

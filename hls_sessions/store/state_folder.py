@@ -5,21 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from hls_sessions.errors import StateUnusable
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 LOCK = "lock"
 DATABASE = "history.db"
-
-
-def default_state_dir() -> Path:
-    """Return the user's state folder, by the XDG Base Directory Specification."""
-    home = os.environ.get("XDG_STATE_HOME", "")
-    # By the specification, a relative path is ignored.
-    base = Path(home) if home.startswith("/") else Path("~/.local/state").expanduser()
-    return base / "hls_sessions"
 
 
 class StateFolder:

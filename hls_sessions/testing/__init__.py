@@ -4,7 +4,7 @@ from hls_sessions.otp import ManualClock
 from hls_sessions.testing.client import Faulty, HlsClient, Played
 from hls_sessions.testing.clips import Clip, make
 from hls_sessions.testing.daemon import Daemon, serve
-from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, quick_ffmpeg, runs_of
+from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, runs_of
 from hls_sessions.testing.fake_ffmpeg import FakeRun, fake_ffmpeg
 from hls_sessions.testing.leftovers import child_processes, session_directories, spare, threads
 from hls_sessions.testing.seams import (
@@ -44,7 +44,6 @@ __all__ = [
     "nvenc_ffmpeg",
     "out_of_resources",
     "process_of",
-    "quick_ffmpeg",
     "runs_of",
     "serve",
     "session_directories",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -93,7 +94,9 @@ def serve(segments: Path, roots: Iterable[Path], *options: str, environment: Map
         with process:
             raise AssertionError(f"The daemon does not start; it says {ready!r}, and more on standard error.")
     url = ready.split()[-1]
-    return Daemon(process, url, httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT, trust_env=False))
+    certificate = (environment or {}).get("HLS_SESSIONS_TLS_CERTIFICATE")
+    trust = True if certificate is None else ssl.create_default_context(cafile=certificate)
+    return Daemon(process, url, httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT, verify=trust, trust_env=False))
 
 
 def variables(settings: Mapping[str, Any]) -> dict[str, str]:

@@ -98,14 +98,6 @@ def nvenc_ffmpeg(
     return script
 
 
-def quick_ffmpeg(folder: Path) -> Path:
-    """Make a double without a fault, which answers at once what every daemon and supervisor asks first."""
-    script = folder / "ffmpeg"
-    script.write_text(f"#!/bin/sh\n{answers_as(find(), folder)}\n")
-    script.chmod(0o755)
-    return script
-
-
 def runs_of(double: Path) -> int:
     """Return how many runs a double has been asked for."""
     runs = double.with_suffix(".runs")

@@ -24,7 +24,6 @@ from hls_sessions.otp import ManualClock
 from hls_sessions.testing import clips, leftovers
 from hls_sessions.testing.client import HlsClient
 from hls_sessions.testing.daemon import Daemon, serve, variables
-from hls_sessions.testing.doubles import quick_ffmpeg
 from hls_sessions.testing.fake_ffmpeg import FakeRun, fake_ffmpeg
 from hls_sessions.testing.live_source import LiveSource
 
@@ -168,18 +167,11 @@ def hls_fake_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> MakeFakeFfmpeg:
     return make
 
 
-@pytest.fixture(scope="session")
-def hls_quick_ffmpeg(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the path of the usual ffmpeg, behind a script that answers at once what every daemon asks first."""
-    return str(quick_ffmpeg(tmp_path_factory.mktemp("quick-ffmpeg")))
-
-
 @pytest.fixture
 def hls_daemon(
     request: pytest.FixtureRequest,
     hls_clip_folder: Path,
     hls_segments_dir: Path,
-    hls_quick_ffmpeg: str,
     tmp_path: Path,
 ) -> Iterator[StartDaemon]:
     """Return a function that starts a daemon. One that still runs after the test is stopped, and must end well."""
@@ -195,7 +187,7 @@ def hls_daemon(
     ) -> Daemon:
         # Nothing stays, and what stays on request is the test's own.
         defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home")}
-        defaults |= variables({"drain": True, "ffmpeg": hls_quick_ffmpeg})
+        defaults |= variables({"drain": True})
         roots = [hls_clip_folder] if media is None else media
         given = defaults | variables(settings) | dict(environment or {})
         daemon = serve(hls_segments_dir, roots, *options, environment=given)

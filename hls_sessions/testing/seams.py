@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from hls_sessions.otp import which_children
 from hls_sessions.segments import SegmentDirectory
+from hls_sessions.session.base_server import BaseSessionServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,16 +73,19 @@ def actor_of(session: Session) -> Ref:
 @contextmanager
 def busy(session: Session) -> Iterator[None]:
     """Keep a session's actor busy while the block runs, so that it answers nothing."""
-    presence, go_on = session._record.presence, threading.Event()  # noqa: SLF001 - the seam for tests
-    touch = presence.touch
-    presence.touch = go_on.wait  # type: ignore[method-assign,assignment]
-    heartbeat = session.ask_heartbeat()
+    go_on, handle = threading.Event(), BaseSessionServer.handle_call
+
+    def wait(server: BaseSessionServer, request: Any, caller: Any) -> Any:
+        return go_on.wait() if request is go_on else handle(server, request, caller)
+
+    BaseSessionServer.handle_call = wait  # type: ignore[method-assign,assignment]
+    kept_busy = session._ask(go_on)  # noqa: SLF001 - the seam for tests
     try:
         yield
     finally:
-        presence.touch = touch  # type: ignore[method-assign]
         go_on.set()
-        heartbeat.get(PATIENCE)
+        BaseSessionServer.handle_call = handle  # type: ignore[method-assign]
+        kept_busy.get(PATIENCE)
 
 
 def process_of(supervisor: Supervisor, name: str | None = None) -> Ref:

@@ -197,11 +197,19 @@ async def get_info(session_id: str, supervisor: Supervised, request: Request) ->
     return answer(await soon(session, session.ask_info()), request)
 
 
-@open_router.post("/sessions/{session_id}/heartbeat", status_code=204)
-async def heartbeat(session_id: str, supervisor: Supervised) -> None:
+async def heartbeat(request: Request) -> Response:
     """Note that the viewer is still there."""
-    session = await found(supervisor, session_id)
-    await soon(session, session.ask_heartbeat())
+    session = await found(request.app.state.supervisor, request.path_params["session_id"])
+    reply = session.ask_heartbeat()
+    if reply.done():
+        reply.get(0)  # raises what it was refused with
+    else:
+        await soon(session, reply)
+    return Response(status_code=204)
+
+
+# A plain route, because every viewer asks for it all the time.
+open_router.add_route("/sessions/{session_id}/heartbeat", heartbeat, methods=["POST"])
 
 
 @router.post("/sessions/{session_id}/pause")

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MOST: Final = 256 * 1024
 """Bytes of a body: the longest one is a snapshot with long paths, some 20 KiB."""
 
+WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods of which no route reads a body."""
+
 
 class BodyBounded:
     """ASGI middleware that refuses a body that is too large with 413, as soon as that is known."""
@@ -29,7 +32,9 @@ class BodyBounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and count the bytes that are read of it."""
-        if any(route.matches(scope)[0] is Match.FULL for route in self._unbounded):
+        if scope.get("method") in WITHOUT_BODY or any(
+            route.matches(scope)[0] is Match.FULL for route in self._unbounded
+        ):
             await self._app(scope, receive, send)
             return
         brought = 0

@@ -152,7 +152,8 @@ async def _playlist(request: Request, rendition: str | None) -> Response:
             raise HTTPException(400, "There is no such segment, nor soon.") from error
         except TimeoutError as error:
             raise HTTPException(503, "Nothing more has come.") from error
-    # In a thread, because a playlist that is asked for the first time is written.
+    if session.has_written(rendition):
+        return _written(request, session, rendition)
     return await Threads.WRITING.run(_written, request, session, rendition)
 
 
@@ -317,15 +318,16 @@ def _handed_over(request: Request, file: BinaryIO, content: str) -> Response | N
 
 
 open_routes = [
-    *of_downloads,
-    *of_pictures,  # first, because thumbnails would be a rendition else
-    Route("/sessions/{session_id}/master.m3u8", master),
-    Route("/sessions/{session_id}/made", made),
-    Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
-    Route("/sessions/{session_id}/{rendition}/init.mp4", init),
-    Route("/sessions/{session_id}/{rendition}/init-{part}.mp4", init),
+    # First what is asked for most, because routes are tried one after another.
     Route("/sessions/{session_id}/{rendition}/{segment}.{part}.m4s", partial_segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
+    Route("/sessions/{session_id}/master.m3u8", master),
+    *of_pictures,  # before the rest, because thumbnails would be a rendition else
+    Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),
+    Route("/sessions/{session_id}/{rendition}/init.mp4", init),
+    Route("/sessions/{session_id}/{rendition}/init-{part}.mp4", init),
+    Route("/sessions/{session_id}/made", made),
+    *of_downloads,
 ]
 """Open without a token, because an unguessable session id protects them."""

@@ -1,7 +1,4 @@
-"""Our own server: granian, embedded in the main process and thread, with the signals and the order of ending ours.
-
-granian hands files to the kernel (``http.response.pathsend``).
-"""
+"""Our own server: granian, embedded in the main process and thread, with the signals and the order of ending ours."""
 
 from __future__ import annotations
 
@@ -10,10 +7,11 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.server.embed import Server
 
 from hls_sessions.errors import CannotListen, Unavailable
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from hls_sessions.settings import Settings
     from hls_sessions.supervisor import Supervisor
 
 logger = logging.getLogger(__name__)
@@ -62,16 +61,17 @@ def serve(
     to the next start. A second signal makes it wait for nothing, and is returned; None if there was none.
 
     Raises:
-        CannotListen: the address cannot be listened on; nothing was started.
+        CannotListen: the address cannot be listened on, or the certificate cannot be used; nothing was started.
         Unavailable: the supervisor's own processes crashed too often; nothing is left running.
     """
     settings = supervisor.settings
     if not is_loopback(settings.host) and settings.token is None and settings.token_file is None:
         raise CannotListen(settings.host, "others can reach it; set a token, or listen on 127.0.0.1")
-    port = _free_port(settings.host, settings.port)
+    tls = _tls(settings)
+    settings = settings.model_copy(update={"port": _free_port(settings.host, settings.port)})
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        return asyncio.run(_serve(supervisor, settings.host, port, on_ready, on_hangup, on_signal))
+        return asyncio.run(_serve(supervisor, settings, tls, on_ready, on_hangup, on_signal))
     finally:
         # Also when the server failed, because no process or directory may outlive this one.
         supervisor.stop()
@@ -79,8 +79,8 @@ def serve(
 
 async def _serve(
     supervisor: Supervisor,
-    host: str,
-    port: int,
+    settings: Settings,
+    tls: dict[str, Any],
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] | None,
     on_signal: Callable[[int, bool], None] | None,
@@ -107,19 +107,21 @@ async def _serve(
     supervisor.when_over(lambda: _tell(loop, stop.set))
     server = Server(
         _app(supervisor),
-        address=host,
-        port=port,
+        address=settings.host,
+        port=settings.port,
         interface=Interfaces.ASGINL,
         backlog=BACKLOG,
         backpressure=BACKLOG,
         websockets=True,
         log_enabled=False,
+        http=HTTPModes(settings.http),
+        **tls,
     )
     running = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
     try:
-        await _until_listening(host, port, running)
-        on_ready(f"http://{in_url(host)}:{port}")
+        await _until_listening(settings.host, settings.port, running)
+        on_ready(settings.own_url)
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not supervisor.is_running:
             raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
@@ -147,6 +149,28 @@ def _app(supervisor: Supervisor) -> FastAPI:
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended, and needs no telling
         loop.call_soon_threadsafe(callback)
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    """Return what granian is told of TLS: nothing without a certificate.
+
+    Raises:
+        CannotListen: the certificate or its key cannot be used.
+    """
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise CannotListen(settings.host, "tls_certificate and tls_key are set together")
+    files = certificate.expanduser(), key.expanduser()
+    try:
+        # With a password of its own, because OpenSSL asks for that of a key on the terminal, and granian knows none.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files, password="")
+    except OSError as error:  # ssl.SSLError is one
+        reason = error.strerror or str(error)
+        raise CannotListen(settings.host, f"{files[0]} and {files[1]} are no certificate and key ({reason})") from error
+    # Televisions and older players know no TLS 1.3.
+    return {"ssl_cert": files[0], "ssl_key": files[1], "ssl_protocol_min": SSLProtocols.tls12}
 
 
 def _free_port(host: str, port: int) -> int:

@@ -78,6 +78,9 @@ def test_doctor_tells_which_ffmpeg_there_is_and_what_it_can_do():
     assert found["segment_times"] in {"from zero", "from the first packet"}
     assert found["encoders"] == ["aac", "libx264"]
     assert found["faults"] == []
+    timed = {each["path"]: each for each in found["candidates"]}
+    assert timed[find()]["fault"] is None
+    assert all(each["first_segment_ms"] > each["start_up_ms"] for each in timed.values())
 
 
 def test_doctor_says_what_the_sandbox_refuses_here_and_which_holes_this_ffmpeg_has(tmp_path):

@@ -1,11 +1,9 @@
-"""Which ffmpeg is used, and its abilities."""
+"""The abilities of an ffmpeg."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -17,76 +15,6 @@ def script(path, text: str) -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
     return str(path)
-
-
-@pytest.fixture
-def wheel() -> str:
-    return pytest.importorskip("imageio_ffmpeg").get_ffmpeg_exe()
-
-
-@pytest.fixture
-def no_wheel(monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-
-
-# Which one
-
-
-def test_a_setting_that_is_a_path_comes_first(tmp_path):
-    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
-
-    assert find(chosen) == chosen
-
-
-def test_a_setting_that_is_a_name_is_found_on_path(tmp_path, monkeypatch):
-    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-
-    assert find("my-ffmpeg") == chosen
-
-
-def test_a_setting_may_begin_at_home(tmp_path, monkeypatch):
-    chosen = script(tmp_path / "my-ffmpeg", "exit 0")
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    assert find("~/my-ffmpeg") == chosen
-
-
-def test_without_a_setting_the_one_on_path_comes_before_the_wheel(tmp_path, monkeypatch, wheel):
-    on_path = script(tmp_path / "ffmpeg", "exit 0")
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert find() == find("") == find(None) == on_path != wheel
-
-
-def test_without_one_on_path_the_wheel_is_used(tmp_path, monkeypatch, wheel):
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    assert find() == wheel
-
-
-def test_without_any_all_names_that_were_tried_are_told(tmp_path, monkeypatch, no_wheel):
-    monkeypatch.setenv("PATH", str(tmp_path))
-
-    with pytest.raises(FfmpegNotFound, match=r"tried: PATH, the imageio-ffmpeg wheel") as missing:
-        find()
-    assert missing.value.tried == ["PATH", "the imageio-ffmpeg wheel"]
-
-
-@pytest.mark.parametrize("setting", ["no-such-ffmpeg", "/no/such/ffmpeg", "/", "~/no-such-ffmpeg"])
-def test_a_setting_that_names_nothing_is_an_error_and_never_passed_over(setting):
-    assert find(), "there is one to fall back to"
-
-    with pytest.raises(FfmpegNotFound) as missing:
-        find(setting)
-    assert missing.value.tried == [setting]
-
-
-def test_a_setting_that_names_a_file_that_does_not_run_is_an_error(tmp_path):
-    (tmp_path / "ffmpeg").write_text("not a program")
-
-    with pytest.raises(FfmpegNotFound):
-        find(str(tmp_path / "ffmpeg"))
 
 
 # Version and encoders

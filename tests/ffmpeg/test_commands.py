@@ -18,7 +18,7 @@ from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
 ARGUMENT = 128 * 1024
 """Bytes Linux allows one argument (MAX_ARG_STRLEN)."""
 
-CAN = {"encoders": frozenset(), "start_up": 0.0, "bitstream_filters": frozenset({"setts"})}
+CAN = {"encoders": frozenset(), "bitstream_filters": frozenset({"setts"})}
 OLD = Binary("/opt/old/ffmpeg", "5.1", **CAN, absolute_segment_times=True)
 NEW = Binary("/opt/new/ffmpeg", "9.0", **CAN, absolute_segment_times=False)
 FOLDER = Path("/tmp/one/video-180p/run-0")

@@ -14,7 +14,7 @@ from hls_sessions.ffmpeg import ENCODERS, SOFTWARE, Binary, Method, encoders, me
 from hls_sessions.ffmpeg.encoders import Hardware
 from hls_sessions.media import CopiedVideo, Media, Presentation, VideoTrack
 
-BINARY = Binary("/opt/ffmpeg", "9.0", frozenset(), absolute_segment_times=False, start_up=0.0)
+BINARY = Binary("/opt/ffmpeg", "9.0", frozenset(), absolute_segment_times=False)
 EVERYWHERE = {"b:v", "maxrate", "bufsize", "profile:v", "level:v", "bf", "g", "sc_threshold", "bsf:v"}
 """Options of all encoders, which ffmpeg's help of one does not name."""
 HARDWARE = [encoder for encoder in ENCODERS if isinstance(encoder, Hardware)]

@@ -22,6 +22,7 @@ from hls_sessions.media import (
     SubtitleTrack,
     VideoTrack,
     fingerprint,
+    is_written,
     master_playlist,
     media_playlist,
     playlist,
@@ -345,7 +346,9 @@ def test_a_playlist_is_written_once():
     shown = offer(video_track(), audio_track())
 
     for rendition in (None, "video-720p", "audio-0"):
+        assert not is_written(shown, rendition)
         assert playlist(shown, rendition) is playlist(shown, rendition)
+        assert is_written(shown, rendition)
     assert str(playlist(shown)) == master_playlist(shown)
     assert str(playlist(shown, "video-720p")) == media_playlist(shown, "video-720p")
 
@@ -353,6 +356,8 @@ def test_a_playlist_is_written_once():
 def test_sessions_that_begin_elsewhere_have_playlists_of_their_own():
     shown = offer(video_track(), audio_track())
 
+    playlist(shown, "video-720p")
+    assert not is_written(shown, "video-720p", 4.25)
     for start in (0.0, 4.25, 2.5):
         assert str(playlist(shown, "video-720p", start)) == media_playlist(shown, "video-720p", start)
     assert playlist(shown, None, 4.25) is playlist(shown)

@@ -12,7 +12,7 @@ import pytest
 
 from hls_sessions import Supervisor
 from hls_sessions.errors import FfmpegNotFound
-from hls_sessions.ffmpeg.binary import _from_wheel
+from hls_sessions.ffmpeg.candidates import _from_wheel
 from hls_sessions.testing import Clip, make, nvenc_ffmpeg, spare
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

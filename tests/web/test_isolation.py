@@ -131,7 +131,23 @@ def test_a_session_that_does_not_answer_is_listed_and_delays_no_list(hls_supervi
     assert "It does not answer." not in second["notes"]
 
 
-@pytest.mark.parametrize("request_", [("POST", "/heartbeat"), ("GET", ""), ("POST", "/pause"), ("POST", "/resume")])
+def test_a_heartbeat_and_a_playlist_need_no_answer_of_the_session(hls_supervisor, film):
+    supervisor = hls_supervisor()
+    session = supervisor.open(film)
+
+    async def play():
+        async with client_of(supervisor) as client:
+            heartbeat = await client.post(f"/sessions/{session.id}/heartbeat")
+            return heartbeat, await client.get(f"/sessions/{session.id}/master.m3u8")
+
+    with busy(session):
+        heartbeat, playlist = asyncio.run(play())
+
+    assert (heartbeat.status_code, heartbeat.content) == (204, b"")
+    assert playlist.text.startswith("#EXTM3U")
+
+
+@pytest.mark.parametrize("request_", [("GET", ""), ("POST", "/pause"), ("POST", "/resume")])
 def test_a_caller_of_a_session_that_does_not_answer_is_told_so(hls_supervisor, film, monkeypatch, request_):
     monkeypatch.setattr("hls_sessions.web.api.CALL_TIMEOUT", 0.05)
     supervisor = hls_supervisor()

@@ -5,16 +5,15 @@ The prober's caller brings the cache. In the daemon it is the database.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
 from array import array
-from functools import cache
 from importlib.metadata import version
 from itertools import accumulate
 from operator import sub
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from hls_sessions.ffmpeg.source_digest import source_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,12 +63,6 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[array[int]]] | None:
         return None
 
 
-@cache
 def _maker() -> str:
     """Name the code that reads the files, because other code, or another PyAV, may answer otherwise."""
-    package = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for folder in ("ffmpeg", "ffmpeg/probing", "media"):  # the code that the worker runs
-        for source in sorted((package / folder).glob("*.py")):
-            digest.update(source.read_bytes())
-    return f"{digest.hexdigest()[:16]} av {version('av')}"
+    return f"{source_digest('ffmpeg', 'ffmpeg/probing', 'media')} av {version('av')}"  # the code that the worker runs
