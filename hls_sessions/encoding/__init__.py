@@ -1,7 +1,8 @@
 """Encoding of renditions: the policy, the slots of all sessions, the runs, the packager, and the published output."""
 
-from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
+from hls_sessions.encoding.info import AwaitedSegment, GapInfo, RenditionInfo, RunInfo
 from hls_sessions.encoding.packager import PackagerAnswered, PackagerCheck, PackagerExited, SessionPackager
+from hls_sessions.encoding.phases import OPEN, PHASES, PROBE, REQUEST, SEND, TIMELINE, Phases, Stamps
 from hls_sessions.encoding.policy import Limits
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
@@ -13,6 +14,13 @@ from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
 __all__ = [
+    "OPEN",
+    "PHASES",
+    "PROBE",
+    "REQUEST",
+    "SEND",
+    "TIMELINE",
+    "AwaitedSegment",
     "Equipment",
     "FileClosed",
     "GapInfo",
@@ -21,6 +29,7 @@ __all__ = [
     "PackagerAnswered",
     "PackagerCheck",
     "PackagerExited",
+    "Phases",
     "RenditionInfo",
     "RunExited",
     "RunInfo",
@@ -29,6 +38,7 @@ __all__ = [
     "SessionRendition",
     "SlotsChanged",
     "Source",
+    "Stamps",
     "TryAgain",
     "Viewers",
     "Watcher",

@@ -35,6 +35,7 @@ class Output:
         "_directory",
         "_impossible",
         "_lacking",
+        "_phases",
         "_quota",
         "cache",
         "cuts",
@@ -62,6 +63,7 @@ class Output:
         self.setbacks = Setbacks(rendition.id, equipment.now, equipment.send_after)
         """The losses that say nothing about a segment, and the backoff after them."""
         self._directory = equipment.directory
+        self._phases = equipment.phases
         self._quota = quota
         self._impossible: dict[int, str] = {}
         self._lacking: tuple[Shortage | None, int] = None, 0
@@ -70,6 +72,7 @@ class Output:
 
     def answer(self, number: int) -> None:
         """Answer all callers who wait for a segment, or for the init segment, with its file."""
+        self._phases.end(self.rendition.id, number, awaited=self.viewers.is_awaited(number))
         self.viewers.answer(number, self.cache.path(number))
         self.answer_for_init()
 

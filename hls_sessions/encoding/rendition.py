@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 class SessionRendition:
     """One rendition. Raises StorageFailed when nothing can be written."""
 
-    __slots__ = ("_copied", "_copies", "_encoded", "_output", "_rendition", "cuts", "id", "kind", "viewers")
+    __slots__ = ("_copied", "_copies", "_encoded", "_output", "_phases", "_rendition", "cuts", "id", "kind", "viewers")
 
     def __init__(
         self,
@@ -68,7 +68,10 @@ class SessionRendition:
         self.kind = rendition.kind
         self._rendition = rendition
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
-        publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter)
+        publisher = Publisher(
+            rendition, equipment.presentation, equipment.directory, quota, equipment.reporter, equipment.phases
+        )
+        self._phases = equipment.phases
         self._output = Output(rendition, equipment, quota, self.viewers, publisher)
         self.cuts = self._output.cuts
         usable = methods(rendition, encoder)
@@ -106,6 +109,8 @@ class SessionRendition:
         self._encoded.failures.try_anew(number)
         if number not in self.cuts.made and output.publisher.has_init:
             return output.publish_filler(number)
+        if not background and not self.viewers.is_awaited(number):
+            self._phases.begin(self.id, number)
         self.viewers.wait(number, caller, background=background)
         return None
 
