@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import live
 import load
+import players
+import raw_ffmpeg
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
-from hls_sessions.encoding.watcher import Watcher
 from hls_sessions.ffmpeg import Process, methods, plan_run
 from hls_sessions.testing import Clip, make
 
@@ -75,7 +76,7 @@ def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["copies", "load", "live"], help="measure but this")
+    parser.add_argument("--only", choices=["copies", "load", "live", "players"], help="measure but this")
     load.options(parser)
     parser.add_argument("file", nargs="?", type=Path)
     arguments = parser.parse_args()
@@ -89,6 +90,9 @@ def main() -> int:
         if arguments.only in {None, "load"}:
             print()
             load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
+        if arguments.only in {None, "players"}:
+            print()
+            players.bench(arguments.file, scratch, arguments.rounds)
         if arguments.only:
             return 0
         print()
@@ -214,23 +218,7 @@ class Bench:
 
     def raw(self, segment: int) -> float:
         """Return the seconds until ffmpeg itself, started with the very same command, has finished a segment."""
-        presentation = self.supervisor.probe(self.film)
-        watcher, finished, exited = Watcher(), Event(), Event()
-        watcher.start()
-        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            rendition = presentation.renditions[self.rendition]
-            method = methods(rendition, self.supervisor.encoder)[0]
-            plan = plan_run(self.supervisor.binary, presentation, rendition, method, segment, Path(folder))
-            wanted = f"{segment}.m4s"
-            watcher.watch(Path(folder), lambda path: finished.set() if path.name == wanted else None)
-            begun = time.monotonic()
-            process = Process(plan.argv, lambda _: exited.set())
-            finished.wait()
-            took = time.monotonic() - begun
-            process.kill()
-            exited.wait()
-            watcher.stop()
-        return took
+        return raw_ffmpeg.seconds_to(self.supervisor, self.film, self.rendition, segment, self.scratch)
 
     def first(self, session: Session) -> float:
         """Return the seconds until the first segment of a fresh session is there."""
