@@ -430,7 +430,8 @@ class Report:
             ]
             if any(times):
                 yield phase, *(f"{statistics.median(each) * 1000:.1f} ms" if each else "" for each in times)
-        yield "all", *(milliseconds(statistics.median(each["seconds"] for each in column)) for column in columns)
+        sums = [[awaited["seconds"] for awaited in column] for column in columns]
+        yield "all", *(milliseconds(statistics.median(each)) if each else "" for each in sums)
 
     def _awaited(self, source: str, wait: str) -> list[dict[str, Any]]:
         sessions = (view.session for player in self._players for view in self.views[player, source])
@@ -466,7 +467,6 @@ def bench(file: Path | None, scratch: Path, rounds: int) -> None:
             for player, start in watch.items():
                 for source in SOURCES:
                     view = start(film, source)
-                    print(player, source, view.first, view.seeks, flush=True)
                     if number:  # not the first, in which films are probed and programs loaded
                         report.views[player, source].append(view)
             for rendition in {views[-1].video for (_, source), views in report.views.items() if source == "encoded"}:
