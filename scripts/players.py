@@ -97,6 +97,7 @@ const moving = (from) => new Promise((resolve, reject) => {
     video.requestVideoFrameCallback(look);
   };
   video.requestVideoFrameCallback(look);
+  setTimeout(() => reject(new Error("nothing is shown")), BOUND);
   video.addEventListener("error", () => reject(new Error(video.error.message || `error ${video.error.code}`)));
 });
 const opened = async (media) => {
@@ -226,13 +227,12 @@ class Page:
         self._page.route(address, lambda route: route.fulfill(body=PAGE, content_type="text/html"))
         self._page.goto(address)
         self._page.unroute_all()  # because a page with a route has all its requests looked at
-        for library in (*libraries, SCRIPT):
+        for library in (*libraries, SCRIPT.replace("BOUND", f"{BOUND * 1000}")):
             self._page.add_script_tag(content=library)
 
     def watch(self, player: str, film: Film, source: str) -> View:
         """Start a player, and have it seek."""
         file = film.file if source == "plain" else None
-        self._page.set_default_timeout(BOUND * 1000)
         started = self._page.evaluate(
             "(wanted) => window.start(wanted)", {"player": player, "media": str(film.path), "file": file}
         )
