@@ -193,6 +193,10 @@ COMMANDS = (
 )
 
 
+ENVIRONMENT = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "GST_DEBUG": "souphttpsrc:6"}
+"""Has ffplay show its pictures to nobody, and GStreamer tell what it asks for."""
+
+
 # ---- the daemons
 
 
@@ -284,7 +288,7 @@ def picture_of(player: Command, url: str) -> str:
         RuntimeError: they never do.
     """
     command = [player.name, *(option.replace("URL", url) for option in player.options)]
-    environment = os.environ | {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy"}
+    environment = os.environ | ENVIRONMENT
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
     ) as process:
