@@ -72,7 +72,8 @@ class Output:
 
     def answer(self, number: int) -> None:
         """Answer all callers who wait for a segment, or for the init segment, with its file."""
-        self._phases.end(self.rendition.id, number, awaited=self.viewers.is_awaited(number))
+        is_awaited = self.viewers.is_awaited(number) or self.viewers.wait_for_any
+        self._phases.end(self.rendition.id, number, awaited=is_awaited)
         self.viewers.answer(number, self.cache.path(number))
         self.answer_for_init()
 

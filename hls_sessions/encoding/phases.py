@@ -17,7 +17,8 @@ TIMELINE: Final = "timeline"
 OPEN: Final = "open"
 """Until the session's actor runs."""
 REQUEST: Final = "request"
-"""Until a viewer asks for the segment: the time of the player, and of the network."""
+"""Until a viewer asks for the segment, or for the init segment that comes with it: the time of the player, and of the
+network."""
 SCHEDULE: Final = "schedule"
 """Until an encoder is started, or the packager is to make it: the wait for a slot, for room, and after failures."""
 COMMAND: Final = "command"
@@ -74,9 +75,10 @@ class Phases:
         self._done = done
         self._stamps: dict[tuple[str, int], Stamps] = {}
 
-    def begin(self, rendition: str, number: int) -> None:
-        """Note that a viewer asks for a segment for which nobody waits."""
-        self._stamps[rendition, number] = Stamps(self._now())
+    def begin(self, rendition: str, number: int, *, joins: bool = False) -> None:
+        """Note that a viewer asks for a segment; ``joins`` says that others wait for it already, or may."""
+        if not joins or (rendition, number) not in self._stamps:
+            self._stamps[rendition, number] = Stamps(self._now())
 
     def reach(self, rendition: str, number: int, phase: str, at: float | None = None) -> None:
         """Note the end of a phase, now or at a time on the clock. Does nothing if no viewer waits for the segment."""

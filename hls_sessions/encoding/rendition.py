@@ -109,8 +109,8 @@ class SessionRendition:
         self._encoded.failures.try_anew(number)
         if number not in self.cuts.made and output.publisher.has_init:
             return output.publish_filler(number)
-        if not background and not self.viewers.is_awaited(number):
-            self._phases.begin(self.id, number)
+        if not background:
+            self._begin_phases(number)
         self.viewers.wait(number, caller, background=background)
         return None
 
@@ -123,6 +123,7 @@ class SessionRendition:
         if self._output.publisher.has_init:
             return self._output.cache.init
         self.visit(min(hint, len(self.cuts) - 1))
+        self._begin_phases(self._output.segment_for_init)
         self.viewers.wait_for_init(caller)
         return None
 
@@ -278,6 +279,10 @@ class SessionRendition:
         )
 
     # ---- within
+
+    def _begin_phases(self, number: int) -> None:
+        """Note that a viewer is about to wait for a segment, or for the init segment that comes with it."""
+        self._phases.begin(self.id, number, joins=self.viewers.wait_for_any or self.viewers.is_awaited(number))
 
     def _refuse_what_never_fits(self) -> None:
         """Answer callers who wait for a segment that may be larger than the budget with an error."""

@@ -81,5 +81,15 @@ def test_a_viewer_who_comes_back_to_a_segment_begins_anew(phases, done, hls_cloc
     assert done == [(VIDEO, 0, {"publish": 1})]
 
 
+def test_a_viewer_who_joins_others_waits_with_the_first_of_them(phases, done, hls_clock):
+    phases.begin(VIDEO, 0, joins=True)
+    hls_clock.advance(2)
+    phases.begin(VIDEO, 0, joins=True)
+    hls_clock.advance(1)
+    phases.end(VIDEO, 0, awaited=True)
+
+    assert done == [(VIDEO, 0, {"publish": 3})]
+
+
 def test_every_phase_has_a_name_of_its_own():
     assert len(set(PHASES)) == len(PHASES)
