@@ -26,12 +26,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import live
 import load
+import players
 import quality
+import raw_ffmpeg
 from requests_per_second import requests_per_second
 
 from hls_sessions import Session, Supervisor
 from hls_sessions.cli.screen import print_rows
-from hls_sessions.encoding.watcher import Watcher
 from hls_sessions.ffmpeg import Process, methods, plan_run
 from hls_sessions.testing import Clip, make
 
@@ -77,73 +78,120 @@ LOOK_AHEAD = 10
 def main() -> int:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure: {', '.join(PARTS)}; by default all")
+    parser.add_argument("--film", type=Path, help="measure with this film where one is encoded")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--only", choices=["copies", "load", "live", "served", "quality"], help="measure but this")
     load.options(parser)
     quality.options(parser)
-    parser.add_argument("file", nargs="?", type=Path)
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - PARTS.keys():
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="hls_sessions-bench-") as folder:
-        scratch = Path(folder)
-        if arguments.only in {None, "copies"}:
-            copies(make(COPIED, scratch, "copied.mp4"), scratch)
-        if arguments.only in {None, "live"}:
+        for part in arguments.parts or PARTS:
+            PARTS[part](arguments, Path(folder))
             print()
-            live.bench()
-        if arguments.only in {None, "load"}:
-            print()
-            load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
-        if arguments.only in {None, "served"} and shutil.which("nginx") and shutil.which("curl"):
-            print()
-            print_rows(
-                ("WHAT", "NGINX", "DAEMON", "RATIO"),
-                served(make(HEAVY, scratch, "heavy.mp4"), scratch, arguments.rounds),
-            )
-        if arguments.only in {None, "quality"}:
-            print()
-            quality.run(arguments.file and arguments.file.resolve(), arguments.segment_length, scratch)
-        if arguments.only:
-            return 0
-        print()
-        film = arguments.file.resolve() if arguments.file else make(FILM, scratch, "film.mp4")
-        settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
-        with Supervisor(**settings) as supervisor:
-            print_rows(
-                ("WHAT", "THE FIRST", "THE SECOND", "RATIO"),
-                [Bench(supervisor, film, scratch, arguments.rounds).second_viewer()],
-            )
-            print()
-        settings["share_segments"] = False
-        with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
-            bench = Bench(supervisor, film, scratch, arguments.rounds)
-            print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")
-            print_rows(
-                ("WHAT", "RAW FFMPEG", "SESSION", "RATIO"),
-                [
-                    bench.compared("first segment", 0, bench.first),
-                    bench.compared("after a seek", bench.middle, bench.seek),
-                    bench.compared("after a seek backwards", bench.middle // 2, bench.seek_backwards),
-                    bench.compared("ffmpeg killed while a viewer waits", bench.middle, bench.crash),
-                ],
-            )
-            print()
-            print_rows(("WHAT", "FIGURE"), [bench.on_disk(), *bench.idle()])
-        with Supervisor(**settings, look_ahead=LOOK_AHEAD) as supervisor:
-            print()
-            print_rows(
-                ("WHAT", "RAW FFMPEG", "SESSION", "RATIO"),
-                [Bench(supervisor, film, scratch, arguments.rounds).cost()],
-            )
-        with Supervisor(**settings) as supervisor:
-            crowd = Bench(supervisor, make(SMALL, scratch, "small.mp4"), scratch, arguments.rounds)
-            print()
-            print_rows(
-                ("WHAT", "ALONE", f"WHILE {OTHERS} OTHERS PLAY", "RATIO"),
-                [crowd.newcomer()],
-            )
-        print()
-        print_rows(("WHAT", "FIGURE"), [restarted(film, scratch)])
     return 0
+
+
+def measure_copies(_: argparse.Namespace, scratch: Path) -> None:
+    """Measure copied segments."""
+    copies(make(COPIED, scratch, "copied.mp4"), scratch)
+
+
+def measure_live(*_: object) -> None:
+    """Measure recordings."""
+    live.bench()
+
+
+def measure_load(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure many viewers at once."""
+    load.run(arguments, [make(clip, scratch) for clip in load.FILMS], scratch)
+
+
+def measure_players(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure what players show."""
+    players.bench(arguments.film, scratch, arguments.rounds)
+
+
+def measure_quality(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure what the steps of the ladder look like."""
+    quality.run(arguments.film and arguments.film.resolve(), arguments.segment_length, scratch)
+
+
+def measure_served(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure what the daemon serves, beside nginx."""
+    if shutil.which("nginx") and shutil.which("curl"):
+        film = make(HEAVY, scratch, "heavy.mp4")
+        print_rows(("WHAT", "NGINX", "DAEMON", "RATIO"), served(film, scratch, arguments.rounds))
+
+
+def measure_sharing(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure the second viewer of a film."""
+    film = film_of(arguments, scratch)
+    with Supervisor(media=[film.parent], segments_dir=scratch / "segments") as supervisor:
+        row = Bench(supervisor, film, scratch, arguments.rounds).second_viewer()
+        print_rows(("WHAT", "THE FIRST", "THE SECOND", "RATIO"), [row])
+
+
+def measure_sessions(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure encoded sessions, each kept apart, beside ffmpeg itself."""
+    film = film_of(arguments, scratch)
+    settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
+    settings["share_segments"] = False
+    with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
+        bench = Bench(supervisor, film, scratch, arguments.rounds)
+        print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")
+        print_rows(
+            ("WHAT", "RAW FFMPEG", "SESSION", "RATIO"),
+            [
+                bench.compared("first segment", 0, bench.first),
+                bench.compared("after a seek", bench.middle, bench.seek),
+                bench.compared("after a seek backwards", bench.middle // 2, bench.seek_backwards),
+                bench.compared("ffmpeg killed while a viewer waits", bench.middle, bench.crash),
+            ],
+        )
+        print()
+        print_rows(("WHAT", "FIGURE"), [bench.on_disk(), *bench.idle()])
+    with Supervisor(**settings, look_ahead=LOOK_AHEAD) as supervisor:
+        print()
+        print_rows(
+            ("WHAT", "RAW FFMPEG", "SESSION", "RATIO"),
+            [Bench(supervisor, film, scratch, arguments.rounds).cost()],
+        )
+    with Supervisor(**settings) as supervisor:
+        crowd = Bench(supervisor, make(SMALL, scratch, "small.mp4"), scratch, arguments.rounds)
+        print()
+        print_rows(
+            ("WHAT", "ALONE", f"WHILE {OTHERS} OTHERS PLAY", "RATIO"),
+            [crowd.newcomer()],
+        )
+
+
+def measure_restart(arguments: argparse.Namespace, scratch: Path) -> None:
+    """Measure a daemon that brings sessions back."""
+    print_rows(("WHAT", "FIGURE"), [restarted(film_of(arguments, scratch), scratch)])
+
+
+PARTS: dict[str, Callable[[argparse.Namespace, Path], None]] = {
+    "players": measure_players,
+    "sessions": measure_sessions,
+    "copies": measure_copies,
+    "sharing": measure_sharing,
+    "quality": measure_quality,
+    "served": measure_served,
+    "load": measure_load,
+    "live": measure_live,
+    "restart": measure_restart,
+}
+"""What can be measured, in the order in which it is."""
+
+
+def film_of(arguments: argparse.Namespace, scratch: Path) -> Path:
+    """Return the film that is encoded."""
+    if arguments.film:
+        film: Path = arguments.film.resolve()
+        return film
+    return make(FILM, scratch, "film.mp4")
 
 
 def copies(film: Path, scratch: Path) -> None:
@@ -234,23 +282,7 @@ class Bench:
 
     def raw(self, segment: int) -> float:
         """Return the seconds until ffmpeg itself, started with the very same command, has finished a segment."""
-        presentation = self.supervisor.probe(self.film)
-        watcher, finished, exited = Watcher(), Event(), Event()
-        watcher.start()
-        with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-            rendition = presentation.renditions[self.rendition]
-            method = methods(rendition, self.supervisor.encoder)[0]
-            plan = plan_run(self.supervisor.binary, presentation, rendition, method, segment, Path(folder))
-            wanted = f"{segment}.m4s"
-            watcher.watch(Path(folder), lambda path: finished.set() if path.name == wanted else None)
-            begun = time.monotonic()
-            process = Process(plan.argv, lambda _: exited.set())
-            finished.wait()
-            took = time.monotonic() - begun
-            process.kill()
-            exited.wait()
-            watcher.stop()
-        return took
+        return raw_ffmpeg.seconds_to(self.supervisor, self.film, self.rendition, segment, self.scratch)
 
     def first(self, session: Session) -> float:
         """Return the seconds until the first segment of a fresh session is there."""

@@ -49,6 +49,8 @@ def print_session(session: dict[str, Any], url: str) -> None:
             "packager": session["packager"] and f"pid {session['packager']}",
             "restarts": ", ".join(f"{times} {what}" for what, times in session["restarts"].items()) or "none",
             "waiting": session["viewers_waiting"],
+            "first awaited": _awaited(session["first_awaited"]),
+            "last awaited": _awaited(session["last_awaited"]),
         }
         | {f"note {number}": note for number, note in enumerate(session["notes"], 1)}
     )
@@ -61,6 +63,14 @@ def print_session(session: dict[str, Any], url: str) -> None:
         print_rows(
             ("GAP IN", "SEGMENTS", "REASON"), ((where, f"{g['first']}-{g['last']}", g["reason"]) for where, g in gaps)
         )
+
+
+def _awaited(segment: dict[str, Any] | None) -> str | None:
+    """Tell of a segment that a viewer waited for, phase by phase."""
+    if segment is None:
+        return None
+    phases = ", ".join(f"{phase} {seconds * 1000:.0f}" for phase, seconds in segment["phases"].items())
+    return f"{segment['rendition']} {segment['segment']} after {segment['seconds'] * 1000:.0f} ms: {phases}"
 
 
 def _rendition(rendition: dict[str, Any]) -> tuple[object, ...]:

@@ -1,8 +1,9 @@
 """Encoding of renditions: the policy, the slots of all sessions, the runs, the packager, and the published output."""
 
 from hls_sessions.encoding.common_runs import CommonRuns, LookForStalls, OthersChanged
-from hls_sessions.encoding.info import GapInfo, RenditionInfo, RunInfo
+from hls_sessions.encoding.info import AwaitedSegment, GapInfo, RenditionInfo, RunInfo
 from hls_sessions.encoding.packager import PackagerAnswered, PackagerCheck, PackagerExited, SessionPackager
+from hls_sessions.encoding.phases import OPEN, PHASES, PROBE, REQUEST, SEND, TIMELINE, Phases, Stamps
 from hls_sessions.encoding.policy import Limits
 from hls_sessions.encoding.rendition import SessionRendition
 from hls_sessions.encoding.run import FileClosed, RunExited
@@ -15,6 +16,13 @@ from hls_sessions.encoding.viewers import Viewers
 from hls_sessions.encoding.watcher import Watcher, WatcherServer
 
 __all__ = [
+    "OPEN",
+    "PHASES",
+    "PROBE",
+    "REQUEST",
+    "SEND",
+    "TIMELINE",
+    "AwaitedSegment",
     "CommonRuns",
     "Equipment",
     "FileClosed",
@@ -26,6 +34,7 @@ __all__ = [
     "PackagerAnswered",
     "PackagerCheck",
     "PackagerExited",
+    "Phases",
     "RenditionInfo",
     "RunExited",
     "RunInfo",
@@ -35,6 +44,7 @@ __all__ = [
     "Sharing",
     "SlotsChanged",
     "Source",
+    "Stamps",
     "TryAgain",
     "Viewers",
     "Watcher",

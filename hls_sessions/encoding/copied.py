@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hls_sessions.encoding.copies import ATTEMPTS
 from hls_sessions.encoding.encoded import NO_ROOM
 from hls_sessions.encoding.packager import Wanted
+from hls_sessions.encoding.phases import FILE, FORK, SCHEDULE
 from hls_sessions.encoding.setbacks import lacking
 from hls_sessions.errors import EncoderFailed
 from hls_sessions.ffmpeg import request_for
@@ -35,6 +36,7 @@ class Copied:
         "_has_stand_in",
         "_output",
         "_packager",
+        "_phases",
         "_presentation",
         "_rendition",
         "_reporter",
@@ -47,6 +49,7 @@ class Copied:
         self._output = output
         self._copies = copies
         self._presentation = equipment.presentation
+        self._phases = equipment.phases
         self._reporter = equipment.reporter
         self._packager = packager
         self._has_stand_in = has_stand_in
@@ -78,6 +81,7 @@ class Copied:
         if number not in self._copies or not is_wanted:
             self._settle(number)
             return None
+        self._reach(number, FORK)
         scale = self._output.publisher.time_scale
         return request_for(self._presentation, self._output.rendition, number, scale, file)
 
@@ -87,6 +91,7 @@ class Copied:
         Raises:
             StorageFailed: it could not be written, too often.
         """
+        self._reach(number, FILE)
         try:
             if answer.errno is not None:
                 raise OSError(answer.errno, answer.error)
@@ -181,7 +186,12 @@ class Copied:
             raise self._output.storage_failed(error)
         self.failed(number, "could not write", f"it could not be written ({error.strerror or error})")
 
+    def _reach(self, number: Number, phase: str) -> None:
+        if number is not None:
+            self._phases.reach(self._rendition, number, phase)
+
     def _ask(self, number: Number) -> None:
+        self._reach(number, SCHEDULE)
         self._copies.asked.add(number)
         self._packager.want(self._task(number))
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import logging
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from hls_sessions.encoding.failures import Failures
+from hls_sessions.encoding.phases import FILE, FIRST_PACKET, LOOK
 from hls_sessions.encoding.policy import GoOn, Hold, Reason, Request, Situation, Start, Stop, Wait, decide, propose
 from hls_sessions.encoding.runs import Runs
 from hls_sessions.encoding.setbacks import LACKING, PATIENCE, lacked, lacking, may_have_lacked_threads, missed
@@ -57,6 +59,7 @@ class Encoded:
         "_estimate",
         "_film",
         "_output",
+        "_phases",
         "_rendition",
         "_reporter",
         "_session_runs",
@@ -82,6 +85,7 @@ class Encoded:
         self._output = output
         self._copies = copies
         self._film = equipment.presentation.media.path
+        self._phases = equipment.phases
         self._reporter = equipment.reporter
         self._slots = slots
         self._session_runs = runs
@@ -277,6 +281,7 @@ class Encoded:
         """Publish a run's next file if it passes the check. False if it was refused, or cannot be judged yet."""
         number = run.next
         went_on = ended or run.file(number + 1).exists()
+        self._note_phases(run)
         try:
             if not self._publish_checked(run, file, went_on=went_on):
                 return False
@@ -306,6 +311,14 @@ class Encoded:
         self._output.setbacks.over()
         self._output.published(number)
         return True
+
+    def _note_phases(self, run: EncoderRun) -> None:
+        """Note when ffmpeg wrote the file that is about to be judged."""
+        reach, number = partial(self._phases.reach, self._rendition, run.next), run.next
+        if number == run.first and run.first_packet_at is not None:
+            reach(FIRST_PACKET, run.first_packet_at)
+        reach(FILE, run.closed_at(number))
+        reach(LOOK)
 
     def _was_no_fault(self, run: EncoderRun, exit_: Exit) -> bool:
         """Whether a run was killed from outside, or had not what it needed or its film, and there is hope."""

@@ -1,8 +1,9 @@
-"""The state of one rendition and of its encoders, for operators."""
+"""The state of one rendition, of its encoders and of its viewers' waits, for operators."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the HTTP edge reads the types at run time
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +55,20 @@ class RenditionInfo:
     """The encoder in use, as ffmpeg spells it, or ``copy``."""
     given_up: tuple[str, ...] = ()
     """Why copying and each better method were given up, in sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitedSegment:
+    """A segment that a viewer waited for, and how long each phase took, in seconds.
+
+    Of the first segment of a session, the phases begin with the opening.
+    """
+
+    rendition: str
+    segment: int
+    at: datetime
+    """When the first phase began."""
+    seconds: float
+    """All phases."""
+    phases: dict[str, float]
+    """The seconds of each, in their order; those that there were none of are missing."""

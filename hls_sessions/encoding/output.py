@@ -36,6 +36,7 @@ class Output:
         "_directory",
         "_impossible",
         "_lacking",
+        "_phases",
         "_quota",
         "_runs",
         "cache",
@@ -70,6 +71,7 @@ class Output:
         self.setbacks = Setbacks(rendition.id, equipment.now, equipment.send_after)
         """The losses that say nothing about a segment, and the backoff after them."""
         self._directory = equipment.directory
+        self._phases = equipment.phases
         self._quota = quota
         self._runs = runs
         self._impossible: dict[int, str] = {}
@@ -92,6 +94,8 @@ class Output:
 
     def answer(self, number: int) -> None:
         """Answer all callers who wait for a segment, or for the init segment, with its file."""
+        is_awaited = self.viewers.is_awaited(number) or self.viewers.wait_for_any
+        self._phases.end(self.rendition.id, number, awaited=is_awaited)
         self.viewers.answer(number, self.cache.path(number))
         self.answer_for_init()
 

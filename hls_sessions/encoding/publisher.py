@@ -7,6 +7,7 @@ import mmap
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from hls_sessions.encoding.phases import CHECK
 from hls_sessions.media import (
     BrokenSegment,
     Refused,
@@ -23,6 +24,7 @@ from hls_sessions.segments import SegmentCache
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hls_sessions.encoding.phases import Phases
     from hls_sessions.media import Presentation, Rendition
     from hls_sessions.segments import Reporter, SegmentDirectory, SessionQuota, Share
 
@@ -32,7 +34,7 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """The published init segment of one rendition, and the segments that belong to it."""
 
-    __slots__ = ("_cuts", "_id", "_origin", "_track", "cache")
+    __slots__ = ("_cuts", "_id", "_origin", "_phases", "_track", "cache")
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Publisher:
         directory: SegmentDirectory,
         quota: SessionQuota,
         reporter: Reporter,
+        phases: Phases,
         share: Share | None,
     ) -> None:
         """Take over the published segments of an earlier actor.
@@ -51,6 +54,7 @@ class Publisher:
         self._id = rendition.id
         self._cuts = presentation.cuts(rendition.id)
         self._origin = presentation.timeline.origin
+        self._phases = phases
         self.cache = SegmentCache(rendition, self._cuts, directory, quota, reporter, self._check_earlier, share)
         self._track: bytes | None = None
         """The trak box of the published init segment; None while there is none."""
@@ -99,6 +103,7 @@ class Publisher:
         if not went_on and is_short(segment, number, self._cuts, self._origin):
             return False
         check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
+        self._phases.reach(self._id, number, CHECK)
         whole = memoryview(data)
         if not self.has_init:
             self.cache.publish_init(whole[: segment.head])
@@ -125,6 +130,7 @@ class Publisher:
             with memoryview(mapped) as data:
                 segment = read_segment(data, init)
         check_segment(segment, number, self._cuts, self._origin, self._track, damaged=damaged)
+        self._phases.reach(self._id, number, CHECK)
         if number not in self.cache:
             self.cache.publish_file(number, file, size, share=not damaged)
 

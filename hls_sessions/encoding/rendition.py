@@ -46,6 +46,7 @@ class SessionRendition:
         "_copies",
         "_encoded",
         "_output",
+        "_phases",
         "_rendition",
         "_runs_of_all",
         "cuts",
@@ -83,11 +84,14 @@ class SessionRendition:
         self.kind = rendition.kind
         self._rendition = rendition
         self.viewers = Viewers(equipment.now, encoder_idle_timeout)
+        self._phases = equipment.phases
         usable = methods(rendition, encoder)
         share, self._runs_of_all = sharing.of(
             rendition.id, content_key(equipment.presentation, rendition.id, usable, equipment.binary.version)
         )
-        publisher = Publisher(rendition, equipment.presentation, equipment.directory, quota, equipment.reporter, share)
+        publisher = Publisher(
+            rendition, equipment.presentation, equipment.directory, quota, equipment.reporter, equipment.phases, share
+        )
         self._output = Output(rendition, equipment, quota, self.viewers, publisher, self._runs_of_all)
         self.cuts = self._output.cuts
         self._copies: Copies | None = None
@@ -124,6 +128,8 @@ class SessionRendition:
         self._encoded.failures.try_anew(number)
         if number not in self.cuts.made and output.publisher.has_init:
             return output.publish_filler(number)
+        if not background:
+            self._begin_phases(number)
         self.viewers.wait(number, caller, background=background)
         return None
 
@@ -136,6 +142,7 @@ class SessionRendition:
         if self._output.publisher.take_init():
             return self._output.cache.init
         self.visit(min(hint, len(self.cuts) - 1))
+        self._begin_phases(self._output.segment_for_init)
         self.viewers.wait_for_init(caller)
         return None
 
@@ -297,6 +304,10 @@ class SessionRendition:
         )
 
     # ---- within
+
+    def _begin_phases(self, number: int) -> None:
+        """Note that a viewer is about to wait for a segment, or for the init segment that comes with it."""
+        self._phases.begin(self.id, number, joins=self.viewers.wait_for_any or self.viewers.is_awaited(number))
 
     def _refuse_what_never_fits(self) -> None:
         """Answer callers who wait for a segment that may be larger than the budget with an error."""

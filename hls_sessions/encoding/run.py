@@ -15,6 +15,7 @@ from hls_sessions.otp import REQUEST, metadata
 from hls_sessions.segments import record_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hls_sessions.encoding.reporter import Reporter
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from hls_sessions.ffmpeg import Exit, Run
     from hls_sessions.otp import Ref
 
+
+SEGMENT: Final = ".m4s"
+"""How the names of its segments end."""
 
 UNDECODED: Final = ("Error while decoding", "Error submitting packet to decoder")
 """What ffmpeg says of packets that it cannot decode, up to 5.1 and since."""
@@ -58,8 +62,11 @@ class EncoderRun:
         owner: Ref | Source,
         watcher: Watcher,
         reporter: Reporter,
+        now: Callable[[], float],
     ) -> None:
         """Start ffmpeg. ``owner`` hears FileClosed for every file and, once, RunExited; ``reporter`` hears of its cost.
+
+        ``now`` is the clock, in seconds, for the times at which files begin and are complete.
 
         Raises:
             OSError: the folder cannot be watched, or the process cannot be started; nothing is left running.
@@ -82,6 +89,10 @@ class EncoderRun:
         """The same in a word or two, to count by."""
         self.faulty_source = False
         """Whether it worked and its segment was refused, so that another run would do no better."""
+        self.first_packet_at: float | None = None
+        """When it wrote its first packet; None before, and as long as the system has not told."""
+        self._closed_at: dict[str, float] = {}
+        """When each of its files that is not published yet was complete."""
         self._held_for = ""
         """Why it was held last."""
         self._worked = -1, 0.0
@@ -91,7 +102,15 @@ class EncoderRun:
             reporter.ended(f"{rendition} run {number}", exit_)  # here, because an owner that has crashed hears nothing
             owner.send(RunExited(rendition, number, exit_))
 
-        self._unwatch = watcher.watch(folder, lambda path: owner.send(FileClosed(rendition, number, path)))
+        def created(path: Path) -> None:
+            if path.suffix == SEGMENT and self.first_packet_at is None:
+                self.first_packet_at = now()
+
+        def closed(path: Path) -> None:
+            self._closed_at[path.name] = now()
+            owner.send(FileClosed(rendition, number, path))
+
+        self._unwatch = watcher.watch(folder, closed, created)
         try:
             self._process = Process(plan.argv, exited, plan.access)
         except BaseException:
@@ -166,7 +185,11 @@ class EncoderRun:
 
     def file(self, segment: int) -> Path:
         """Return the path it writes a segment to."""
-        return self.folder / f"{segment}.m4s"
+        return self.folder / f"{segment}{SEGMENT}"
+
+    def closed_at(self, segment: int) -> float | None:
+        """Return when the file of a segment was complete; None if that is not known. Asked once for each segment."""
+        return self._closed_at.pop(self.file(segment).name, None)
 
     def is_stalled(self, now: float, limit: float) -> bool:
         """Whether it was seen to do nothing for so many seconds: not read, not encode, not write.

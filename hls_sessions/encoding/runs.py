@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.encoding.phases import COMMAND, FORK, SCHEDULE
 from hls_sessions.encoding.run import EncoderRun
 from hls_sessions.ffmpeg import plan_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hls_sessions.encoding.phases import Phases
     from hls_sessions.encoding.policy import Reason, Start
     from hls_sessions.encoding.reporter import Reporter
     from hls_sessions.encoding.source import Source
@@ -34,6 +37,8 @@ class Equipment:
     directory: SegmentDirectory
     watcher: Watcher
     reporter: Reporter
+    phases: Phases
+    """Hears how far the segments are that viewers wait for."""
     owner: Ref | Source
     """Hears of the runs, for the session's actor."""
     now: Callable[[], float]
@@ -89,11 +94,16 @@ class Runs:
         self._number += 1
         with_, number = self._equipment, self._number
         rendition = with_.presentation.renditions[self._rendition]
-        folder = None
+        reach, folder = partial(with_.phases.reach, self._rendition, claim.segment), None
+        reach(SCHEDULE)
         try:
             folder = with_.directory.new_run(self._rendition, number)
             plan = plan_run(with_.binary, with_.presentation, rendition, method, claim.segment, folder, until, tries)
-            run = EncoderRun(self._rendition, number, plan, folder, with_.owner, with_.watcher, with_.reporter)
+            reach(COMMAND)
+            run = EncoderRun(
+                self._rendition, number, plan, folder, with_.owner, with_.watcher, with_.reporter, with_.now
+            )
+            reach(FORK)
         except OSError:
             self._quota.settle(self._rendition, claim, 0)
             if folder is not None:

@@ -1,4 +1,4 @@
-"""One watchdog observer for all sessions: tells each run's owner when a file of the run is no longer written to."""
+"""One watchdog observer for all sessions: tells of each file of a run when it begins, and when it is complete."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchdog.events import FileClosedEvent, FileSystemEvent, FileSystemEventHandler
+from watchdog.events import FileClosedEvent, FileCreatedEvent, FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from hls_sessions.encoding.setbacks import NoWatches
@@ -49,11 +49,22 @@ class Watcher:
             self._observer = None
             self._ends.clear()
 
-    def watch(self, folder: Path, on_closed: Callable[[Path], None]) -> Callable[[], None]:
+    def watch(
+        self,
+        folder: Path,
+        on_closed: Callable[[Path], None],
+        on_created: Callable[[Path], None] = lambda _: None,
+    ) -> Callable[[], None]:
         """Watch a folder, and return a function that ends the watch.
 
-        ``on_closed`` is called in the observer's thread, so it must be quick. The folder is not watched recursively. It
-        must be watched before anything is written to it, so that no file is missed.
+        The folder is not watched recursively. It must be watched before anything is written to it, so that no file is
+        missed.
+
+        Args:
+            folder: the folder.
+            on_closed: is called with each file that is no longer written to. It is called in the observer's thread, so
+                it must be quick.
+            on_created: is called with each file that is new, in the same thread.
 
         Raises:
             NoWatches: the system's limit of watches is reached.
@@ -64,7 +75,9 @@ class Watcher:
         if observer is None:
             raise RuntimeError("the segment watcher is not running")
         try:
-            watch = observer.schedule(_Closed(on_closed), str(folder), event_filter=[FileClosedEvent])
+            watch = observer.schedule(
+                _Handler(on_closed, on_created), str(folder), event_filter=[FileClosedEvent, FileCreatedEvent]
+            )
         except OSError as error:
             # inotify(7) has limits of its own, and says ENOSPC or EMFILE as for a full disk or too many open files.
             if error.errno == errno.ENOSPC or "inotify" in str(error.strerror):
@@ -100,9 +113,13 @@ class WatcherServer(GenServer):
         self._watcher.stop()
 
 
-class _Closed(FileSystemEventHandler):
-    def __init__(self, on_closed: Callable[[Path], None]) -> None:
+class _Handler(FileSystemEventHandler):
+    def __init__(self, on_closed: Callable[[Path], None], on_created: Callable[[Path], None]) -> None:
         self._on_closed = on_closed
+        self._on_created = on_created
+
+    def on_created(self, event: FileSystemEvent) -> None:
+        self._on_created(Path(str(event.src_path)))
 
     def on_closed(self, event: FileSystemEvent) -> None:
         self._on_closed(Path(str(event.src_path)))

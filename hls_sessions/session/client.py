@@ -363,6 +363,10 @@ class Session:
         answer.add_done_callback(self._count_served)
         return answer
 
+    def sent(self, rendition: str, segment: int) -> None:
+        """Note that a segment that was waited for was sent, so that the phases of its viewer's wait are complete."""
+        self._record.awaited.sent(rendition, segment)
+
     def ask_init(self, rendition: str, part: int = 0) -> Reply[Path]:
         """Ask for the file of a rendition's init segment; of a recording, that of a part."""
         return self._hold(GetInit(rendition, part))

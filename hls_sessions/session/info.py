@@ -42,6 +42,8 @@ def info_of(spec: Spec, record: SessionRecord, **more: Any) -> SessionInfo:
         subscriber_count=presence.subscribers,
         last_subscriber_left_at=presence.last_subscriber_left_at,
         position=record.position,
+        first_awaited=record.awaited.first,
+        last_awaited=record.awaited.last,
         seconds_in=record.seconds,
         reason=None if end is None else end.reason,
         **(sums_of(sums) | known | more),

@@ -8,7 +8,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from hls_sessions.counters import Sums
-from hls_sessions.encoding import RenditionInfo, RunInfo  # noqa: TC001 - the same
+from hls_sessions.encoding import AwaitedSegment, RenditionInfo, RunInfo  # noqa: TC001 - the same
 from hls_sessions.media import ShownChapter  # noqa: TC001 - the same
 from hls_sessions.session.snapshot import Snapshot
 
@@ -184,6 +184,10 @@ class SessionInfo(Sums):
     """Seconds spent in each state that is not final."""
     renditions: tuple[RenditionInfo, ...]
     runs: tuple[RunInfo, ...]
+    first_awaited: AwaitedSegment | None = None
+    """The first segment that a viewer waited for: its start, phase by phase, from the opening on."""
+    last_awaited: AwaitedSegment | None = None
+    """The last one: a seek, or a viewer who is faster than the encoder."""
     bytes_on_disk: int = 0
     """Bytes of its segments now."""
     packager: int | None = None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from hls_sessions.errors import IllegalTransition
 from hls_sessions.otp import shielded
+from hls_sessions.session.awaited import AwaitedSegments
 from hls_sessions.session.counters import ACTOR, DAEMON, Counters
 from hls_sessions.session.events import (
     Ended,
@@ -110,14 +111,20 @@ class SessionRecord:
         idle_timeout: float = 1800.0,
         subscriber_ttl: float = 90.0,
         start_at: float = 0.0,
+        tell_phases: Callable[[Mapping[str, float]], None] = lambda _: None,
     ) -> None:
-        """Begin the record of a pending session. ``tell`` gets all its events, and must be quick."""
+        """Begin the record of a pending session.
+
+        ``tell`` gets all its events, ``tell_phases`` how long the phases of awaited segments took; both must be quick.
+        """
         self.session_id = session_id
         self.presence = Presence(clock, idle_timeout, subscriber_ttl)
         self._tell = tell
         self._user, self._media = user, media
         self._is_told_of_the_end = False
         self.counters = Counters()
+        self.awaited = AwaitedSegments(session_id, clock, tell_phases)
+        """The segments that its viewers waited for."""
         self.position = start_at
         """The last position of its viewer, in seconds from the beginning."""
         self.paused_by: object = None

@@ -22,6 +22,7 @@ from hls_sessions.encoding import (
     PackagerAnswered,
     PackagerCheck,
     PackagerExited,
+    Phases,
     RunExited,
     SessionPackager,
     SessionRendition,
@@ -60,6 +61,7 @@ from hls_sessions.session.waits import Waits
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hls_sessions.encoding import Stamps
     from hls_sessions.ffmpeg import Exit, Packaged
     from hls_sessions.otp import ExitReason, From
     from hls_sessions.session.messages import SessionInfo
@@ -143,6 +145,7 @@ class SessionServer(BaseSessionServer):
             directory=self._directory,
             watcher=services.watcher,
             reporter=record,
+            phases=Phases(services.clock.monotonic, self._awaited),
             owner=self._source,
             now=services.clock.monotonic,
             send_after=self.remind,
@@ -488,6 +491,11 @@ class SessionServer(BaseSessionServer):
                 self._record.take(Step.RESUME, Who.VIEWER, f"a viewer asked for {wanted} of {rendition.id}")
         self._act(rendition)
         return NO_REPLY if path is None else path
+
+    def _awaited(self, rendition: str, number: int, stamps: Stamps) -> None:
+        """Note how long a viewer has waited for what. If there is video, audio is not what a viewer looks at."""
+        is_shown = not self._spec.presentation.video or self._rendition(rendition).kind == "video"
+        self._record.awaited.published(rendition, number, stamps, is_shown=is_shown)
 
     def _note_position(self, rendition: SessionRendition, number: int) -> None:
         """Note the viewer's position. If there is video, audio does not count, because it is fetched ahead of video."""

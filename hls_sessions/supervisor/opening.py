@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
+from hls_sessions.encoding import OPEN, PROBE, TIMELINE, Stamps
 from hls_sessions.errors import (
     FileChanged,
     IllegalTransition,
@@ -55,6 +56,8 @@ class Wanted:
     """Where a new session begins, from the beginning of the film."""
     idle_timeout: float | None
     """An idle time of its own; None for that of the settings."""
+    stamps: Stamps
+    """How long its opening has taken so far."""
     share: bool = True
     """Whether a new session shares its segments with others of the film, if the settings allow it."""
     snapshot: Snapshot | None = None
@@ -115,14 +118,14 @@ class Opening:
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
         """
-        length = self._settings.segment_length if segment_length is None else segment_length
-        return self._presentations.of(self._media_roots.find(media), length, copy=self._settings.copy_streams)
+        return self._probe(media, segment_length, Stamps(self._clock.monotonic()))
 
     def open(
         self, media: str | Path, user: str | None, start_at: float, idle_timeout: float | None, *, share: bool
     ) -> tuple[Session, bool]:
         """Return the session in which a user watches a file, and whether it is new. Raises as Supervisor.open does."""
-        return self._open(Wanted(self.probe(media), user, start_at, idle_timeout, share))
+        stamps = Stamps(self._clock.monotonic())
+        return self._open(Wanted(self._probe(media, None, stamps), user, start_at, idle_timeout, stamps, share))
 
     def resume(self, snapshot: Snapshot) -> tuple[Session, bool]:
         """Return the session that goes on from a snapshot, and whether it is new. Raises as Supervisor.resume does."""
@@ -132,13 +135,26 @@ class Opening:
             if session.user != snapshot.user:
                 raise SnapshotRefused("it is of another user")
             return _go_on(session, snapshot), False
-        presentation = self.probe(snapshot.media, snapshot.settings.segment_length)
+        stamps = Stamps(self._clock.monotonic())
+        presentation = self._probe(snapshot.media, snapshot.settings.segment_length, stamps)
         judge_file(snapshot, presentation)
         times = snapshot.position, snapshot.settings.idle_timeout
-        session, new = self._open(Wanted(presentation, snapshot.user, *times, snapshot=snapshot))
+        session, new = self._open(Wanted(presentation, snapshot.user, *times, stamps, snapshot=snapshot))
         return session if new else _go_on(session), new
 
     # ---- within
+
+    def _probe(self, media: str | Path, segment_length: float | None, stamps: Stamps) -> Presentation:
+        """Return the presentation of a file, and stamp the phases of finding it."""
+        now, settings = self._clock.monotonic, self._settings
+        presentation = self._presentations.of(
+            self._media_roots.find(media),
+            settings.segment_length if segment_length is None else segment_length,
+            copy=settings.copy_streams,
+            on_probed=lambda: stamps.reach(PROBE, now()),
+        )
+        stamps.reach(TIMELINE, now())
+        return presentation
 
     def _open(self, wanted: Wanted) -> tuple[Session, bool]:
         if self._stop.begun:
@@ -151,6 +167,8 @@ class Opening:
             self._admission.let_in(wanted.user, wanted.path)
             entry = self._factory.make(self._spec(wanted), wanted.idle_timeout)
             self._begin(entry)
+            wanted.stamps.reach(OPEN, self._clock.monotonic())
+            entry.record.awaited.opened(wanted.stamps)
         self._read_whole(wanted)
         return entry.session, True
 

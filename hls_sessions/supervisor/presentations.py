@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from hls_sessions.media import Presentation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from hls_sessions.ffmpeg import Prober
@@ -33,18 +34,23 @@ class Presentations:
         )
         self._lock = threading.Lock()
 
-    def of(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
+    def of(
+        self, path: Path, segment_length: float, *, copy: bool, on_probed: Callable[[], object] = lambda: None
+    ) -> Presentation:
         """Return the presentation of a file.
 
         Args:
             path: the file.
             segment_length: the wanted length of a segment, in seconds.
             copy: whether video and audio may be offered as they are.
+            on_probed: is called when the file is probed and the rest begins.
 
         Raises:
             MediaNotFound, NotPlayable: the file cannot be opened.
         """
-        return self._computed(self._prober.probe(path), segment_length, copy=copy)
+        facts = self._prober.probe(path)
+        on_probed()
+        return self._computed(facts, segment_length, copy=copy)
 
     def of_index(self, path: Path, segment_length: float, *, copy: bool) -> Presentation:
         """Return the presentation that ``of`` gave before all of the file was read."""

@@ -23,6 +23,7 @@ from hls_sessions.supervisor.graceful_stop import STOPPING
 from hls_sessions.supervisor.janitor import Janitor
 from hls_sessions.supervisor.media_browser import MediaBrowser
 from hls_sessions.supervisor.monitoring.monitor import Monitor
+from hls_sessions.supervisor.monitoring.phases import PhaseTimes
 from hls_sessions.supervisor.monitoring.trend import INTERVAL as SAMPLE_INTERVAL
 from hls_sessions.supervisor.opening import Opening
 from hls_sessions.supervisor.presentations import Presentations
@@ -121,11 +122,11 @@ class Runtime:
             self._prober = prober = _closed_by(
                 resources, Prober(workers, settings.probe_timeout, ProbeMemory(self.store, clock), binary)
             )
-            subtitles = _closed_by(resources, SubtitleReader(workers, settings.subtitle_timeout))
             self.browser = _closed_by(resources, MediaBrowser(media_roots, prober, ThumbnailMaker(workers)))
             presentations = Presentations(prober)
+            phases = PhaseTimes()
             self.table = SessionTable(self.recorder.why_not)
-            self.factory = SessionFactory(clock, self.registry, self._hear, close, settings)
+            self.factory = SessionFactory(clock, self.registry, self._hear, close, settings, phases.add)
             self.shared = _closed_by(
                 resources,
                 SharedSegments(
@@ -142,7 +143,7 @@ class Runtime:
                 binary=binary,
                 encoder=self.encoder,
                 watcher=Watcher(),
-                subtitles=subtitles,
+                subtitles=_closed_by(resources, SubtitleReader(workers, settings.subtitle_timeout)),
                 workers=workers,
                 clock=clock,
                 timers=Timers(clock),
@@ -233,6 +234,7 @@ class Runtime:
                 janitor=self.janitor,
                 stop=graceful_stop,
                 started_at=self.started_at,
+                phases=phases,
             )
             self._clear_leftovers()
             self.tree.start()

@@ -10,7 +10,7 @@ from hls_sessions.errors import IllegalTransition
 from hls_sessions.session import Session, SessionRecord, SessionServer, SessionSpec, Step, Who, end_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from hls_sessions.errors import SessionError
@@ -64,6 +64,7 @@ class SessionFactory:
         tell: Callable[[Event], None],
         close: Callable[[str], None],
         settings: Settings,
+        tell_phases: Callable[[Mapping[str, float]], None],
     ) -> None:
         """Prepare to make entries.
 
@@ -73,12 +74,14 @@ class SessionFactory:
             tell: hears every event of every session, and must be quick.
             close: ends a session by its id.
             settings: the times of sessions that have none of their own.
+            tell_phases: hears how long the phases of awaited segments took, and must be quick.
         """
         self._clock = clock
         self._registry = registry
         self._tell = tell
         self._close = close
         self._settings = settings
+        self._tell_phases = tell_phases
 
     def make(self, spec: SessionSpec, idle_timeout: float | None = None) -> Entry:
         """Return a new entry of a film, whose session is pending; ``idle_timeout`` is a time of its own, in seconds."""
@@ -96,6 +99,7 @@ class SessionFactory:
             idle_timeout=self._settings.idle_timeout,
             subscriber_ttl=self._settings.subscriber_ttl,
             start_at=spec.start_at,
+            tell_phases=self._tell_phases,
         )
         record.presence.change(idle_timeout=idle_timeout)
         return record

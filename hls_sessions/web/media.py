@@ -130,9 +130,12 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
     if extension == "vtt":
         return await _subtitles_when_there(request, session, ask)
     try:
-        return await _when_there(request, ask, SEGMENT)
+        response = await _when_there(request, ask, SEGMENT)
     except SegmentImpossible as impossible:
         return await _gap(request, session, impossible)
+    if isinstance(response, _OpenFile):
+        response.on_sent = partial(session.sent, rendition, number)
+    return response
 
 
 async def _playlist(request: Request, rendition: str | None) -> Response:
@@ -274,6 +277,8 @@ class _OpenFile(FileResponse):
     def __init__(self, file: BinaryIO, content: str) -> None:
         self._file = file
         status = os.fstat(file.fileno())
+        self.on_sent: Callable[[], object] | None = None
+        """Is called when all of it was handed to the server."""
         super().__init__(f"/dev/fd/{file.fileno()}", headers=SEGMENT_HEADERS, media_type=content, stat_result=status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - it is not listened to
@@ -285,6 +290,8 @@ class _OpenFile(FileResponse):
             else:
                 never = asyncio.Event().wait
                 await super().__call__({**scope, "extensions": {}}, never, send)  # type: ignore[arg-type] # it never returns
+        if self.on_sent is not None:
+            self.on_sent()
 
 
 def _open(path: Path) -> BinaryIO | None:

@@ -47,6 +47,16 @@ def test_info_shows_the_renditions_and_accepts_the_first_characters_of_an_id(run
     assert "0 of 4" in shown.stdout
 
 
+def test_info_tells_what_a_viewer_has_waited_for_phase_by_phase(type_, daemon, film):
+    session = daemon.open(film)
+    assert daemon.http.get(f"/sessions/{session['session_id']}/video-90p/0.m4s").is_success
+
+    [line] = [line for line in type_("info", session["session_id"]).stdout.splitlines() if "first awaited" in line]
+
+    assert "video-90p 0 after" in line
+    assert line.index("probe ") < line.index("request ") < line.index("fork ") < line.index("publish ")
+
+
 def test_json_is_what_the_api_answers(run, daemon, film):
     session = daemon.open(film)
 

@@ -48,6 +48,14 @@ def test_a_file_that_is_still_written_to_is_not_reported(watcher, folder):
     assert told.get(timeout=BOUND) == folder / "0.m4s"
 
 
+def test_a_file_is_reported_as_new_while_it_is_still_written_to(watcher, folder):
+    new = SimpleQueue()
+    watcher.watch(folder, lambda _: None, new.put)
+
+    with (folder / "0.m4s").open("wb"):
+        assert new.get(timeout=BOUND) == folder / "0.m4s"
+
+
 def test_many_files_written_at_once_are_all_reported_in_order(watcher, folder):
     told = SimpleQueue()
     watcher.watch(folder, told.put)

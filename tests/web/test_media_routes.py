@@ -32,6 +32,12 @@ def test_playlists_are_answered_without_any_encoder(http, session):
     assert http.get(base(session)).json()["runs"] == []
 
 
+def test_the_wait_for_a_segment_is_told_up_to_its_sending(http, session, until):
+    assert http.get(f"{base(session)}/video-90p/0.m4s").is_success
+
+    until(lambda: "send" in http.get(base(session)).json()["first_awaited"]["phases"])
+
+
 def test_every_address_in_the_playlists_leads_somewhere(http, session):
     for line in http.get(session["playlist_url"]).text.splitlines():
         if line.startswith("#EXT-X-I-FRAME-STREAM-INF"):

@@ -14,16 +14,18 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from hls_sessions.counters import COUNTERS
+from hls_sessions.supervisor.monitoring.phases import BOUNDS as PHASE_BOUNDS
 from hls_sessions.supervisor.totals import BOUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from prometheus_client import Metric
 
     from hls_sessions.store import Condition
     from hls_sessions.supervisor.janitor import Sweep
     from hls_sessions.supervisor.monitoring.health import Health
+    from hls_sessions.supervisor.monitoring.phases import PhaseTime
     from hls_sessions.supervisor.monitoring.stats import Stats
     from hls_sessions.supervisor.totals import Totals
 
@@ -41,6 +43,7 @@ class Figures(NamedTuple):
     stats: Stats
     health: Health
     totals: Totals
+    phases: Mapping[str, PhaseTime]
     history: Condition
     sweep: Sweep | None
 
@@ -63,6 +66,7 @@ class _Collected(Collector):
         yield from _of_the_daemon(figures)
         yield from _of_sessions(figures.stats)
         yield from _of_totals(figures.totals)
+        yield _of_phases(figures.phases)
         yield from _of_upkeep(figures)
 
     def describe(self) -> Iterator[Metric]:
@@ -116,10 +120,23 @@ def _of_totals(totals: Totals) -> Iterator[Metric]:
     for counter in COUNTERS:
         yield _counter(counter.metric, counter.help, totals.sums[counter.name])
     yield _counters("restarts", "What was started again.", "reason", totals.restarts)
-    names = (*(repr(bound) for bound in BOUNDS), "+Inf")
     histogram = HistogramMetricFamily("hls_sessions_first_segment_seconds", "How long a viewer's first segment took.")
-    histogram.add_metric([], list(zip(names, map(float, accumulate(totals.waits)), strict=True)), totals.waited)
+    histogram.add_metric([], _buckets(BOUNDS, totals.waits), totals.waited)
     yield histogram
+
+
+def _of_phases(phases: Mapping[str, PhaseTime]) -> Metric:
+    told = "How long each phase of a segment took that a viewer waited for."
+    histogram = HistogramMetricFamily("hls_sessions_start_phase_seconds", told, labels=["phase"])
+    for phase, time in phases.items():
+        histogram.add_metric([phase], _buckets(PHASE_BOUNDS, time.groups), time.seconds)
+    return histogram
+
+
+def _buckets(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Return the buckets of a histogram: each counts all that is not above its bound."""
+    names = (*(repr(bound) for bound in bounds), "+Inf")
+    return list(zip(names, map(float, accumulate(counts)), strict=True))
 
 
 def _of_upkeep(figures: Figures) -> Iterator[Metric]:

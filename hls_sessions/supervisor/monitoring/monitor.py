@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.supervisor.janitor import Janitor
     from hls_sessions.supervisor.media_roots import MediaRoots
     from hls_sessions.supervisor.monitoring.health import Health
+    from hls_sessions.supervisor.monitoring.phases import PhaseTimes
     from hls_sessions.supervisor.monitoring.stats import Stats
     from hls_sessions.supervisor.monitoring.survey import Survey
     from hls_sessions.supervisor.recorder import Recorder
@@ -51,6 +52,7 @@ class Monitor:
         janitor: Janitor,
         stop: GracefulStop,
         started_at: float,
+        phases: PhaseTimes,
     ) -> None:
         """Watch a supervisor that was started at ``started_at``, in seconds since the epoch."""
         self.settings = settings
@@ -67,6 +69,7 @@ class Monitor:
         self._janitor = janitor
         self._stop = stop
         self._started_at = started_at
+        self._phases = phases
         self.trend = Trend(self._sample)
         """The last hour."""
 
@@ -89,6 +92,7 @@ class Monitor:
             stats=self._stats(found),
             health=self._health(found),
             totals=self._recorder.totals(),
+            phases=self._phases.all(),
             history=self._store.condition,
             sweep=self._janitor.last,
         )
