@@ -1,7 +1,7 @@
 """Everything that spells ffmpeg: the binary, its command lines, its process, and the reading of files (PyAV)."""
 
 from hls_sessions.ffmpeg.binary import Binary, ask_version, find, inspect_binary
-from hls_sessions.ffmpeg.commands import Run, plan_run
+from hls_sessions.ffmpeg.commands import Run, plan_run, starts_lightly
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
 from hls_sessions.ffmpeg.known_holes import known_holes
@@ -63,6 +63,7 @@ __all__ = [
     "plan_run",
     "request_for",
     "sandbox_here",
+    "starts_lightly",
     "try_encoders",
     "version_of",
 ]

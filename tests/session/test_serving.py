@@ -217,6 +217,20 @@ def test_two_viewers_far_apart_are_served_by_two_encoders_to_the_end(hls_supervi
     assert runs_of(ffmpeg) == 2
 
 
+def test_a_viewer_who_seeks_gets_their_segment_of_an_encoder_that_ends_there_and_the_next_of_another(
+    hls_supervisor, hls_clip, is_right, until
+):
+    film = hls_clip(seconds=40, size="640x400", rate="10", gop=20, pixels="yuv420p", audio=None)
+    session = hls_supervisor(look_ahead=8).open(film)
+    for number in range(4):
+        session.segment("video-360p", number, BOUND)  # so that it is known how quick encoders are
+
+    assert is_right(session, "video-360p", 12, session.segment("video-360p", 12, BOUND))
+    until(lambda: 13 in [run.first for run in peek(session).runs])
+    assert is_right(session, "video-360p", 13, session.segment("video-360p", 13, BOUND))
+    assert peek(session).encoder_failures == 0
+
+
 def test_many_viewers_all_over_the_film_are_all_served(hls_supervisor, long_film, is_right):
     session = hls_supervisor(look_ahead=4).open(long_film)
     segments = [31, 0, 12, 5, 24, 1, 13, 30, 6, 25]
