@@ -94,6 +94,7 @@ def main() -> int:
         print()
         film = arguments.file.resolve() if arguments.file else make(FILM, scratch, "film.mp4")
         settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
+        settings["prepare"] = False  # a segment is to be made when it is asked for
         with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
             bench = Bench(supervisor, film, scratch, arguments.rounds)
             print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")

@@ -256,6 +256,7 @@ def share_daemon(hls_clip_folder, tmp_path_factory, hls_quick_ffmpeg):
         defaults = {
             "XDG_STATE_HOME": str(state),
             "HLS_SESSIONS_DRAIN": "true",
+            "HLS_SESSIONS_PREPARE": "false",  # as of hls_daemon
             "HLS_SESSIONS_FFMPEG": hls_quick_ffmpeg,
         }
         options = () if token is None else ("--token", token)

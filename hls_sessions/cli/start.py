@@ -21,14 +21,19 @@ def start(
         bool, typer.Option("--open", help="Open the player page in the browser of this machine's user.")
     ] = False,
     start_at: Annotated[float, typer.Option(help="Seconds at which to begin.")] = 0.0,
+    prepare: Annotated[
+        bool | None,
+        typer.Option(help="Make the first segments before a player asks, or not; by default the daemon's setting."),
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Open a session for a file, and print where to watch it."""
     daemon = Daemon(url, token)
+    wanted = {"media": as_daemon_sees(file), "user": user, "start_at": start_at, "prepare": prepare}
     with waiting("opening"):
-        session = daemon.post("/sessions", {"media": as_daemon_sees(file), "user": user, "start_at": start_at})
+        session = daemon.post("/sessions", wanted)
     if as_json:
         print_json(session)
     else:

@@ -100,18 +100,37 @@ class AsyncSupervisor:
             self._threads = None
 
     async def open(
-        self, media: str | Path, user: str | None = None, *, start_at: float = 0.0, idle_timeout: float | None = None
+        self,
+        media: str | Path,
+        user: str | None = None,
+        *,
+        start_at: float = 0.0,
+        idle_timeout: float | None = None,
+        prepare: bool | None = None,
     ) -> AsyncSession:
         """Open a file for a viewer, and return their session; as ``Supervisor.open``."""
-        call = functools.partial(self.supervisor.open, media, user, start_at=start_at, idle_timeout=idle_timeout)
+        call = functools.partial(
+            self.supervisor.open, media, user, start_at=start_at, idle_timeout=idle_timeout, prepare=prepare
+        )
         return AsyncSession(self, await self.run(call))
 
     async def open_recording(
-        self, recording_id: str, user: str | None = None, *, start_at: float = 0.0, idle_timeout: float | None = None
+        self,
+        recording_id: str,
+        user: str | None = None,
+        *,
+        start_at: float = 0.0,
+        idle_timeout: float | None = None,
+        prepare: bool | None = None,
     ) -> tuple[AsyncSession, bool]:
         """Return a session in which a recording can be watched, and whether it is new; as the supervisor does."""
         call = functools.partial(
-            self.supervisor.open_recording, recording_id, user, start_at=start_at, idle_timeout=idle_timeout
+            self.supervisor.open_recording,
+            recording_id,
+            user,
+            start_at=start_at,
+            idle_timeout=idle_timeout,
+            prepare=prepare,
         )
         session, is_new = await self.run(call)
         return AsyncSession(self, session), is_new

@@ -55,6 +55,8 @@ class Wanted:
     """Where a new session begins, from the beginning of the film."""
     idle_timeout: float | None
     """An idle time of its own; None for that of the settings."""
+    prepare: bool = False
+    """Whether the first segments of a new session are made before a player asks."""
     snapshot: Snapshot | None = None
     """The earlier session that a new one goes on from."""
 
@@ -117,10 +119,16 @@ class Opening:
         return self._presentations.of(self._media_roots.find(media), length, copy=self._settings.copy_streams)
 
     def open(
-        self, media: str | Path, user: str | None, start_at: float, idle_timeout: float | None
+        self,
+        media: str | Path,
+        user: str | None,
+        start_at: float,
+        idle_timeout: float | None,
+        prepare: bool | None,
     ) -> tuple[Session, bool]:
         """Return the session in which a user watches a file, and whether it is new. Raises as Supervisor.open does."""
-        return self._open(Wanted(self.probe(media), user, start_at, idle_timeout))
+        prepare = self._settings.prepare if prepare is None else prepare
+        return self._open(Wanted(self.probe(media), user, start_at, idle_timeout, prepare))
 
     def resume(self, snapshot: Snapshot) -> tuple[Session, bool]:
         """Return the session that goes on from a snapshot, and whether it is new. Raises as Supervisor.resume does."""
@@ -133,7 +141,7 @@ class Opening:
         presentation = self.probe(snapshot.media, snapshot.settings.segment_length)
         judge_file(snapshot, presentation)
         times = snapshot.position, snapshot.settings.idle_timeout
-        session, new = self._open(Wanted(presentation, snapshot.user, *times, snapshot))
+        session, new = self._open(Wanted(presentation, snapshot.user, *times, snapshot=snapshot))
         return session if new else _go_on(session), new
 
     # ---- within
@@ -149,6 +157,8 @@ class Opening:
             self._admission.let_in(wanted.user, wanted.path)
             entry = self._factory.make(self._spec(wanted), wanted.idle_timeout)
             self._begin(entry)
+        if wanted.prepare:
+            entry.session.prepare()
         self._read_whole(wanted)
         return entry.session, True
 

@@ -203,6 +203,7 @@ class Supervisor:
         *,
         start_at: float = 0.0,
         idle_timeout: float | None = None,
+        prepare: bool | None = None,
     ) -> Session:
         """Open a file for a viewer, and return their session: the one there is, else a new one.
 
@@ -211,6 +212,7 @@ class Supervisor:
             user: whose session it is; None for a session that is shared with nobody.
             start_at: seconds from the beginning at which a new session's viewer wants to begin.
             idle_timeout: seconds without anything after which it expires; by default the setting.
+            prepare: whether the first segments of a new session are made before a player asks; by default the setting.
 
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
@@ -219,7 +221,7 @@ class Supervisor:
             Unavailable: the supervisor does not run.
             ValueError: ``idle_timeout`` is no positive number, or ``user`` no name of 1 to 256 characters.
         """
-        return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout)[0]
+        return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout, prepare=prepare)[0]
 
     def open_or_find(
         self,
@@ -228,11 +230,12 @@ class Supervisor:
         *,
         start_at: float = 0.0,
         idle_timeout: float | None = None,
+        prepare: bool | None = None,
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         runtime = self._running()
         _judge(user, idle_timeout)
-        return runtime.opening.open(media, user, start_at, idle_timeout)
+        return runtime.opening.open(media, user, start_at, idle_timeout, prepare)
 
     def record(
         self,
@@ -274,6 +277,7 @@ class Supervisor:
         *,
         start_at: float = 0.0,
         idle_timeout: float | None = None,
+        prepare: bool | None = None,
     ) -> tuple[Session, bool]:
         """Return a session in which a recording can be watched, and whether it is new.
 
@@ -285,6 +289,7 @@ class Supervisor:
             user: as of ``open``.
             start_at: as of ``open``.
             idle_timeout: as of ``open``.
+            prepare: as of ``open``.
 
         Raises:
             RecordingNotFound: there is no such recording, or nothing has arrived of it.
@@ -294,7 +299,8 @@ class Supervisor:
         with suppress(SessionEnded, SessionNotFound):
             return self.find(recording_id), False
         _judge(user, idle_timeout)
-        return runtime.opening.open(runtime.recordings.film(recording_id), user, start_at, idle_timeout)
+        film = runtime.recordings.film(recording_id)
+        return runtime.opening.open(film, user, start_at, idle_timeout, prepare)
 
     def recordings(self) -> list[KeptRecording]:
         """Return all recordings that are kept, the oldest first, whether or not they go on.
