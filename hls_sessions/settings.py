@@ -133,6 +133,10 @@ class Settings(BaseSettings):
     copy_streams: bool = True
     """Whether video and audio that players support are offered as they are in the file, without encoding."""
 
+    prepare: Changeable[bool] = True
+    """Whether the first segments of a new session are made before a player asks for them, while no viewer needs the
+    processors. They are given up where no player asks within ten seconds."""
+
     idle_timeout: Changeable[Seconds] = 1800.0
     """A session without any request for this long expires."""
 

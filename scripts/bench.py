@@ -137,7 +137,7 @@ def measure_sessions(arguments: argparse.Namespace, scratch: Path) -> None:
     """Measure encoded sessions, each kept apart, beside ffmpeg itself."""
     film = film_of(arguments, scratch)
     settings: dict[str, Any] = {"media": [film.parent, scratch], "segments_dir": scratch / "segments"}
-    settings["share_segments"] = False
+    settings |= {"share_segments": False, "prepare": False}  # a segment is to be made when it is asked for
     with Supervisor(**settings, max_sessions=IDLE_SESSIONS + 100) as supervisor:
         bench = Bench(supervisor, film, scratch, arguments.rounds)
         print(f"{film.name}, {bench.rendition}, ffmpeg {supervisor.binary.version}, {os.cpu_count()} cores\n")

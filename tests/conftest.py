@@ -255,7 +255,11 @@ def share_daemon(hls_clip_folder, tmp_path_factory):
     @contextmanager
     def share_daemon(token: str | None = None, **environment: str) -> Iterator[SharedDaemon]:
         segments, media, state = (tmp_path_factory.mktemp(name) for name in ("segments", "media", "state"))
-        defaults = {"XDG_STATE_HOME": str(state), "HLS_SESSIONS_DRAIN": "true"}
+        defaults = {
+            "XDG_STATE_HOME": str(state),
+            "HLS_SESSIONS_DRAIN": "true",
+            "HLS_SESSIONS_PREPARE": "false",  # as of hls_daemon
+        }
         options = () if token is None else ("--token", token)
         started = serve(segments, [media, hls_clip_folder], *options, environment=defaults | environment)
         spare(started.process.pid)

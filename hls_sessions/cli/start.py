@@ -24,14 +24,18 @@ def start(
     share: Annotated[
         bool, typer.Option("--share/--no-share", help="Whether to share segments with other sessions of the file.")
     ] = True,
+    prepare: Annotated[
+        bool | None,
+        typer.Option(help="Make the first segments before a player asks, or not; by default the daemon's setting."),
+    ] = None,
     url: Url = None,
     token: Token = None,
     as_json: AsJson = False,
 ) -> None:
     """Open a session for a file, and print where to watch it."""
     daemon = Daemon(url, token)
+    wanted = {"media": as_daemon_sees(file), "user": user, "start_at": start_at, "share": share, "prepare": prepare}
     with waiting("opening"):
-        wanted = {"media": as_daemon_sees(file), "user": user, "start_at": start_at, "share": share}
         session = daemon.post("/sessions", wanted)
     if as_json:
         print_json(session)

@@ -18,6 +18,7 @@ from hls_sessions.encoding.runs import Runs
 from hls_sessions.encoding.setbacks import LACKING, PATIENCE, lacked, lacking, may_have_lacked_threads, missed
 from hls_sessions.encoding.viewers import NEIGHBOURS
 from hls_sessions.errors import EncoderFailed
+from hls_sessions.ffmpeg import starts_lightly
 from hls_sessions.media import BrokenSegment, Refused
 from hls_sessions.segments import Estimate
 
@@ -57,9 +58,9 @@ class Encoded:
     __slots__ = (
         "_copies",
         "_estimate",
-        "_film",
         "_output",
         "_phases",
+        "_presentation",
         "_rendition",
         "_reporter",
         "_session_runs",
@@ -84,8 +85,8 @@ class Encoded:
         self.limits = limits
         self._output = output
         self._copies = copies
-        self._film = equipment.presentation.media.path
         self._phases = equipment.phases
+        self._presentation = equipment.presentation
         self._reporter = equipment.reporter
         self._slots = slots
         self._session_runs = runs
@@ -222,7 +223,18 @@ class Encoded:
             runs=tuple(run.state for run in self.runs.going),
             any_will_do=self._output.waits_for_any,
             others=self._session_runs.others(waits=viewers.has_callers),
+            pace=self.runs.pace,
+            joints=self._joints(waiting),
         )
+
+    def _joints(self, waiting: Iterable[int]) -> set[int]:
+        """Return the segments after those that viewers wait for, if runs of video begin with them lightly.
+
+        Audio has none, because its encoder looks ahead by no more than a frame.
+        """
+        made = self._output.cuts.made if self._output.rendition.kind == "video" else ()
+        after = (segment + 1 for segment in waiting)
+        return {at for at in after if at in made and starts_lightly(self._presentation, self._output.rendition, at)}
 
     def _refused(self, requests: tuple[Request, ...]) -> Mapping[Claim, Reason | Shortage]:
         """Return which requests get no slot or no room on disk, or are to wait for a backoff, and why."""
@@ -252,7 +264,8 @@ class Encoded:
 
     def _start_process(self, claim: Start) -> EncoderRun | None:
         """Start a run's process; None when it could not be started."""
-        until = None if self._copies is None else self._copies.until(claim.segment)
+        ends = (claim.until, None if self._copies is None else self._copies.until(claim.segment))
+        until = min((end for end in ends if end is not None), default=None)
         try:
             run = self.runs.start(claim, self.failures.method, until, self.failures.attempts(claim.segment))
         except OSError as error:
@@ -306,7 +319,7 @@ class Encoded:
         if not run.method.silent:
             self._output.hopeless = None
         self.failures.note(run)
-        self.runs.published(run, number)
+        self.runs.published(run, number, self._output.cuts)
         self.failures.made(number)
         self._output.setbacks.over()
         self._output.published(number)
@@ -325,7 +338,7 @@ class Encoded:
         lacks, patience = lacked(exit_.log) if exit_.code else None, None
         if lacks is None and may_have_lacked_threads(exit_.log) and self.failures.is_last(run.method):
             lacks, patience = LACKING[errno.EAGAIN], PATIENCE
-        was_away = exit_.code != 0 and missed(exit_.log, self._film)
+        was_away = exit_.code != 0 and missed(exit_.log, self._presentation.media.path)
         is_none = exit_.was_killed or was_away or lacks is not None
         return is_none and not self._is_hopeless(run.next, lacks, patience)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.source import Source
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Exit, Run
+    from hls_sessions.media import Cuts
     from hls_sessions.otp import Ref
 
 
@@ -97,6 +98,8 @@ class EncoderRun:
         """Why it was held last."""
         self._worked = -1, 0.0
         """How much processor time it had used when it was last seen to have used more, and when that was."""
+        self._undisturbed: tuple[int, float] | None = None
+        """The first segment that it began after it was started or held last, and when it began it, on the clock."""
 
         def exited(exit_: Exit) -> None:
             reporter.ended(f"{rendition} run {number}", exit_)  # here, because an owner that has crashed hears nothing
@@ -201,9 +204,21 @@ class EncoderRun:
             self._worked = used, now
         return now - self._worked[1] >= limit
 
+    def pace(self, cuts: Cuts, now: float) -> float:
+        """Return how many seconds of film it makes in a second; 0 if that is not seen yet. It has just made a segment.
+
+        The first segment since it was started or held does not count, because the process had to open the film.
+        """
+        if self._undisturbed is None:
+            self._undisturbed = self.next, now
+            return 0.0
+        first, since = self._undisturbed
+        return float(cuts.times[self.next] - cuts.times[first]) / (now - since) if now > since else 0.0
+
     def hold(self, why: str) -> None:
         """Suspend it."""
         self._held_for = why
+        self._undisturbed = None
         self._process.hold()
 
     def go_on(self) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hls_sessions.encoding.source import Source
     from hls_sessions.encoding.watcher import Watcher
     from hls_sessions.ffmpeg import Binary, Method
-    from hls_sessions.media import Presentation
+    from hls_sessions.media import Cuts, Presentation
     from hls_sessions.otp import Ref
     from hls_sessions.segments import SegmentDirectory, SessionQuota, Shortage
 
@@ -50,7 +50,7 @@ class Equipment:
 class Runs:
     """The runs of one rendition, by number."""
 
-    __slots__ = ("_equipment", "_number", "_quota", "_rendition", "_runs")
+    __slots__ = ("_equipment", "_number", "_quota", "_rendition", "_runs", "pace")
 
     def __init__(self, rendition: str, equipment: Equipment, quota: SessionQuota) -> None:
         """Begin without a run. The bytes that runs write are reserved in the session's quota."""
@@ -59,6 +59,8 @@ class Runs:
         self._quota = quota
         self._runs: dict[int, EncoderRun] = {}
         self._number = 0
+        self.pace = 0.0
+        """Seconds of film that one of them was last seen to make in a second; 0 as long as that is not known."""
 
     def __iter__(self) -> Iterator[EncoderRun]:
         """Yield all runs that have not ended."""
@@ -121,12 +123,13 @@ class Runs:
         logger.debug("%r", run, extra=run.about | {"reason": why.value})
         self._quota.settle(self._rendition, run.number, run.bytes)
 
-    def published(self, run: EncoderRun, number: int) -> None:
+    def published(self, run: EncoderRun, number: int, cuts: Cuts) -> None:
         """Note that a run's segment was published, and delete the run's file of it."""
         run.file(number).unlink(missing_ok=True)
         if run.state.held:
             self._quota.settle(self._rendition, run.number, run.bytes)
         run.next = number + 1
+        self.pace = run.pace(cuts, self._equipment.now()) or self.pace
 
     def ended(self, number: int) -> EncoderRun | None:
         """Remove and return a run that has ended; None if it is unknown. ``clear`` it when its files have been read."""

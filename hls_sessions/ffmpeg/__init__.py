@@ -2,7 +2,7 @@
 
 from hls_sessions.ffmpeg.binary import Binary, ask_version, inspect_binary
 from hls_sessions.ffmpeg.candidates import Candidate, compare, fastest, find, find_all, start_up
-from hls_sessions.ffmpeg.commands import Run, plan_run
+from hls_sessions.ffmpeg.commands import Run, plan_run, starts_lightly
 from hls_sessions.ffmpeg.encoders import ENCODERS, SOFTWARE, Encoder
 from hls_sessions.ffmpeg.file_version import FileVersion, OpenedFile, Sight, grew, version_of
 from hls_sessions.ffmpeg.known_holes import known_holes
@@ -69,6 +69,7 @@ __all__ = [
     "request_for",
     "sandbox_here",
     "start_up",
+    "starts_lightly",
     "try_encoders",
     "version_of",
 ]

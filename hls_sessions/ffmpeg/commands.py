@@ -8,7 +8,7 @@ whole milliseconds, more with a variable frame rate). A header each makes every 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
@@ -80,6 +80,9 @@ first."""
 
 FARTHER_BACK = (0, 12, 120)
 """Seconds by which the tries of a segment read from before that: the first, the second, and all further ones."""
+
+LIGHT = 2
+"""Seconds of film that a run may decode before its first frame and still begin lightly."""
 
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
 """Seconds that audio is read from before its first wanted sample."""
@@ -504,6 +507,20 @@ def _vetted(media: Media, binary: Binary) -> dict[str, str]:
 def part_url(path: Path | str, start: int, end: int) -> str:
     """Spell some bytes of a file as an input of its own: all that follows the second comma is the file's URL."""
     return f"subfile,,start,{start},end,{end},,:file:{path}"
+
+
+def starts_lightly(presentation: Presentation, rendition: Rendition, segment: int) -> bool:
+    """Whether a run of video that begins with a segment has to decode little before its first frame.
+
+    Where it is not known which frames are keyframes, it may have to decode much.
+    """
+    media, cuts = presentation.media, presentation.cuts(rendition.id)
+    track = media.video
+    if track is None or track.copy is None or not is_sought_exactly(media.container):
+        return False
+    begins = cuts.start(segment)
+    at = bisect_right(track.copy.sync_points, (begins - track.seek_margin) / track.time_base) - 1
+    return at >= 0 and begins - track.copy.sync_points[at] * track.time_base <= LIGHT
 
 
 def is_sought_exactly(container: str) -> bool:

@@ -22,7 +22,14 @@ from hls_sessions.media.fmp4 import (
     same_form,
 )
 from hls_sessions.media.nal import recovery_frames, refreshes
-from hls_sessions.media.playlists import VERSION, is_written, master_playlist, media_playlist, playlist
+from hls_sessions.media.playlists import (
+    VERSION,
+    first_asked,
+    is_written,
+    master_playlist,
+    media_playlist,
+    playlist,
+)
 from hls_sessions.media.progressive import Line, ProgressiveFile, Text, lines_of, media_data
 from hls_sessions.media.renditions import (
     SURROUND_CHANNELS,
@@ -85,6 +92,7 @@ __all__ = [
     "filler_of",
     "filler_segment",
     "fingerprint",
+    "first_asked",
     "is_short",
     "is_written",
     "lines_of",

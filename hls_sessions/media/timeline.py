@@ -31,8 +31,9 @@ AUDIO_RATE = 48_000
 AAC_FRAME = 1024
 """Samples in one AAC frame."""
 _AAC_SECONDS = Fraction(AAC_FRAME, AUDIO_RATE)
-RAMP = (Fraction(1), Fraction(1))
-"""The lengths of the first segments, short so that playback starts early."""
+RAMP = (Fraction(1, 2), Fraction(1, 2), Fraction(1))
+"""The lengths of the first encoded segments, short so that playback starts early. hls.js begins with the first one, and
+Chromium's own player with the second."""
 LONGEST_COPIED = Fraction(12)
 """Seconds; a video that cannot be cut for longer than that is not copied, because every player would have to load that
 much to show anything."""

@@ -17,7 +17,7 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import OFFSET, filler_of, is_written, playlist, webvtt_segment
+from hls_sessions.media import OFFSET, filler_of, first_asked, is_written, playlist, webvtt_segment
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.export import Export, Exports, select
@@ -33,6 +33,7 @@ from hls_sessions.session.messages import (
     Pause,
     PauseIf,
     Peek,
+    Prepare,
     Reap,
     Resume,
     Served,
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
 
 TRIES = 3
 """How often actors may crash over one request, because such a request must not use up the session's restarts."""
+
+PREPARED = 2.0
+"""Seconds of the film that are made before a player asks: as many as the ramp of short segments has."""
 
 CALL_TIMEOUT = 15.0
 """Seconds a call to a session may take, restarts included; segments have no limit of their own."""
@@ -370,6 +374,18 @@ class Session:
     def ask_init(self, rendition: str, part: int = 0) -> Reply[Path]:
         """Ask for the file of a rendition's init segment; of a recording, that of a part."""
         return self._hold(GetInit(rendition, part))
+
+    def prepare(self) -> None:
+        """Have the segments made that a player is expected to ask for first, in the background, before it asks."""
+        requests = []
+        for rendition in first_asked(self.presentation):
+            cuts = self.presentation.cuts(rendition)
+            first = cuts.at(self._spec.start_at)
+            numbers = range(first, cuts.reaching(first, PREPARED) + 1)
+            requests += [self._hold(GetSegment(rendition, at, background=True), for_viewer=False) for at in numbers]
+        ref = self._registry.whereis(self.id)
+        if ref is not None:
+            ref.cast(Prepare(tuple(requests)))
 
     def ask_cues(self, rendition: str) -> Reply[list[Cue]]:
         """Ask for all cues of a subtitle track, on the file's clock."""

@@ -14,7 +14,9 @@ from hls_sessions.session.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from hls_sessions.otp import Reply
     from hls_sessions.session.services import Services
     from hls_sessions.session.state import State
 
@@ -126,6 +128,13 @@ class Served:
 
     rendition: str
     segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Forget these requests for segments in the background if no viewer has come after a while."""
+
+    requests: tuple[Reply[Path], ...]
 
 
 # Heard (Ref.send).

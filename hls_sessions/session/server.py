@@ -49,6 +49,7 @@ from hls_sessions.session.messages import (
     GetSegment,
     Pause,
     PauseIf,
+    Prepare,
     Reconfigure,
     Resume,
     Served,
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.encoding import Stamps
     from hls_sessions.ffmpeg import Exit, Packaged
-    from hls_sessions.otp import ExitReason, From
+    from hls_sessions.otp import ExitReason, From, Reply
     from hls_sessions.session.messages import SessionInfo
     from hls_sessions.session.record import SessionRecord
     from hls_sessions.session.services import Services
@@ -86,6 +87,9 @@ NO_ROOM = {
 SOONEST = 0.05
 """The least seconds between two checks of idle encoders, if no viewer has a position."""
 
+PREPARED_FOR = 10.0
+"""Seconds for which segments are made for a player that has not asked yet."""
+
 KILL_TIMEOUT = 2.0
 """Seconds a killed encoder may take to be gone."""
 
@@ -95,6 +99,13 @@ class GoThere:
     """A new session's own reminder to begin at the positions of an earlier one."""
 
     snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class NobodyCame:
+    """Its reminder to give up what was prepared for a player, which needs it no more if it has asked by now."""
+
+    requests: tuple[Reply[Path], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +242,10 @@ class SessionServer(BaseSessionServer):
         return answer
 
     def handle_cast(self, message: Any) -> None:
-        """Note that a segment was served from disk."""
+        """Note that a segment was served from disk, and for how long segments are made before anybody asks."""
         match message:
+            case Prepare(requests):
+                self.remind(NobodyCame(requests), PREPARED_FOR)
             case Served(id_, number):
                 self._record.presence.touch()
                 if id_ in self._subtitles:
@@ -262,7 +275,7 @@ class SessionServer(BaseSessionServer):
                 self._reconfigure(services)
             case EncoderIdleCheck() | StallCheck():
                 self._look_at_encoders(message)
-            case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged() | TryAgain():
+            case MakeRoom() | RoomMade() | RoomCheck() | SlotsChanged() | TryAgain() | NobodyCame():
                 self._heard_of_others(message)
             case OthersChanged() | LookForStalls():
                 self._heard_of_other_runs(message)
@@ -480,8 +493,7 @@ class SessionServer(BaseSessionServer):
                 rendition.restore(positions, ((run.next, run.held) for run in snapshot.paused(id_)))
         except StorageFailed as error:
             self._fail(error)
-        for rendition in self._renditions.values():
-            self._act(rendition)
+        self._act_on_all()
 
     def _serve(self, rendition: SessionRendition, path: Path | None, wanted: str) -> Any:
         """Answer a viewer with a file, or have it made."""
@@ -522,6 +534,10 @@ class SessionServer(BaseSessionServer):
             self._looks_for_stalls = True
             self.remind(StallCheck(), STALL_CHECK)
 
+    def _act_on_all(self) -> None:
+        for rendition in self._renditions.values():
+            self._act(rendition)
+
     def _look_at_encoders(self, message: EncoderIdleCheck | StallCheck) -> None:
         """Check whether the encoders are still wanted, or whether they work."""
         is_for_stalls = isinstance(message, StallCheck)
@@ -541,16 +557,18 @@ class SessionServer(BaseSessionServer):
             self._services.timers.cancel(self._encoder_timer)
             self._encoder_timer = self.remind(message, self._encoders_idle_in())
 
-    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged | TryAgain) -> None:
-        """Make room on the disk for another session, and act, because there may be more or fewer slots and bytes."""
+    def _heard_of_others(self, message: MakeRoom | RoomMade | RoomCheck | SlotsChanged | TryAgain | NobodyCame) -> None:
+        """Make room on the disk for another session, and act: there may be more or fewer slots, bytes and requests."""
         match message:
             case MakeRoom(size, urgent):
                 self._quota.gave(size, self._spare(size, urgent=urgent), urgent=urgent)
             case RoomCheck():
                 self._looks_for_room = False
                 self._quota.look_again()
-        for rendition in self._renditions.values():
-            self._act(rendition)
+            case NobodyCame(requests):
+                for request in requests:
+                    request.cancel()
+        self._act_on_all()
 
     def _heard_of_other_runs(self, message: OthersChanged | LookForStalls) -> None:
         rendition = self._renditions[message.rendition]

@@ -107,10 +107,18 @@ class AsyncSupervisor:
         start_at: float = 0.0,
         idle_timeout: float | None = None,
         share: bool = True,
+        prepare: bool | None = None,
     ) -> AsyncSession:
         """Open a file for a viewer, and return their session; as ``Supervisor.open``."""
-        more: dict[str, Any] = {"start_at": start_at, "idle_timeout": idle_timeout, "share": share}
-        call = functools.partial(self.supervisor.open, media, user, **more)
+        call = functools.partial(
+            self.supervisor.open,
+            media,
+            user,
+            start_at=start_at,
+            idle_timeout=idle_timeout,
+            share=share,
+            prepare=prepare,
+        )
         return AsyncSession(self, await self.run(call))
 
     async def open_recording(
@@ -121,10 +129,18 @@ class AsyncSupervisor:
         start_at: float = 0.0,
         idle_timeout: float | None = None,
         share: bool = True,
+        prepare: bool | None = None,
     ) -> tuple[AsyncSession, bool]:
         """Return a session in which a recording can be watched, and whether it is new; as the supervisor does."""
-        more: dict[str, Any] = {"start_at": start_at, "idle_timeout": idle_timeout, "share": share}
-        call = functools.partial(self.supervisor.open_recording, recording_id, user, **more)
+        call = functools.partial(
+            self.supervisor.open_recording,
+            recording_id,
+            user,
+            start_at=start_at,
+            idle_timeout=idle_timeout,
+            share=share,
+            prepare=prepare,
+        )
         session, is_new = await self.run(call)
         return AsyncSession(self, session), is_new
 

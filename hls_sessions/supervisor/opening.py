@@ -60,6 +60,8 @@ class Wanted:
     """How long its opening has taken so far."""
     share: bool = True
     """Whether a new session shares its segments with others of the film, if the settings allow it."""
+    prepare: bool = False
+    """Whether the first segments of a new session are made before a player asks."""
     snapshot: Snapshot | None = None
     """The earlier session that a new one goes on from."""
 
@@ -121,11 +123,20 @@ class Opening:
         return self._probe(media, segment_length, Stamps(self._clock.monotonic()))
 
     def open(
-        self, media: str | Path, user: str | None, start_at: float, idle_timeout: float | None, *, share: bool
+        self,
+        media: str | Path,
+        user: str | None,
+        start_at: float,
+        idle_timeout: float | None,
+        *,
+        share: bool,
+        prepare: bool | None,
     ) -> tuple[Session, bool]:
         """Return the session in which a user watches a file, and whether it is new. Raises as Supervisor.open does."""
+        prepare = self._settings.prepare if prepare is None else prepare
         stamps = Stamps(self._clock.monotonic())
-        return self._open(Wanted(self._probe(media, None, stamps), user, start_at, idle_timeout, stamps, share))
+        presentation = self._probe(media, None, stamps)
+        return self._open(Wanted(presentation, user, start_at, idle_timeout, stamps, share, prepare))
 
     def resume(self, snapshot: Snapshot) -> tuple[Session, bool]:
         """Return the session that goes on from a snapshot, and whether it is new. Raises as Supervisor.resume does."""
@@ -169,6 +180,8 @@ class Opening:
             self._begin(entry)
             wanted.stamps.reach(OPEN, self._clock.monotonic())
             entry.record.awaited.opened(wanted.stamps)
+        if wanted.prepare:
+            entry.session.prepare()
         self._read_whole(wanted)
         return entry.session, True
 

@@ -204,6 +204,7 @@ class Supervisor:
         start_at: float = 0.0,
         idle_timeout: float | None = None,
         share: bool = True,
+        prepare: bool | None = None,
     ) -> Session:
         """Open a file for a viewer, and return their session: the one there is, else a new one.
 
@@ -213,6 +214,7 @@ class Supervisor:
             start_at: seconds from the beginning at which a new session's viewer wants to begin.
             idle_timeout: seconds without anything after which it expires; by default the setting.
             share: whether a new session shares its segments with others of this file, if the settings allow it.
+            prepare: whether the first segments of a new session are made before a player asks; by default the setting.
 
         Raises:
             MediaNotFound, OutsideRoots, NotPlayable: the file cannot be opened.
@@ -221,7 +223,9 @@ class Supervisor:
             Unavailable: the supervisor does not run.
             ValueError: ``idle_timeout`` is no positive number, or ``user`` no name of 1 to 256 characters.
         """
-        return self.open_or_find(media, user, start_at=start_at, idle_timeout=idle_timeout, share=share)[0]
+        return self.open_or_find(
+            media, user, start_at=start_at, idle_timeout=idle_timeout, share=share, prepare=prepare
+        )[0]
 
     def open_or_find(
         self,
@@ -231,11 +235,12 @@ class Supervisor:
         start_at: float = 0.0,
         idle_timeout: float | None = None,
         share: bool = True,
+        prepare: bool | None = None,
     ) -> tuple[Session, bool]:
         """Do as ``open`` does, and say also whether the session is new."""
         runtime = self._running()
         _judge(user, idle_timeout)
-        return runtime.opening.open(media, user, start_at, idle_timeout, share=share)
+        return runtime.opening.open(media, user, start_at, idle_timeout, share=share, prepare=prepare)
 
     def record(
         self,
@@ -278,6 +283,7 @@ class Supervisor:
         start_at: float = 0.0,
         idle_timeout: float | None = None,
         share: bool = True,
+        prepare: bool | None = None,
     ) -> tuple[Session, bool]:
         """Return a session in which a recording can be watched, and whether it is new.
 
@@ -290,6 +296,7 @@ class Supervisor:
             start_at: as of ``open``.
             idle_timeout: as of ``open``.
             share: as of ``open``.
+            prepare: as of ``open``.
 
         Raises:
             RecordingNotFound: there is no such recording, or nothing has arrived of it.
@@ -299,7 +306,8 @@ class Supervisor:
         with suppress(SessionEnded, SessionNotFound):
             return self.find(recording_id), False
         _judge(user, idle_timeout)
-        return runtime.opening.open(runtime.recordings.film(recording_id), user, start_at, idle_timeout, share=share)
+        film = runtime.recordings.film(recording_id)
+        return runtime.opening.open(film, user, start_at, idle_timeout, share=share, prepare=prepare)
 
     def recordings(self) -> list[KeptRecording]:
         """Return all recordings that are kept, the oldest first, whether or not they go on.

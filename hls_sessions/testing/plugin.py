@@ -148,6 +148,7 @@ def hls_supervisor(
                 "segments_dir": hls_segments_dir,
                 "encoder": "libx264",
                 "drain": True,
+                "prepare": False,  # no encoder runs unless the test asks for something
                 # A test that gives workers another path to import from needs workers of its own.
                 "workers": workers if os.environ.get("PYTHONPATH") == path else None,
             } | settings
@@ -187,7 +188,7 @@ def hls_daemon(
     ) -> Daemon:
         # Nothing stays, and what stays on request is the test's own.
         defaults = {"XDG_STATE_HOME": str(tmp_path / "state-home")}
-        defaults |= variables({"drain": True})
+        defaults |= variables({"drain": True, "prepare": False})
         roots = [hls_clip_folder] if media is None else media
         given = defaults | variables(settings) | dict(environment or {})
         daemon = serve(hls_segments_dir, roots, *options, environment=given)

@@ -81,6 +81,7 @@ class OpenRequest(BaseModel):
         None, gt=0, le=LONGEST, allow_inf_nan=False, description="Seconds without anything"
     )
     share: bool = Field(True, description="Whether a new session shares its segments with others of the file")
+    prepare: bool | None = Field(None, description="Whether first segments are made before a player asks")
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -143,7 +144,7 @@ async def open_session(
 ) -> SessionAnswer:
     """Open a file for a viewer: 201 for a new session, 200 for the one this user has of this file."""
     await may_open(request, wanted.recording or wanted.media, wanted.user)
-    more: dict[str, Any] = wanted.model_dump(include={"start_at", "idle_timeout", "share"})
+    more: dict[str, Any] = wanted.model_dump(include={"start_at", "idle_timeout", "share", "prepare"})
     if wanted.recording is not None:
         open_it = partial(supervisor.open_recording, wanted.recording, wanted.user, **more)
     else:

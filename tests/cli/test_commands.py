@@ -44,7 +44,7 @@ def test_info_shows_the_renditions_and_accepts_the_first_characters_of_an_id(run
     assert shown.returncode == 0
     assert session["session_id"] in shown.stdout
     assert "video-90p" in shown.stdout
-    assert "0 of 4" in shown.stdout
+    assert "0 of 5" in shown.stdout
 
 
 def test_info_tells_what_a_viewer_has_waited_for_phase_by_phase(type_, daemon, film):

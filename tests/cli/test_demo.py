@@ -36,7 +36,7 @@ def test_it_fetches_everything_once_and_leaves_nothing(demo, hls_segments_dir):
         said = process.stdout.read()
 
     assert process.returncode == 0
-    assert "video-90p  2 of 2" in said
+    assert "video-90p  3 of 3" in said
     assert session_directories(hls_segments_dir) == set()
 
 

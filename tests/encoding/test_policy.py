@@ -34,8 +34,8 @@ CUTS = Cuts(tuple(Fraction(2 * n) for n in range(SEGMENTS + 1)), Fraction(0), Fr
 LIMITS = Limits(max_runs=2, look_ahead=30.0)
 
 
-def situation(*, on_disk=(), waiting=(), at=(), runs=(), background=()):
-    return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs), tuple(background))
+def situation(*, on_disk=(), waiting=(), at=(), runs=(), background=(), **more):
+    return Situation(CUTS, frozenset(on_disk), tuple(waiting), tuple(at), tuple(runs), tuple(background), **more)
 
 
 def decide(now, limits, refused=()):
@@ -223,7 +223,48 @@ RULES = [
         situation(at=[30, 10], background=[50], runs=[run(1, 10), run(2, 30)]),
         [],
     ),
+    (
+        "no run is started right behind one that makes its last segment",
+        situation(waiting=[30, 31], at=[31], runs=[run(1, 30, last=30)]),
+        [],
+    ),
+    (
+        "another goes on where a run has made its last segment",
+        situation(at=[30], on_disk=[30], runs=[run(1, 31, last=30)]),
+        [Stop(1, Reason.REPEATS), Start(31)],
+    ),
+    (
+        "a run that has made its last segment takes no place",
+        situation(waiting=[50], at=[50, 10], on_disk=[30], runs=[run(1, 31, last=30), run(2, 10)]),
+        [Stop(1, Reason.REPEATS), Start(50), Hold(2, Reason.ANOTHER_IS_WAITED_FOR)],
+    ),
 ]
+
+SOUGHT = {"waiting": [30], "at": [30], "pace": 4.0, "joints": {31}}
+"""A viewer has sought, and encoders are quick."""
+
+ENDS = [
+    ("a run for a viewer who seeks ends at their segment, where the next run is in time", SOUGHT, 30),
+    ("it goes on where the next run would be late", SOUGHT | {"pace": 1.3}, None),
+    ("it goes on where it is not known how quick runs are", SOUGHT | {"pace": 0.0}, None),
+    ("it goes on where much would be decoded twice", SOUGHT | {"joints": ()}, None),
+    ("it goes on for a viewer who has come from the segment before", SOUGHT | {"on_disk": [29]}, None),
+    ("it goes on for viewers who wait for the next segment, too", SOUGHT | {"waiting": [30, 31]}, None),
+    ("it goes on where nobody waits yet", SOUGHT | {"waiting": []}, None),
+]
+
+
+def test_a_run_goes_on_where_the_next_segment_is_not_made_yet():
+    [start] = decide(situation(**SOUGHT), Limits(look_ahead=3.0))
+
+    assert start.until is None
+
+
+@pytest.mark.parametrize(("given_", "until"), [rule[1:] for rule in ENDS], ids=[rule[0] for rule in ENDS])
+def test_where_a_run_ends(given_, until):
+    [start] = decide(situation(**given_), LIMITS)
+
+    assert (start, start.until) == (Start(30), until)
 
 
 def test_a_run_that_no_viewer_needs_for_now_says_so():
@@ -352,7 +393,9 @@ def situations(draw):
         go_on_at=draw(st.sampled_from([0.1, 0.5, 0.5, 0.99])),
     )
     background = draw(st.lists(numbers, max_size=3, unique=True))
-    return Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs), tuple(background)), limits
+    pace, joints = draw(st.sampled_from([0.0, 1.0, 9.0])), draw(st.frozensets(numbers, max_size=SHORT))
+    now = Situation(SHORT_CUTS, on_disk, tuple(waiting), tuple(at), tuple(runs), tuple(background))
+    return replace(now, pace=pace, joints=joints), limits
 
 
 def after(now, actions):
@@ -360,9 +403,9 @@ def after(now, actions):
     runs = {run.run: run for run in now.runs}
     for action in actions:
         match action:
-            case Start(segment):
+            case Start(segment, until):
                 number = max(runs, default=0) + 100
-                runs[number] = RunState(number, segment, len(now.cuts) - 1)
+                runs[number] = RunState(number, segment, len(now.cuts) - 1 if until is None else until)
             case Stop(number):
                 del runs[number]
             case Hold(number):
@@ -373,8 +416,9 @@ def after(now, actions):
 
 
 def maker(runs, segment):
-    """Return the run that makes a segment soon, the nearest one."""
+    """Return the nearest run that makes a segment soon, or makes the segment before as its last."""
     near = [run for run in runs if run.next <= segment <= min(run.next + REACH, run.last)]
+    near = near or [run for run in runs if run.next == run.last == segment - 1]
     return max(near, key=lambda run: run.next, default=None)
 
 
@@ -522,7 +566,7 @@ class Playback:
     def __init__(self, *places, limits=LIMITS):
         self.limits = limits
         self.places = list(places)
-        self.now = situation()
+        self.now = situation(pace=9.0, joints=range(0, SEGMENTS, 3))
         self.time = 0.0
         self.starts = []
         self.stops = []

@@ -236,7 +236,7 @@ def test_decode_times_of_even_frames_are_left_alone_but_for_the_first_of_a_film(
 
 
 def test_a_run_begins_to_decode_late_where_frames_are_shown_for_longer_than_before():
-    # Half a frame's time each up to a second, then a frame's time each, in 1/30,000 s.
+    # Half a frame's time each up to a second, where a segment begins; then a frame's time each, in 1/30,000 s.
     ticks = array("q", [*range(0, 30_000, 500), *range(30_000, 120_000, 1000)])
     shown = with_video(FILM, frame_times=ticks, end=Fraction(4))
 
@@ -244,8 +244,8 @@ def test_a_run_begins_to_decode_late_where_frames_are_shown_for_longer_than_befo
         n: "-bsf:v" in plan(shown, "video-180p", n).argv for n in range(1, shown.cuts("video-180p").last_of_track + 1)
     }
 
-    assert shown.cuts("video-180p").times[1] == 1
-    assert late == {n: n == 1 for n in late}
+    assert shown.cuts("video-180p").times[2] == 1
+    assert late == {n: n == 2 for n in late}
 
 
 # Where it reads from

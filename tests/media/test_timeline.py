@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hls_sessions.media import AudioTrack, Media, VideoCopy, VideoTrack, timeline
+from hls_sessions.media.timeline import RAMP
 
 AAC = Fraction(1024, 48_000)
 """Seconds in one AAC frame at 48 kHz."""
@@ -58,30 +59,30 @@ def seconds(cuts) -> list[float]:
 # The ramp and the even steps after it
 
 
-def test_the_first_two_segments_last_one_second_and_the_others_two():
-    assert seconds(timeline(film(steady("25", 9))).video) == [0, 1, 2, 4, 6, 8, 9]
+def test_the_first_segments_last_half_a_second_each_then_one_and_the_others_two():
+    assert seconds(timeline(film(steady("24", 9))).video) == [0, 0.5, 1, 2, 4, 6, 8, 9]
 
 
 def test_longer_segments_keep_the_short_beginning():
-    cuts = timeline(film(steady("25", 16)), Fraction(6)).video
+    cuts = timeline(film(steady("24", 16)), Fraction(6)).video
 
-    assert seconds(cuts) == [0, 1, 2, 8, 14, 16]
+    assert seconds(cuts) == [0, 0.5, 1, 2, 8, 14, 16]
 
 
-def test_segments_of_one_second_have_no_ramp():
-    assert seconds(timeline(film(steady("25", 4)), Fraction(1)).video) == [0, 1, 2, 3, 4]
+def test_no_segment_of_the_ramp_is_longer_than_the_others():
+    assert seconds(timeline(film(steady("24", 4)), Fraction(1)).video) == [0, 0.5, 1, 2, 3, 4]
 
 
 def test_a_file_that_begins_later_on_its_own_clock_is_cut_the_same_from_there():
-    cuts = timeline(film(steady("25", 5, start=Fraction(100)))).video
+    cuts = timeline(film(steady("24", 5, start=Fraction(100)))).video
 
-    assert seconds(cuts) == [100, 101, 102, 104, 105]
+    assert seconds(cuts) == [100, 100.5, 101, 102, 104, 105]
 
 
 def test_audio_alone_is_cut_at_the_same_steps():
     (cuts,) = timeline(film(None, audio_track(end=Fraction(5)))).audio
 
-    assert [float(time) for time in cuts.times] == pytest.approx([0, 1, 2, 4, 5], abs=float(AAC))
+    assert [float(time) for time in cuts.times] == pytest.approx([0, 0.5, 1, 2, 4, 5], abs=float(AAC))
 
 
 # Boundaries are real frames
@@ -105,7 +106,7 @@ def test_boundaries_are_the_frames_nearest_to_the_wanted_grid(rate):
 
     cuts = timeline(film(video)).video
 
-    wanted = [0, 1, 2, 4, 6, 8, 10, 12, 14, 16, 18]
+    wanted = [0, Fraction(1, 2), 1, 2, 4, 6, 8, 10, 12, 14, 16, 18]
     nearest = [min(video.frame_times, key=lambda tick: abs(tick * video.time_base - time)) for time in wanted]
     assert cuts.times[:-1] == tuple(tick * video.time_base for tick in nearest)
 
@@ -113,7 +114,7 @@ def test_boundaries_are_the_frames_nearest_to_the_wanted_grid(rate):
 def test_boundaries_are_exact_in_the_ticks_of_the_file():
     cuts = timeline(film(steady("30000/1001", 5))).video
 
-    assert cuts.times[1:3] == (Fraction(1001, 1000), Fraction(2002, 1000))
+    assert cuts.times[2:4] == (Fraction(1001, 1000), Fraction(2002, 1000))
     assert all(isinstance(time, Fraction) for time in cuts.times)
 
 
@@ -121,7 +122,7 @@ def test_irregular_frames_are_cut_at_the_ones_nearest_to_the_grid():
     hundredths = Fraction(1, 100)
     video = video_track([0, 30, 95, 130, 190, 380, 395, 420, 590, 640], hundredths)
 
-    assert seconds(timeline(film(video)).video) == [0, 0.95, 1.9, 3.95, 5.9, 6.9]
+    assert seconds(timeline(film(video)).video) == [0, 0.3, 0.95, 1.9, 3.95, 5.9, 6.9]
 
 
 def test_a_frame_that_is_shown_for_long_makes_one_long_segment():
@@ -156,8 +157,8 @@ def test_a_film_shorter_than_its_first_segment_is_one_segment():
 
 
 def test_a_last_piece_that_is_not_worth_a_request_joins_the_one_before_it():
-    assert seconds(timeline(film(steady("25", 4.36))).video) == [0, 1, 2, 4.36]
-    assert seconds(timeline(film(steady("25", 4.40))).video) == [0, 1, 2, 4, 4.40]
+    assert seconds(timeline(film(steady("50", 4.36))).video) == [0, 0.5, 1, 2, 4.36]
+    assert seconds(timeline(film(steady("50", 4.40))).video) == [0, 0.5, 1, 2, 4, 4.40]
 
 
 @pytest.mark.parametrize(("shortest", "ticks"), [(1, 0.25), (2, 0.25), (4, 1.25), (10, 4.25)])
@@ -196,11 +197,11 @@ def test_the_time_before_late_audio_is_cut_like_the_rest_and_the_audio_begins_a_
     cut = timeline(film(steady("25", 20), audio_track(start=Fraction(7), end=Fraction(20))))
 
     (cuts,) = cut.audio
-    assert cuts.leading == 5
-    assert cuts.times[:6] == (0, 1, 2, 4, 6, 7)
+    assert cuts.leading == 6
+    assert cuts.times[:7] == (0, Fraction(1, 2), 1, 2, 4, 6, 7)
     assert cuts.start(0) == 0
-    assert cuts.first == cuts.start(5) == 7
-    assert 8 <= cuts.times[6] < 8 + AAC
+    assert cuts.first == cuts.start(6) == 7
+    assert 8 <= cuts.times[7] < 8 + AAC
     assert cuts.longest() < 2 + AAC
 
 
@@ -217,7 +218,7 @@ def test_the_first_segment_of_late_video_lasts_until_it_begins_and_audio_is_cut_
     assert cut.video.leading == 0
     assert cut.video.start(0) == 0  # its first frame is shown from the beginning on
     assert cut.video.times[:2] == (0, 4)
-    assert [int(time) for time in cut.audio[0].times[:5]] == [0, 1, 2, 4, 6]
+    assert [int(time) for time in cut.audio[0].times[:6]] == [0, 0, 1, 2, 4, 6]
 
 
 def test_audio_that_is_hardly_late_begins_with_silence():
@@ -232,8 +233,8 @@ def test_audio_that_ends_early_is_followed_by_segments_without_it_to_the_end_of_
 
     (cuts,) = cut.audio
     assert cuts.times[-1] == 20
-    assert cuts.trailing == len(cuts) - 4
-    assert list(cuts.made) == [0, 1, 2, 3]
+    assert cuts.trailing == len(cuts) - 5
+    assert list(cuts.made) == [0, 1, 2, 3, 4]
     assert cuts.end(cuts.last_of_track) >= 5
 
 
@@ -270,13 +271,13 @@ def test_video_that_ends_hardly_before_the_audio_is_cut_as_if_it_were_alone():
 def test_audio_that_outlasts_the_video_is_cut_where_the_last_frame_is_held():
     cut = timeline(film(steady("25", 5), audio_track(end=Fraction(13))))
 
-    assert [int(time) for time in cut.audio[0].times] == [0, 1, 2, 4, 5, 7, 9, 11, 13]
+    assert [int(time) for time in cut.audio[0].times] == [0, 0, 1, 2, 4, 5, 7, 9, 11, 13]
 
 
 def test_a_last_piece_of_audio_shorter_than_two_frames_joins_the_one_before():
     (cuts,) = timeline(film(None, audio_track(end=4 + 2 * AAC))).audio
 
-    assert len(cuts) == 3
+    assert len(cuts) == 4
     assert cuts.times[-1] == 4 + 2 * AAC
 
 
@@ -298,13 +299,13 @@ def test_a_segment_of_audio_says_how_many_aac_frames_it_holds():
 
 
 def test_the_segment_at_a_time_is_the_one_shown_then():
-    cuts = timeline(film(steady("25", 9))).video
+    cuts = timeline(film(steady("24", 9))).video
 
-    assert [cuts.at(time) for time in (0, 0.99, 1, 1.5, 2, 3.99, 4, 8.5)] == [0, 0, 1, 1, 2, 2, 3, 5]
+    assert [cuts.at(time) for time in (0, 0.49, 0.5, 0.99, 1, 1.5, 2, 3.99, 4, 8.5)] == [0, 0, 1, 1, 2, 2, 3, 3, 4, 6]
 
 
 def test_a_time_is_counted_from_the_beginning_of_the_presentation():
-    assert timeline(film(steady("25", 9, start=Fraction(100)))).video.at(4.5) == 3
+    assert timeline(film(steady("25", 9, start=Fraction(100)))).video.at(4.5) == 4
 
 
 def test_after_the_end_the_last_segment_is_shown():
@@ -318,11 +319,11 @@ def test_before_the_beginning_the_first_segment_is_shown():
 
 
 def test_a_reach_of_seconds_ends_at_the_last_segment_that_begins_within_it():
-    cuts = timeline(film(steady("25", 20))).video
+    cuts = timeline(film(steady("24", 20))).video
 
     assert cuts.reaching(0, 0.5) == 0
-    assert cuts.reaching(0, 5) == 3
-    assert cuts.reaching(2, 5) == 4
+    assert cuts.reaching(0, 5) == 4
+    assert cuts.reaching(3, 5) == 5
 
 
 def test_a_reach_never_goes_past_the_last_segment():
@@ -334,7 +335,7 @@ def test_a_reach_never_goes_past_the_last_segment():
 def test_only_the_last_segment_is_the_last():
     cuts = timeline(film(steady("25", 9))).video
 
-    assert [cuts.is_last(number) for number in range(len(cuts))] == [False] * 5 + [True]
+    assert [cuts.is_last(number) for number in range(len(cuts))] == [False] * 6 + [True]
 
 
 def test_a_segment_ends_where_the_next_begins():
@@ -435,7 +436,7 @@ def test_a_cut_asked_for_its_slack_early_falls_between_two_frames(video, length)
 @given(films(), lengths)
 def test_every_cut_of_audio_is_on_its_own_grid_of_aac_frames(media, length):
     for track, cuts in zip(media.audio, timeline(media, length).audio, strict=True):
-        begins = track.start if track.start - media.start > 1 else media.start
+        begins = track.start if track.start - media.start > RAMP[0] else media.start
         assert abs(cuts.first - begins) <= Fraction(1, 96_000)
         own = cuts.times[cuts.leading + 1 :]
         assert {((time - cuts.first) / AAC).denominator for time in own[:-1]} <= {1}

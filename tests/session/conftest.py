@@ -14,7 +14,7 @@ BOUND = 30
 
 @pytest.fixture
 def film(hls_clip):
-    """The path of a film of eight seconds: segments of 1, 1, 2, 2 and 2 seconds."""
+    """The path of a film of eight seconds: segments of 0.5, 0.5, 1, 2, 2 and 2 seconds."""
     return hls_clip(seconds=8, size="160x90")
 
 

@@ -63,7 +63,7 @@ def test_whole_segments_are_shown_again_and_nothing_is_made(session, change_hand
     before, made = contents(session, VIDEO), runs_of(counted)
     change_hands(session)
 
-    again = {number: session.segment(VIDEO, number, BOUND) for number in range(5)}
+    again = {number: session.segment(VIDEO, number, BOUND) for number in range(6)}
 
     assert {path.name: path.read_bytes() for path in again.values()} | {"init.mp4": before["init.mp4"]} == before
     assert runs_of(counted) == made
@@ -100,7 +100,7 @@ def test_nothing_is_seen_before_it_is_checked(session, change_hands):
     change_hands(session)
 
     assert session.published(VIDEO, 2) is None
-    assert session.info().renditions[0].published == 5
+    assert session.info().renditions[0].published == 6
 
     session.segment(VIDEO, 2, BOUND)
 
@@ -187,7 +187,7 @@ def test_an_encoder_does_not_make_segments_that_are_there_already(hls_supervisor
     made = runs_of(counted)
     change_hands(session)
 
-    for number in range(5):
+    for number in range(6):
         session.segment(VIDEO, number, BOUND)
 
     assert runs_of(counted) == made + 1
@@ -196,13 +196,13 @@ def test_an_encoder_does_not_make_segments_that_are_there_already(hls_supervisor
 @pytest.mark.parametrize("damage", [None, b"", b"WEBVTT\n\0\0\0\n"])
 def test_a_segment_of_subtitles_is_published_again_if_it_is_whole(hls_supervisor, hls_clip, change_hands, damage):
     session = hls_supervisor().open(hls_clip(seconds=4, size="160x90", container="mkv", subtitles=(TALK,)))
-    text = session.segment(TEXT, 1, BOUND).read_text()
+    text = session.segment(TEXT, 2, BOUND).read_text()
     if damage is not None:
-        session.segment(TEXT, 1, BOUND).write_bytes(damage)
+        session.segment(TEXT, 2, BOUND).write_bytes(damage)
     change_hands(session)
 
-    assert session.published(TEXT, 1) is None
-    assert session.segment(TEXT, 1, BOUND).read_text() == text
+    assert session.published(TEXT, 2) is None
+    assert session.segment(TEXT, 2, BOUND).read_text() == text
     assert "Good morning" in text
 
 

@@ -62,9 +62,9 @@ def test_the_snapshot_says_how_the_session_was(hanging, film, hls_clock):
     snapshot = session.pause()
 
     assert (snapshot.session_id, snapshot.user, snapshot.media) == (session.id, "anna", str(film))
-    assert snapshot.position == 4.0  # segments of 1, 1, 2, 2 and 2 seconds
+    assert snapshot.position == 2.0  # segments of 0.5, 0.5, 1, 2, 2 and 2 seconds
     assert [(place.rendition, place.segment) for place in snapshot.renditions] == [(VIDEO, 3), (AUDIO, 2)]
-    assert [place.time for place in snapshot.renditions] == pytest.approx([4, 2], abs=0.03)
+    assert [place.time for place in snapshot.renditions] == pytest.approx([2, 1], abs=0.03)
     assert snapshot.runs == (
         PausedRun(rendition=VIDEO, next=3, held=False),
         PausedRun(rendition=AUDIO, next=2, held=False),
@@ -256,7 +256,7 @@ def test_the_next_segments_come_as_if_nothing_had_been(hls_supervisor, film, is_
 
 def test_going_on_from_an_earlier_snapshot_goes_back(hanging, film):
     session = hanging().open(film)
-    session.ask_segment(VIDEO, 1).cancel()
+    session.ask_segment(VIDEO, 2).cancel()
     earlier = session.pause()
     session.resume()
     session.ask_segment(VIDEO, 4).cancel()
@@ -264,7 +264,7 @@ def test_going_on_from_an_earlier_snapshot_goes_back(hanging, film):
 
     session.resume(earlier)
 
-    assert earlier.renditions == (ViewerPosition(rendition=VIDEO, segment=1, time=1.0),)
+    assert earlier.renditions == (ViewerPosition(rendition=VIDEO, segment=2, time=1.0),)
     assert later.renditions[-1].segment == 4
     assert session.pause().renditions == earlier.renditions
 
@@ -390,8 +390,8 @@ def changed(snapshot, **changes):
 
 WRONG = {
     "an unknown rendition": {"renditions": [{"rendition": "video-1p", "segment": 0, "time": 0}]},
-    "a segment after the end": {"renditions": [{"rendition": VIDEO, "segment": 5, "time": 4}]},
-    "a run after the end": {"runs": [{"rendition": VIDEO, "next": 5, "held": True}]},
+    "a segment after the end": {"renditions": [{"rendition": VIDEO, "segment": 6, "time": 4}]},
+    "a run after the end": {"runs": [{"rendition": VIDEO, "next": 6, "held": True}]},
     "a position after the end": {"position": 1000},
     "a place after the end": {"renditions": [{"rendition": VIDEO, "segment": 4, "time": 1000}]},
 }
@@ -435,7 +435,7 @@ def test_if_the_film_is_cut_differently_by_now_the_times_count(hls_supervisor, f
 
     resumed = supervisor.resume(changed(snapshot, renditions=positions))
 
-    assert [(run.rendition, run.first) for run in peek(resumed).runs] == [(VIDEO, 3)]
+    assert [(run.rendition, run.first) for run in peek(resumed).runs] == [(VIDEO, 4)]
 
 
 def test_a_value_that_is_no_snapshot_is_refused_and_crashes_no_actor(hls_supervisor, film):

@@ -72,11 +72,11 @@ def test_a_segment_that_is_on_disk_is_answered_without_an_encoder(hls_supervisor
     assert runs_of(counting) == 1
 
 
-@pytest.mark.parametrize("segment", [-1, 5, 10**6, 10**300])
+@pytest.mark.parametrize("segment", [-1, 6, 10**6, 10**300])
 def test_a_segment_the_playlist_does_not_have_is_refused(hls_supervisor, film, segment):
     session = hls_supervisor().open(film)
 
-    with pytest.raises(SegmentNotFound, match=f"{VIDEO} has 5 segments; there is no segment {segment}"):
+    with pytest.raises(SegmentNotFound, match=f"{VIDEO} has 6 segments; there is no segment {segment}"):
         session.segment(VIDEO, segment, BOUND)
     with pytest.raises(SegmentNotFound):
         session.ask_segment(VIDEO, segment).get(BOUND)
@@ -217,6 +217,20 @@ def test_two_viewers_far_apart_are_served_by_two_encoders_to_the_end(hls_supervi
     assert runs_of(ffmpeg) == 2
 
 
+def test_a_viewer_who_seeks_gets_their_segment_of_an_encoder_that_ends_there_and_the_next_of_another(
+    hls_supervisor, hls_clip, is_right, until
+):
+    film = hls_clip(seconds=40, size="640x400", rate="10", gop=20, pixels="yuv420p", audio=None)
+    session = hls_supervisor(look_ahead=8).open(film)
+    for number in range(4):
+        session.segment("video-360p", number, BOUND)  # so that it is known how quick encoders are
+
+    assert is_right(session, "video-360p", 12, session.segment("video-360p", 12, BOUND))
+    until(lambda: 13 in [run.first for run in peek(session).runs])
+    assert is_right(session, "video-360p", 13, session.segment("video-360p", 13, BOUND))
+    assert peek(session).encoder_failures == 0
+
+
 def test_many_viewers_all_over_the_film_are_all_served(hls_supervisor, long_film, is_right):
     session = hls_supervisor(look_ahead=4).open(long_film)
     segments = [31, 0, 12, 5, 24, 1, 13, 30, 6, 25]
@@ -231,7 +245,7 @@ def test_many_viewers_all_over_the_film_are_all_served(hls_supervisor, long_film
 
 
 def test_an_encoder_far_ahead_of_its_viewer_is_held_until_they_come_near(hls_supervisor, long_film, paced):
-    session = hls_supervisor(ffmpeg=str(paced(1)), look_ahead=1).open(long_film)
+    session = hls_supervisor(ffmpeg=str(paced(1)), look_ahead=0.5).open(long_film)
 
     session.segment(VIDEO, 0, BOUND)
     [held] = peek(session).runs
@@ -279,14 +293,14 @@ def test_a_deleted_session_directory_is_made_again_for_its_owner_alone(hls_super
 
 def test_nothing_but_segments_is_left_of_encoders_that_have_ended(hls_supervisor, film, end_of_encoders):
     session = hls_supervisor().open(film)
-    for number in range(5):
+    for number in range(6):
         session.segment(VIDEO, number, BOUND)
     end_of_encoders()
 
     assert peek(session).runs == ()
     assert {path.name for path in (session.directory / VIDEO).iterdir()} == {
         "init.mp4",
-        *(f"{number}.m4s" for number in range(5)),
+        *(f"{number}.m4s" for number in range(6)),
     }
 
 
@@ -316,7 +330,7 @@ def test_a_film_that_was_cut_off_plays_as_far_as_it_goes(hls_supervisor, cut_off
     assert is_right(session, VIDEO, 1, session.segment(VIDEO, 1, BOUND))
     assert is_right(session, VIDEO, 2, session.segment(VIDEO, 2, BOUND))
     with pytest.raises(SegmentNotFound):
-        session.segment(VIDEO, 4, BOUND)
+        session.segment(VIDEO, 5, BOUND)
 
 
 def test_the_init_segment_is_made_where_the_film_holds_something(hls_supervisor, cut_off, tmp_path):

@@ -29,7 +29,7 @@ Longer than the film
 
 @pytest.fixture
 def film(hls_clip):
-    """The path of a film of eight seconds: segments of 1, 1, 2, 2 and 2 seconds."""
+    """The path of a film of eight seconds: segments of 0.5, 0.5, 1, 2, 2 and 2 seconds."""
     return hls_clip(seconds=8, size="160x90", container="mkv", audio=None, subtitles=(TALK, TALK))
 
 
@@ -66,9 +66,9 @@ def test_each_segment_has_the_cues_that_are_shown_while_it_plays(hls_supervisor,
     found = subtitles_of(hls_supervisor().open(film))
 
     assert all(text.startswith("WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:22500,LOCAL:00:00:00.000\n") for text in found)
-    assert ["First" in text for text in found] == [False, True, True, False, False]
-    assert ["Longer" in text for text in found] == [False, False, False, False, True]
-    assert "00:00:07.000 --> 00:00:20.000" in found[4]
+    assert ["First" in text for text in found] == [False, False, True, True, False, False]
+    assert ["Longer" in text for text in found] == [False, False, False, False, False, True]
+    assert "00:00:07.000 --> 00:00:20.000" in found[5]
 
 
 def test_a_cue_after_the_last_segment_is_in_the_last(hls_supervisor, hls_clip):
@@ -103,7 +103,7 @@ def test_info_lists_the_subtitles_and_how_many_segments_were_made(hls_supervisor
 
     [info] = [rendition for rendition in session.info().renditions if rendition.id == TEXT]
 
-    assert (info.kind, info.segments, info.published) == ("subtitles", 5, 2)
+    assert (info.kind, info.segments, info.published) == ("subtitles", 6, 2)
     assert session.info().segments_made == 2
 
 
@@ -125,7 +125,7 @@ def test_a_segment_past_the_end_is_not_found(hls_supervisor, film):
     session = hls_supervisor().open(film)
 
     with pytest.raises(SegmentNotFound):
-        session.segment(TEXT, 5, BOUND)
+        session.segment(TEXT, 6, BOUND)
     with pytest.raises(SegmentNotFound):
         session.ask_segment(TEXT, -1).get(BOUND)
     with pytest.raises(RenditionNotFound):
@@ -200,7 +200,7 @@ def test_a_session_that_crashes_comes_back_to_its_subtitles(hls_supervisor, film
 
     monkeypatch.setattr(SessionSubtitles, "read", read)
 
-    assert "First" in session.segment(TEXT, 1, BOUND).read_text()
+    assert "First" in session.segment(TEXT, 2, BOUND).read_text()
     [info] = [rendition for rendition in session.info().renditions if rendition.id == TEXT]
     assert info.published == 2
     assert runs() == 1

@@ -84,7 +84,7 @@ def test_an_encoder_killed_in_the_middle_of_a_segment_publishes_no_half_of_it(
 
 
 def test_a_held_encoder_that_is_killed_is_replaced(hls_supervisor, long_film, slow_ffmpeg, is_right):
-    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=0.5).open(long_film)
     session.segment(VIDEO, 0, BOUND)
     [run] = peek(session).runs
     assert run.held
@@ -438,7 +438,7 @@ def test_a_closed_session_leaves_no_directory_and_no_process(hanging, film, ends
 
 
 def test_closing_takes_a_held_encoder_too(hls_supervisor, long_film, slow_ffmpeg, ends):
-    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=1).open(long_film)
+    session = hls_supervisor(ffmpeg=str(slow_ffmpeg), look_ahead=0.5).open(long_film)
     session.segment(VIDEO, 0, BOUND)
     [run] = peek(session).runs
     assert run.held

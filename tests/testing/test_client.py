@@ -23,10 +23,10 @@ def test_all_of_a_session_is_played(session, hls_client):
     played = hls_client(session).play()
 
     video, audio = played.of("video-180p"), played.of("audio-0")
-    assert [each.number for each in video] == [each.number for each in audio] == [0, 1, 2, 3, 4, 5]
-    assert [each.start for each in video] == pytest.approx([0, 1, 2, 4, 6, 8])
-    assert video[3].times["video"][0] == pytest.approx(4.25)
-    assert video[3].content == session.segment("video-180p", 3).read_bytes()
+    assert [each.number for each in video] == [each.number for each in audio] == [0, 1, 2, 3, 4, 5, 6]
+    assert [each.start for each in video] == pytest.approx([0, 0.48, 1, 2, 4, 6, 8])
+    assert video[4].times["video"][0] == pytest.approx(4.25)
+    assert video[4].content == session.segment("video-180p", 4).read_bytes()
     assert audio[0].init == session.init("audio-0").read_bytes()
     assert played.findings == ()
 
@@ -35,15 +35,15 @@ def test_a_part_is_played_from_a_time_on(session, hls_client):
     played = hls_client(session).play(start=5, segments=2)
 
     assert [(each.number, each.rendition) for each in played.received] == [
-        (3, "/video-180p/index.m3u8"),
         (4, "/video-180p/index.m3u8"),
-        (3, "/audio-0/index.m3u8"),
+        (5, "/video-180p/index.m3u8"),
         (4, "/audio-0/index.m3u8"),
+        (5, "/audio-0/index.m3u8"),
     ]
 
 
 def test_behind_the_end_the_last_segment_is_played(session, hls_client):
-    assert [each.number for each in hls_client(session).play(start=1000).of("video-180p")] == [5]
+    assert [each.number for each in hls_client(session).play(start=1000).of("video-180p")] == [6]
 
 
 def test_a_daemon_is_played_over_http(hls_daemon, hls_fake_ffmpeg, hls_client, film):
@@ -76,7 +76,7 @@ def test_a_hole_is_named_and_may_be_allowed(hls_supervisor, hls_fake_ffmpeg, hls
     assert [finding.rule for finding in caught.value.findings] == ["gap"]
 
     played = hls_client(session).play(allow={"gap"})
-    assert [each.number for each in played.received] == [0, 1, 3]
+    assert [each.number for each in played.received] == [0, 1, 3, 4]
     assert [finding.rule for finding in played.findings] == ["gap"]
 
 
@@ -88,12 +88,12 @@ def test_a_session_that_has_ended_is_a_fault(session, hls_client):
 
 
 def test_a_segment_in_anothers_place_is_a_fault(session, hls_client):
-    for number in range(6):
+    for number in range(7):
         session.segment("video-180p", number)
-    one, other = (session.segment("video-180p", number) for number in (3, 4))
+    one, other = (session.segment("video-180p", number) for number in (4, 5))
     other.write_bytes(one.read_bytes())
 
-    with pytest.raises(Faulty, match="The video of segment 4 repeats what was before it"):
+    with pytest.raises(Faulty, match="The video of segment 5 repeats what was before it"):
         hls_client(session).play(start=4, segments=2)
 
 
@@ -109,4 +109,4 @@ def test_a_crash_between_two_segments_is_not_noticed(hls_supervisor, hls_fake_ff
     fake = hls_fake_ffmpeg(FakeRun(crash_after=2), FakeRun())
     session = hls_supervisor(ffmpeg=fake, copy_streams=False).open(film)
 
-    assert len(hls_client(session).play().of("video-180p")) == 6
+    assert len(hls_client(session).play().of("video-180p")) == 7

@@ -103,7 +103,7 @@ def test_knowing_a_session_id_is_enough_to_read_the_subtitles_of_its_film(guarde
     film = hls_clip(size="160x90", container="mkv", audio=None, subtitles=(TALK,))
     session = guarded.http.post("/sessions", json={"media": film.name}, headers=TOKEN).json()
 
-    text = guarded.http.get(f"/sessions/{session['session_id']}/subtitles-0/0.vtt")
+    text = guarded.http.get(f"/sessions/{session['session_id']}/subtitles-0/1.vtt")
 
     assert (text.status_code, "First" in text.text) == (200, True)
 

@@ -21,7 +21,7 @@ def test_a_pause_is_answered_with_a_snapshot(http, session, film):
 
     assert (snapshot["session_id"], snapshot["media"]) == (session["session_id"], str(film))
     assert snapshot["position"] == 1.5
-    assert snapshot["renditions"] == [{"rendition": "video-90p", "segment": 2, "time": 2.0}]
+    assert snapshot["renditions"] == [{"rendition": "video-90p", "segment": 2, "time": 1.0}]
     assert snapshot["settings"] == {"segment_length": 2.0, "idle_timeout": 1800.0}
     assert {"version", "user", "taken_at", "runs"} <= snapshot.keys()
     assert http.get(base).json()["state"] == "paused"

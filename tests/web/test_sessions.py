@@ -94,6 +94,15 @@ def test_the_history_of_a_session_can_be_read_after_its_end_too(http, session):
     assert http.get("/sessions/x/history").status_code == 404
 
 
+def test_a_session_is_prepared_if_it_is_wanted_so(http, film, until):
+    def made(prepare):
+        session = http.post("/sessions", json={"media": film.name, "prepare": prepare}).json()["session_id"]
+        return lambda: http.get(f"/sessions/{session}/made?rendition=video-90p").json()
+
+    until(made(True))
+    assert made(False)() == []
+
+
 def test_a_session_may_have_an_idle_timeout_of_its_own(http, film):
     session = http.post("/sessions", json={"media": film.name, "idle_timeout": 7200}).json()
 

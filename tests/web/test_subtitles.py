@@ -37,7 +37,7 @@ def get(hls_supervisor, film):
 
 
 def test_subtitles_are_served_as_webvtt_that_never_changes(get):
-    waited, from_disk = get("subtitles-0/0.vtt", "subtitles-0/0.vtt")
+    waited, from_disk = get("subtitles-0/1.vtt", "subtitles-0/1.vtt")
 
     assert waited.text == from_disk.text
     assert "First" in waited.text
