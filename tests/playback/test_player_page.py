@@ -110,6 +110,18 @@ def test_the_page_asks_nothing_of_any_other_site(daemon, film, page):
     assert {address for address in asked if not address.startswith((daemon.url, "blob:", "data:"))} == set()
 
 
+def test_a_film_that_is_copied_begins_with_the_copy_though_its_bit_rate_is_high(daemon, hls_clip, page):
+    rate = ("-b:v", "9M", "-minrate", "9M", "-maxrate", "9M", "-bufsize", "9M", "-x264-params", "nal-hrd=cbr")
+    film = hls_clip(seconds=4, size="852x480", gop=50, pixels="yuv420p", audio=None, options=rate)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    page.goto(f"{daemon.url}{daemon.open(film)['player_url']}")
+    happens(page, plays(1))
+
+    assert {re.search(r"video-\w+", url)[0] for url in asked if url.endswith(".m4s")} == {"video-copy"}
+
+
 def test_a_chosen_language_is_heard_and_remembered_for_the_next_film_too(daemon, watched, page, hls_clip, film):
     choose(page, "Sound", "German")
     happens(page, "video.hls.audioTrack === 1")

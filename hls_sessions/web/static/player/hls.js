@@ -46,6 +46,11 @@ export function playWithHlsJs(Hls) {
   });
   hls.on(Hls.Events.LEVEL_UPDATED, (_, data) => { toLive.hidden = !data.details.live; });
   hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    // hls.js expects 5 Mbit/s at most of a connection that it does not know, and would begin a film that is copied with
+    // a variant that an encoder has to make first. The first segment of the copy is there at once, and tells how fast
+    // the connection is.
+    const copy = hls.levels.findIndex(({ uri }) => uri.includes("video-copy"));
+    if (copy >= 0 && hls.autoLevelEnabled && !navigator.connection?.saveData) hls.startLevel = copy;
     if (position) hint(`Going on at ${clock(position)}`);
     play();
   });
