@@ -10,6 +10,7 @@ import subprocess
 import httpx
 import pytest
 from certificate import make_certificate
+from h2.connection import H2Connection
 from httpx_sse import connect_sse
 from typer.testing import CliRunner
 from websockets.sync.client import connect
@@ -74,6 +75,35 @@ def test_more_listen_to_events_on_one_connection_than_a_browser_opens_to_a_serve
 
     assert first.response.http_version == "HTTP/2"
     assert info["subscriber_count"] == 8
+
+
+def test_a_viewer_who_gives_one_request_up_is_waited_for_no_more(hls_daemon, files, hls_clip, hls_fake_ffmpeg, until):
+    stalls = hls_fake_ffmpeg(stall_after=0)
+    daemon = hls_daemon(tls_certificate=files[0], tls_key=files[1], ffmpeg=stalls, copy_streams=False)
+    session = daemon.open(hls_clip())
+    base = f"/sessions/{session['session_id']}"
+
+    def waiting():
+        return daemon.http.get(base).json()["viewers_waiting"]
+
+    trust = ssl.create_default_context(cafile=files[0])
+    trust.set_alpn_protocols(["h2"])
+    host, _, port = daemon.url.removeprefix("https://").partition(":")
+    viewer = H2Connection()
+    viewer.initiate_connection()
+    asked = {
+        ":method": "GET",
+        ":scheme": "https",
+        ":authority": host,
+        ":path": f"{base}/{session['renditions'][0]['id']}/0.m4s",
+    }
+    viewer.send_headers(1, list(asked.items()), end_stream=True)
+    with trust.wrap_socket(socket.create_connection((host, int(port)), 30), server_hostname=host) as connection:
+        connection.sendall(viewer.data_to_send())
+        until(lambda: waiting() == 1)
+        viewer.reset_stream(1)
+        connection.sendall(viewer.data_to_send())
+        until(lambda: waiting() == 0)
 
 
 def test_a_recording_may_arrive_over_a_websocket_all_the_same(secure, trust):
