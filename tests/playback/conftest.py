@@ -98,10 +98,10 @@ def make_half(daemon, session):
         for number in numbers:
             assert daemon.http.get(f"/sessions/{session['session_id']}/video-180p/{number}.m4s").is_success
 
-    fetch(range(4, 9))
-    for number in (6, 7, 8):
+    fetch(range(5, 10))
+    for number in (7, 8, 9):
         Path(session["directory"], "video-180p", f"{number}.m4s").unlink()
-    fetch([8, 7, 6, 3, 2, 1, 0])
+    fetch([9, 8, 7, 4, 3, 2, 1, 0])
     [video, _] = daemon.http.get(f"/sessions/{session['session_id']}").json()["renditions"]
     assert video["encoder"] == "libx264"
     assert "h264_nvenc was given up" in video["given_up"][0]

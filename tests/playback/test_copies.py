@@ -174,7 +174,7 @@ def test_for_a_damaged_packet_of_audio_its_own_segment_alone_is_encoded(ffmpeg, 
     audio = next(rendition for rendition in session.info().renditions if rendition.id == "audio-0")
     assert audio.encoder == "copy"
     reason, damage = audio.given_up
-    assert reason.startswith("copy was given up at segment 2: a packet of it cannot be decoded")
+    assert reason.startswith("copy was given up at segment 3: a packet of it cannot be decoded")
     assert damage == "parts of it cannot be decoded."
     assert session.segment("video-copy", 2, timeout=60).exists()
 
