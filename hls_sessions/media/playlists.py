@@ -14,7 +14,7 @@ from hls_sessions.media.languages import language_tag
 from hls_sessions.media.thumbnails import thumbnails_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from hls_sessions.media.renditions import AudioRendition, CopiedVideo, Presentation, VideoRendition
     from hls_sessions.media.subtitles import SubtitleRendition
@@ -47,13 +47,18 @@ TELLS_WHAT_IS_HEARD = "public.accessibility.transcribes-spoken-dialog,public.acc
 """CHARACTERISTICS of subtitles for the hard of hearing (RFC 8216, 4.3.4.1)."""
 
 
-def master_playlist(presentation: Presentation) -> str:
-    """Write the master playlist: every variant, and the audio and subtitle renditions in groups."""
+def master_playlist(presentation: Presentation, variants: Collection[str] = ()) -> str:
+    """Write the master playlist: the variants, and the audio and subtitle renditions in groups.
+
+    Args:
+        presentation: a file as it is offered.
+        variants: the ids of the video renditions to offer; all of them where none is named.
+    """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
     if presentation.media.chapters:
         lines.append(SESSION_DATA)
     thumbnails = thumbnails_of(presentation.media)
-    return _text([*lines, *_variants(presentation), *([] if thumbnails is None else [thumbnails.variant()])])
+    return _text([*lines, *_variants(presentation, variants), *([] if thumbnails is None else [thumbnails.variant()])])
 
 
 def media_playlist(presentation: Presentation, rendition: str, start_at: float = 0.0) -> str:
@@ -129,7 +134,7 @@ def _key(rendition: str | None, start_at: float) -> tuple[str | None, float]:
     return rendition, 0.0 if rendition is None else start_at
 
 
-def _variants(presentation: Presentation) -> Iterator[str]:
+def _variants(presentation: Presentation, wanted: Collection[str]) -> Iterator[str]:
     yield from map(_subtitles, presentation.subtitles)
     if presentation.has_captions:
         yield _captions()
@@ -146,8 +151,9 @@ def _variants(presentation: Presentation) -> Iterator[str]:
     # A player begins with the first variant, unless it knows which it can play. So stereo comes first.
     for group, audio in groups.items() or [("", ())]:
         for video in presentation.video:
-            yield _variant(video, group, audio) + others
-            yield f"{video.id}/index.m3u8"
+            if not wanted or video.id in wanted:
+                yield _variant(video, group, audio) + others
+                yield f"{video.id}/index.m3u8"
         if not presentation.video:
             # The variant's own playlist is that of the track that is heard unasked, as in RFC 8216, 8.7.
             yield _sound_variant(group, audio) + others

@@ -17,7 +17,15 @@ from hls_sessions.errors import (
     SessionNotFound,
     Unavailable,
 )
-from hls_sessions.media import OFFSET, filler_of, first_asked, is_written, playlist, webvtt_segment
+from hls_sessions.media import (
+    OFFSET,
+    filler_of,
+    first_asked,
+    is_written,
+    master_playlist,
+    playlist,
+    webvtt_segment,
+)
 from hls_sessions.otp import CallTimeout, Crash, NoProcess, Ref, Reply, ServerExited
 from hls_sessions.segments import SegmentDirectory
 from hls_sessions.session.export import Export, Exports, select
@@ -41,7 +49,7 @@ from hls_sessions.session.messages import (
 from hls_sessions.session.state import State, Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from hls_sessions.media import CompressedText, Cue, Presentation
@@ -199,9 +207,23 @@ class Session:
         info: SessionInfo = self._soon(self.ask_resume(snapshot))
         return info
 
-    def master_playlist(self) -> str:
-        """Return the master playlist. Counts as activity; no encoder is needed for it."""
-        return str(self.playlist())
+    def master_playlist(self, variants: Collection[str] = ()) -> str:
+        """Return the master playlist. Counts as activity; no encoder is needed for it.
+
+        Args:
+            variants: the ids of the video renditions to offer; all of them where none is named. A player that
+                is offered ``video-copy`` alone begins with the copy.
+
+        Raises:
+            RenditionNotFound: there is no such video rendition.
+        """
+        if not variants:
+            return str(self.playlist())
+        offered = {video.id for video in self.presentation.video}
+        for unknown in (variant for variant in variants if variant not in offered):
+            raise RenditionNotFound(self.id, unknown)
+        self._note_activity()
+        return master_playlist(self.presentation, variants)
 
     def media_playlist(self, rendition: str) -> str:
         """Return a rendition's playlist. Counts as activity; no encoder is needed for it.

@@ -22,6 +22,7 @@ from starlette.staticfiles import NotModifiedResponse
 
 from hls_sessions.errors import MediaNotFound, SegmentImpossible, SegmentNotFound, StorageFailed, SubtitlesFailed
 from hls_sessions.live import Recording
+from hls_sessions.media import CompressedText
 from hls_sessions.web.answers import Answer, is_new, text_answer
 from hls_sessions.web.download import open_routes as of_downloads
 from hls_sessions.web.finding import found
@@ -32,7 +33,7 @@ from hls_sessions.web.threads import Threads
 from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, unless_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
@@ -73,8 +74,10 @@ READ_AT_ONCE = 4 * 1024**2
 
 
 async def master(request: Request) -> Response:
-    """Answer with the master playlist."""
-    return await _playlist(request, None)
+    """Answer with the master playlist, of all variants or of those that are named."""
+    return await _playlist(
+        request, None, [each for each in request.query_params.get("variants", "").split(",") if each]
+    )
 
 
 async def playlist(request: Request) -> Response:
@@ -138,7 +141,7 @@ async def _segment(request: Request, session: Session, rendition: str, number: i
     return response
 
 
-async def _playlist(request: Request, rendition: str | None) -> Response:
+async def _playlist(request: Request, rendition: str | None, variants: Sequence[str] = ()) -> Response:
     session = await _session(request)
     playable = session.ask_playable()
     if playable.done():
@@ -155,6 +158,8 @@ async def _playlist(request: Request, rendition: str | None) -> Response:
             raise HTTPException(400, "There is no such segment, nor soon.") from error
         except TimeoutError as error:
             raise HTTPException(503, "Nothing more has come.") from error
+    if variants and not isinstance(session, Recording):  # which has one
+        return await Threads.WRITING.run(_of_variants, request, session, variants)
     if session.has_written(rendition):
         return _written(request, session, rendition)
     return await Threads.WRITING.run(_written, request, session, rendition)
@@ -175,6 +180,10 @@ def _wanted(request: Request) -> tuple[int, int | None]:
 
 def _written(request: Request, session: Session, rendition: str | None) -> Response:
     return text_answer(request, session.playlist(rendition), PLAYLIST, PLAYLIST_HEADERS)
+
+
+def _of_variants(request: Request, session: Session, variants: Sequence[str]) -> Response:
+    return text_answer(request, CompressedText(session.master_playlist(variants)), PLAYLIST, PLAYLIST_HEADERS)
 
 
 def _head(request: Request, path: Path, content: str) -> Response:

@@ -70,7 +70,7 @@ PLAIN: Final[dict[str, Plain]] = {
     "/sessions/{session_id}/thumbnails/{number}.jpg": Plain(JPEG),
     "/sessions/{session_id}/chapters.vtt": Plain(TRACK, good=MEDIA),
     "/sessions/{session_id}/chapters.json": Plain(JSON, good=MEDIA),
-    "/sessions/{session_id}/master.m3u8": Plain(PLAYLIST, good=MEDIA),
+    "/sessions/{session_id}/master.m3u8": Plain(PLAYLIST, ("variants",), MEDIA),
     "/sessions/{session_id}/heartbeat": Plain(None, good=(204,)),
     "/sessions/{session_id}/made": Plain(JSON, ("rendition",)),
     "/sessions/{session_id}/{rendition}/index.m3u8": Plain(PLAYLIST, ("_HLS_msn", "_HLS_part"), MEDIA),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import socket
 import subprocess
@@ -121,6 +122,20 @@ def test_each_segment_names_the_next_and_the_last_names_none(http, session):
 
     assert links == [*(f'<{number}.m4s>; rel="next"' for number in range(1, 5)), None]
     assert "link" not in http.get(f"{base(session)}/video-90p/init.mp4").headers
+
+
+def test_a_master_playlist_offers_the_variants_that_are_named_alone(http, hls_clip):
+    film = hls_clip(seconds=4, size="640x480", gop=50, pixels="yuv420p")
+    playlist = http.post("/sessions", json={"media": film.name}).json()["playlist_url"]
+
+    def variants(query=""):
+        return re.findall(r"^(video-\w+)/index.m3u8", http.get(playlist + query).text, re.MULTILINE)
+
+    assert variants() == ["video-copy", "video-480p", "video-360p"]
+    assert variants("?variants=video-copy") == ["video-copy"]
+    assert variants("?variants=video-360p,video-copy,") == ["video-copy", "video-360p"]
+    assert http.get(f"{playlist}?variants=video-4k").status_code == 404
+    assert "audio-0/index.m3u8" in http.get(f"{playlist}?variants=video-copy").text
 
 
 @pytest.mark.parametrize("path", ["master.m3u8", "video-90p/index.m3u8", "video-90p/init.mp4", "video-90p/0.m4s"])
