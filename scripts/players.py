@@ -51,8 +51,11 @@ SHAKA = hatch_build.Package(
     {"package/dist/shaka-player.compiled.js": "shaka.js"},
 )
 
-SOURCES = ("plain", "copied", "encoded")
-"""The film as a file, and the sessions of daemons that copy, and that encode."""
+SOURCES = ("plain", "copied", "copy alone", "encoded")
+"""The film as a file, and the sessions of daemons that copy, with and without other variants, and that encode."""
+
+QUERY = {"copy alone": "?variants=video-copy"}
+"""What the address of the master playlist ends with."""
 
 SEEKS = (0.1, 0.5, 0.9, 0.1)
 """Where a viewer seeks, as shares of the film: forwards, and back to where they have been."""
@@ -104,11 +107,11 @@ const opened = async (media) => {
   const headers = { "Content-Type": "application/json" };
   return await (await fetch("/sessions", { method: "POST", headers, body: JSON.stringify({ media }) })).json();
 };
-window.start = async ({ player, media, file }) => {
+window.start = async ({ player, media, file, query }) => {
   const begun = performance.now(), picture = moving(0);
   const session = file ? null : await opened(media);
   const broken = new Promise((_, reject) => {
-    Promise.resolve(players[player](file ?? session.playlist_url, Boolean(file))).catch(reject);
+    Promise.resolve(players[player](file ?? session.playlist_url + query, Boolean(file))).catch(reject);
   });
   const at = await Promise.race([picture, broken]);
   return { took: (at - begun) / 1000, at: (performance.timeOrigin + at) / 1000, session: session?.session_id };
@@ -204,7 +207,10 @@ ENVIRONMENT = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "GST_DEBU
 def daemon(film: Path, scratch: Path, source: str) -> Iterator[Daemon]:
     """Run a daemon that copies what can be copied, or that encodes all."""
     own = scratch / source
-    settings = {"HLS_SESSIONS_COPY_STREAMS": str(source == "copied").lower()}
+    settings = {
+        "HLS_SESSIONS_COPY_STREAMS": str(source != "encoded").lower(),
+        "HLS_SESSIONS_SHARE_SEGMENTS": "false",  # each session is to make what it is asked for
+    }
     running = serve(own / "segments", [film.parent], "--state-dir", str(own / "state"), environment=settings)
     try:
         yield running
@@ -237,9 +243,8 @@ class Page:
     def watch(self, player: str, film: Film, source: str) -> View:
         """Start a player, and have it seek."""
         file = film.file if source == "plain" else None
-        started = self._page.evaluate(
-            "(wanted) => window.start(wanted)", {"player": player, "media": str(film.path), "file": file}
-        )
+        wanted = {"player": player, "media": str(film.path), "file": file, "query": QUERY.get(source, "")}
+        started = self._page.evaluate("(wanted) => window.start(wanted)", wanted)
         asked = [url for at, url in self._requests if at <= started["at"]]
         view = View(started["took"], segments(asked))
         try:
@@ -274,7 +279,8 @@ def watched_by_command(player: Command, film: Film, source: str) -> View:
     running = film.daemons.get(source)
     begun = time.monotonic()
     session = None if running is None else running.open(film.path)
-    said = picture_of(player, film.file if session is None else film.server(source) + session["playlist_url"])
+    address = film.file if session is None else film.server(source) + session["playlist_url"] + QUERY.get(source, "")
+    said = picture_of(player, address)
     view = View(time.monotonic() - begun, segments(said.splitlines()))
     if running is not None and session is not None:
         view.session = left(running, session["session_id"])
@@ -375,7 +381,7 @@ class Report:
 
     def print(self) -> None:
         """Print all tables."""
-        head: tuple[str, ...] = ("FIRST MOVING PICTURE", "PLAIN FILE", "COPIED", "ENCODED")
+        head: tuple[str, ...] = ("FIRST MOVING PICTURE", "PLAIN FILE", *(source.upper() for source in SOURCES[1:]))
         print_rows(head, map(self._starts, self._players))
         print()
         head = ("ENCODED", "FIRST MOVING PICTURE", "RAW HALF SECOND", "OVER IT", "RAW FIRST SEGMENT", "IF IT GOES ON")

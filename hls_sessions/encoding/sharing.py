@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from hls_sessions.ffmpeg import source_digest
 from hls_sessions.media import fingerprint
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ def content_key(presentation: Presentation, rendition: str, methods: Sequence[Me
         rendition,
         *methods,
         encoder,
-        version("hls_sessions"),
+        source_digest("ffmpeg", "ffmpeg/encoders", "ffmpeg/packaging", "media"),
     )
     return hashlib.sha256("\n".join(map(repr, identity)).encode()).hexdigest()

@@ -14,6 +14,7 @@ from hls_sessions.ffmpeg.packaging import Packaged, Packager, film_of, request_f
 from hls_sessions.ffmpeg.probing import ProbeCache, Prober
 from hls_sessions.ffmpeg.process import Exit, Process, ProcessId, boot_id
 from hls_sessions.ffmpeg.sandbox import Access, Sandbox, sandbox_here
+from hls_sessions.ffmpeg.source_digest import source_digest
 from hls_sessions.ffmpeg.subtitles import SubtitleReader
 from hls_sessions.ffmpeg.thumbnails import ThumbnailMaker
 from hls_sessions.ffmpeg.trial import Trial, best_encoder, choose_encoder, try_encoders
@@ -68,6 +69,7 @@ __all__ = [
     "plan_run",
     "request_for",
     "sandbox_here",
+    "source_digest",
     "start_up",
     "starts_lightly",
     "try_encoders",
