@@ -15,6 +15,7 @@ from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,9 +107,9 @@ def _remembered(binary: Binary, encoders: Sequence[Encoder]) -> list[Trial]:
     """Return the results of trials, which are kept where they are likely to be the same the next time.
 
     That of an encoder that worked is, because one that works no more is found out by its runs, and software takes over.
-    A card on which it failed may have been busy, or asleep, and all films would be encoded in software: it is tried at
-    each start. Where there is no card, none of its devices is there, and what is found then is kept for a while: it
-    depends on what is not looked at, such as a driver that needs no device.
+    A card on which an encoder failed that would be preferred may have been busy, or asleep. It is tried at each start,
+    or all films would be encoded by less. Where there is no card, none of its devices is there. What is found then is
+    kept for a while, because it depends on what is not looked at, such as a driver that needs no device.
     """
     named = {encoder.name: encoder for encoder in encoders}
 
@@ -116,7 +117,7 @@ def _remembered(binary: Binary, encoders: Sequence[Encoder]) -> list[Trial]:
         return [(trial.encoder.name, trial.fault, trial.confined) for trial in try_encoders(binary, encoders)]
 
     def good_for(answer: list[tuple[str, str | None, str | None]]) -> float:
-        failed = [named[name] for name, fault, _ in answer if fault is not None]
+        failed = [named[name] for name, *_ in takewhile(lambda trial: trial[1] is not None, answer)]
         return 0.0 if any(devices_there(encoder.devices) for encoder in failed) else WHILE if failed else LONGEST
 
     devices = [_node(device) for encoder in encoders for device in devices_there(encoder.devices)]

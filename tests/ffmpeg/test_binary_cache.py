@@ -225,10 +225,10 @@ def tried(monkeypatch):
     """Have trials end as is told; return how many there were."""
     trials = []
 
-    def tried(fault, *devices):
+    def tried(fault, *devices, others=()):
         monkeypatch.setattr(trial, "devices_there", lambda patterns: devices if patterns else ())
         monkeypatch.setattr(
-            trial, "try_encoders", lambda *_: trials.append(1) or [Trial(each, fault) for each in ENCODERS[:1]]
+            trial, "try_encoders", lambda *_: trials.append(1) or [*map(Trial, ENCODERS, (fault, *others))]
         )
         choose_encoder(inspect_binary(shutil.which("ffmpeg")), AUTO)
         return len(trials)
@@ -246,6 +246,10 @@ def test_an_encoder_is_tried_again_when_its_device_has_gone(tried):
 
 def test_an_encoder_that_failed_at_its_device_is_tried_at_each_start(tried):
     assert [tried("it is busy", "/dev/null"), tried("it is busy", "/dev/null")] == [1, 2]
+
+
+def test_an_encoder_that_would_not_be_chosen_need_not_work(tried):
+    assert [tried(None, "/dev/null", others=["it is busy"]), tried(None, "/dev/null")] == [1, 1]
 
 
 def test_where_there_is_no_device_none_is_tried_again_for_an_hour(tried, monkeypatch):
