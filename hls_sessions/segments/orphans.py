@@ -44,15 +44,16 @@ def remembered_directory(segments_dir: Path, name: str) -> Path | None:
     return path if _is_uuid(name) and may_be_taken(path) else None
 
 
-def shared_by(segments_dir: Path, home: Path | None) -> SegmentDirectory | None:
+def shared_by(segments_dir: Path, home: Path | None, next_home: Path | None) -> SegmentDirectory | None:
     """Return the directory of what the sessions of an earlier daemon with this state folder shared; None without one.
 
-    It is open: its files are unchecked, or gone where the machine was started since.
+    It is open: its files are unchecked, or gone where the machine was started since. ``next_home`` is the state folder
+    by which the next daemon finds it.
     """
     if home is None:
         return None
     for path in _directories(segments_dir):
-        directory = SegmentDirectory(path, home)
+        directory = SegmentDirectory(path, next_home)
         if path.name.startswith(SHARED) and directory.is_of(home):
             with suppress(StorageFailed):
                 directory.open()

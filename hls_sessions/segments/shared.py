@@ -82,7 +82,7 @@ class SharedSegments:
 
         Args:
             segments_dir: where the directories of sessions are.
-            home: the state folder, by which the next daemon finds the directory; None if there is none.
+            home: the state folder, by which a daemon finds the directory of the one before; None if there is none.
             quota: counts the bytes, and says how many may be kept.
             now: the wall clock, in seconds since the epoch.
             keep: seconds for which a segment that no session has is kept; 0 for not at all.
@@ -95,7 +95,9 @@ class SharedSegments:
         self._contents: dict[str, _Content] = {}
         self._kept = 0
         self._lock = threading.RLock()
-        self._directory = shared_by(segments_dir, home) or SegmentDirectory(new_shared_directory(segments_dir), home)
+        next_home = home if lasts else None
+        left = shared_by(segments_dir, home, next_home)
+        self._directory = left or SegmentDirectory(new_shared_directory(segments_dir), next_home)
         self._adopt()
         quota.free_kept = self.free
 

@@ -546,7 +546,7 @@ def test_a_file_that_was_read_whole_meanwhile_is_cut_for_it_as_before(start, sta
 
 
 def test_another_ffmpeg_makes_all_segments_anew(start, start_last, film, counted, state_dir):
-    first = start(ffmpeg=counted)
+    first = start(ffmpeg=counted, share_segments=False)
     session = first.open(film)
     session.segment(VIDEO, 0, BOUND)
     first.stop()

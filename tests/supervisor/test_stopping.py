@@ -22,7 +22,7 @@ def peek(session):
 @pytest.fixture
 def hanging(hls_supervisor, tmp_path):
     """Start a supervisor whose encoders never make anything."""
-    return lambda: hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)))
+    return lambda: hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)), share_segments=False)
 
 
 def test_stopping_leaves_no_process_thread_or_directory(hanging, film, hls_segments_dir):
