@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.ffmpeg import Exit
 
-FILM = Clip(seconds=60, rate="30000/1001", size="1920x1080", gop=250)
+FILM = Clip(seconds=60, rate="30000/1001", size="1920x1080", gop=60, pixels="yuv420p")
 SMALL = Clip(seconds=240, rate="25", size="640x360", gop=250)
 """A film that many can watch at once on a small machine."""
 HEAVY = Clip(
@@ -281,8 +281,8 @@ class Bench:
         return what, f"{theirs * 1000:.0f} ms", f"{mine * 1000:.0f} ms", f"{mine / theirs:.2f}"
 
     def raw(self, segment: int) -> float:
-        """Return the seconds until ffmpeg itself, started with the very same command, has finished a segment."""
-        return raw_ffmpeg.seconds_to(self.supervisor, self.film, self.rendition, segment, self.scratch)
+        """Return the seconds until ffmpeg itself, which makes this segment alone, has finished it."""
+        return raw_ffmpeg.seconds_to(self.supervisor, self.film, self.rendition, segment, self.scratch, until=segment)
 
     def first(self, session: Session) -> float:
         """Return the seconds until the first segment of a fresh session is there."""
@@ -290,12 +290,12 @@ class Bench:
 
     def seek(self, session: Session) -> float:
         """Return the seconds until a segment far ahead of the running encoder is there."""
-        self.timed(session, 0)
+        self.watch(session, 0)
         return self.timed(session, self.middle)
 
     def seek_backwards(self, session: Session) -> float:
         """Return the seconds until a segment far behind the running encoder is there."""
-        self.timed(session, self.middle)
+        self.watch(session, self.middle)
         return self.timed(session, self.middle // 2)
 
     def crash(self, session: Session) -> float:
@@ -306,6 +306,11 @@ class Bench:
         begun = time.monotonic()
         reply.get(60)
         return time.monotonic() - begun
+
+    def watch(self, session: Session, first: int) -> None:
+        """Get as many segments as show how quick an encoder is."""
+        for segment in range(first, first + 3):
+            self.timed(session, segment)
 
     def timed(self, session: Session, segment: int) -> float:
         """Return the seconds until a segment is there."""
@@ -325,7 +330,7 @@ class Bench:
                 last = cuts.reaching(first, WATCHED)
                 for segment in range(first, last + 1):
                     self.timed(session, segment)
-                while not all(run.held or run.first != first for run in session.info().runs):
+                while not all(run.held or run.first < first for run in session.info().runs):
                     time.sleep(0.02)
                 spans.append((first, cuts.reaching(last, LOOK_AHEAD)))
             own.append(session.info().encoder_seconds)

@@ -41,7 +41,7 @@ from hls_sessions.session.messages import (
     Pause,
     PauseIf,
     Peek,
-    Prepare,
+    Prepared,
     Reap,
     Resume,
     Served,
@@ -407,7 +407,7 @@ class Session:
             requests += [self._hold(GetSegment(rendition, at, background=True), for_viewer=False) for at in numbers]
         ref = self._registry.whereis(self.id)
         if ref is not None:
-            ref.cast(Prepare(tuple(requests)))
+            ref.cast(Prepared(tuple(requests)))
 
     def ask_cues(self, rendition: str) -> Reply[list[Cue]]:
         """Ask for all cues of a subtitle track, on the file's clock."""

@@ -131,8 +131,8 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
-    """Forget these requests for segments in the background if no viewer has come after a while."""
+class Prepared:
+    """Say which segments were asked for in the background for a player, which may not come. They are given up then."""
 
     requests: tuple[Reply[Path], ...]
 

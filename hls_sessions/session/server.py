@@ -49,7 +49,7 @@ from hls_sessions.session.messages import (
     GetSegment,
     Pause,
     PauseIf,
-    Prepare,
+    Prepared,
     Reconfigure,
     Resume,
     Served,
@@ -244,7 +244,7 @@ class SessionServer(BaseSessionServer):
     def handle_cast(self, message: Any) -> None:
         """Note that a segment was served from disk, and for how long segments are made before anybody asks."""
         match message:
-            case Prepare(requests):
+            case Prepared(requests):
                 self.remind(NobodyCame(requests), PREPARED_FOR)
             case Served(id_, number):
                 self._record.presence.touch()

@@ -169,7 +169,7 @@ def test_a_track_that_begins_late_plays_in_time(play, hls_clip, kind, container)
         cuts = session.presentation.cuts(rendition)
         assert judge.frames(made[rendition]) == len(judge.times(made[rendition]))
         assert judge.is_increasing(judge.times(made[rendition]))
-        assert cuts.leading == (5 if rendition.startswith(kind) and kind == "audio" else 0)
+        assert cuts.leading == (6 if rendition.startswith(kind) and kind == "audio" else 0)
         assert kind == "video" or cuts.longest() < 3
         if rendition.startswith(kind):
             own = session.init(rendition).read_bytes() + session.segment(rendition, cuts.leading).read_bytes()
