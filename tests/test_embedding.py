@@ -83,7 +83,7 @@ def test_a_film_is_played_and_nothing_is_left(name, server, film, tmp_path, surr
         process.send_signal(signal.SIGTERM)
         process.wait(BOUND)
 
-    assert len(segments) == 3
+    assert len(segments) == 4
     assert {segment.status_code for segment in segments} == {200}
     assert all(b"moof" in segment.content for segment in segments)
     assert stranger.status_code == (403 if name == "FastAPI" else 200)

@@ -59,8 +59,8 @@ LIMIT = 10.0
 WHILE = 3600.0
 """Seconds for which a trial is good that failed where there is no device."""
 
-WIDTH, HEIGHT, RATE, FRAMES = 640, 360, 10, 14
-"""The film's: no smaller than any hardware takes, long enough for a cut, and 5 MB."""
+WIDTH, HEIGHT, RATE, FRAMES = 640, 360, 10, 9
+"""The film's: no smaller than any hardware takes, long enough for a cut, and 3 MB."""
 
 
 @dataclass(frozen=True, slots=True)

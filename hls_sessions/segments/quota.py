@@ -205,7 +205,6 @@ class SessionQuota:
         """Note how many bytes were evicted. If too few, the next session is asked. Refused sessions try again."""
         self.spent = freed < asked
         self.empty = self.spent and urgent
-        self._quota.free_kept(asked)
         self._quota.enforce()
         self._quota.retry()
 

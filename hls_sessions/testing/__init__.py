@@ -6,7 +6,7 @@ from hls_sessions.testing.clips import Clip, make
 from hls_sessions.testing.daemon import Daemon, serve
 from hls_sessions.testing.doubles import failing_ffmpeg, hanging_ffmpeg, nvenc_ffmpeg, runs_of
 from hls_sessions.testing.fake_ffmpeg import FakeRun, fake_ffmpeg
-from hls_sessions.testing.leftovers import child_processes, session_directories, spare, threads
+from hls_sessions.testing.leftovers import child_processes, session_directories, shared_directories, spare, threads
 from hls_sessions.testing.seams import (
     Disk,
     actor_of,
@@ -47,6 +47,7 @@ __all__ = [
     "runs_of",
     "serve",
     "session_directories",
+    "shared_directories",
     "spare",
     "storage_that_fails",
     "threads",

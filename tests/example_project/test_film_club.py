@@ -50,7 +50,7 @@ def test_a_member_watches_a_film(ask, supervisor, film, hls_client):
     assert seat["seconds"] == pytest.approx(6, abs=0.1)
     assert ask("GET", seat["playlist"]).text.startswith("#EXTM3U")
     [session] = supervisor.sessions("anna")
-    assert [segment.number for segment in hls_client(session).play(start=3).of("video-90p")] == [2, 3]
+    assert [segment.number for segment in hls_client(session).play(start=3).of("video-90p")] == [3, 4]
 
 
 def test_a_film_that_is_not_on_the_programme_is_not_found(ask):

@@ -124,7 +124,8 @@ def test_a_candidate_that_works_is_timed():
 
     assert timed.version
     assert timed.fault is None
-    assert 0 < timed.start_up < timed.first_segment
+    assert timed.start_up > 0
+    assert timed.first_segment > 0
 
 
 CRASHED = "Error: no room for a frame"

@@ -162,7 +162,7 @@ def test_a_run_writes_parameter_sets_into_the_frames_when_there_are_several_meth
     method = replace(methods(offered.video[0])[0], in_band=several)
     subprocess.run(plan_run(binary, offered, offered.video[0], method, 0, tmp_path).argv, check=True, timeout=60)
 
-    assert [read_segment(file.read_bytes()).in_band for file in tmp_path.iterdir()] == [several] * 4
+    assert [read_segment(file.read_bytes()).in_band for file in tmp_path.iterdir()] == [several] * 5
 
 
 def samples(*files: bytes) -> list[float]:
@@ -219,4 +219,4 @@ def test_no_name_of_a_film_or_a_folder_is_read_as_anything_else(binary, hls_clip
         subprocess.run(
             plan_run(binary, offered, rendition, methods(rendition)[0], 0, into).argv, check=True, timeout=60
         )
-        assert [file.name for file in into.iterdir()] == ["0.m4s"]
+        assert {file.name for file in into.iterdir()} == {"0.m4s", "1.m4s"}

@@ -96,7 +96,7 @@ FAULTS = {
         "it makes avc1.4d401e when asked for avc1.64001e",
     ),
     "that it left out frames": (
-        'set -- $(echo "$@" | sed "s/-profile:v/-frames:v 12 -profile:v/")',
+        'set -- $(echo "$@" | sed "s/-profile:v/-frames:v 7 -profile:v/")',
         "its segment 1 is refused: it holds 2 frames instead of 4",
     ),
 }
@@ -110,7 +110,7 @@ def test_a_fault_is_told_in_a_sentence(card, before, says):
 def test_an_encoder_that_hangs_is_given_up_and_leaves_nothing(card, monkeypatch):
     monkeypatch.setattr(trial, "LIMIT", 0.2)
 
-    assert fault(card("exec sleep 3600")) == "it did not encode 14 frames within 0.2 seconds"
+    assert fault(card("exec sleep 3600")) == "it did not encode 9 frames within 0.2 seconds"
 
 
 def test_a_disk_without_room_for_the_film_is_a_fault_of_all(card, monkeypatch, tmp_path):

@@ -145,7 +145,7 @@ def test_the_session_idle_longest_makes_room_for_one_that_is_watched(disk, long_
     # Segments behind its viewer may be evicted when the idle session has none left.
     ahead = {segment for segment in segments_of(later) if segment >= 7}
 
-    watch(watched, range(20))
+    watch(watched, range(24))
 
     assert len(segments_of(idle)) < 16
     assert ahead <= segments_of(later)

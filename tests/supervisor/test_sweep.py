@@ -13,7 +13,7 @@ import pytest
 
 from hls_sessions.ffmpeg import ProcessId
 from hls_sessions.segments.directory import LEFT_FOR, SegmentDirectory
-from hls_sessions.testing import hanging_ffmpeg, session_directories
+from hls_sessions.testing import hanging_ffmpeg, session_directories, shared_directories
 
 BOUND = 30
 
@@ -22,7 +22,8 @@ import sys
 from hls_sessions import Supervisor
 
 media, segments_dir, ffmpeg = sys.argv[1:]
-with Supervisor(media=(media.rpartition("/")[0],), segments_dir=segments_dir, ffmpeg=ffmpeg) as supervisor:
+settings = {"media": (media.rpartition("/")[0],), "segments_dir": segments_dir, "ffmpeg": ffmpeg, "prepare": False}
+with Supervisor(**settings) as supervisor:
     session = supervisor.open(media, user="anna")
     session.ask_segment("video-90p", 0)
     session.segment("audio-0", 0)
@@ -44,7 +45,8 @@ def daemon(film, hls_segments_dir, tmp_path):
         name, *pids = process.stdout.readline().split()
         yield process, name, [int(pid) for pid in pids]
         process.kill()
-    shutil.rmtree(hls_segments_dir / name, ignore_errors=True)
+    for directory in (name, *shared_directories(hls_segments_dir)):
+        shutil.rmtree(hls_segments_dir / directory, ignore_errors=True)
 
 
 def test_no_encoder_and_no_packager_outlives_a_daemon_that_is_killed(daemon, ends):
@@ -126,19 +128,21 @@ def test_a_directory_left_lately_by_a_daemon_with_another_state_folder_is_kept(
     session = one.open(film)
     segment = session.segment("video-90p", 0, BOUND)
     one.stop()
-    owner = session.directory / "owner"
-    owner.write_bytes(owner.read_bytes().replace(str(ProcessId.of(os.getpid())).encode(), b"1 1"))  # its daemon is gone
+    [shared] = shared_directories(hls_segments_dir)
+    left = session.directory, hls_segments_dir / shared
+    for owner in (directory / "owner" for directory in left):  # whose daemon is gone
+        owner.write_bytes(owner.read_bytes().replace(str(ProcessId.of(os.getpid())).encode(), b"1 1"))
 
     hls_supervisor(state_dir=tmp_path / "another").stop()
-    assert (session.directory / "video-90p" / segment.name).exists()
     hls_supervisor().stop()
     assert (session.directory / "video-90p" / segment.name).exists()
+    assert shared_directories(hls_segments_dir) == {shared}
 
     long_ago = time.time() - LEFT_FOR
-    for path in (session.directory, *session.directory.iterdir()):
+    for path in (path for directory in left for path in (directory, *directory.iterdir())):
         os.utime(path, (long_ago, long_ago))
     hls_supervisor(state_dir=tmp_path / "another").stop()
-    assert session_directories(hls_segments_dir) == set()
+    assert list(hls_segments_dir.iterdir()) == []
 
 
 def test_a_directory_used_lately_by_a_daemon_of_another_container_is_kept(
