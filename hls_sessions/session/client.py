@@ -49,7 +49,7 @@ from hls_sessions.session.messages import (
 from hls_sessions.session.state import State, Who
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from hls_sessions.media import CompressedText, Cue, Presentation
@@ -83,6 +83,8 @@ class Session:
         self._registry = registry
         self._close = close
         self._directory = SegmentDirectory(spec.directory)
+        self._hinted: tuple[Reply[Path], ...] = ()
+        """The requests that the last hint has led to."""
         self._end: SessionError | None = None
         self._waiting: set[Reply[Ref]] = set()
         self._held: set[Reply[Any]] = set()
@@ -399,15 +401,42 @@ class Session:
 
     def prepare(self) -> None:
         """Have the segments made that a player is expected to ask for first, in the background, before it asks."""
-        requests = []
+        wanted: list[tuple[str, int]] = []
         for rendition in first_asked(self.presentation):
             cuts = self.presentation.cuts(rendition)
             first = cuts.at(self._spec.start_at)
-            numbers = range(first, cuts.reaching(first, PREPARED) + 1)
-            requests += [self._hold(GetSegment(rendition, at, background=True), for_viewer=False) for at in numbers]
+            wanted += [(rendition, number) for number in range(first, cuts.reaching(first, PREPARED) + 1)]
+        self._make_in_the_background(wanted)
+
+    def hint(self, at: float, renditions: Collection[str]) -> None:
+        """Note where the viewer may soon seek: the segments there are made while no viewer needs the processors.
+
+        They are given up after ten seconds, or when another hint comes. This does not wait.
+
+        Args:
+            at: the position, in seconds from the beginning.
+            renditions: the ids of the renditions that the viewer's player plays.
+
+        Raises:
+            RenditionNotFound: there is no such rendition of video or audio.
+        """
+        for rendition in renditions:
+            if rendition not in self.presentation.renditions:
+                raise RenditionNotFound(self.id, rendition)
+        for request in self._hinted:
+            request.cancel()
+        wanted = {(rendition, self.presentation.cuts(rendition).at(at)) for rendition in renditions}
+        self._hinted = self._make_in_the_background(wanted)
+
+    def _make_in_the_background(self, wanted: Iterable[tuple[str, int]]) -> tuple[Reply[Path], ...]:
+        """Ask for segments in the background, for a while; return the requests."""
+        requests = tuple(
+            self._hold(GetSegment(rendition, number, background=True), for_viewer=False) for rendition, number in wanted
+        )
         ref = self._registry.whereis(self.id)
         if ref is not None:
-            ref.cast(Prepared(tuple(requests)))
+            ref.cast(Prepared(requests))
+        return requests
 
     def ask_cues(self, rendition: str) -> Reply[list[Cue]]:
         """Ask for all cues of a subtitle track, on the file's clock."""

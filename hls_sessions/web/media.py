@@ -30,7 +30,7 @@ from hls_sessions.web.handover import HEADER, address_for_proxy
 from hls_sessions.web.pictures import PLAYLIST
 from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
-from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, unless_left
+from hls_sessions.web.waiting import CLIENT_LEFT, SOON, number_in, seconds_in, unless_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +90,15 @@ async def made(request: Request) -> Response:
     session = await _session(request)
     stretches = await Threads.WRITING.run(session.made, request.query_params.get("rendition", ""))
     return Answer(stretches, headers={"Cache-Control": "no-store"})
+
+
+async def hint(request: Request) -> Response:
+    """Note where the viewer may soon seek, as when the pointer rests on the seek bar."""
+    session, query = await _session(request), request.query_params
+    at, renditions = seconds_in(query.get("at", "")), [each for each in query.get("renditions", "").split(",") if each]
+    if not isinstance(session, Recording):  # where all is copied, or is made as it comes
+        session.hint(at, renditions)
+    return Response(status_code=204)
 
 
 async def init(request: Request) -> Response:
@@ -338,6 +347,7 @@ open_routes = [
     Route("/sessions/{session_id}/{rendition}/{segment}.{part}.m4s", partial_segment),
     Route("/sessions/{session_id}/{rendition}/{segment}.m4s", segment),
     Route("/sessions/{session_id}/master.m3u8", master),
+    Route("/sessions/{session_id}/hint", hint, methods=["POST"]),
     *of_pictures,  # before the rest, because thumbnails would be a rendition else
     Route("/sessions/{session_id}/{rendition}/index.m3u8", playlist),
     Route("/sessions/{session_id}/{rendition}/{segment}.vtt", segment),

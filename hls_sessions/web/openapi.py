@@ -72,6 +72,7 @@ PLAIN: Final[dict[str, Plain]] = {
     "/sessions/{session_id}/chapters.json": Plain(JSON, good=MEDIA),
     "/sessions/{session_id}/master.m3u8": Plain(PLAYLIST, ("variants",), MEDIA),
     "/sessions/{session_id}/heartbeat": Plain(None, good=(204,)),
+    "/sessions/{session_id}/hint": Plain(None, ("at", "renditions"), (204,)),
     "/sessions/{session_id}/made": Plain(JSON, ("rendition",)),
     "/sessions/{session_id}/{rendition}/index.m3u8": Plain(PLAYLIST, ("_HLS_msn", "_HLS_part"), MEDIA),
     "/sessions/{session_id}/{rendition}/init.mp4": Plain(VIDEO, good=(200, 206, 304)),

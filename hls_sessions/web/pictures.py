@@ -5,7 +5,6 @@ A caller that knows the id of a session may see them. Looking at pictures does n
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
@@ -15,7 +14,7 @@ from starlette.routing import Route
 from hls_sessions.live import Recording
 from hls_sessions.media import THUMBNAILS, chapter_list, chapter_track, thumbnails_of
 from hls_sessions.web.finding import found
-from hls_sessions.web.waiting import CLIENT_LEFT, number_in, unless_left
+from hls_sessions.web.waiting import CLIENT_LEFT, number_in, seconds_in, unless_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,12 +34,7 @@ HEADERS = {"Cache-Control": "private, max-age=3600"}
 
 async def thumbnail(request: Request) -> Response:
     """Answer with the picture at a position: a JPEG of the keyframe before it."""
-    try:
-        at = float(request.query_params.get("at", "0"))
-    except ValueError as error:
-        raise HTTPException(400, "at is a number of seconds from the beginning.") from error
-    if not isfinite(at):
-        raise HTTPException(400, "at is a number of seconds from the beginning.")
+    at = seconds_in(request.query_params.get("at", "0"))
     return await _pictures(request, lambda thumbnails: thumbnails.at(at))
 
 

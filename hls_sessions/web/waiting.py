@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import isfinite, nan
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.exceptions import HTTPException
@@ -57,6 +58,21 @@ async def unless_left(request: Request, wanted: Awaitable[T]) -> T | None:
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def seconds_in(text: str) -> float:
+    """Return the position that a query names, in seconds.
+
+    Raises:
+        HTTPException: it names none.
+    """
+    try:
+        at = float(text)
+    except ValueError:
+        at = nan
+    if not isfinite(at):
+        raise HTTPException(400, "at is a number of seconds from the beginning.")
+    return at
 
 
 def number_in(text: str) -> int:

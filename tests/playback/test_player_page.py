@@ -227,6 +227,16 @@ def test_the_seek_bar_shows_a_picture_and_the_chapter_of_where_the_pointer_is(wa
     assert real(page.complaints) == []
 
 
+def test_where_the_pointer_rests_on_the_seek_bar_is_made_before_the_viewer_seeks(daemon, watched, page, until):
+    bar = page.locator("media-time-range").bounding_box()
+
+    page.mouse.move(bar["x"] + bar["width"] * 0.75, bar["y"] + bar["height"] / 2)
+
+    address = f"/sessions/{watched['session_id']}/made?rendition=video-copy"
+    until(lambda: any(first <= 16 <= last for first, last in daemon.http.get(address).json()))
+    assert page.evaluate("video.currentTime") < 20
+
+
 def test_the_seek_bar_shows_what_the_server_has_made(watched, page):
     choose(page, "Quality", "Original (144p)")
     happens(

@@ -1,9 +1,10 @@
-"""The first segments of a session, made before a player asks."""
+"""Segments that are made before a player asks: the first ones, and those where it may seek."""
 
 from __future__ import annotations
 
 import pytest
 
+from hls_sessions.errors import RenditionNotFound
 from hls_sessions.media import first_asked
 from hls_sessions.testing import hanging_ffmpeg, runs_of
 
@@ -20,7 +21,9 @@ def stuck(hls_supervisor, tmp_path, hls_clock):
     """Start a supervisor whose encoders never make anything, and whose sessions are prepared."""
 
     def stuck(**settings):
-        return hls_supervisor(ffmpeg=str(hanging_ffmpeg(tmp_path)), clock=hls_clock, prepare=True, **settings)
+        return hls_supervisor(
+            **{"ffmpeg": str(hanging_ffmpeg(tmp_path)), "clock": hls_clock, "prepare": True} | settings
+        )
 
     return stuck
 
@@ -103,3 +106,49 @@ def test_the_first_variant_is_the_best_that_hls_js_expects_to_load(hls_superviso
     assert [video.id for video in large.video][:2] == ["video-1080p", "video-720p"]
     assert first_asked(large) == ("video-720p", "audio-0")
     assert large.video[0].peak > 5_000_000 >= large.video[1].peak + large.audio[0].peak
+
+
+def test_a_hint_has_the_segment_made_where_the_viewer_may_seek(hls_supervisor, long_film, until):
+    session = hls_supervisor().open(long_film)
+    cuts = session.presentation.cuts(VIDEO)
+
+    session.hint(40, [VIDEO])
+
+    until(lambda: session.published(VIDEO, cuts.at(40)))
+    until(lambda: not peek(session).runs)
+
+
+def test_the_last_hint_counts(stuck, long_film):
+    session = stuck(prepare=False).open(long_film)
+
+    for at in (20, 40):
+        session.hint(at, [VIDEO])
+        peek(session)
+
+    [run] = peek(session).runs
+    assert run.first == session.presentation.cuts(VIDEO).at(40)
+
+
+def test_a_hint_is_forgotten_after_a_while(stuck, long_film, hls_clock, until):
+    session = stuck(prepare=False).open(long_film)
+    session.hint(40, [VIDEO])
+    until(lambda: peek(session).runs)
+
+    hls_clock.advance(11)
+
+    until(lambda: not peek(session).runs)
+
+
+def test_a_hint_takes_nothing_from_a_viewer_who_waits(stuck, long_film):
+    session = stuck(prepare=False).open(long_film)
+    waiting = session.ask_segment(VIDEO, 0)
+
+    session.hint(40, [VIDEO])
+
+    assert [run.first for run in peek(session).runs] == [0]
+    waiting.cancel()
+
+
+def test_a_hint_of_a_rendition_that_is_not_there_is_refused(hls_supervisor, long_film):
+    with pytest.raises(RenditionNotFound):
+        hls_supervisor().open(long_film).hint(40, ["video-4k"])

@@ -1,6 +1,7 @@
 // The player: hls.js where Media Source Extensions are there, the browser's own player else.
 // ?player=native or ?player=hls.js asks for one of them.
 
+import { foreseeSeeks } from "./foresee.js";
 import { playWithHlsJs } from "./hls.js";
 import { listenToKeys } from "./keys.js";
 import { live } from "./life.js";
@@ -34,6 +35,7 @@ function begin() {
   live();
   listenToKeys();
   showWhatIsMade();
+  foreseeSeeks();
   offerStatistics();
   keepSubtitlesInSight();
 }
