@@ -63,6 +63,8 @@ class _Content:
 
     files: dict[int, _File] = field(default_factory=dict)
     init: bytes | None = None
+    sessions: set[str] = field(default_factory=set)
+    """The sessions that play it, whose players have the init segment."""
 
 
 class SharedSegments:
@@ -110,8 +112,11 @@ class SharedSegments:
         else:
             self._directory.destroy()
 
+    @shielded
     def share(self, key: str, session_id: str) -> Share:
         """Return the part that a session has in a content."""
+        with self._lock:
+            self._contents.setdefault(key, _Content()).sessions.add(session_id)
         return Share(self, key, session_id)
 
     @property
@@ -151,7 +156,8 @@ class SharedSegments:
                 if not self.keep or file.used < outdated:
                     self._delete(key, number)
             self._free_what_exceeds()
-            for key in [key for key, content in self._contents.items() if not content.files]:
+            # A content that is played is kept though it has no segment, because all that follow need its init segment.
+            for key in [key for key, each in self._contents.items() if not each.files and not each.sessions]:
                 self._directory.forget(key)
                 del self._contents[key]
 
@@ -266,6 +272,7 @@ class SharedSegments:
         with self._lock:
             for key, content in list(self._contents.items()):
                 self.release(key, session_id, [n for n, file in content.files.items() if session_id in file.users])
+                content.sessions.discard(session_id)
 
     # ---- within
 
