@@ -96,6 +96,8 @@ class SharedSegments:
         self._now = now
         self._contents: dict[str, _Content] = {}
         self._kept = 0
+        self.cannot_link = False
+        """Whether the last segment that was to be shared could not be linked."""
         self._lock = threading.RLock()
         self._directory = shared_by(segments_dir, home) or SegmentDirectory(new_shared_directory(segments_dir), home)
         self._adopt()
@@ -204,7 +206,9 @@ class SharedSegments:
                     return False  # two sessions have made it at the same time
                 self._use(known, session_id)
                 return True
+            self.cannot_link = True
             self._directory.link(self._directory.segment(key, number), file)
+            self.cannot_link = False
             content.files[number] = _File(size, self._now(), users={session_id})
             self.quota.shared(size)
             return True
@@ -344,6 +348,11 @@ class Share:
         """The segments that could not be linked, which this session makes itself."""
         self.is_over = False
         """Whether the session shares no more, because its init segment is another one."""
+
+    @property
+    def works(self) -> bool:
+        """Whether other sessions can take what this one makes, and this one what they make."""
+        return not self.is_over and not self._shared.cannot_link
 
     @property
     def numbers(self) -> Collection[int]:
