@@ -89,11 +89,16 @@ class CommonRuns:
     # ---- for one session's rendition
 
     @shielded
-    def others(self, key: str, session_id: str, *, waits: bool) -> tuple[RunState, ...]:
-        """Return the runs of other sessions that go, and note whether a viewer of this one waits."""
+    def note(self, key: str, session_id: str, *, waits: bool) -> None:
+        """Note whether a viewer of a session waits, so that the session hears OthersChanged."""
         with self._lock:
             if (member := self._member(key, session_id)) is not None:
                 member.waits = waits
+
+    @shielded
+    def others(self, key: str, session_id: str) -> tuple[RunState, ...]:
+        """Return the runs of other sessions that go."""
+        with self._lock:
             return tuple(replace(run, run=NO_NUMBER) for other in self._others(key, session_id) for run in other.going)
 
     @shielded
@@ -158,9 +163,17 @@ class SessionRuns:
         self._key = key
         self._session_id = session_id
 
-    def others(self, *, waits: bool) -> tuple[RunState, ...]:
-        """Return the runs of other sessions that go. ``waits`` says whether a viewer of this one waits."""
-        return self._all.others(self._key, self._session_id, waits=waits)
+    def note(self, *, waits: bool) -> None:
+        """Note whether a viewer of this session waits.
+
+        It must be noted before the session looks whether another has made the segment, or it would miss one that is
+        made at that moment.
+        """
+        self._all.note(self._key, self._session_id, waits=waits)
+
+    def others(self) -> tuple[RunState, ...]:
+        """Return the runs of other sessions that go."""
+        return self._all.others(self._key, self._session_id)
 
     def may_start(self, segment: int) -> bool:
         """Whether a run is to be started for a segment. If so, no other session starts one until ``announce``."""

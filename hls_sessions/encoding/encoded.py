@@ -205,6 +205,8 @@ class Encoded:
 
     def _situation(self) -> Situation:
         cuts, viewers, failures = self._output.cuts, self._output.viewers, self.failures
+        # Before the segments are read, because a run of another session is at the next one when it has made one.
+        others = self._session_runs.others() if self._output.cache.is_shared else ()
         waiting = [segment for segment in viewers.waiting if segment in cuts.made and not self._is_copied(segment)]
         filled = set(range(len(cuts))) - set(cuts.made)
         settled = {*self._output.cache.available, *self._output.impossible, *failures.given_up, *filled}
@@ -222,7 +224,7 @@ class Encoded:
             background=[number for number in viewers.background if number in cuts.made],
             runs=tuple(run.state for run in self.runs.going),
             any_will_do=self._output.waits_for_any,
-            others=self._session_runs.others(waits=viewers.has_callers),
+            others=others,
             pace=self.runs.pace,
             joints=self._joints(waiting),
         )
@@ -251,11 +253,13 @@ class Encoded:
         return refused
 
     def _announce(self) -> None:
-        self._session_runs.announce([run.state for run in self.runs.going])
+        """Tell other sessions of the runs whose segments they can take."""
+        runs = [run.state for run in self.runs.going if run.is_sound] if self._output.cache.is_shared else []
+        self._session_runs.announce(runs)
 
     def _start(self, claim: Start) -> EncoderRun | None:
         """Start a run; None when another session is starting one for the same segment, or it could not be started."""
-        if not self._session_runs.may_start(claim.segment):
+        if self._output.cache.is_shared and not self._session_runs.may_start(claim.segment):
             self._output.settle(claim)
             return None
         run = self._start_process(claim)
@@ -322,6 +326,7 @@ class Encoded:
         self.runs.published(run, number, self._output.cuts)
         self.failures.made(number)
         self._output.setbacks.over()
+        self._announce()  # first, because those that are told of the segment see which one the run makes next
         self._output.published(number)
         return True
 

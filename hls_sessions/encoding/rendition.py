@@ -215,6 +215,7 @@ class SessionRendition:
             StorageFailed: nothing can be written.
         """
         self.viewers.forget_the_gone()
+        self._runs_of_all.note(waits=self.viewers.has_callers)
         self._output.take_over()
         self._refuse_what_never_fits()
         while True:

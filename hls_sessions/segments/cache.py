@@ -115,6 +115,11 @@ class SegmentCache:
         return {*self._sizes, *self._share.numbers} if self._share else self._sizes.keys()
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other sessions can take what is published here, and this one what they publish."""
+        return self._share is not None and self._share.works
+
+    @property
     def init(self) -> Path:
         """The path of the init segment, once it is published."""
         return self._directory.init(self._rendition.id)

@@ -63,6 +63,8 @@ class _Content:
 
     files: dict[int, _File] = field(default_factory=dict)
     init: bytes | None = None
+    sessions: set[str] = field(default_factory=set)
+    """The sessions that play it, whose players have the init segment."""
 
 
 class SharedSegments:
@@ -94,6 +96,8 @@ class SharedSegments:
         self._now = now
         self._contents: dict[str, _Content] = {}
         self._kept = 0
+        self.cannot_link = False
+        """Whether the last segment that was to be shared could not be linked."""
         self._lock = threading.RLock()
         next_home = home if lasts else None
         left = shared_by(segments_dir, home, next_home)
@@ -112,8 +116,11 @@ class SharedSegments:
         else:
             self._directory.destroy()
 
+    @shielded
     def share(self, key: str, session_id: str) -> Share:
         """Return the part that a session has in a content."""
+        with self._lock:
+            self._contents.setdefault(key, _Content()).sessions.add(session_id)
         return Share(self, key, session_id)
 
     @property
@@ -153,7 +160,8 @@ class SharedSegments:
                 if not self.keep or file.used < outdated:
                     self._delete(key, number)
             self._free_what_exceeds()
-            for key in [key for key, content in self._contents.items() if not content.files]:
+            # A content that is played is kept though it has no segment, because all that follow need its init segment.
+            for key in [key for key, each in self._contents.items() if not each.files and not each.sessions]:
                 self._directory.forget(key)
                 del self._contents[key]
 
@@ -200,7 +208,9 @@ class SharedSegments:
                     return False  # two sessions have made it at the same time
                 self._use(known, session_id)
                 return True
+            self.cannot_link = True
             self._directory.link(self._directory.segment(key, number), file)
+            self.cannot_link = False
             content.files[number] = _File(size, self._now(), users={session_id})
             self.quota.shared(size)
             return True
@@ -268,6 +278,7 @@ class SharedSegments:
         with self._lock:
             for key, content in list(self._contents.items()):
                 self.release(key, session_id, [n for n, file in content.files.items() if session_id in file.users])
+                content.sessions.discard(session_id)
 
     # ---- within
 
@@ -339,6 +350,11 @@ class Share:
         """The segments that could not be linked, which this session makes itself."""
         self.is_over = False
         """Whether the session shares no more, because its init segment is another one."""
+
+    @property
+    def works(self) -> bool:
+        """Whether other sessions can take what this one makes, and this one what they make."""
+        return not self.is_over and not self._shared.cannot_link
 
     @property
     def numbers(self) -> Collection[int]:

@@ -76,6 +76,20 @@ def test_a_content_has_one_init_segment_and_a_session_with_another_shares_nothin
     assert other.take(0, lambda *_: None) is None
 
 
+def test_a_content_that_is_played_keeps_its_init_segment_when_it_has_no_segment(place):
+    place.publish("one", 0)
+    place.shared.share(KEY, "one").release(0)
+    place.shared.free(10**9)
+    place.shared.forget_unused()
+
+    assert place.shared.share(KEY, "two").init == b"init"
+
+    place.end("one")
+    place.end("two")
+    place.shared.forget_unused()
+    assert not list(place.shared.directory.glob("*/init.mp4"))
+
+
 def test_contents_with_different_keys_share_nothing(place):
     place.publish("one", 0)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 
 import pytest
 
+from hls_sessions.encoding.output import Output
+from hls_sessions.segments import SegmentDirectory
 from hls_sessions.testing import FakeRun, counted_bytes, crash, runs_of
 
 VIDEO, AUDIO = "video-90p", "audio-0"
@@ -110,6 +113,40 @@ def test_an_encoder_that_hangs_holds_up_no_other_session(hls_supervisor, film, h
     until(lambda: hls_clock.advance(0.1) or waiting.done())
 
     assert waiting.get(BOUND).exists()
+
+
+def test_nobody_waits_for_an_encoder_whose_segments_cannot_be_linked(
+    hls_supervisor, long_film, hls_fake_ffmpeg, hls_clock, until, monkeypatch
+):
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "the file system has no hard links")
+
+    monkeypatch.setattr(SegmentDirectory, "link", refuse)
+    supervisor = hls_supervisor(ffmpeg=hls_fake_ffmpeg(FakeRun(stall_after=1), FakeRun()), clock=hls_clock)
+    first, second = supervisor.open(long_film), supervisor.open(long_film)
+    first.segment(VIDEO, 0, BOUND)
+    until(lambda: peek(first).runs)
+
+    assert second.segment(VIDEO, 1, BOUND)
+    assert peek(first).runs
+
+
+def test_a_segment_that_another_session_makes_at_the_moment_a_viewer_begins_to_wait_is_not_missed(
+    hls_supervisor, film, hls_fake_ffmpeg, hls_clock, monkeypatch
+):
+    supervisor = hls_supervisor(ffmpeg=hls_fake_ffmpeg(FakeRun(stall_after=1)), clock=hls_clock)
+    first, second = supervisor.open(film), supervisor.open(film)
+    look, moments = Output.take_over, iter([first])
+
+    def look_too_early(output):
+        look(output)
+        for session in moments:
+            assert session.segment(VIDEO, 0, BOUND)
+            assert peek(session)  # it has told others by now
+
+    monkeypatch.setattr(Output, "take_over", look_too_early)
+
+    assert second.segment(VIDEO, 0, BOUND)
 
 
 def test_the_end_of_a_session_takes_nothing_from_another(hls_supervisor, film):
