@@ -54,6 +54,8 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.StateUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CannotListen: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NodeRefused: HTTPStatus.CONFLICT,
+    errors.NodeNotFound: HTTPStatus.NOT_FOUND,
 }
 """Every error, and its status. An error class of a media server has the status of its nearest base class here."""
 
