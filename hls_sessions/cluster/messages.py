@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations at run time
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from hls_sessions.cluster.claims import UNKNOWN, Claim
 from hls_sessions.cluster.node import WIRE, Node
@@ -105,3 +106,25 @@ class Admission:
     """Sessions that are to be ended first; then the node asks again."""
     refused: tuple[str, int, int, float] | None = None
     """The facts of a CapacityExceeded."""
+
+
+Place: TypeAlias = tuple[str, int]
+"""A rendition, and the number of a segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Take:
+    """The order to a node to take a session over."""
+
+    claim: Claim
+    prepare: tuple[Place, ...] = ()
+    """Segments that are to be there before it is claimed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """How a session stands, as the asked node says."""
+
+    claim: Claim | None
+    reason: str | None = None
+    """Why the node does not serve it; None if it does."""

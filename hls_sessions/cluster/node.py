@@ -35,17 +35,14 @@ class Node:
     """Viewers that wait for a segment that is being made."""
     draining: bool = False
     """Whether it gives its sessions away, and takes no others."""
+    leaving: bool = False
+    """Whether its daemon is about to stop."""
     disk_full: bool = False
     """Whether no segment can be written."""
     unreachable: tuple[str, ...] = ()
     """Its folders of films that do not answer."""
     clock: float = 0.0
     """Its wall clock, in seconds since the epoch."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it takes sessions."""
-        return not (self.draining or self.disk_full)
 
     def may_have(self, film: str) -> bool:
         """Whether a film is in one of its folders, and these answer; a relative path may be in any of them."""

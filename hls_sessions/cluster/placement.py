@@ -45,6 +45,8 @@ def why_not(node: Node, wanted: Wanted) -> str | None:
     """Return why a session cannot go to a node, as a clause; None if it can."""
     if node.draining:
         return "it is being drained"
+    if node.leaving:
+        return "it is about to stop"
     if node.disk_full:
         return "its disk is full"
     if not node.may_have(wanted.film):

@@ -210,7 +210,8 @@ class Quota:
         """Keep to a budget, and to what is free on the disk."""
         self.budget = budget
         """The budget in force; ``reconfigure`` changes it."""
-        self._free = free
+        self.free = free
+        """Returns how many bytes may still be written to the disk; None if that is unknown."""
         self._sessions: dict[str, SessionQuota] = {}
         # The sums of all sessions are kept, because there may be hundreds, and something is written all the time.
         self._stored = self._reserved = 0
@@ -269,7 +270,7 @@ class Quota:
     @shielded
     def reserve(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> tuple[int, int]:
         """Reserve bytes for a run unless some are lacking; return how many are, in its session's budget and in all."""
-        free = self._free()
+        free = self.free()
         with self._lock:
             lacking = self._lacking(session, run, size, free, urgent=urgent)
             if not any(lacking):
@@ -285,7 +286,7 @@ class Quota:
         """
         if not self._lacking_any:
             return None
-        free = self._free()
+        free = self.free()
         with self._lock:
             if urgent and size <= session.reserved.get(run, 0):
                 return None
