@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hls_sessions import Supervisor
 from hls_sessions.cluster.directory import Directory
+from hls_sessions.cluster.locator import Welcome
 from hls_sessions.cluster.member import Member
 from hls_sessions.cluster.secret import Secret
 from hls_sessions.cluster.service import Service
@@ -25,6 +26,7 @@ class Fixed:
     """Knows one address of a directory, as long as it lasts."""
 
     cluster = CLUSTER
+    welcome = Welcome(cluster=CLUSTER, head="")
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -23,6 +23,7 @@ from uuid import uuid4
 from hls_sessions.cluster import rows
 from hls_sessions.cluster.agent import SESSIONS, NotHere
 from hls_sessions.cluster.asgi import Captured, again, answer, body_of, left
+from hls_sessions.cluster.locator import WELCOME
 from hls_sessions.cluster.messages import Limits, Opening, Take, Taken
 from hls_sessions.cluster.peers import ALIVE, Silent
 from hls_sessions.cluster.placement import Wanted, candidates
@@ -99,7 +100,9 @@ class _Left(Exception):
 class Ingress:
     """Answers every request, here or by another node."""
 
-    def __init__(self, app: App, supervisor: Supervisor, agent: Agent, peers: Peers, secret: Secret) -> None:
+    def __init__(
+        self, app: App, supervisor: Supervisor, agent: Agent, peers: Peers, secret: Secret, welcome: object
+    ) -> None:
         """Answer with an app what this node can answer."""
         self._app = app
         self._supervisor = supervisor
@@ -107,6 +110,7 @@ class Ingress:
         self._replica = agent.replica
         self._peers = peers
         self._secret = secret
+        self._welcome = welcome
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -345,6 +349,8 @@ class Ingress:
             )(scope, receive, send)
         elif path == ALIVE:
             await answer(send, 204, [], b"")
+        elif path == WELCOME:
+            await _answer_message(send, self._welcome)
         elif path.startswith(SESSIONS) and path.endswith("/take"):
             try:
                 order = read(Take, await body_of(receive))

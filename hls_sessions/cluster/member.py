@@ -40,6 +40,10 @@ class Locator(Protocol):
     def cluster(self) -> str:
         """The id of the cluster, once it has started."""
 
+    @property
+    def welcome(self) -> object:
+        """What a node that joins must know, as a message."""
+
     async def start(self, url: str, found: Callable[[str | None], None]) -> None:
         """Join or begin the cluster; call ``found`` with each new address of the directory, None while there is none.
 
@@ -75,13 +79,18 @@ class Member:
         self._url = url
         self._agent: Agent | None = None
 
+    @property
+    def link_key(self) -> bytes:
+        """The key by which all nodes sign viewing links."""
+        return self._secret.link_key
+
     def trusts(self, scope: Scope) -> bool:
         """Whether a request comes from another node."""
         return self._secret.is_in(scope["headers"])
 
     def within(self, app: App) -> App:
         """Return the app that answers for the whole cluster, around the one that answers for this daemon."""
-        return Ingress(app, self._supervisor, self.agent, self._peers, self._secret)
+        return Ingress(app, self._supervisor, self.agent, self._peers, self._secret, self._locator.welcome)
 
     async def start(self, url: str) -> None:
         """Join the cluster, before the server listens at this address.

@@ -15,13 +15,14 @@ Ray's token reveals what was set."""
 
 
 class Secret:
-    """A secret, and the two tokens that are derived from it."""
+    """A secret, and what is derived from it for each purpose."""
 
     def __init__(self, secret: str) -> None:
-        """Derive the tokens."""
+        """Derive them."""
         self._key = secret.encode()
         self.header = self._derived("http")
         self.ray_token = self._derived("ray")
+        self.link_key = self._derived("links").encode()
 
     def is_in(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
         """Whether a request brings it, by the headers of an ASGI scope."""

@@ -62,7 +62,7 @@ def create_app(
     settings = supervisor.settings
     has_tokens = token is not None or token_file is not None
     logins = app.state.logins = Logins(Tokens(token, token_file)) if has_tokens else None
-    links = app.state.links = Links(settings.state_dir)
+    links = app.state.links = Links(settings.state_dir, shared=None if cluster is None else cluster.link_key)
     are_required = has_tokens and settings.links == "required"
     app.state.required_links = links if are_required else None
     app.state.authorize = authorize

@@ -49,6 +49,10 @@ class Cluster(Protocol):
     def name(self) -> str:
         """The name of this node."""
 
+    @property
+    def link_key(self) -> bytes:
+        """The key by which all nodes sign viewing links."""
+
     def trusts(self, scope: Scope) -> bool:
         """Whether a request comes from another node, which has judged it already."""
 
