@@ -1,7 +1,7 @@
-"""What a directory has to do for a cluster of some size, on a clock that runs as fast as it can.
+"""What a cluster costs: the wait of a viewer whose node is lost, and the work of a directory.
 
-The directory is the real one, with its messages spelled as they are sent; the nodes say what real ones say. One second
-of the cluster takes so many processor seconds of the directory's one thread: from 1.0 on it cannot keep up.
+The simulated directory is the real one, with its messages spelled as they are sent; the nodes say what real ones say.
+One second of the cluster takes so many processor seconds of the directory's one thread: from 1.0 on it cannot keep up.
 """
 
 from __future__ import annotations
@@ -10,8 +10,15 @@ import argparse
 import json
 import random
 import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from hls_sessions.cluster.claims import Granted
 from hls_sessions.cluster.directory import Directory
@@ -19,6 +26,9 @@ from hls_sessions.cluster.messages import Answer, Beat, Written
 from hls_sessions.cluster.node import Node
 from hls_sessions.cluster.pace import Pace
 from hls_sessions.cluster.wire import read, spell
+from hls_sessions.testing import Clip, make
+
+SUCCESS = 200
 
 ROW = {
     "id": "7f3a2c9e-0d52-4a0f-9a53-0f2f6a1c9b77", "user": "viewer 12345", "media": "/films/a/rather/long/path/film.mkv",
@@ -100,15 +110,89 @@ def simulate(nodes: int, sessions: int, seconds: float, opens: float) -> dict[st
     }
 
 
+def lose(tries: int) -> None:
+    """Lose the owner of a session in each way, while a viewer waits for a segment that must be encoded."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    from machines import Machines, until  # noqa: PLC0415 - the tests' own
+
+    with tempfile.TemporaryDirectory() as folder:
+        films, nodes = Path(folder, "films"), Path(folder, "nodes")
+        films.mkdir()
+        nodes.mkdir()
+        film = make(Clip(seconds=600, size="640x360", gop=50, pixels="yuv422p"), films)
+        machines = Machines(films, nodes)
+        try:
+            for way in ("killed", "frozen", "cut off"):
+                took = [_lost(machines, until, film, way, number) for number in range(tries)]
+                print(f"{way:8} {_spread(took)}", flush=True)
+            print(f"{'nothing':8} {_spread([_seek(machines, film, number) for number in range(tries)])}")
+            print(f"{'ffmpeg':8} {_spread([_raw(film, number, Path(folder)) for number in range(tries)])}")
+        finally:
+            machines.close()
+
+
+def _lost(machines: Any, until: Any, film: Path, way: str, number: int) -> float:
+    """Lose an owner; return the seconds from the request for a segment, made at the same time, to the segment."""
+    viewing = machines.open("a", film.name)
+    owner = viewing.owner("a")
+    ingress = machines.others(owner)[number % 2]
+    assert viewing.get(ingress, "/video-360p/0.m4s").status_code == SUCCESS
+    node = machines.nodes[owner]
+    {"killed": node.kill, "frozen": lambda: node.signal(signal.SIGSTOP), "cut off": node.cut}[way]()
+    begun = time.monotonic()
+    answer = viewing.get(ingress, f"/video-360p/{20 + number * 3}.m4s")
+    took = time.monotonic() - begun
+    assert answer.status_code == SUCCESS, answer.text
+    {"killed": node.start, "frozen": lambda: node.signal(signal.SIGCONT), "cut off": lambda: node.cut(False)}[way]()
+    until(lambda: len(machines.seen_by(ingress)) == len(machines.nodes))
+    until(lambda: viewing.listed(ingress) == [viewing.owner(ingress)])
+    machines.ask(ingress, f"/sessions/{viewing.id}", "DELETE")
+    return took
+
+
+def _seek(machines: Any, film: Path, number: int) -> float:
+    """Return the seconds that such a segment takes when no node is lost."""
+    viewing = machines.open("a", film.name)
+    assert viewing.get("a", "/video-360p/0.m4s").status_code == SUCCESS
+    begun = time.monotonic()
+    assert viewing.get("a", f"/video-360p/{20 + number * 3}.m4s").status_code == SUCCESS
+    took = time.monotonic() - begun
+    machines.ask("a", f"/sessions/{viewing.id}", "DELETE")
+    return took
+
+
+def _raw(film: Path, number: int, folder: Path) -> float:
+    """Return the seconds that ffmpeg alone takes for two seconds of the film."""
+    begun = time.monotonic()
+    command = ["ffmpeg", "-v", "error", "-y", "-ss", f"{40 + number * 6}", "-i", str(film), "-t", "2", "-an"]
+    command += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", str(folder / "raw.mp4")]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    return time.monotonic() - begun
+
+
+def _spread(took: list[float]) -> str:
+    ordered = sorted(took)
+    return f"{len(took)} tries: median {statistics.median(took):.2f} s, least {ordered[0]:.2f}, most {ordered[-1]:.2f}"
+
+
 def main() -> None:
-    """Print the figures of clusters of some sizes, or of one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--nodes", type=int)
-    parser.add_argument("--sessions", type=int)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of the cluster")
-    parser.add_argument("--opens", type=float, default=20.0, help="sessions that are opened and claimed in a second")
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(prog="scripts/cluster", description=__doc__)
+    what = parser.add_subparsers(dest="what", required=True)
+    losing = what.add_parser("lose", help="lose the node of a viewer who waits")
+    losing.add_argument("--tries", type=int, default=50, help="of each way")
+    simulating = what.add_parser("simulate", help="run a directory on a clock that is as fast as it can be")
+    simulating.add_argument("--nodes", type=int)
+    simulating.add_argument("--sessions", type=int)
+    simulating.add_argument("--seconds", type=float, default=20.0, help="of the cluster")
+    simulating.add_argument(
+        "--opens", type=float, default=20.0, help="sessions that are opened and claimed in a second"
+    )
     given = parser.parse_args()
-    sizes = [(3, 300), (30, 3_000), (100, 10_000), (300, 30_000), (1_000, 100_000)]
+    if given.what == "lose":
+        lose(given.tries)
+        return
+    sizes = [(3, 300), (100, 10_000), (300, 30_000), (1_000, 100_000)]
     if given.nodes:
         sizes = [(given.nodes, given.sessions or 100 * given.nodes)]
     for nodes, sessions in sizes:

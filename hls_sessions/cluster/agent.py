@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from hls_sessions.cluster import rows
-from hls_sessions.cluster.claims import Claim, Granted
+from hls_sessions.cluster.claims import UNKNOWN, Claim, Granted
 from hls_sessions.cluster.messages import Beat, Place, Take, Taken, Written
 from hls_sessions.cluster.node import Node
 from hls_sessions.cluster.pace import Pace
@@ -185,6 +185,9 @@ class Agent:
         now = {row.id: row for row in await asyncio.to_thread(migration.rows)}
         for session in now.keys() - self._leaving:
             replica.opened(session)
+            if replica.claim_of(session) is None:
+                row = now[session]
+                replica.learned(Claim(session, self.name, UNKNOWN, rows.written(row), rows.viewing_of(row)))
         for session in before - now.keys() - self._leaving:
             replica.ended(session)
         told = self._to_tell(now)

@@ -206,12 +206,23 @@ class Ingress:
     async def _claim_of(self, session: str) -> Claim | None:
         """Return how a session stands. One that is not known here may have been opened just now at another node."""
         claim = self._replica.claim_of(session)
-        if claim is None and session not in self._replica.over:
-            with suppress(DirectoryGone, NodeRefused):
-                claim = await self._agent.directory.of(session)
-                if claim is not None:
-                    self._replica.learned(claim)
+        if claim is not None or session in self._replica.over:
+            return claim
+        try:
+            claim = await self._agent.directory.of(session)
+        except (DirectoryGone, NodeRefused):
+            said = await asyncio.gather(*(self._said_by(node, session) for node in self._others()))
+            claim = next(filter(None, said), None)
+        if claim is not None:
+            self._replica.learned(claim)
         return claim
+
+    async def _said_by(self, node: Node, session: str) -> Claim | None:
+        """Return how a session stands, as another node knows."""
+        with suppress(Silent, Misspelled):
+            async with self._peers.request(node.url, "GET", f"{SESSIONS}{session}") as reply:
+                return read(Taken, reply.body or b"").claim
+        return None
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, claim: Claim, rest: str, body: bytes) -> None:
         """Have a node answer: the owner, else the best of those that are left, which takes the session over.
@@ -351,6 +362,8 @@ class Ingress:
             await answer(send, 204, [], b"")
         elif path == WELCOME:
             await _answer_message(send, self._welcome)
+        elif path.startswith(SESSIONS) and scope["method"] == "GET":
+            await _answer_message(send, Taken(claim=self._replica.claim_of(path.removeprefix(SESSIONS))))
         elif path.startswith(SESSIONS) and path.endswith("/take"):
             try:
                 order = read(Take, await body_of(receive))

@@ -46,7 +46,7 @@ FIRST_DIRECTORY: Final = 120.0
 AGAIN_AFTER: Final = 5.0
 """Seconds after which Ray's program is started again when it has ended."""
 
-LOST: Final = "The node cannot be one of the cluster any more: %s"
+LOST: Final = "This node has left Ray, and joins it again: %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,17 +201,18 @@ class RayLocator:
         self, order: program.Order, found: Callable[[str | None], None], first: asyncio.Future[None]
     ) -> str | None:
         """Run Ray's program once; return why it has ended, as far as it said so."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            program.__name__,
-            json.dumps(order),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=os.environ | {program.SECRET: self._secret},
-            start_new_session=True,  # a Ctrl-C is for the daemon, which ends this in its turn
-        )
+        with (self._folder / "ray-node.log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                program.__name__,
+                json.dumps(order),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=os.environ | {program.SECRET: self._secret},
+                start_new_session=True,  # a Ctrl-C is for the daemon, which ends this in its turn
+            )
         assert self._process.stdout is not None  # noqa: S101 - opened as a pipe
         reason: str | None = None
         while line := await self._process.stdout.readline():

@@ -10,6 +10,7 @@ the decisions about sessions, and no byte of theirs.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -41,7 +42,8 @@ LOOK_INTERVAL: Final = 0.5
 START_TIMEOUT: Final = 90.0
 """Seconds that Ray may take to start on a busy machine."""
 
-CALL_TIMEOUT: Final = 10.0
+CALL_TIMEOUT: Final = 2.0
+"""Seconds that the directory has to say where it is. A call to one that is being started again may hang for ever."""
 
 STOP_TIMEOUT: Final = 10.0
 
@@ -88,13 +90,14 @@ def main() -> None:
     order: Order = json.loads(sys.argv[1])
     os.environ.update(environment(order, os.environ[SECRET]))
     Path(order["folder"], "gcs").mkdir(parents=True, exist_ok=True)
+    tell = Teller()
     over = threading.Event()
     threading.Thread(target=_wait_for_the_end, args=(sys.stdin, over), daemon=True).start()
     # Its own folder, because the names of sockets below it must be short.
     folder = tempfile.mkdtemp(prefix="hls-ray-", dir="/tmp")
     node = _start(order, folder)
     try:
-        _keep(order, node, over)
+        _keep(order, node, over, tell)
     finally:
         node.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -124,34 +127,34 @@ def _start(order: Order, folder: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603 - no shell
 
 
-def _keep(order: Order, node: subprocess.Popen[bytes], over: threading.Event) -> None:
+def _keep(order: Order, node: subprocess.Popen[bytes], over: threading.Event, tell: Teller) -> None:
     import ray  # noqa: PLC0415 - where there is no Ray, there is no cluster, and all else works
 
     head = order["head"] or f"{order['ip']}:{order['port']}"
-    _connect(ray, head, order["ip"], node, over)
+    _connect(ray, head, order["ip"], node, over, tell)
     told: str | None = None
     while not over.wait(LOOK_INTERVAL):
         if node.poll() is not None:
-            _tell(error=f"Ray has ended on this node; its last words are in {order['folder']}/ray.log")
+            tell(error=f"Ray has ended on this node; its last words are in {order['folder']}/ray.log")
             return
         try:
             url = _where(ray, order["cluster"])
         except Exception as error:  # noqa: BLE001 - Ray raises many kinds, and all mean that there is none now
-            _tell(trouble=f"{type(error).__name__}: {error}")
+            tell(trouble=f"{type(error).__name__}: {error}")
             continue
         if url != told:
             told = url
-            _tell(directory=url)
+            tell(directory=url)
 
 
-def _connect(ray: Any, head: str, ip: str, node: subprocess.Popen[bytes], over: threading.Event) -> None:
+def _connect(ray: Any, head: str, ip: str, node: subprocess.Popen[bytes], over: threading.Event, tell: Teller) -> None:
     until = time.monotonic() + START_TIMEOUT
     while not over.is_set():
         try:
             ray.init(address=head, namespace=NAMESPACE, logging_level="ERROR", log_to_driver=False, _node_ip_address=ip)
         except (ConnectionError, RuntimeError, ValueError) as error:
             if node.poll() is not None or time.monotonic() > until:
-                _tell(error=f"Ray does not start: {error}")
+                tell(error=f"Ray does not start: {error}")
                 raise SystemExit(1) from error
             over.wait(LOOK_INTERVAL)
         else:
@@ -188,6 +191,7 @@ class DirectoryActor:
         """Begin a new life of the directory of this cluster, in the event loop of the actor."""
         self._cluster = cluster
         self._url: str | None = None
+        self._starting = asyncio.Lock()
 
     async def where(self) -> str:
         """Return the address of the directory, which begins to listen at the first call."""
@@ -197,16 +201,27 @@ class DirectoryActor:
         from hls_sessions.cluster.kept import KeptClaims  # noqa: PLC0415 - the same
         from hls_sessions.cluster.service import Service  # noqa: PLC0415 - the same
 
-        if self._url is None:
-            kept = KeptClaims(Path(os.environ[FOLDER], f"claims-{self._cluster}.db"))
-            self._service = Service(Directory(self._cluster, kept=kept), Secret(os.environ[SECRET]))
-            self._url = await self._service.start(str(ray.util.get_node_ip_address()))  # type: ignore[no-untyped-call]
-        return self._url
+        async with self._starting:  # several nodes ask at the same time
+            if self._url is None:
+                kept = KeptClaims(Path(os.environ[FOLDER], f"claims-{self._cluster}.db"))
+                self._service = Service(Directory(self._cluster, kept=kept), Secret(os.environ[SECRET]))
+                self._url = await self._service.start(str(ray.util.get_node_ip_address()))  # type: ignore[no-untyped-call]
+            return self._url
 
 
-def _tell(**news: str) -> None:
-    sys.stdout.write(json.dumps(news) + "\n")
-    sys.stdout.flush()
+class Teller:
+    """Tells the daemon, through the standard output, on which Ray would write too."""
+
+    def __init__(self) -> None:
+        """Take the standard output, and give Ray the standard error in its place."""
+        sys.stdout.flush()
+        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)
+
+    def __call__(self, **news: str) -> None:
+        """Tell one thing."""
+        self._out.write(json.dumps(news) + "\n")
+        self._out.flush()
 
 
 if __name__ == "__main__":
