@@ -477,7 +477,8 @@ class Ingress:
 
     async def _opened_by(self, node: Node, scope: Scope, body: bytes) -> Captured:
         async with self._peers.request(node.url, "POST", _target(scope), _headers_of(scope), body) as reply:
-            return Captured(reply.status, reply.headers, reply.body or b"")
+            headers = [(name, value) for name, value in reply.headers if not name.startswith(ADDED_HERE)]
+            return Captured(reply.status, headers, reply.body or b"")
 
     async def _open_here(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Open a session at this node, as another node asks."""
@@ -625,15 +626,14 @@ NOT_PASSED_ON: Final = frozenset(
 )
 
 
+ADDED_HERE: Final = (b"access-control-", b"x-request-id", b"server", b"date")
+"""The beginnings of the names of headers that this node gives every answer itself."""
+
+
 def _target(scope: Scope) -> str:
-    """Return the path and query of a request, as they are sent."""
-    raw = scope.get("raw_path")
-    # A viewing link in the path was replaced by the session's id, so the path that came is not the path that counts.
-    path = (
-        quote(scope["path"], safe="/:@!$&'()*+,;=~-._") if raw is None or b"." in raw.split(b"/")[2:3] else raw.decode()
-    )
-    query = scope.get("query_string", b"").decode("latin-1")
-    return f"{path.partition('?')[0]}?{query}" if query else path.partition("?")[0]
+    """Return the path and query of a request, as they are sent. A viewing link in it has become the session's id."""
+    path, query = quote(scope["path"], safe="/:@!$&'()*+,;=~-._"), scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _film(claim: Claim) -> str:
@@ -665,10 +665,11 @@ async def _answer_message(send: Send, message: Any, status: int = 200) -> None:
 
 
 async def _send_reply(send: Send, reply: Reply) -> None:
+    headers = [(name, value) for name, value in reply.headers if not name.startswith(ADDED_HERE)]
     if reply.body is not None or reply.pieces is None:
-        await answer(send, reply.status, reply.headers, reply.body or b"")
+        await answer(send, reply.status, headers, reply.body or b"")
         return
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     with suppress(Silent):  # the client asks again for what is missing
         async for piece in reply.pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -1,6 +1,6 @@
 """The other nodes, over kept-alive HTTP: a request to one is given up as soon as that node is silent.
 
-A node that waits for a segment says nothing for seconds, and that is well. So while a request waits, its node is asked
+A node that waits for a segment says nothing for seconds, and that is well. So a node that is needed is asked, besides,
 whether it is alive. A node that is killed resets the connection, and is known at once; one that is frozen or cut off
 answers nothing, and counts as silent after ``SILENCE``. Being wrong costs one segment that is made twice.
 """
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 ASK_INTERVAL: Final = 0.3
-"""Seconds after which a node that has not answered yet is asked whether it is alive, again and again."""
+"""Seconds between two questions to a node whether it is alive."""
+
+ASKED_FOR: Final = 5.0
+"""Seconds for which a node is asked that after it was last needed, so that the next request knows it at once."""
 
 SILENCE: Final = 0.9
 """Seconds without a sign of life after which a node counts as silent."""
@@ -69,7 +72,9 @@ class Peers:
         self._secret = secret
         self._heard: dict[str, float] = {}
         """When each node, by its address, last gave a sign of life."""
-        self._asking: dict[str, tuple[asyncio.Task[None], int]] = {}
+        self._needed: dict[str, float] = {}
+        """When each was last asked for something."""
+        self._asking: dict[str, asyncio.Task[None]] = {}
         self._silent: dict[str, float] = {}
         """Since when each node is silent."""
 
@@ -107,7 +112,7 @@ class Peers:
 
     async def close(self) -> None:
         """Ask no more."""
-        tasks = [task for task, _ in self._asking.values()]
+        tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -129,11 +134,9 @@ class Peers:
             Silent: it is not.
         """
         task = asyncio.ensure_future(wanted)
-        begun = time.monotonic()
+        self._listen_to(url)
         try:
-            done, _ = await asyncio.wait({task}, timeout=ASK_INTERVAL)
-            if not done:
-                await self._watch(url, task, begun)
+            await self._until_silent(url, task)
             result = task.result()
         except (aiohttp.ClientError, OSError) as error:
             self._silent[url] = time.monotonic()
@@ -143,42 +146,39 @@ class Peers:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
+        self._heard[url] = time.monotonic()
         self._silent.pop(url, None)
         return result
 
-    async def _watch(self, url: str, task: asyncio.Future[T], begun: float) -> None:
-        self._ask_while_needed(url)
-        try:
-            while True:
-                heard = max(begun, self._heard.get(url, 0.0))
-                left = heard + SILENCE - time.monotonic()
-                if left <= 0:
-                    raise OSError(f"{url} has been silent for {SILENCE:g} s")
-                done, _ = await asyncio.wait({task}, timeout=left)
-                if done:
-                    return
-        finally:
-            self._ask_no_more(url)
+    async def _until_silent(self, url: str, task: asyncio.Future[T]) -> None:
+        """Return when a task is done.
 
-    def _ask_while_needed(self, url: str) -> None:
-        known = self._asking.get(url)
-        if known is None:
-            self._asking[url] = asyncio.create_task(self._ask(url)), 1
-        else:
-            self._asking[url] = known[0], known[1] + 1
+        Raises:
+            OSError: the node has been silent for too long.
+        """
+        while True:
+            begun = time.monotonic()
+            left = self._heard[url] + SILENCE - begun
+            if left <= 0:
+                raise OSError(f"{url} has been silent for {SILENCE:g} s")
+            done, _ = await asyncio.wait({task}, timeout=min(left, ASK_INTERVAL))
+            if done:
+                return
+            self._listen_to(url)
+            if time.monotonic() - begun > 2 * ASK_INTERVAL:
+                self._heard[url] = time.monotonic()  # it was this process that was away
 
-    def _ask_no_more(self, url: str) -> None:
-        task, users = self._asking[url]
-        if users == 1:
-            task.cancel()
-            del self._asking[url]
-        else:
-            self._asking[url] = task, users - 1
+    def _listen_to(self, url: str) -> None:
+        """Have a node asked from time to time whether it is alive, until some time after it was last needed."""
+        self._needed[url] = time.monotonic()
+        asking = self._asking.get(url)
+        if asking is None or asking.done():
+            self._heard[url] = time.monotonic()
+            self._asking[url] = asyncio.create_task(self._ask(url))
 
     async def _ask(self, url: str) -> None:
         headers = {HEADER: self._secret.header}
-        while True:
-            asked = time.monotonic()
+        while (asked := time.monotonic()) - self._needed[url] < ASKED_FOR:
             with suppress(aiohttp.ClientError, OSError, TimeoutError):
                 async with (
                     asyncio.timeout(SILENCE),

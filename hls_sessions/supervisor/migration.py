@@ -46,10 +46,9 @@ class Migration:
         self._runtime = runtime
 
     def rows(self) -> list[SessionRow]:
-        """Return the sessions of films that live here, as they are now, those included that are not back yet."""
-        waiting = self._runtime.recovery.rows()
-        living = [row for row in self._runtime.recorder.refresh() if row.fingerprint is not None and not row.ended_at]
-        return [*waiting, *living]
+        """Return the sessions that live here, as they are now, and those that are not back yet; recordings, too."""
+        living = [row for row in self._runtime.recorder.refresh() if row.ended_at is None]
+        return [*self._runtime.recovery.rows(), *living]
 
     def load(self) -> Load:
         """Return how busy this daemon is."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from machines import Machines, until
+from streams import SOURCES, stream
 
 from hls_sessions.testing import Clip, make
 
@@ -35,6 +36,12 @@ class TestAnyNode:
         for path in ("/master.m3u8", "/video-copy/index.m3u8", "/video-copy/init.mp4", SEGMENT.format(2)):
             answers = {viewing.get(node, path).content for node in machines.nodes}
             assert len(answers) == 1, path
+
+    def test_gives_each_header_once(self, machines, viewing):
+        for node in machines.nodes:
+            answer = machines.ask(node, f"/sessions/{viewing.id}{SEGMENT.format(1)}", headers={"Origin": "http://tv"})
+            names = [name.lower() for name, _ in answer.headers.raw]
+            assert len(names) == len(set(names)), names
 
     def test_says_which_node_has_a_session(self, machines, viewing):
         assert len({viewing.owner(node) for node in machines.nodes}) == 1
@@ -144,3 +151,17 @@ class TestWithoutTheDirectory:
         new = machines.open("b", film.name)
 
         assert {new.get(node, SEGMENT.format(0)).status_code for node in machines.nodes} == {200}
+
+
+class TestARecording:
+    def test_is_watched_at_any_node_while_its_own_is_there(self, machines, tmp_path):
+        recording = machines.ask("a", "/live", "POST", json={"mime": "video/x-matroska"}).json()
+        token = {"Authorization": f"Bearer {recording['input_token']}"}
+        content = stream(tmp_path, SOURCES["H.264 and AAC in Matroska"])
+        put = machines.ask("a", recording["input_url"], "PUT", content=content, headers=token)
+        assert put.status_code == 200, put.text
+
+        playlists = {machines.ask(node, recording["playlist_url"]).text for node in machines.nodes}
+
+        assert len(playlists) == 1
+        assert "#EXTM3U" in playlists.pop()
