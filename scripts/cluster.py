@@ -138,6 +138,8 @@ def _lost(machines: Any, until: Any, film: Path, way: str, number: int) -> float
     ingress = machines.others(owner)[number % 2]
     assert viewing.get(ingress, "/video-360p/0.m4s").status_code == SUCCESS
     node = machines.nodes[owner]
+    # These nodes share processors. One that is lost must not encode meanwhile, as if it were another machine.
+    until(lambda: (runs := viewing.get(owner).json()["runs"]) and all(run["held"] for run in runs))
     {"killed": node.kill, "frozen": lambda: node.signal(signal.SIGSTOP), "cut off": node.cut}[way]()
     begun = time.monotonic()
     answer = viewing.get(ingress, f"/video-360p/{20 + number * 3}.m4s")

@@ -87,6 +87,8 @@ class Wire(threading.Thread):
             return
         try:
             await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
+        except asyncio.CancelledError:
+            pass  # which asyncio's callback of the connection would complain about
         finally:
             for end in (writer, there[1]):
                 end.transport.abort()

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from hls_sessions.cluster import rows
 from hls_sessions.cluster.claims import UNKNOWN, Claim, Granted
@@ -99,7 +100,7 @@ class Agent:
         self._peers = peers
         self.asked: dict[str, dict[str, int]] = {}
         """The segments of this node's sessions that viewers asked for last, by rendition."""
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._speaking = asyncio.Lock()
         self._heard_at = time.monotonic()
         self._refusal: str | None = None
@@ -277,12 +278,9 @@ class Agent:
             NotHere: another node has it, or it cannot go on here.
         """
         session = claim.session
-        async with self._turns.setdefault(session, asyncio.Lock()):
-            try:
-                return await self._take(claim, prepare)
-            finally:
-                if not self._turns[session]._waiters:  # noqa: SLF001 - the lock says nothing else about it
-                    self._turns.pop(session, None)
+        turn = self._turns.setdefault(session, asyncio.Lock())
+        async with turn:
+            return await self._take(claim, prepare)
 
     async def _take(self, claim: Claim, prepare: tuple[Place, ...]) -> Claim:
         session, replica = claim.session, self.replica
