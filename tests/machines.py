@@ -128,12 +128,13 @@ class Process:
         self.popen.wait(BOUND)
         self.popen.stdout.close()
 
-    def end(self) -> None:
+    def stop(self) -> None:
+        """Stop it in order."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGCONT)
             self.popen.terminate()
             self.popen.wait(BOUND)
-            self.popen.stdout.close()
+        self.popen.stdout.close()
 
 
 class Machine(Process):
@@ -161,7 +162,7 @@ class Machine(Process):
         self.outwards.cut(is_cut)
 
     def end(self) -> None:
-        super().end()
+        self.stop()
         self.inwards.end()
         self.outwards.end()
 
@@ -202,7 +203,7 @@ class Machines:
         self.http.close()
         for node in self.nodes.values():
             node.end()
-        self.directory.end()
+        self.directory.stop()
 
 
 class Viewing:

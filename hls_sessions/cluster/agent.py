@@ -296,6 +296,8 @@ class Agent:
         migration = self._supervisor.migration
         try:
             row = rows.read(claim.row)
+            if row.encoder != (own := self._supervisor.binary.version):
+                raise NotHere(claim, f"it was begun with ffmpeg {row.encoder}, and here is {own}")
             await asyncio.to_thread(migration.look_at, row)
             if prepare:
                 await self._prepare(await asyncio.to_thread(migration.take_over, row), prepare)

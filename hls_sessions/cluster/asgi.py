@@ -25,8 +25,13 @@ async def body_of(receive: Receive) -> bytes:
             return bytes(body)
 
 
-def again(body: bytes, receive: Receive) -> Receive:
-    """Return a ``receive`` that gives a body that was read already, and then what comes after it."""
+def again(body: bytes | None, receive: Receive) -> Receive:
+    """Return a ``receive`` that gives a body that was read already, and then what comes after it.
+
+    None is no body that was read: what there is can be had from ``receive`` itself.
+    """
+    if body is None:
+        return receive
     is_given = False
 
     async def receive_again() -> Message:

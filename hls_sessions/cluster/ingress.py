@@ -69,7 +69,7 @@ class Ingress:
         elif session in self._owned:
             await self._passing.here_or_elsewhere(scope, receive, send, session, rest)
         else:
-            await self._passing.elsewhere(scope, receive, send, session, rest, b"")
+            await self._passing.elsewhere(scope, receive, send, session, rest)
 
     async def _of_a_caller(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request that concerns no single session."""

@@ -73,9 +73,9 @@ class Passing:
 
     async def here_or_elsewhere(self, scope: Scope, receive: Receive, send: Send, session: str, rest: str) -> None:
         """Answer for a session of this node, unless it goes to another node while the request waits."""
-        body = b"" if scope["method"] in {"GET", "HEAD"} else await body_of(receive)
+        body = None if scope["method"] in {"GET", "HEAD"} else await body_of(receive)
         try:
-            await self._here(scope, again(body, receive) if body else receive, send, session, rest)
+            await self._here(scope, again(body, receive), send, session, rest)
         except Moved:
             await self.elsewhere(scope, receive, send, session, rest, body)
 
@@ -109,17 +109,19 @@ class Passing:
         claim = self._replica.claim_of(session)
         return session not in self._replica.owned and claim is not None and claim.node != self._agent.name
 
-    async def elsewhere(self, scope: Scope, receive: Receive, send: Send, session: str, rest: str, body: bytes) -> None:
-        """Answer for a session that is not this node's."""
+    async def elsewhere(
+        self, scope: Scope, receive: Receive, send: Send, session: str, rest: str, body: bytes | None = None
+    ) -> None:
+        """Answer for a session that is not this node's; ``body`` is that of the request, if it was read already."""
         claim = await self.claim_of(session)
         if claim is None or session in self._replica.over:
-            await self._app(scope, again(body, receive) if body else receive, send)
+            await self._app(scope, again(body, receive), send)
             return
         if PLAYLIST.fullmatch(rest) and (known := await self._look_at(claim)) is not None:
             self._note_activity(claim)
             await self._app({**scope, KNOWN_SESSION: known}, receive, send)
             return
-        if not body and scope["method"] not in {"GET", "HEAD"}:
+        if body is None and scope["method"] not in {"GET", "HEAD"}:
             body = await body_of(receive)
         try:
             await self.pass_on(scope, receive, send, claim, rest, body)
@@ -151,7 +153,9 @@ class Passing:
                 return read(Taken, reply.body or b"").claim
         return None
 
-    async def pass_on(self, scope: Scope, receive: Receive, send: Send, claim: Claim, rest: str, body: bytes) -> None:
+    async def pass_on(
+        self, scope: Scope, receive: Receive, send: Send, claim: Claim, rest: str, body: bytes | None
+    ) -> None:
         """Have a node answer: the owner, else the best of those that are left, which takes the session over.
 
         Raises:
@@ -176,7 +180,7 @@ class Passing:
             except NotHere as not_here:
                 if not_here.claim is None and not_here.reason == ENDED:
                     self._replica.forget(session)
-                    await self._app(scope, again(body, receive) if body else receive, send)
+                    await self._app(scope, again(body, receive), send)
                     return
                 reasons[attempt.node] = not_here.reason
                 if not_here.claim is None or not self._is_news(not_here.claim):
@@ -188,7 +192,7 @@ class Passing:
                 return
 
     async def _by(
-        self, attempt: Attempt, scope: Scope, receive: Receive, send: Send, claim: Claim, rest: str, body: bytes
+        self, attempt: Attempt, scope: Scope, receive: Receive, send: Send, claim: Claim, rest: str, body: bytes | None
     ) -> None:
         """Have a node answer, which takes the session over first if it is to.
 
@@ -200,7 +204,7 @@ class Passing:
         """
         if attempt.node == self._agent.name:
             await self._agent.take(claim)
-            await self._here(scope, again(body, receive) if body else receive, send, claim.session, rest)
+            await self._here(scope, again(body, receive), send, claim.session, rest)
             return
         node = self._replica.nodes[attempt.node].node
         if attempt.take:
@@ -210,7 +214,7 @@ class Passing:
         headers = [*headers_of(scope), (EPOCH_HEADER, str(claim.epoch).encode())]
         async with (
             UnlessLeft(receive),
-            self._peers.request(node.url, scope["method"], target(scope), headers, body) as reply,
+            self._peers.request(node.url, scope["method"], target(scope), headers, body or b"") as reply,
         ):
             if reply.status == NOT_MINE:
                 with suppress(Misspelled):

@@ -54,10 +54,14 @@ class TestAnyNode:
 
         assert {one.id for one in again} == {viewing.id}
 
-    def test_takes_commands_for_a_session_of_any_other(self, machines, viewing):
+    def test_takes_commands_for_a_session_of_any(self, machines, viewing):
+        for node in machines.nodes:
+            assert machines.ask(node, f"/sessions/{viewing.id}/pause", "POST").status_code == 200
+            assert machines.ask(node, f"/sessions/{viewing.id}/resume", "POST").status_code == 200
+            told = {"expires_in": 60}
+            assert machines.ask(node, f"/sessions/{viewing.id}/links", "POST", json=told).status_code == 201
         other = machines.others(viewing.owner("a"))[0]
 
-        assert machines.ask(other, f"/sessions/{viewing.id}/pause", "POST").status_code == 200
         assert machines.ask(other, f"/sessions/{viewing.id}", "DELETE").status_code == 204
         assert {viewing.get(node).status_code for node in machines.nodes} == {404}
 
@@ -86,6 +90,13 @@ class TestWhenTheOwnerIsLost:
         node.start()
         until(lambda: node.name in machines.seen_by(ingress))
         assert viewing.listed(node.name) == [viewing.owner(ingress)]
+
+    def test_a_viewer_gets_the_segment_from_another_when_it_is_stopped(self, machines, viewing):
+        node, ingress = self.watch_while(machines, viewing, lambda node: node.stop())
+
+        node.start()
+        until(lambda: node.name in machines.seen_by(ingress))
+        until(lambda: viewing.listed(node.name) == [viewing.owner(ingress)])
 
     def test_a_viewer_gets_the_segment_from_another_when_it_is_frozen(self, machines, viewing):
         node, ingress = self.watch_while(machines, viewing, lambda node: node.signal(signal.SIGSTOP))
