@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -102,7 +103,6 @@ class Agent:
         """The segments of this node's sessions that viewers asked for last, by rendition."""
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._speaking = asyncio.Lock()
-        self._heard_at = time.monotonic()
         self._refusal: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.is_leaving = False
@@ -125,11 +125,6 @@ class Agent:
         """Whether this node gives its sessions away."""
         own = self.replica.nodes.get(self.name)
         return own is not None and own.node.draining
-
-    @property
-    def refusal(self) -> str | None:
-        """Why the directory refuses this node; None if it does not."""
-        return self._refusal
 
     async def nodes(self) -> tuple[Sighting, ...]:
         """Return all nodes, as the directory sees them; while it does not answer, as this node knew them last."""
@@ -205,7 +200,7 @@ class Agent:
             ended=ended,
         )
         answer = await self.directory.beat(beat)
-        self._heard_at, self._refusal = time.monotonic(), None
+        self._refusal = None
         self._pace = Pace.of(answer.everyone, answer.sessions)
         if answer.life != life:
             self._written.clear()  # and so the next beat tells all
@@ -323,7 +318,8 @@ class Agent:
             try:
                 decision = await self.directory.claim(claim.session, claim.epoch, self.name)
             except DirectoryGone:
-                return self.replica.took_alone(claim), row
+                # Without a directory the next epoch is taken alone, and registered later.
+                return replace(claim, node=self.name, epoch=claim.epoch + 1), row
             if isinstance(decision, Granted):
                 return decision.claim, rows.read(decision.claim.row)
             if decision.claim is None:

@@ -6,7 +6,7 @@ asked for a session of another says so, and whose it is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hls_sessions.cluster.claims import UNKNOWN, Claim
@@ -96,12 +96,6 @@ class Replica:
         """Note that this node has taken a session over."""
         self.owned[claim.session] = claim.epoch
         self._claims[claim.session] = claim
-
-    def took_alone(self, claim: Claim) -> Claim:
-        """Take a session over without a directory, and return the claim, which is registered later."""
-        new = replace(claim, node=self.name, epoch=claim.epoch + 1)
-        self.took(new)
-        return new
 
     def learned(self, claim: Claim) -> None:
         """Note how a session stands, as another node says."""

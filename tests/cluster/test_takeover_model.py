@@ -6,7 +6,7 @@ back, or come a second time much later. Time passes on a manual clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -177,7 +177,7 @@ class Takeovers(RuleBasedStateMachine):
     def take(self, machine, claim):
         if not (self.is_up and machine.has_directory):
             machine.told.discard(claim.session)
-            machine.replica.took_alone(claim)
+            machine.replica.took(replace(claim, node=machine.replica.name, epoch=claim.epoch + 1))
             return True
         self.sent.append((claim.session, claim.epoch, machine.replica.name))
         match self.directory.claim(claim.session, claim.epoch, machine.replica.name):
