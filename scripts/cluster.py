@@ -18,7 +18,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hls_sessions.cluster.claims import Granted
 from hls_sessions.cluster.directory import Directory
@@ -26,7 +26,15 @@ from hls_sessions.cluster.messages import Answer, Beat, Written
 from hls_sessions.cluster.node import Node
 from hls_sessions.cluster.pace import Pace
 from hls_sessions.cluster.wire import read, spell
-from hls_sessions.testing import Clip, make
+from hls_sessions.testing import Clip, make, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from machines import Machines, until  # type: ignore[import-not-found]
 
 SUCCESS = 200
 
@@ -112,9 +120,6 @@ def simulate(nodes: int, sessions: int, seconds: float, opens: float) -> dict[st
 
 def lose(tries: int) -> None:
     """Lose the owner of a session in each way, while a viewer waits for a segment that must be encoded."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-    from machines import Machines, until  # noqa: PLC0415 - the tests' own
-
     with tempfile.TemporaryDirectory() as folder:
         films, nodes = Path(folder, "films"), Path(folder, "nodes")
         films.mkdir()
@@ -123,7 +128,7 @@ def lose(tries: int) -> None:
         machines = Machines(films, nodes)
         try:
             for way in ("killed", "frozen", "cut off"):
-                took = [_lost(machines, until, film, way, number) for number in range(tries)]
+                took = [_lost(machines, film, way, number) for number in range(tries)]
                 print(f"{way:8} {_spread(took)}", flush=True)
             print(f"{'nothing':8} {_spread([_seek(machines, film, number) for number in range(tries)])}")
             print(f"{'ffmpeg':8} {_spread([_raw(film, number, Path(folder)) for number in range(tries)])}")
@@ -131,7 +136,47 @@ def lose(tries: int) -> None:
             machines.close()
 
 
-def _lost(machines: Any, until: Any, film: Path, way: str, number: int) -> float:
+def compare(rounds: int) -> None:
+    """Fetch a segment of a megabyte from a daemon by itself, from its node, and through another node, in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        films, nodes = Path(folder, "films"), Path(folder, "nodes")
+        films.mkdir()
+        nodes.mkdir()
+        rate = ("-b:v", "4M", "-minrate", "4M", "-maxrate", "4M", "-bufsize", "4M", "-x264-params", "nal-hrd=cbr")
+        film = make(Clip(seconds=12, size="1280x720", gop=50, pixels="yuv420p", options=rate), films)
+        machines, alone = (
+            Machines(films, nodes, direct=True),
+            serve(Path(folder, "alone"), [films], "--token", "token", "--state-dir", f"{folder}/state"),
+        )
+        alone.http.headers["Authorization"] = "Bearer token"
+        try:
+            viewing = machines.open("a", film.name)
+            owner = viewing.owner("a")
+            other = machines.others(owner)[0]
+            path = f"/sessions/{viewing.id}/video-copy/2.m4s"
+            of_alone = f"/sessions/{alone.open(film)['session_id']}/video-copy/2.m4s"
+            ways: dict[str, Callable[[], httpx.Response]] = {
+                "a daemon by itself": lambda: alone.http.get(of_alone),
+                "its own node": lambda: machines.ask(owner, path),
+                "another node": lambda: machines.ask(other, path),
+            }
+            took: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(rounds):
+                for way, ask in ways.items():
+                    begun = time.perf_counter()
+                    answer = ask()
+                    took[way].append(time.perf_counter() - begun)
+                    assert answer.status_code == SUCCESS
+            least = statistics.median(took["a daemon by itself"])
+            for way, times in took.items():
+                middle = statistics.median(times)
+                print(f"{way:20} {len(answer.content):,} bytes in {middle * 1000:.2f} ms: {least / middle:.2f}")
+        finally:
+            alone.close()
+            machines.close()
+
+
+def _lost(machines: Any, film: Path, way: str, number: int) -> float:
     """Lose an owner; return the seconds from the request for a segment, made at the same time, to the segment."""
     viewing = machines.open("a", film.name)
     owner = viewing.owner("a")
@@ -183,6 +228,8 @@ def main() -> None:
     what = parser.add_subparsers(dest="what", required=True)
     losing = what.add_parser("lose", help="lose the node of a viewer who waits")
     losing.add_argument("--tries", type=int, default=50, help="of each way")
+    comparing = what.add_parser("compare", help="fetch a segment that is on disk, from its node and through another")
+    comparing.add_argument("--rounds", type=int, default=300)
     simulating = what.add_parser("simulate", help="run a directory on a clock that is as fast as it can be")
     simulating.add_argument("--nodes", type=int)
     simulating.add_argument("--sessions", type=int)
@@ -193,6 +240,9 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "lose":
         lose(given.tries)
+        return
+    if given.what == "compare":
+        compare(given.rounds)
         return
     sizes = [(3, 300), (100, 10_000), (300, 30_000), (1_000, 100_000)]
     if given.nodes:
