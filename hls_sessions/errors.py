@@ -372,6 +372,27 @@ class CannotListen(SessionError):
         super().__init__(f"{address} cannot be listened on: {reason}.")
 
 
+class NodeRefused(SessionError):
+    """A node cannot be one of the cluster."""
+
+    kind = "node-refused"
+
+    def __init__(self, node: str, reason: str) -> None:
+        self.node = node
+        self.reason = reason
+        super().__init__(f"The node {node!r} cannot be one of this cluster: {reason}.")
+
+
+class NodeNotFound(NotFound):
+    """The cluster has no node of this name."""
+
+    kind = "node-not-found"
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        super().__init__(f"There is no node {node!r}.")
+
+
 def quoted_log(log: Sequence[str]) -> str:
     """Quote ffmpeg's last log lines as a sentence that follows another; nothing when there are none."""
     return f" ffmpeg said: {' | '.join(log[-3:])}" if any(log) else ""

@@ -237,6 +237,23 @@ class Settings(BaseSettings):
     keep_probes: Changeable[Seconds] = 2_592_000.0
     """How long the result of probing a file is kept after its last use."""
 
+    cluster: str | None = None
+    """The cluster that the daemon is a node of: ``new`` on the first machine, which begins it or goes on with it, and
+    the address of any node on each further one. Unset: it runs by itself. Needs ``hls_sessions[cluster]``, a state
+    folder and ``cluster_secret``."""
+
+    cluster_secret: Secret[Annotated[str, Field(min_length=16)]] | None = None
+    """What the nodes of a cluster know each other by, the same on all of them: 16 characters at least."""
+
+    node_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    """The name of this node, unique in its cluster. Unset: that of the machine."""
+
+    node_url: Annotated[str, Field(pattern=r"^http://[^/]+$")] | None = None
+    """Where the other nodes reach this daemon. Unset: where it listens."""
+
+    ray_port: int = Field(default=6379, ge=1, le=65535)
+    """The port of Ray's head, on the first machine of a cluster."""
+
     shutdown_timeout: Seconds = 4.0
     """How long a stopping daemon waits until its waiting viewers are answered. Then its sessions may take as long again
     to end before their processes are killed."""
@@ -286,7 +303,7 @@ class Settings(BaseSettings):
             for name in cls.model_fields
         }
 
-    @field_serializer("token", when_used="json-unless-none")
+    @field_serializer("token", "cluster_secret", when_used="json-unless-none")
     def _hidden(self, _: object) -> str:
         return "hidden"
 

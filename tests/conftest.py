@@ -33,6 +33,10 @@ settings.register_profile("hls_sessions", deadline=None)
 settings.load_profile("hls_sessions")
 
 
+collect_ignore = [] if "HLS_SESSIONS_TEST_RAY" in os.environ else ["cluster/test_ray.py"]
+"""A real Ray takes a minute to start and to stop: ``scripts/soak --cluster`` has one."""
+
+
 def pytest_addoption(parser):
     group = parser.getgroup("soak", "generated films and orders (scripts/soak)")
     group.addoption("--soak", type=float, metavar="SECONDS", help="go on with ever new ones for so long")

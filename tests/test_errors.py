@@ -85,6 +85,7 @@ def test_not_found_can_be_told_from_gone():
     assert {kind for kind in ERRORS if issubclass(kind, errors.NotFound)} == {
         errors.NotFound,
         errors.MediaNotFound,
+        errors.NodeNotFound,
         errors.SessionNotFound,
         errors.RenditionNotFound,
         errors.SegmentNotFound,

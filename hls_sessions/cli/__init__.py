@@ -20,6 +20,7 @@ from hls_sessions.cli.history import history
 from hls_sessions.cli.info import info
 from hls_sessions.cli.list import list_sessions
 from hls_sessions.cli.log import log
+from hls_sessions.cli.nodes import drain, nodes, undrain
 from hls_sessions.cli.pause import pause
 from hls_sessions.cli.probe import probe
 from hls_sessions.cli.record import record
@@ -72,6 +73,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "record": record,
     "recordings": recordings,
     "download": download,
+    "nodes": nodes,
+    "drain": drain,
+    "undrain": undrain,
     "stats": stats,
     "health": health,
     "settings": settings,

@@ -7,7 +7,7 @@ from typing import Final
 EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "serve": (
         "hls-sessions serve --media /films",
-        "hls-sessions serve --media /films --media /series --port 0 --drain",
+        "hls-sessions serve --media /films --cluster tv-1:8642",
         "HLS_SESSIONS_CONFIG=settings.toml hls-sessions serve --host 0.0.0.0 --token secret",
     ),
     "start": (
@@ -53,6 +53,9 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "hls-sessions download 5d0e --kind audio",
         "hls-sessions download 5d0e -o - | ffprobe -",
     ),
+    "nodes": ("hls-sessions nodes", "hls-sessions nodes --json | jq -r '.[] | select(.alive) | .name'"),
+    "drain": ("hls-sessions drain tv-2", "hls-sessions drain tv-2 --url http://tv-1:8642"),
+    "undrain": ("hls-sessions undrain tv-2", "hls-sessions undrain tv-2 --url http://tv-1:8642"),
     "stats": ("hls-sessions stats", "hls-sessions stats --json | jq .viewers_waiting"),
     "health": ("hls-sessions health", "hls-sessions health --json | jq -r '.reasons[]'"),
     "settings": ("hls-sessions settings", "hls-sessions settings set idle_timeout=10m max_sessions=200"),

@@ -60,6 +60,8 @@ BY_ERROR: dict[type[errors.SessionError], Exit] = {
     errors.SandboxUnusable: Exit.FAILED,
     errors.Unavailable: Exit.NO_DAEMON,
     errors.CannotListen: Exit.FAILED,
+    errors.NodeRefused: Exit.FAILED,
+    errors.NodeNotFound: Exit.FAILED,
 }
 """Every error, and its exit code, whether it was raised here or in the daemon."""
 

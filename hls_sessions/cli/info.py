@@ -37,6 +37,7 @@ def print_session(session: dict[str, Any], url: str) -> None:
         {
             "session": session["session_id"],
             "state": Coloured(session["state"]),
+            **({"node": session["node"]} if session.get("node") else {}),
             "user": session["user"],
             "media": session["media"],
             "spent": ", ".join(f"{name} {clock_time(spent)}" for name, spent in session["seconds_in"].items() if spent),

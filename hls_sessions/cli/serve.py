@@ -20,11 +20,12 @@ from hls_sessions.cli.log_options import LogFormat, LogLevel
 from hls_sessions.cli.options import fault_of, load_settings, read_settings
 from hls_sessions.cli.screen import complain
 from hls_sessions.cli.settings_file import SettingsFile
-from hls_sessions.errors import SessionError, SettingsRefused, Unavailable
+from hls_sessions.errors import NodeRefused, SessionError, SettingsRefused, Unavailable
 from hls_sessions.user_folders import state_folder
 
 if TYPE_CHECKING:
     from hls_sessions.supervisor import Supervisor
+    from hls_sessions.web import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ def serve(
     idle_timeout: Annotated[
         float | None, typer.Option(help="Seconds after which an idle session expires.  [default: 1800]")
     ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(help="Be a node of a cluster: new to begin one, or the address of any node.")
+    ] = None,
     log_level: Annotated[
         LogLevel, typer.Option(envvar="HLS_SESSIONS_LOG_LEVEL", help="How much is logged.")
     ] = LogLevel.WARNING,
@@ -92,6 +96,7 @@ def serve(
         "ffmpeg": ffmpeg,
         "encoder": encoder,
         "idle_timeout": idle_timeout,
+        "cluster": cluster,
     }
     # What is loaded stays, and to look it through for garbage takes a quarter of the time of loading it.
     gc.disable()
@@ -120,7 +125,13 @@ def _run(given: dict[str, Any], log_level: LogLevel, log_format: LogFormat) -> N
         supervisor = Supervisor(settings)
         with _reread(supervisor, given | {"state_dir": settings.state_dir}) as on_hangup:
             last_resort = _LastResort(supervisor)
-            hurried = serve_web(supervisor, on_ready=_say_ready, on_hangup=on_hangup, on_signal=last_resort)
+            hurried = serve_web(
+                supervisor,
+                on_ready=_say_ready,
+                on_hangup=on_hangup,
+                on_signal=last_resort,
+                cluster=_membership(supervisor),
+            )
     except NotADirectoryError as error:
         complain(str(error))
         raise typer.Exit(Exit.USAGE) from error
@@ -132,6 +143,22 @@ def _run(given: dict[str, Any], log_level: LogLevel, log_format: LogFormat) -> N
         raise typer.Exit(exit_for(error.kind)) from error
     # After a second signal the exit code is the one a shell gives to a process that a signal ended.
     _end(Exit.OK if hurried is None else 128 + hurried)
+
+
+def _membership(supervisor: Supervisor) -> Cluster | None:
+    """Return what makes the daemon a node of its cluster; None where it runs by itself.
+
+    Raises:
+        NodeRefused: something that it needs for that is not set or not installed.
+    """
+    if supervisor.settings.cluster is None:
+        return None
+    try:
+        from hls_sessions.cluster.joining import membership  # noqa: PLC0415 - Ray and aiohttp are an extra
+    except ModuleNotFoundError as error:
+        name = supervisor.settings.node_name or ""
+        raise NodeRefused(name, f"{error.name} is not installed: pip install 'hls_sessions[cluster]'") from error
+    return membership(supervisor)
 
 
 def _end(code: int) -> NoReturn:

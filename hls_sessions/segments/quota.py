@@ -230,7 +230,8 @@ class Quota:
         """Keep to a budget, and to what is free on the disk."""
         self.budget = budget
         """The budget in force; ``reconfigure`` changes it."""
-        self._free = free
+        self.free = free
+        """Returns how many bytes may still be written to the disk; None if that is unknown."""
         self.free_kept: Callable[[int], int] = lambda _: 0
         """Deletes segments that no session has, of so many bytes or fewer; returns how many bytes."""
         self._sessions: dict[str, SessionQuota] = {}
@@ -289,14 +290,14 @@ class Quota:
     @property
     def most_kept(self) -> int:
         """The most bytes that segments which no session has may take."""
-        return most_kept(self.budget, self._stored, self._free())
+        return most_kept(self.budget, self._stored, self.free())
 
     # ---- for sessions
 
     @shielded
     def reserve(self, session: SessionQuota, run: Writer, size: int, *, urgent: bool) -> tuple[int, int]:
         """Reserve bytes for a run unless some are lacking; return how many are, in its session's budget and in all."""
-        free = self._free()
+        free = self.free()
         with self._lock:
             lacking = self._lacking(session, run, size, free, urgent=urgent)
             if not any(lacking):
@@ -312,7 +313,7 @@ class Quota:
         """
         if not self._lacking_any:
             return None
-        free = self._free()
+        free = self.free()
         with self._lock:
             if urgent and size <= session.reserved.get(run, 0):
                 return None

@@ -158,6 +158,11 @@ class Session:
         """What its latest encoders and packagers that have ended said last, the oldest first."""
         return tuple(self._record.log)
 
+    @property
+    def waiting(self) -> int:
+        """How many requests for files are not answered yet."""
+        return len(self._held)
+
     # ---- asking, in a thread
 
     def info(self) -> SessionInfo:

@@ -6,11 +6,14 @@ ones), ``journal.py`` (rows yet to be written), ``writer.py`` (the thread that w
 API).
 """
 
+from hls_sessions.store.claims import ClaimRow, ClaimStore
 from hls_sessions.store.retention import Retention
 from hls_sessions.store.rows import ProbeRow, SessionRow, TransitionRow
 from hls_sessions.store.store import Condition, Forgotten, Store, usable
 
 __all__ = [
+    "ClaimRow",
+    "ClaimStore",
     "Condition",
     "Forgotten",
     "ProbeRow",

@@ -196,6 +196,13 @@ class EventBus:
             for stream in self._streams:
                 stream.end()
 
+    def end_streams_of(self, session_id: str) -> None:
+        """End the streams of a session that goes on elsewhere."""
+        with self._lock:
+            for stream in self._streams:
+                if stream.session_id == session_id:
+                    stream.part()
+
     def stop(self, timeout: float) -> None:
         """Deliver the events that wait, for ``timeout`` seconds at most, and end."""
         deadline = time.monotonic() + timeout

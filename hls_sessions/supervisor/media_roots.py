@@ -104,6 +104,11 @@ class MediaRoots:
         """How many roots do not answer, or do not for some of their files."""
         return sum(lookups.silent > 0 for lookups in tuple(self._lookups.values()))
 
+    @property
+    def unreachable(self) -> tuple[Path, ...]:
+        """The roots whose storage does not answer just now."""
+        return tuple(root for root, lookups in tuple(self._lookups.items()) if lookups.silent > 0)
+
     def _places(self, name: str) -> Iterator[tuple[Path, Path]]:
         """Yield each root that a name is to be looked up in, and the folder in it that may be a share of its own."""
         if not os.path.isabs(name):  # noqa: PTH117 - a name may hold a zero byte

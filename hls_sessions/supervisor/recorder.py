@@ -140,6 +140,17 @@ class Recorder:
         self._ended(row, Step.COMPLETE, State.COMPLETED, why)
 
     @shielded
+    def moved(self, session_id: str, why: str) -> None:
+        """Write down that a session goes on in another daemon. What still happens in it here is not noted."""
+        with self._lock:
+            known = self._living.pop(session_id, None)
+            if known is None:
+                return
+            row = self._as_now(*known)
+            self._totals = self._totals.with_all([row])
+        self.completed(row, why)
+
+    @shielded
     def leave(self) -> None:
         """Leave the sessions that live to the next daemon. Nothing more happens in them."""
         self.refresh()

@@ -172,6 +172,51 @@ class Recovery:
         """Return when all are back; False when that takes longer than ``timeout`` seconds."""
         return self._all_back.wait(timeout)
 
+    # ---- sessions of other daemons
+
+    def rows(self) -> list[SessionRow]:
+        """Return those that are not back yet."""
+        return [waiting.row for waiting in list(self._waiting.values())]
+
+    def drop(self, session_id: str) -> SessionRow | None:
+        """Bring a session back no more, because it goes on elsewhere; return its row, if it was not back yet."""
+        waiting = self._waiting.get(session_id)
+        if waiting is None:
+            return None
+        with waiting.turn:
+            if self._waiting.pop(session_id, None) is None:
+                return None
+            SegmentDirectory(waiting.directory).destroy()
+            return waiting.row
+
+    def spec_of(self, row: SessionRow, directory: Path) -> SessionSpec:
+        """Return the spec of a session of another daemon, as its player was told.
+
+        Raises:
+            Unavailable: its film is not the same here, or does not answer.
+            MediaNotFound, OutsideRoots, NotPlayable: it cannot be opened here.
+        """
+        try:
+            return as_before(row, directory, self._media_roots, self._presentations)
+        except CannotGoOn as error:
+            raise Unavailable(f"The session cannot go on here: {error}.") from error
+
+    def take_over(self, row: SessionRow) -> None:
+        """Have a session of another daemon go on here.
+
+        Raises:
+            StorageFailed: its directory cannot be made.
+            Unavailable, MediaNotFound, OutsideRoots, NotPlayable: as ``spec_of``, or this daemon stops.
+        """
+        spec = self.spec_of(row, new_directory(self._segments_dir))
+        SegmentDirectory(spec.directory, self._home).open()
+        with self._table.opening:
+            self._refuse_when_stopping()
+            if not self._table.has(row.id):
+                self._go_on(spec, row)
+
+    # ---- within
+
     def _rows_of(self, user: str | None) -> list[SessionRow]:
         return [waiting.row for waiting in list(self._waiting.values()) if waiting.row.user == user]
 

@@ -98,7 +98,7 @@ class Runtime:
 
         self._settings = settings
         self._clock = clock
-        self._bus = bus
+        self.bus = bus
         self.started_at = clock.time()
         """Wall clock time of the start, in seconds since the epoch."""
         self._graceful_stop = graceful_stop
@@ -270,7 +270,7 @@ class Runtime:
         Returns when no viewer waits any more or ``shutdown_timeout`` is over, with the number of those that still wait.
         """
         self._graceful_stop.begun = True
-        self._bus.end_streams()
+        self.bus.end_streams()
         why = Unavailable(STOPPING)
         self.recordings.refuse_sources()
         held = [reply for entry in self.table.all() for reply in entry.session.take_no_more(why)]
@@ -282,7 +282,7 @@ class Runtime:
             return
         self._graceful_stop.begun = True
         self.is_over = True
-        self._bus.end_streams()
+        self.bus.end_streams()
         self.recordings.refuse_sources()
         # First, because sessions that are opened or brought back may wait for it.
         self._prober.close()
@@ -333,7 +333,7 @@ class Runtime:
     def _hear(self, event: Event) -> None:
         """Pass on an event of a session: first to the history, which never waits."""
         self.recorder.heard(event)
-        self._bus.publish(event)
+        self.bus.publish(event)
 
     def _tell_all(self, why: str) -> None:
         """Answer all callers that wait for an actor to come back, because none will."""

@@ -155,6 +155,10 @@ class SessionTable:
             return entry
         raise self._why_not(session_id)
 
+    def has(self, session_id: str) -> bool:
+        """Whether there is a session of this id."""
+        return session_id in self._by_id
+
     def watched_by(self, user: str, path: Path) -> Entry | None:
         """Return the entry in which this user watches this file."""
         with self._lock:

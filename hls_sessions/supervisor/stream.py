@@ -28,7 +28,8 @@ class Stream:
         """Listen to one session, or to all (None); to events of these names, or to all (None)."""
         self.stopping = False
         """Whether it was told to end because the supervisor stops."""
-        self._session_id = session_id
+        self.session_id = session_id
+        """The session whose events they are; None for those of all."""
         self._kinds = kinds
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -37,7 +38,7 @@ class Stream:
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<Stream of {self._session_id or 'all'} [{len(self._events)} waiting]>"
+        return f"<Stream of {self.session_id or 'all'} [{len(self._events)} waiting]>"
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Yield the events in order."""
@@ -51,12 +52,16 @@ class Stream:
 
     def put(self, event: Event) -> None:
         """Add an event if it is of this stream. Never waits."""
-        if self._session_id in {None, event.session_id} and (self._kinds is None or event.name in self._kinds):
+        if self.session_id in {None, event.session_id} and (self._kinds is None or event.name in self._kinds):
             self._call(self._arrive, event)
 
     def end(self) -> None:
         """End the stream, because the supervisor stops."""
         self._call(self._stop)
+
+    def part(self) -> None:
+        """End the stream, because its session goes on elsewhere."""
+        self._call(self._part)
 
     def _call(self, callback: object, *arguments: object) -> None:
         with suppress(RuntimeError):  # the loop was closed, and nobody reads there any more
@@ -70,7 +75,11 @@ class Stream:
             self._over = True
         else:
             self._events.append(event)
-            self._over = isinstance(event, Ended) and self._session_id is not None
+            self._over = isinstance(event, Ended) and self.session_id is not None
+        self._changed.set()
+
+    def _part(self) -> None:
+        self._over = True
         self._changed.set()
 
     def _stop(self) -> None:

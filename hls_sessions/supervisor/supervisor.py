@@ -23,6 +23,7 @@ from hls_sessions.supervisor.graceful_stop import GracefulStop
 from hls_sessions.supervisor.janitor import PATIENCE
 from hls_sessions.supervisor.media_browser import thumbnails_for
 from hls_sessions.supervisor.media_roots import MediaRoots
+from hls_sessions.supervisor.migration import Migration
 from hls_sessions.supervisor.monitoring.monitor import health_without_a_start
 from hls_sessions.supervisor.reaper import reap
 from hls_sessions.supervisor.runtime import Runtime
@@ -667,6 +668,17 @@ class Supervisor:
     def is_running(self) -> bool:
         """Whether it takes sessions."""
         return self._runtime is not None and self._runtime.is_running
+
+    # ---- in a cluster
+
+    @property
+    def migration(self) -> Migration:
+        """Moves sessions from other daemons and to them.
+
+        Raises:
+            Unavailable: the supervisor does not run.
+        """
+        return Migration(self._running())
 
     # ---- within
 

@@ -2,6 +2,10 @@
 
 from hls_sessions.web.access import Wanted
 from hls_sessions.web.app import create_app
+from hls_sessions.web.disclosure import VIEWER
+from hls_sessions.web.nodes import KNOWN_SESSION, Cluster, NodeAnswer
+from hls_sessions.web.problems import Problem
+from hls_sessions.web.problems import of as problem_of
 from hls_sessions.web.server import serve
 
-__all__ = ["Wanted", "create_app", "serve"]
+__all__ = ["KNOWN_SESSION", "VIEWER", "Cluster", "NodeAnswer", "Problem", "Wanted", "create_app", "problem_of", "serve"]

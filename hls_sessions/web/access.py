@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     Authorize: TypeAlias = "Callable[[Request, Wanted], bool | Awaitable[bool]]"
     """A media server's decision whether a request may do what it wants."""
 
+    Trusts: TypeAlias = Callable[[Scope], bool]
+
 audit = logging.getLogger("hls_sessions.audit")
 
 LINK: Final = "hls_sessions.link"
@@ -81,6 +83,7 @@ class Guard:
         viewer_routes: Sequence[BaseRoute],
         links_required: bool,
         authorize: Authorize | None,
+        trusts: Trusts | None = None,
     ) -> None:
         """Judge requests.
 
@@ -93,6 +96,7 @@ class Guard:
             viewer_routes: need the right to watch; all others that of an operator.
             links_required: whether a session's id alone is not enough.
             authorize: is asked about every request that is not for anybody, after all else.
+            trusts: says whether another node of the cluster asks, which has judged the request already.
         """
         self._app = app
         self._supervisor = supervisor
@@ -102,11 +106,12 @@ class Guard:
         self._viewer_routes = viewer_routes
         self._links_required = links_required
         self._authorize = authorize
+        self._trusts = trusts
         self._refusals = Rates()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or refuse it."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and not (self._trusts is not None and self._trusts(scope)):
             scope, link = self._without_link(scope)
             refusal = self._refusal(scope, link) or await self._refused_by_host(scope)
             if refusal is not None:
@@ -208,8 +213,18 @@ class OwnSiteOnly:
     whether Origin is the Host. Programs send neither. The open routes ask for a session's id instead.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], open_routes: Sequence[BaseRoute]) -> None:
-        """Answer requests under these names: host names, or addresses as in a URL, without a port."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Collection[str],
+        open_routes: Sequence[BaseRoute],
+        trusts: Trusts | None = None,
+    ) -> None:
+        """Answer requests under these names: host names, or addresses as in a URL, without a port.
+
+        ``trusts`` says whether another node of the cluster asks, which has judged the request already.
+        """
+        self._trusts = trusts
         self._app = app
         self._hosts = {host.lower() for host in hosts}
         self._open_routes = open_routes
@@ -222,6 +237,8 @@ class OwnSiteOnly:
         await (refusal or self._app)(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Problem | None:
+        if self._trusts is not None and self._trusts(scope):
+            return None
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         if len(hosts) != 1 or _without_port(hosts[0]) not in self._hosts:

@@ -136,6 +136,8 @@ class SessionAnswer(SessionInfo):
 
     playlist_url: str
     player_url: str
+    node: str | None = None
+    """The node of a cluster that it is at; None where the daemon runs by itself."""
 
 
 @router.post("/sessions", status_code=201, responses={200: {"model": SessionAnswer}})
@@ -467,8 +469,12 @@ def answer(info: SessionInfo, request: Request) -> SessionAnswer:
     told = info_for_viewer(info) if is_viewer(request.scope) else info
     known: dict[str, Any] = {field.name: getattr(told, field.name) for field in fields(told)}
     prefix, place = prefix_of(request), place_of(request, info.session_id)
+    cluster = request.app.state.cluster
     return SessionAnswer(
-        **known, playlist_url=f"{prefix}/sessions/{place}/master.m3u8", player_url=f"{prefix}/watch/{place}"
+        **known,
+        playlist_url=f"{prefix}/sessions/{place}/master.m3u8",
+        player_url=f"{prefix}/watch/{place}",
+        node=None if cluster is None else cluster.name,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from hls_sessions.web import api, events, guide, live, login, media, openapi, pages, problems
+from hls_sessions.web import api, events, guide, live, login, media, nodes, openapi, pages, problems
 from hls_sessions.web.access import Guard, OwnSiteOnly, Refused, write_down
 from hls_sessions.web.answers import Answer
 from hls_sessions.web.bounds import BodyBounded
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hls_sessions.supervisor import Supervisor
     from hls_sessions.web.access import Authorize
+    from hls_sessions.web.nodes import Cluster
     from hls_sessions.web.problems import Problem
 
 
@@ -35,6 +36,7 @@ def create_app(
     token_file: Path | None = None,
     hosts: Collection[str] | None = None,
     authorize: Authorize | None = None,
+    cluster: Cluster | None = None,
 ) -> FastAPI:
     """Make the app of a supervisor, which its owner starts and stops.
 
@@ -45,6 +47,7 @@ def create_app(
         hosts: the only names under which it answers, and only what no page of another site asks; None for any name.
         authorize: decides for each request whether its account may do what it wants; a function or a coroutine
             function of the request and a ``Wanted``. False is answered with 403.
+        cluster: the cluster that the daemon belongs to; None for a daemon by itself.
 
     Raises:
         SettingsRefused: the token file cannot be read.
@@ -59,11 +62,12 @@ def create_app(
     settings = supervisor.settings
     has_tokens = token is not None or token_file is not None
     logins = app.state.logins = Logins(Tokens(token, token_file)) if has_tokens else None
-    links = app.state.links = Links(settings.state_dir)
+    links = app.state.links = Links(settings.state_dir, shared=None if cluster is None else cluster.link_key)
     are_required = has_tokens and settings.links == "required"
     app.state.required_links = links if are_required else None
     app.state.authorize = authorize
     app.state.rates = Rates()
+    app.state.cluster = cluster
     problems.install(app)
     openapi.describe(app)
     app.add_exception_handler(Refused, _refused)
@@ -80,6 +84,11 @@ def create_app(
     app.include_router(api.router)
     app.include_router(events.router)
     app.include_router(live.router)
+    app.include_router(nodes.router)
+    trusts = None
+    if cluster is not None:
+        trusts = cluster.trusts
+        app.add_middleware(cluster.within)  # the innermost: what it passes on has been judged here
     app.add_middleware(BodyBounded, unbounded=live.open_routes)
     app.add_middleware(
         Guard,
@@ -90,9 +99,10 @@ def create_app(
         viewer_routes=api.viewer_routes(),
         links_required=are_required,
         authorize=authorize,
+        trusts=trusts,
     )
     if hosts is not None:
-        app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes)
+        app.add_middleware(OwnSiteOnly, hosts=hosts, open_routes=open_routes, trusts=trusts)
     app.add_middleware(RequestIds)
     app.add_middleware(CrossOrigin, routes=media.open_routes, origins=settings.cors_origins)
     return app

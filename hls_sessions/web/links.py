@@ -44,8 +44,14 @@ class Link(NamedTuple):
 class Links:
     """Signs links, and knows them again. Any thread may use it."""
 
-    def __init__(self, state_dir: Path | None = None, now: Callable[[], float] = time.time) -> None:
-        """Use the key that is in a state folder, or make one when the first link is issued or read."""
+    def __init__(
+        self, state_dir: Path | None = None, now: Callable[[], float] = time.time, shared: bytes | None = None
+    ) -> None:
+        """Use the key that is in a state folder, or make one when the first link is issued or read.
+
+        A key that is ``shared`` by the nodes of a cluster is used instead, and each of them knows the others' links.
+        """
+        self._shared = shared
         self._file = None if state_dir is None else state_dir.expanduser() / FILE
         self._now = now
         self._lock = threading.Lock()
@@ -107,8 +113,11 @@ class Links:
         return f"{text}.{hmac.digest(self._key, text.encode(), 'sha256').hex()[:32]}"
 
     def _load(self) -> None:
-        if self._key:
-            return
+        if not self._key:
+            self._read()
+            self._key = self._shared or self._key
+
+    def _read(self) -> None:
         if self._file is None:
             self._key = secrets.token_bytes(32)
             return

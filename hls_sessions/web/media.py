@@ -27,6 +27,7 @@ from hls_sessions.web.answers import Answer, is_new, text_answer
 from hls_sessions.web.download import open_routes as of_downloads
 from hls_sessions.web.finding import found
 from hls_sessions.web.handover import HEADER, address_for_proxy
+from hls_sessions.web.nodes import KNOWN_SESSION
 from hls_sessions.web.pictures import PLAYLIST
 from hls_sessions.web.pictures import open_routes as of_pictures
 from hls_sessions.web.threads import Threads
@@ -239,7 +240,8 @@ async def _gap(request: Request, session: Session, impossible: SegmentImpossible
 
 
 async def _session(request: Request) -> Session:
-    return await found(request.app.state.supervisor, request.path_params["session_id"])
+    known: Session | None = request.scope.get(KNOWN_SESSION)
+    return known or await found(request.app.state.supervisor, request.path_params["session_id"])
 
 
 async def _when_there(request: Request, ask: Ask, content: str) -> Response:

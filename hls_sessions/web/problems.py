@@ -54,6 +54,8 @@ STATUS: dict[type[errors.SessionError], HTTPStatus] = {
     errors.StateUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.CannotListen: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NodeRefused: HTTPStatus.CONFLICT,
+    errors.NodeNotFound: HTTPStatus.NOT_FOUND,
 }
 """Every error, and its status. An error class of a media server has the status of its nearest base class here."""
 
@@ -116,6 +118,7 @@ EDGE = {
     "token-wrong": "The login was asked for with another token than the daemon's.",
     "host-refused": "The daemon has no token, and was asked under a name that is not this machine's own.",
     "cross-site-request": "The daemon has no token, and a page of another site asked for a change.",
+    "cluster-secret-required": "Only the other nodes of its cluster may ask a node that.",
     "internal-server-error": "The daemon has a fault; its log says more.",
 }
 """Kinds of problems that arise in the HTTP layer itself."""

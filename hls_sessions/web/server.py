@@ -20,12 +20,13 @@ from hls_sessions.web.access import is_loopback
 from hls_sessions.web.app import create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from fastapi import FastAPI
 
     from hls_sessions.settings import Settings
     from hls_sessions.supervisor import Supervisor
+    from hls_sessions.web.nodes import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def serve(
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] | None = None,
     on_signal: Callable[[int, bool], None] | None = None,
+    cluster: Cluster | None = None,
 ) -> int | None:
     """Run a supervisor and its server until SIGTERM or SIGINT.
 
@@ -56,12 +58,14 @@ def serve(
         on_ready: is called with the address.
         on_hangup: is called in a thread for each SIGHUP; without it, that ends the daemon too.
         on_signal: is called for each signal that ends the daemon, with its number and whether it is to hurry.
+        cluster: the cluster to join; None for a daemon by itself.
 
     The first signal stops it in order: nothing new is accepted, waiting viewers are answered, sessions end or are left
     to the next start. A second signal makes it wait for nothing, and is returned; None if there was none.
 
     Raises:
         CannotListen: the address cannot be listened on, or the certificate cannot be used; nothing was started.
+        NodeRefused: the cluster cannot be joined; nothing is left running.
         Unavailable: the supervisor's own processes crashed too often; nothing is left running.
     """
     settings = supervisor.settings
@@ -71,7 +75,7 @@ def serve(
     settings = settings.model_copy(update={"port": _free_port(settings.host, settings.port)})
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
-        return asyncio.run(_serve(supervisor, settings, tls, on_ready, on_hangup, on_signal))
+        return asyncio.run(_serve(supervisor, settings, tls, on_ready, on_hangup, on_signal, cluster))
     finally:
         # Also when the server failed, because no process or directory may outlive this one.
         supervisor.stop()
@@ -84,6 +88,7 @@ async def _serve(
     on_ready: Callable[[str], None],
     on_hangup: Callable[[], None] | None,
     on_signal: Callable[[int, bool], None] | None,
+    cluster: Cluster | None,
 ) -> int | None:
     stop = asyncio.Event()
     hurried: int | None = None
@@ -105,45 +110,63 @@ async def _serve(
                 loop.add_signal_handler(number, loop.run_in_executor, None, on_hangup)
     supervisor.start()
     supervisor.when_over(lambda: _tell(loop, stop.set))
-    server = Server(
-        _app(supervisor),
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGINL,
-        backlog=BACKLOG,
-        backpressure=BACKLOG,
-        websockets=True,
-        log_enabled=False,
-        http=HTTPModes(settings.http),
-        **tls,
-    )
-    running = asyncio.create_task(server.serve())
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await _until_listening(settings.host, settings.port, running)
-        on_ready(settings.own_url)
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not supervisor.is_running:
-            raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
-        logger.info("stopping")
-    finally:
-        stopping.cancel()
-        # The sessions first, because held requests then get their answer and the server has nothing to wait for.
-        if left := await asyncio.to_thread(supervisor.wind_down):
-            logger.warning("%d requests could not be answered before the stop", left)
-        await asyncio.to_thread(supervisor.stop)
-        server.stop()  # type: ignore[no-untyped-call] # granian's embedded server has no annotations
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(running, STOP_TIMEOUT)
+    async with _joined(cluster, settings.own_url):
+        server = Server(
+            _app(supervisor, cluster),
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGINL,
+            backlog=BACKLOG,
+            backpressure=BACKLOG,
+            websockets=True,
+            log_enabled=False,
+            http=HTTPModes(settings.http),
+            **tls,
+        )
+        running = asyncio.create_task(server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await _until_listening(settings.host, settings.port, running)
+            on_ready(settings.own_url)
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not supervisor.is_running:
+                raise Unavailable("The supervisor's own processes crashed too often, and it has stopped.")
+            logger.info("stopping")
+        finally:
+            stopping.cancel()
+            if cluster is not None:
+                await cluster.leave()
+            # The sessions first, because held requests then get their answer and the server has nothing to wait for.
+            if left := await asyncio.to_thread(supervisor.wind_down):
+                logger.warning("%d requests could not be answered before the stop", left)
+            await asyncio.to_thread(supervisor.stop)
+            server.stop()  # type: ignore[no-untyped-call] # granian's embedded server has no annotations
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(running, STOP_TIMEOUT)
     return hurried
 
 
-def _app(supervisor: Supervisor) -> FastAPI:
+@contextlib.asynccontextmanager
+async def _joined(cluster: Cluster | None, url: str) -> AsyncIterator[None]:
+    """Be a member of a cluster, if there is one, until the server has ended."""
+    if cluster is None:
+        yield
+        return
+    await cluster.start(url)
+    try:
+        yield
+    finally:
+        await cluster.stop()
+
+
+def _app(supervisor: Supervisor, cluster: Cluster | None) -> FastAPI:
     token, file = supervisor.settings.token, supervisor.settings.token_file
     if token is not None or file is not None:
         own = None if token is None else token.get_secret_value()
-        return create_app(supervisor, token=own, token_file=None if file is None else file.expanduser())
-    return create_app(supervisor, hosts=[*LOOPBACK, in_url(supervisor.settings.host)])
+        return create_app(
+            supervisor, token=own, token_file=None if file is None else file.expanduser(), cluster=cluster
+        )
+    return create_app(supervisor, hosts=[*LOOPBACK, in_url(supervisor.settings.host)], cluster=cluster)
 
 
 def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

@@ -89,7 +89,8 @@ def curl(http, words: list[str]):
 
 
 ENDLESS = {"serve", "events"}
-ELSEWHERE = {"doctor", "top"}  # one asks no daemon, and the other needs a terminal: other tests run them
+# Other tests run them: one asks no daemon, one needs a terminal, and two a cluster.
+ELSEWHERE = {"doctor", "top", "drain", "undrain"}
 RUNNABLE = [page for page in PAGES if any(words[0] in {"curl", "hls-sessions"} for words in lines(page))]
 
 

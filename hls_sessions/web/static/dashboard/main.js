@@ -4,6 +4,7 @@ import { html, render, useEffect, useState } from "../vendor/htm/htm-preact.js";
 import { get, post, whenRefused } from "./api.js";
 import { HealthBadge, Reasons } from "./health.js";
 import { Login } from "./login.js";
+import { Nodes } from "./nodes.js";
 import { Plots } from "./plots.js";
 import { Recordings } from "./recordings.js";
 import { Session } from "./session.js";
@@ -48,7 +49,7 @@ function App() {
   useEffect(() => watch(() => redraw((number) => number + 1)), []);
   if (state.isRefused) return html`<${Login} />`;
   const close = () => setView(null);
-  const { sessions, health, stats, hour, processes, recordings, isReached, flashes } = state;
+  const { sessions, health, stats, hour, processes, recordings, nodes, isReached, flashes } = state;
   return html`
     <header id="bar">
       <h1>hls_sessions</h1>
@@ -67,6 +68,7 @@ function App() {
       <${Totals} sessions=${sessions} stats=${stats} health=${health} hour=${hour} />
       ${sessions === null ? html`<p class="soft" role="status">Loading…</p>` : html`<${Sessions} sessions=${sessions} chosen=${chosen} onOpen=${setView} onStart=${() => setView("start")} />`}
       <${Recordings} recordings=${recordings} />
+      <${Nodes} nodes=${nodes} />
       <${Folding} id="hour" title="The last hour"><${Plots} hour=${hour} /><//>
       <${Folding} id="processes" title="Processes"><${Tree} processes=${processes} sessions=${sessions} flashes=${flashes} onOpen=${setView} /><//>
     </main>

@@ -43,6 +43,7 @@ export function Session({ session, id, chosen, onClose }) {
       <dl>
         <dt>File</dt><dd>${session.media}</dd>
         <dt>User</dt><dd>${session.user ?? "none"}</dd>
+        ${session.node && html`<dt>Node</dt><dd>${session.node}</dd>`}
         <dt>Id</dt><dd><code>${id}</code></dd>
         <dt>State</dt><dd><span class=${`badge ${session.state}`}>${session.state}</span> ${session.source && `source ${session.source}`}</dd>
         <dt>Position</dt><dd>${clock(session.position)} of ${clock(session.duration)}</dd>

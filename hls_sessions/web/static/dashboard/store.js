@@ -16,6 +16,7 @@ export const state = {
   hour: null,
   processes: null,
   recordings: null,
+  nodes: null, // of a cluster; none where the daemon runs by itself
   isReached: true,
   isRefused: false,
   flashes: new Map(), // what was restarted, and when
@@ -128,6 +129,7 @@ async function lookAtFigures() {
     ask("stats/hour", "hour"),
     ask("processes", "processes"),
     ask("recordings", "recordings"),
+    ask("nodes", "nodes"),
   ]);
   if (state.health && state.isReached) {
     const at = performance.now() / 1000 - state.health.uptime;
