@@ -212,10 +212,10 @@ def test_without_a_home_all_is_asked_each_time(ask, monkeypatch):
 
 def test_a_binary_that_was_inspected_is_not_run_again(monkeypatch):
     path = shutil.which("ffmpeg")
+    monkeypatch.setattr(sandbox, "_program", sandbox._program.__wrapped__)  # as in a process that has asked nothing
     first = inspect_binary.__wrapped__(path).confined("try")
     monkeypatch.setattr(binary, "_ask", None)
     monkeypatch.setattr("subprocess.run", None)
-    monkeypatch.setattr(sandbox, "_program", sandbox._program.__wrapped__)
 
     assert inspect_binary.__wrapped__(path).confined("try") == first
 

@@ -24,4 +24,5 @@ def film(hls_clip_folder):
 
 @pytest.fixture
 def session(http, film) -> dict:
-    return http.post("/sessions", json={"media": film.name}).json()
+    # Kept apart, because the daemon is shared, and other tests play the same film.
+    return http.post("/sessions", json={"media": film.name, "share": False}).json()
