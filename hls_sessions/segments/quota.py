@@ -205,7 +205,6 @@ class SessionQuota:
         """Note how many bytes were evicted. If too few, the next session is asked. Refused sessions try again."""
         self.spent = freed < asked
         self.empty = self.spent and urgent
-        self._quota.free_kept(asked)
         self._quota.enforce()
         self._quota.retry()
 
@@ -286,6 +285,11 @@ class Quota:
     def bytes(self) -> int:
         """The bytes on disk, of all sessions, and those that are kept for the next. What is shared counts once."""
         return self._stored
+
+    @property
+    def excess(self) -> int:
+        """How many bytes there are above the shared budget."""
+        return 0 if self.budget.in_all is None else max(0, self._stored - self.budget.in_all)
 
     @property
     def most_kept(self) -> int:
@@ -425,9 +429,8 @@ class Quota:
 
     def enforce(self) -> None:
         """If the segments exceed the shared budget, ask the session idle longest to make room, and then the next."""
-        if self.budget.in_all is not None:
-            self.free_kept(self.bytes - self.budget.in_all)
-            self._ask(self.bytes - self.budget.in_all)
+        self.free_kept(self.excess)
+        self._ask(self.excess)
 
     @shielded
     def ask_another(self, session: SessionQuota, lacking: int, *, urgent: bool = False) -> None:

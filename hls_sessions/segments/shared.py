@@ -211,6 +211,8 @@ class SharedSegments:
             self.cannot_link = False
             content.files[number] = _File(size, self._now(), users={session_id})
             self.quota.shared(size)
+            if self._kept:
+                self.free(self.quota.excess)  # a quick encoder makes several before it reserves bytes again
             return True
 
     @shielded
