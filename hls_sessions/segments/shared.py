@@ -233,7 +233,7 @@ class SharedSegments:
             if file is None or not file.is_there:
                 return None
             path = self._path(key, number, file)
-            if not path.exists():
+            if self._directory.size(path) != file.size:  # somebody has deleted it, or has put another in its place
                 self._lose(key, number, file)
                 return None
             link(path, file.is_checked)
@@ -269,7 +269,8 @@ class SharedSegments:
                     self._kept += file.size
                     if not (file.is_there and self.keep):
                         self._delete(key, number)
-            self._directory.touch(key)
+            if numbers:
+                self._directory.touch(key)
             self._free_what_exceeds()
 
     @shielded
