@@ -213,9 +213,9 @@ class SegmentCache:
         """Make a segment of another session visible here, and return its path; None if there is none."""
         if self._share is None or (taken := self._share.take(number, partial(self._link, number))) is None:
             return None
+        self._quota.took(taken.size)  # first, because it may evict others, and must not evict this one
         self._sizes[number] = taken.size
         self._linked.add(number)
-        self._quota.took(taken.size)
         if not taken.is_checked:
             self._unchecked.add(number)
             if not self._adopt(number):

@@ -288,6 +288,11 @@ class Quota:
         return self._stored
 
     @property
+    def excess(self) -> int:
+        """How many bytes there are above the shared budget."""
+        return 0 if self.budget.in_all is None else max(0, self._stored - self.budget.in_all)
+
+    @property
     def most_kept(self) -> int:
         """The most bytes that segments which no session has may take."""
         return most_kept(self.budget, self._stored, self.free())
@@ -425,9 +430,8 @@ class Quota:
 
     def enforce(self) -> None:
         """If the segments exceed the shared budget, ask the session idle longest to make room, and then the next."""
-        if self.budget.in_all is not None:
-            self.free_kept(self.bytes - self.budget.in_all)
-            self._ask(self.bytes - self.budget.in_all)
+        self.free_kept(self.excess)
+        self._ask(self.excess)
 
     @shielded
     def ask_another(self, session: SessionQuota, lacking: int, *, urgent: bool = False) -> None:

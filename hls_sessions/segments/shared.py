@@ -213,6 +213,8 @@ class SharedSegments:
             self.cannot_link = False
             content.files[number] = _File(size, self._now(), users={session_id})
             self.quota.shared(size)
+            if self._kept:
+                self.free(self.quota.excess)  # a quick encoder makes several before it reserves bytes again
             return True
 
     @shielded
@@ -233,7 +235,7 @@ class SharedSegments:
             if file is None or not file.is_there:
                 return None
             path = self._path(key, number, file)
-            if not path.exists():
+            if self._directory.size(path) != file.size:  # somebody has deleted it, or has put another in its place
                 self._lose(key, number, file)
                 return None
             link(path, file.is_checked)
@@ -269,7 +271,8 @@ class SharedSegments:
                     self._kept += file.size
                     if not (file.is_there and self.keep):
                         self._delete(key, number)
-            self._directory.touch(key)
+            if numbers:
+                self._directory.touch(key)
             self._free_what_exceeds()
 
     @shielded

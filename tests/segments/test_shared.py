@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +111,36 @@ def test_a_file_that_somebody_has_deleted_is_made_again(place):
     assert list(place.shared.share(KEY, "two").numbers) == []
     place.end("one")
     assert place.quota.bytes == 0
+
+
+def test_a_file_that_somebody_has_cut_off_is_made_again(place):
+    place.publish("one", 0)
+    file = next(place.shared.directory.glob("*/0.m4s"))
+    file.unlink()
+    file.write_bytes(b"seg")
+
+    assert place.take("two", 0) is None
+
+
+def test_nothing_is_taken_through_a_symlink_in_the_place_of_the_directory(place):
+    place.publish("one", 0)
+    place.shared.directory.rename(place.path / "elsewhere")
+    place.shared.directory.symlink_to(place.path / "elsewhere")
+
+    assert place.take("two", 0) is None
+
+    place.shared.directory.unlink()
+
+
+def test_the_end_of_a_session_keeps_only_what_it_had_from_getting_old(place):
+    place.publish("one", 0)
+    place.publish("two", 0, key=OTHER_KEY)
+    folder = place.shared.directory / KEY
+    os.utime(folder, (1, 1))
+
+    place.end("two")
+
+    assert folder.stat().st_mtime == 1
 
 
 def test_a_whole_directory_that_somebody_has_tidied_up_costs_nothing_but_time(place):

@@ -188,6 +188,18 @@ def test_what_a_session_takes_over_counts_towards_its_limit(hls_supervisor, long
     assert peek(second).segments_made == 0
 
 
+def test_a_download_gets_what_another_session_has_though_its_own_session_is_at_its_limit(
+    hls_supervisor, long_film, hls_fake_ffmpeg
+):
+    supervisor = hls_supervisor(ffmpeg=hls_fake_ffmpeg(bit_rate=77_000))
+    first, second = supervisor.open(long_film), supervisor.open(long_film)
+    watch(first)
+    supervisor.reconfigure(session_disk_budget=peek(first).bytes_on_disk // 4)
+
+    for number in reversed(range(len(second.presentation.cuts(VIDEO)))):  # the first are the first to be evicted
+        assert second.ask_segment(VIDEO, number, background=True).get(BOUND).exists()
+
+
 def test_a_film_that_nobody_watches_any_more_is_there_at_once_the_next_evening(
     hls_supervisor, film, counted, hls_clock
 ):
