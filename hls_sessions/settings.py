@@ -7,6 +7,7 @@ the TOML file named by ``HLS_SESSIONS_CONFIG``, else from the default below.
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -328,6 +329,11 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @property
+    def own_node(self) -> str | None:
+        """The name of the node that a daemon with these settings is in its cluster; None where it runs by itself."""
+        return None if self.cluster is None else self.node_name or socket.gethostname()
 
     @property
     def own_url(self) -> str:

@@ -65,7 +65,7 @@ def list_sessions(
     if as_json:
         print_json(sessions)
     else:
-        print_rows(COLUMNS, map(_row, sessions))
+        print_rows(*_columns(sessions))
 
 
 def _watch(daemon: Daemon, ask: Callable[[], list[dict[str, Any]]]) -> NoReturn:
@@ -93,15 +93,22 @@ def _table(sessions: list[dict[str, Any]], trouble: str | None, width: int) -> R
     from rich.text import Text  # noqa: PLC0415 - as above
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in COLUMNS:
+    columns, rows = _columns(sessions)
+    for column in columns:
         table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=8 if column == "ID" else None)
-    for session in sessions:
-        identity, *others = _row(session)
+    for identity, *others in rows:
         shown = identity if width >= WIDE else str(identity)[:8]
         table.add_row(*map(cell, (shown, *others)))
     if trouble is None:
         return table
     return Group(table, Text(f"{trouble} Trying again …", style="bold red"))
+
+
+def _columns(sessions: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    """Return the names of the columns, and the rows. In a cluster there is a column for the node."""
+    if not any(session.get("node") for session in sessions):
+        return COLUMNS, [_row(session) for session in sessions]
+    return (*COLUMNS, "NODE"), [(*_row(session), session.get("node")) for session in sessions]
 
 
 def _row(session: dict[str, Any]) -> tuple[object, ...]:

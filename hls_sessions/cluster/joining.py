@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
 from hls_sessions.cluster.locator import RayLocator
@@ -21,9 +20,9 @@ def membership(supervisor: Supervisor) -> Member:
         NodeRefused: a setting that it needs is missing.
     """
     settings = supervisor.settings
-    name = settings.node_name or socket.gethostname()
-    if settings.cluster is None:
-        raise NodeRefused(name, "the setting cluster names none")
+    name = settings.own_node
+    if settings.cluster is None or name is None:
+        raise NodeRefused("", "the setting cluster names none")
     if settings.cluster_secret is None:
         raise NodeRefused(name, "the setting cluster_secret is missing")
     if settings.state_dir is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -48,6 +50,16 @@ class TestAnyNode:
 
     def test_lists_the_sessions_of_all(self, machines, viewing):
         assert [len(viewing.listed(node)) for node in machines.nodes] == [1, 1, 1]
+
+    def test_names_the_node_of_each_session_in_a_list(self, machines, viewing):
+        command = [sys.executable, "-m", "hls_sessions", "list", "--token", "token"]
+        command += ["--url", machines.nodes["b"].url]
+        head, *rows = subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=60
+        ).stdout.splitlines()
+
+        assert head.split()[-1] == "NODE"
+        assert [row.split()[-1] for row in rows if viewing.id in row] == [viewing.owner("a")]
 
     def test_returns_the_session_that_a_user_has_of_a_film(self, machines, film, viewing, request):
         again = [machines.open(node, film.name, user=request.node.name) for node in machines.nodes]

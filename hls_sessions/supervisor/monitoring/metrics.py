@@ -46,6 +46,8 @@ class Figures(NamedTuple):
     phases: Mapping[str, PhaseTime]
     history: Condition
     sweep: Sweep | None
+    node: str | None = None
+    """The daemon's name in its cluster."""
 
 
 def exposition(figures: Figures, accept: str) -> tuple[bytes, str]:
@@ -76,7 +78,9 @@ class _Collected(Collector):
 
 def _of_the_daemon(figures: Figures) -> Iterator[Metric]:
     health = figures.health
-    yield InfoMetricFamily("hls_sessions", "The daemon.", value={"version": figures.version, "ffmpeg": health.ffmpeg})
+    node = {} if figures.node is None else {"node": figures.node}
+    about = {"version": figures.version, "ffmpeg": health.ffmpeg, **node}
+    yield InfoMetricFamily("hls_sessions", "The daemon.", value=about)
     yield _gauge("start_time_seconds", "When it started, since the epoch.", figures.started_at)
     yield _gauges("health", "1 for the status it is in.", "status", {name: name == health.status for name in STATUSES})
     yield _gauge("sessions_max", "How many sessions there should be at most.", health.max_sessions)

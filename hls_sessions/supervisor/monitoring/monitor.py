@@ -95,6 +95,7 @@ class Monitor:
             phases=self._phases.all(),
             history=self._store.condition,
             sweep=self._janitor.last,
+            node=self.settings.own_node,
         )
         return exposition(figures, accept)
 

@@ -120,3 +120,10 @@ def test_totals_grow_by_each_session_once():
     assert (totals.waits[0], totals.waits[len(BOUNDS)], sum(totals.waits)) == (1, 1, 2)
     assert totals.waited == pytest.approx(100.1)
     assert ended.opened == 2
+
+
+@pytest.mark.parametrize(("cluster", "told"), [(None, False), ("new", True)])
+def test_the_metrics_of_a_node_name_it(hls_supervisor, cluster, told):
+    metrics, _ = hls_supervisor(cluster=cluster, node_name="tv-1").metrics()
+
+    assert (b'node="tv-1"' in metrics) is told
