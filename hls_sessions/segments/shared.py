@@ -300,8 +300,15 @@ class SharedSegments:
     def _unused(self) -> Iterator[tuple[str, int, _File]]:
         for key, content in self._contents.items():
             for number, file in content.files.items():
-                if not file.users:
+                if not file.users and not self._is_linked(key, number, file):
                     yield key, number, file
+
+    def _is_linked(self, key: str, number: int, file: _File) -> bool:
+        """Whether a session has a file that is not back yet after a restart. To delete the file would free nothing."""
+        try:
+            return self._path(key, number, file).stat().st_nlink > 1
+        except OSError:
+            return False
 
     def _path(self, key: str, number: int, file: _File) -> Path:
         path = self._directory.segment(key, number)

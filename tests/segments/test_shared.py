@@ -79,6 +79,7 @@ def test_a_content_has_one_init_segment_and_a_session_with_another_shares_nothin
 
 def test_a_content_that_is_played_keeps_its_init_segment_when_it_has_no_segment(place):
     place.publish("one", 0)
+    place.session("one").segment(VIDEO, 0).unlink()
     place.shared.share(KEY, "one").release(0)
     place.shared.free(10**9)
     place.shared.forget_unused()
@@ -200,6 +201,20 @@ def test_the_next_daemon_goes_on_with_what_was_kept_and_has_it_checked(place):
     assert place.take("three", 0) == (len(b"segment"), True)
     assert list(share.numbers) == [0]
     place.end("three")
+
+
+def test_what_a_session_has_that_is_not_back_yet_after_a_restart_is_not_freed(place):
+    place.publish("one", 0)
+    place.shared.close()
+    place.start()
+    place.now += DAY + 60
+
+    place.shared.forget_unused()
+
+    assert place.shared.free(10**9) == 0
+    assert place.quota.bytes == len(b"segment")
+    place.session("one").destroy()
+    assert place.shared.free(10**9) == len(b"segment")
 
 
 def test_a_daemon_with_another_state_folder_does_not_touch_it(place):
