@@ -50,6 +50,10 @@ class Copies:
         """The segments that are encoded because they cannot be copied."""
         return self._encoded.union(self._failed)
 
+    def could_not(self, number: int) -> bool:
+        """Whether a segment was to be copied, and could not be."""
+        return number not in self._encoded and number not in self
+
     def is_last_try(self, number: Number) -> bool:
         """Whether a segment is given up when it fails once more."""
         return self._failures[number] >= ATTEMPTS - 1

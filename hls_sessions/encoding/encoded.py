@@ -254,8 +254,9 @@ class Encoded:
 
     def _announce(self) -> None:
         """Tell other sessions of the runs whose segments they can take."""
-        runs = [run.state for run in self.runs.going if run.is_sound] if self._output.cache.is_shared else []
-        self._session_runs.announce(runs)
+        is_shared = self._output.cache.is_shared
+        runs = (run for run in self.runs.going if is_shared and run.is_sound and not self._stands_in_at(run.next))
+        self._session_runs.announce([run.state for run in runs])
 
     def _start(self, claim: Start) -> EncoderRun | None:
         """Start a run; None when another session is starting one for the same segment, or it could not be started."""
@@ -363,7 +364,7 @@ class Encoded:
         """
         publish = self._output.publisher.publish_from_run
         try:
-            return publish(run.next, file, went_on=went_on, share=run.is_sound)
+            return publish(run.next, file, went_on=went_on, share=run.is_sound and not self._stands_in_at(run.next))
         except Refused:
             if not self.failures.are_of_the_source(run.next, run.method):
                 raise
@@ -431,6 +432,10 @@ class Encoded:
             self._output.try_all_anew()
         else:
             self._output.fail_init(reason)
+
+    def _stands_in_at(self, number: int) -> bool:
+        """Whether a segment is encoded because it could not be copied, which another session may be able to do."""
+        return self._copies is not None and self._copies.could_not(number)
 
     def _is_copied(self, number: int) -> bool:
         return self._copies is not None and number in self._copies

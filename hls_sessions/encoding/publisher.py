@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 class Publisher:
     """The published init segment of one rendition, and the segments that belong to it."""
 
-    __slots__ = ("_cuts", "_id", "_origin", "_phases", "_track", "cache")
+    __slots__ = ("_cuts", "_id", "_is_copied", "_origin", "_phases", "_track", "cache")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Publisher:
         is the session's part in what sessions of this film share; None if it is kept apart.
         """
         self._id = rendition.id
+        self._is_copied = rendition.copied
         self._cuts = presentation.cuts(rendition.id)
         self._origin = presentation.timeline.origin
         self._phases = phases
@@ -106,7 +107,8 @@ class Publisher:
         self._phases.reach(self._id, number, CHECK)
         whole = memoryview(data)
         if not self.has_init:
-            self.cache.publish_init(whole[: segment.head])
+            # The copies of other sessions would not belong to that of an encoder, which stands in for copies here.
+            self.cache.publish_init(whole[: segment.head], share=share and not self._is_copied)
             self._track = self._track or segment.track
         if number not in self.cache:
             self.cache.publish(number, whole[segment.head :], share=share)

@@ -145,15 +145,15 @@ class SegmentCache:
 
     # ---- writing
 
-    def publish_init(self, data: bytes | memoryview) -> None:
-        """Make the init segment visible.
+    def publish_init(self, data: bytes | memoryview, *, share: bool = True) -> None:
+        """Make the init segment visible. ``share`` says whether all other sessions may have it.
 
         Raises:
             OSError: it cannot be written; nothing has become visible.
         """
         self._directory.publish_init(self._rendition.id, data)
         if self._share:
-            self._share.agree(bytes(data))
+            self._share.agree(bytes(data), may_begin=share)
 
     def take_init(self) -> bytes | None:
         """Return the init segment of other sessions, made visible here; None if there is none."""
@@ -180,7 +180,7 @@ class SegmentCache:
             self._directory.adopt(earlier)
         init = self.init.read_bytes()
         if self._share:
-            self._share.agree(init)
+            self._share.agree(init, may_begin=False)  # nobody knows any more how it was made
         return init
 
     def publish(self, number: int, data: bytes | memoryview, *, share: bool = False) -> Path:

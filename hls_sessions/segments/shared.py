@@ -180,15 +180,15 @@ class SharedSegments:
             return self._of(key).init
 
     @shielded
-    def agree(self, key: str, init: bytes) -> bool:
-        """Return whether an init segment is the content's. It becomes that if there is none.
+    def agree(self, key: str, init: bytes, *, may_begin: bool) -> bool:
+        """Return whether an init segment is the content's. If there is none, it becomes that where it ``may_begin``.
 
         Raises:
             OSError: it cannot be written.
         """
         with self._lock:
             content = self._contents.setdefault(key, _Content())
-            if content.init is None:
+            if content.init is None and may_begin:
                 self._directory.publish_init(key, init)
                 content.init = init
             return content.init == init
@@ -378,12 +378,15 @@ class Share:
         """The init segment that all segments of the content belong to; None while there is none."""
         return None if self.is_over else self._shared.init(self._key)
 
-    def agree(self, init: bytes) -> None:
-        """Note which init segment the session's player has. If it is another one, the session shares no more."""
+    def agree(self, init: bytes, *, may_begin: bool) -> None:
+        """Note which init segment the session's player has. If it is another one, the session shares no more.
+
+        ``may_begin`` says whether all other sessions may have it, too, if it is the first.
+        """
         if self.is_over:
             return
         try:
-            self.is_over = not self._shared.agree(self._key, init)
+            self.is_over = not self._shared.agree(self._key, init, may_begin=may_begin)
         except OSError as error:
             logger.warning("segments are not shared: %s", error)
             self.is_over = True

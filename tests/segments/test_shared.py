@@ -41,7 +41,7 @@ class Place:
     def publish(self, name, number, data=b"segment", key=KEY, init=b"init"):
         """Have a session publish a segment, and share it."""
         directory, share = self.session(name), self.shared.share(key, name)
-        share.agree(init)
+        share.agree(init, may_begin=True)
         directory.publish(VIDEO, number, data)
         return share.put(number, directory.segment(VIDEO, number), len(data))
 
@@ -70,11 +70,20 @@ def test_a_content_has_one_init_segment_and_a_session_with_another_shares_nothin
     place.publish("one", 0)
     other = place.shared.share(KEY, "two")
 
-    other.agree(b"another init")
+    other.agree(b"another init", may_begin=True)
 
     assert other.is_over
     assert (list(other.numbers), other.init) == ([], None)
     assert other.take(0, lambda *_: None) is None
+
+
+def test_an_init_segment_that_is_no_good_for_others_does_not_become_theirs(place):
+    share = place.shared.share(KEY, "one")
+
+    share.agree(b"made by an encoder in place of copies", may_begin=False)
+
+    assert share.is_over
+    assert place.shared.share(KEY, "two").init is None
 
 
 def test_a_content_that_is_played_keeps_its_init_segment_when_it_has_no_segment(place):

@@ -296,6 +296,28 @@ def test_a_segment_that_three_packagers_have_crashed_over_is_encoded(packager_do
     waiting.cancel()
 
 
+def test_a_session_that_had_to_encode_in_place_of_copies_does_not_have_others_do_so(
+    packager_double, hls_supervisor, film, tmp_path
+):
+    fault = tmp_path / "fault"
+    fault.touch()
+    packager_double(f'if asked.startswith("video-copy") and os.path.exists({str(fault)!r}): os.abort()')
+    supervisor = hls_supervisor()
+    unlucky = supervisor.open(film)
+    assert unlucky.segment(COPY, 1, BOUND).exists()
+    fault.unlink()
+
+    other = supervisor.open(film)
+    assert other.segment(COPY, 1, BOUND).exists()
+
+    def encoder_of(session):
+        [copy] = [each for each in peek(session).renditions if each.id == COPY]
+        return copy.encoder
+
+    assert encoder_of(other) == "copy"
+    assert not other.segment(COPY, 1, BOUND).samefile(unlucky.segment(COPY, 1, BOUND))
+
+
 def test_video_that_can_only_be_copied_has_a_gap_where_it_cannot_be(packager_double, hls_supervisor, hls_clip):
     packager_double('if asked == "video-copy-1.m4s": return self.refuse("it is spoilt")')
     options = ("-x265-params", "log-level=none:open-gop=0:keyint=20", "-preset", "ultrafast", "-tag:v", "hvc1")
