@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-# It is a project of its own, which test_package.py runs.
-collect_ignore = ["example_project"]
+# It is a project of its own, which test_package.py runs. A real Ray takes a minute: scripts/soak --cluster has one.
+collect_ignore = ["example_project", *([] if "HLS_SESSIONS_TEST_RAY" in os.environ else ["cluster/test_ray.py"])]
 
 BOUND = 30
 """Seconds after which an event that did not happen counts as never."""
@@ -31,10 +31,6 @@ BOUND = 30
 # No test asserts a duration, because a busy machine is no failure; pytest-timeout finds a hang.
 settings.register_profile("hls_sessions", deadline=None)
 settings.load_profile("hls_sessions")
-
-
-collect_ignore = [] if "HLS_SESSIONS_TEST_RAY" in os.environ else ["cluster/test_ray.py"]
-"""A real Ray takes a minute to start and to stop: ``scripts/soak --cluster`` has one."""
 
 
 def pytest_addoption(parser):

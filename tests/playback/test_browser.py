@@ -482,12 +482,13 @@ def minute(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-def test_a_viewer_may_watch_the_beginning_of_a_recording_that_goes_on_and_go_live_again(daemon, page, minute):
+def test_a_viewer_may_watch_the_beginning_of_a_recording_that_goes_on_and_go_live_again(daemon, page, minute, until):
     recording = daemon.http.post("/live", json={}).json()
     url = f"{daemon.url.replace('http', 'ws')}{recording['input_url']}?token={recording['input_token']}"
     with connect(url, max_size=None) as source:
         source.send('{"type": "start"}')
         source.send(bytes(8) + minute)
+        until(lambda: daemon.http.get(f"/sessions/{recording['session_id']}").json()["duration"] > 30)
         page.goto(f"{daemon.url}/watch/{recording['session_id']}")
         live = page.evaluate(PLAYS_ON_TO, 20)
         assert live > 25
