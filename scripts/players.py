@@ -24,6 +24,7 @@ import hatch_build
 import live
 import plain_files
 import raw_ffmpeg
+from playwright.sync_api import Error
 
 from hls_sessions import Supervisor
 from hls_sessions.cli.screen import print_rows
@@ -32,7 +33,7 @@ from hls_sessions.testing import Clip, Daemon, make, serve
 from hls_sessions.web.pages import HLS_JS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
 FILM = Clip(
@@ -373,11 +374,16 @@ def beside(seconds: float, limit: float) -> str:
 class Report:
     """What all views have shown."""
 
-    def __init__(self, players: Sequence[str], limits: Limits) -> None:
-        self._players = players
+    def __init__(self, players: Iterable[str], limits: Limits) -> None:
+        self._all = players
         self._limits = limits
         self.views: dict[tuple[str, str], list[View]] = defaultdict(list)
         """By player and source."""
+
+    @property
+    def _players(self) -> list[str]:
+        """Those that have shown something of each source."""
+        return [player for player in self._all if all(self.views[player, source] for source in SOURCES)]
 
     def print(self) -> None:
         """Print all tables."""
@@ -472,11 +478,15 @@ def bench(file: Path | None, scratch: Path, rounds: int) -> None:
         }
         if live.is_watched():
             watch = in_chromium(stack, scratch) | watch
-        report = Report(list(watch), limits := Limits(supervisor, path, scratch))
+        report = Report(watch, limits := Limits(supervisor, path, scratch))
         for number in range(rounds + 1):
             for player, start in watch.items():
                 for source in SOURCES:
-                    view = start(film, source)
+                    try:
+                        view = start(film, source)
+                    except (Error, RuntimeError) as error:
+                        print(f"{player} shows nothing of the film that is {source}: {error}")
+                        continue
                     if number:  # not the first, in which films are probed and programs loaded
                         report.views[player, source].append(view)
             for rendition in {views[-1].video for (_, source), views in report.views.items() if source == "encoded"}:
