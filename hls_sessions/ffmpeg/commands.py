@@ -81,8 +81,9 @@ first."""
 FARTHER_BACK = (0, 12, 120)
 """Seconds by which the tries of a segment read from before that: the first, the second, and all further ones."""
 
-LIGHT = 2
-"""Seconds of film that a run may decode before its first frame and still begin lightly."""
+LIGHT = Fraction(5, 2)
+"""Seconds of film that a run may decode before its first frame and still begin lightly: a GOP of two seconds, which has
+2.002 at 30000/1001 frames per second. A run that begins at a keyframe is read from the one before it."""
 
 AUDIO_SEEK_MARGIN = Fraction(1, 4)
 """Seconds that audio is read from before its first wanted sample."""

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hls_sessions.ffmpeg import Binary, methods, plan_run
+from hls_sessions.ffmpeg import Binary, methods, plan_run, starts_lightly
 from hls_sessions.media import AudioTrack, Media, Presentation, VideoTrack
 
 ARGUMENT = 128 * 1024
@@ -299,3 +299,15 @@ def test_no_seek_is_before_the_beginning(rendition, container):
     for segment in range(SEGMENTS):
         argv = plan(shown, rendition, segment).argv
         assert "-ss" not in argv or Fraction(option(argv, "-ss")) > 0
+
+
+@pytest.mark.parametrize(("gop", "lightly"), [(60, True), (150, False)])
+def test_a_run_begins_lightly_where_the_keyframe_before_it_is_near(make_prober, hls_clip, gop, lightly):
+    clip = hls_clip(seconds=12, size="160x90", rate="30000/1001", gop=gop, pixels="yuv420p", audio=None)
+    offered = Presentation.of(make_prober().probe(clip))
+    encoded = next(each for each in offered.video if not each.copied)
+    cuts = offered.cuts(encoded.id)
+
+    begins = next(number for number in range(len(cuts)) if cuts.times[number] > 4.9)
+
+    assert starts_lightly(offered, encoded, begins) is lightly
