@@ -77,20 +77,20 @@ class Wire(threading.Thread):
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(2):  # in which the loop closes what was aborted
+            await asyncio.sleep(0)
 
     async def _connected(self, reader, writer) -> None:
         self._tasks.add(asyncio.current_task())
+        ends = [writer]
+        # asyncio's callback of the connection would complain about a cancelled one.
         try:
-            there = await asyncio.open_connection(*self.to)
-        except OSError:
-            writer.transport.abort()
-            return
-        try:
-            await asyncio.gather(self._pass(reader, there[1]), self._pass(there[0], writer))
-        except asyncio.CancelledError:
-            pass  # which asyncio's callback of the connection would complain about
+            with suppress(OSError, asyncio.CancelledError):
+                from_there, to_there = await asyncio.open_connection(*self.to)
+                ends.append(to_there)
+                await asyncio.gather(self._pass(reader, to_there), self._pass(from_there, writer))
         finally:
-            for end in (writer, there[1]):
+            for end in ends:
                 end.transport.abort()
             self._tasks.discard(asyncio.current_task())
 
