@@ -26,7 +26,7 @@ async def body_of(receive: Receive) -> bytes:
 
 
 def again(body: bytes | None, receive: Receive) -> Receive:
-    """Return a ``receive`` that gives a body that was read already, and then what comes after it.
+    """Return a ``receive`` that gives a body that was read already, and then the messages after it.
 
     None is no body that was read: what there is can be had from ``receive`` itself.
     """

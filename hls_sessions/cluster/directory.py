@@ -137,7 +137,7 @@ class Directory:
     # ---- asked by nodes
 
     def beat(self, beat: Beat) -> Answer:
-        """Note that a node is alive, and what it has written down; return what has changed.
+        """Note that a node is alive, and the rows that it has written; return the changes.
 
         Raises:
             NodeRefused: it is of another cluster or version, or there is another node of its name.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hls_sessions.cluster.peers import Reply
 
 VIEWER_HEADER: Final = b"hls-viewer"
-"""Says that a request that is passed on comes from a viewer, who is told less."""
+"""Says that a request that is passed on comes from a viewer, because a viewer is told less than an operator."""
 
 NOT_MINE: Final = 421
 """Misdirected Request (RFC 9110, 15.5.20): a node does not own the session; the body says whose it is."""
@@ -121,7 +121,7 @@ async def send_reply(send: Send, reply: Reply) -> None:
         await answer(send, reply.status, headers, reply.body or b"")
         return
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    with suppress(Silent):  # the client asks again for what is missing
+    with suppress(Silent):  # the client asks again for the missing bytes
         async for piece in reply.pieces:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

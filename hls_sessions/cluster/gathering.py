@@ -1,4 +1,4 @@
-"""What is of all nodes: lists to which each adds its own, and the events of all as one stream."""
+"""Answers of all nodes as one: lists to which each node adds its own entries, and the events of all as one stream."""
 
 from __future__ import annotations
 
