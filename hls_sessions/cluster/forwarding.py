@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from hls_sessions.cluster.asgi import Captured, answer, left
 from hls_sessions.cluster.messages import Taken
-from hls_sessions.cluster.peers import Silent
+from hls_sessions.cluster.peers import HOP_BY_HOP, Silent
 from hls_sessions.cluster.wire import spell
 from hls_sessions.web import VIEWER
 
@@ -28,19 +28,7 @@ NOT_MINE: Final = 421
 SOON: Final = 0.1
 """Seconds to wait before also listening whether the client has left."""
 
-NOT_PASSED_ON: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"content-length",
-        # A proxy in front can send the files of its own node alone.
-        b"x-sendfile-type",
-    }
-)
+NOT_PASSED_ON: Final = HOP_BY_HOP | {b"content-length"}
 
 ADDED_HERE: Final = (b"access-control-", b"x-request-id", b"server", b"date")
 """The beginnings of the names of headers that this node gives every answer itself."""

@@ -43,7 +43,10 @@ ALIVE: Final = "/cluster/alive"
 MOST_AT_ONCE: Final = 8 * 1024**2
 """Bytes of a body that is read whole before any of it is passed on, so that a node may die in the middle of it."""
 
-PIECE: Final = 256 * 1024
+HOP_BY_HOP: Final = frozenset(
+    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+)
+"""Headers of one connection alone (RFC 9110, 7.6.1)."""
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -193,9 +196,3 @@ def _comes_in_pieces(response: aiohttp.ClientResponse) -> bool:
     """Whether a body is too long to be read whole, or has no end that is near."""
     length = response.content_length
     return response.content_type == "text/event-stream" if length is None else length > MOST_AT_ONCE
-
-
-HOP_BY_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
-)
-"""Headers of one connection alone (RFC 9110, 7.6.1)."""
